@@ -1,0 +1,1 @@
+"""infogan: finds what varies in a set of images, without labels."""

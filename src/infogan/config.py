@@ -1,0 +1,452 @@
+"""The typed configuration: read, validate, override, write. Imports no torch, so that commands start at once.
+
+A configuration says everything a run depends on. It is frozen, every unknown key is refused, and
+`to_toml` and `read` are inverses. The codes are declared here as data; what they mean as distributions is
+in `infogan.latents`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, field_validator, model_validator
+from pydantic.dataclasses import dataclass
+
+from infogan.errors import ConfigError, did_you_mean
+
+_STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+_CODE = ConfigDict(extra="forbid", allow_inf_nan=False)  # strict dataclasses would refuse TOML's tables
+_Int = Annotated[int, Strict()]
+_Float = Annotated[float, Strict()]
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_MOST_STEPS = 10**9  # far above any run; refuses numbers that would fill a disk or overflow an int64
+
+
+# --- the codes -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, config=_CODE, kw_only=True)
+class Gaussian:
+    """A diagonal Gaussian posterior, std = exp(output) as in appendix C.
+
+    `std` is "learned", clamped to [std_min, std_max], or a fixed number (the authors' MNIST code: 1).
+    """
+
+    family: Literal["gaussian"] = "gaussian"
+    std: Literal["learned"] | Annotated[_Float, Field(gt=0, le=100)] = "learned"
+    std_min: _Float = Field(default=0.1, gt=0, le=100)
+    std_max: _Float = Field(default=2.0, gt=0, le=100)
+
+
+@dataclass(frozen=True, config=_CODE, kw_only=True)
+class TruncatedGaussian:
+    """A Gaussian cut to the support of a uniform code and renormalised: its bound can become tight.
+
+    A Gaussian posterior always leaves mass outside the support; this one leaves none, and in the limit of a
+    large std it is the prior itself, whose bound is 0 and not -0.18 nats.
+    """
+
+    family: Literal["truncated_gaussian"] = "truncated_gaussian"
+    std_min: _Float = Field(default=0.01, gt=0, le=100)
+    std_max: _Float = Field(default=10.0, gt=0, le=100)
+
+
+@dataclass(frozen=True, config=_CODE)
+class Categorical:
+    """`dim` independent codes that each take one of `size` values, uniformly: Cat(K = size, p = 1/size)."""
+
+    size: _Int = Field(ge=2, le=10_000)
+    dim: _Int = Field(default=1, ge=1, le=1_000)
+    info_weight: _Float | None = Field(default=None, ge=0, le=1_000, kw_only=True)
+    kind: Literal["categorical"] = Field(default="categorical", kw_only=True)
+
+
+@dataclass(frozen=True, config=_CODE)
+class Uniform:
+    """`dim` independent codes, uniform on [low, high]: Unif(-1, 1) in the paper."""
+
+    low: _Float = -1.0
+    high: _Float = 1.0
+    dim: _Int = Field(default=1, ge=1, le=1_000)
+    info_weight: _Float | None = Field(default=None, ge=0, le=1_000, kw_only=True)
+    posterior: Annotated[Gaussian | TruncatedGaussian, Field(discriminator="family")] = Field(
+        default_factory=Gaussian, kw_only=True
+    )
+    kind: Literal["uniform"] = Field(default="uniform", kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise ValueError(f"low ({self.low}) must lie below high ({self.high})")
+
+
+@dataclass(frozen=True, config=_CODE)
+class Normal:
+    """`dim` independent standard normal codes."""
+
+    dim: _Int = Field(default=1, ge=1, le=1_000)
+    info_weight: _Float | None = Field(default=None, ge=0, le=1_000, kw_only=True)
+    posterior: Gaussian = Field(default_factory=Gaussian, kw_only=True)
+    kind: Literal["normal"] = Field(default="normal", kw_only=True)
+
+
+@dataclass(frozen=True, config=_CODE)
+class Bernoulli:
+    """`dim` independent codes that are 1 with `probability`, else 0."""
+
+    dim: _Int = Field(default=1, ge=1, le=1_000)
+    probability: _Float = Field(default=0.5, gt=0, lt=1, kw_only=True)
+    info_weight: _Float | None = Field(default=None, ge=0, le=1_000, kw_only=True)
+    kind: Literal["bernoulli"] = Field(default="bernoulli", kw_only=True)
+
+
+Code = Annotated[Categorical | Uniform | Normal | Bernoulli, Field(discriminator="kind")]
+
+CONTINUOUS_WEIGHT = 0.1
+"""lambda of continuous codes on MNIST and SVHN; the paper says only "smaller" than 1 (appendix C)."""
+
+
+def parse_codes(text: str) -> dict[str, Categorical | Uniform | Normal | Bernoulli]:
+    """Codes from the short form of the command line: "digit:10 rotation:u width:u".
+
+    A number is a categorical code of that many values; u, n and b are uniform on [-1, 1], standard normal
+    and Bernoulli, with a dimension behind the letter where it is not one (u3). Continuous codes get the
+    information weight of the paper's MNIST experiment.
+
+    Raises:
+        ConfigError: a part is not of that form, or a name stands twice.
+    """
+    codes: dict[str, Categorical | Uniform | Normal | Bernoulli] = {}
+    for part in text.split():
+        name, _, kind = part.partition(":")
+        match = re.fullmatch(r"(\d{1,5})|([unb])(\d{1,4})?", kind)
+        if not match or not _NAME.fullmatch(name) or name in codes:
+            why = "stands twice" if name in codes else "is not NAME:KIND"
+            raise ConfigError(
+                f"--codes {text!r}: the part {part!r} {why}",
+                "names in small letters, each once, with a number of categories or u, n, b (and a dimension)",
+                '--codes "digit:10 rotation:u width:u"',
+            )
+        size, letter, dim = match.group(1), match.group(2), int(match.group(3) or 1)
+        try:
+            if size:
+                codes[name] = Categorical(int(size))
+            elif letter == "u":
+                codes[name] = Uniform(dim=dim, info_weight=CONTINUOUS_WEIGHT)
+            elif letter == "n":
+                codes[name] = Normal(dim=dim, info_weight=CONTINUOUS_WEIGHT)
+            else:
+                codes[name] = Bernoulli(dim=dim)
+        except ValidationError as error:
+            raise ConfigError(
+                f"--codes {text!r}: the part {part!r}: {error.errors()[0]['msg']}",
+                "at least 2 categories, and a dimension of at least 1",
+                '--codes "digit:10 rotation:u width:u"',
+            ) from None
+    if not codes:
+        raise ConfigError(
+            f"--codes {text!r} names no code", "at least one NAME:KIND", '--codes "type:10 style:u"'
+        )
+    return codes
+
+
+# --- the sections ----------------------------------------------------------------------------------------
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, strict about types, without unknown keys."""
+
+    model_config = _STRICT
+
+
+class DataConfig(Section):
+    """Where the images come from, and how they are brought to one form."""
+
+    source: str = Field(description="a name in the registry of infogan.data: mnist, mnist-5k, digits, folder")
+    path: str | None = Field(default=None, description="a file or folder; None: a cache or a package")
+    size: int | None = Field(default=None, ge=8, le=256, description="height and width in pixels")
+    channels: Literal[1, 3, 4] | None = Field(default=None, description="None: as the source has it")
+    held_out: int | None = Field(
+        default=None, ge=1, le=10**7, description="images of the test split where the source has none"
+    )
+
+
+class LatentsConfig(Section):
+    """What the generator reads: incompressible noise, and the named codes (section 4 of the paper)."""
+
+    noise: int = Field(default=62, ge=0, le=100_000, description="dimensions of the noise")
+    noise_prior: Literal["uniform", "normal"] = "uniform"
+    codes: dict[str, Code] = Field(min_length=1)
+
+    @field_validator("codes")
+    @classmethod
+    def _names(cls, codes: dict[str, Any]) -> dict[str, Any]:
+        for name in codes:
+            if not _NAME.fullmatch(name) or name == "noise":
+                raise ValueError(f"a code cannot be named {name!r}: small letters, digits and _, not 'noise'")
+        return codes
+
+
+class NetworkConfig(Section):
+    """Which table of networks.py, and how wide."""
+
+    architecture: str = Field(default="generic", description="mnist, svhn, celeba, faces, chairs or generic")
+    width: float = Field(default=1.0, gt=0, le=8, description="factor on every hidden width")
+
+
+class ObjectiveConfig(Section):
+    """Weights of the objective's terms (equation 6)."""
+
+    info_weight: float = Field(default=1.0, ge=0, le=1_000, description="lambda of codes without their own")
+    generator_information: bool = Field(
+        default=True, description="False: the control arm of Figure 1, whose generator ignores the bound"
+    )
+
+
+class TrainingConfig(Section):
+    """How long, how fast, and what is kept on the way."""
+
+    recipe: str = "paper"
+    steps: int = Field(default=5_000, ge=1, le=_MOST_STEPS, description="one D and one G update each")
+    batch_size: int = Field(default=128, ge=2, le=65_536)
+    learning_rate_discriminator: float = Field(default=2e-4, gt=0, le=1e6)
+    learning_rate_generator: float = Field(default=1e-3, gt=0, le=1e6)
+    beta1: float = Field(default=0.5, ge=0, lt=1)
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    ema_decay: float = Field(default=0.0, ge=0, lt=1, description="of the generator's weights; 0: no EMA")
+    ema_start: int = Field(default=0, ge=0, le=_MOST_STEPS, description="step from which the EMA follows")
+    save_every: int = Field(default=500, ge=1, le=_MOST_STEPS)
+    keep: int = Field(default=2, ge=1, le=1_000, description="checkpoints kept")
+    sample_every: int = Field(default=500, ge=1, le=_MOST_STEPS)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")
+
+
+class Config(Section):
+    """Everything a run depends on."""
+
+    version: Literal[1] = 1
+    preset: str = Field(default="custom", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    data: DataConfig
+    latents: LatentsConfig
+    network: NetworkConfig = NetworkConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    training: TrainingConfig = TrainingConfig()
+
+    @model_validator(mode="after")
+    def _whole(self) -> Config:
+        if self.training.ema_start and not self.training.ema_decay:
+            raise ValueError("training.ema_start has no effect without training.ema_decay")
+        return self
+
+    def info_weights(self) -> dict[str, float]:
+        """lambda_i of each code, by name: its own, or the one for all."""
+        shared = self.objective.info_weight
+        return {
+            name: shared if code.info_weight is None else code.info_weight
+            for name, code in self.latents.codes.items()
+        }
+
+
+# --- reading and writing ---------------------------------------------------------------------------------
+
+
+def to_toml(config: Config) -> str:
+    """The configuration as TOML that `read` takes back. Keys that are None are left out."""
+    return tomli_w.dumps(_without_none(config.model_dump(mode="json")))
+
+
+def read(path: str | Path) -> Config:
+    """The configuration in a TOML file.
+
+    Raises:
+        ConfigError: the file is missing or is no TOML, or a key or value in it is wrong; with file and line.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"cannot read the configuration {path}: {error}",
+            "a TOML file",
+            "infogan train mnist --dry-run > config.toml",
+        ) from None
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            f"{path} is not TOML: {error}",
+            "key = value lines under [sections]",
+            "infogan train mnist --dry-run, to see a whole configuration",
+        ) from None
+    return validate(values, _Where(str(path), text))
+
+
+def validate(values: Mapping[str, Any], where: _Where | None = None) -> Config:
+    """A checked configuration from nested mappings.
+
+    Raises:
+        ConfigError: with the place, the value, and the nearest known key.
+    """
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise _config_error(error, where or _Where("configuration", "")) from None
+
+
+def override(config: Config, assignments: Sequence[str]) -> Config:
+    """`config` with `KEY=VALUE` settings, as `--set` takes them.
+
+    A key is dotted (training.save_every) or the last part alone where it is the only one of its name
+    (save_every). Values are TOML; what is no TOML value is taken as text.
+
+    Raises:
+        ConfigError: an assignment is not of that form, a key is unknown, or a value does not fit.
+    """
+    values = config.model_dump(mode="json")
+    for assignment in assignments:
+        key, equals, raw = assignment.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"--set {assignment!r} has no '='", "KEY=VALUE", "--set save_every=500")
+        *parents, leaf = _resolve(key.strip(), values)
+        section = values
+        for parent in parents:
+            section = section[parent]
+        section[leaf] = _parse_value(raw.strip())
+    return validate(_without_none(values), _Where(f"--set {' '.join(assignments)}", ""))
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def changes(before: Config, after: Config) -> dict[str, tuple[Any, Any]]:
+    """Dotted keys whose values differ, each with the value before and after."""
+    old, new = flatten(before.model_dump(mode="json")), flatten(after.model_dump(mode="json"))
+    return {
+        key: (old.get(key), new.get(key)) for key in old | new if old.get(key) != new.get(key)
+    }
+
+
+def _resolve(key: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+    known = flatten(values)
+    if key in known:
+        return tuple(key.split("."))
+    matches = [full for full in known if full.endswith(f".{key}")]
+    if len(matches) == 1:
+        return tuple(matches[0].split("."))
+    if matches:
+        raise ConfigError(
+            f"--set {key}: {len(matches)} keys end so: {', '.join(matches)}",
+            "a key that is the only one of its name, or a dotted one",
+            f"--set {matches[0]}=...",
+        )
+    leaves = {full.rsplit(".", 1)[-1]: full for full in known}
+    near = difflib.get_close_matches(key, [*known, *leaves], n=1, cutoff=0.6)
+    raise ConfigError(
+        f"--set {key}: no such key{did_you_mean(key, [*known, *leaves])}",
+        "a key of the configuration",
+        f"--set {near[0]}=..." if near else "infogan train PRESET --dry-run, to see all keys",
+    )
+
+
+def _parse_value(raw: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {raw}")["value"]
+    except tomllib.TOMLDecodeError:
+        return raw
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return value
+
+
+class _Where:
+    """Names the file and line of a key, for messages."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name, self.lines = name, text.splitlines()
+
+    def line(self, keys: Iterable[str]) -> str:
+        """`file:line` of a dotted key, as near as the text tells."""
+        *tables, leaf = keys
+        current: list[str] = []
+        best = None
+        for number, line in enumerate(self.lines, start=1):
+            if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line):
+                current = [part.strip().strip("\"'") for part in header.group(1).split(".")]
+                if current == [*tables, leaf]:
+                    return f"{self.name}:{number}"
+                if current == tables:
+                    best = number
+            elif (match := re.match(r"\s*([\w.\"'-]+?)\s*=", line)) is not None:
+                dotted = [*current, *(part.strip("\"'") for part in match.group(1).split("."))]
+                if dotted == [*tables, leaf] or dotted == tables:
+                    return f"{self.name}:{number}"
+        return f"{self.name}:{best}" if best else self.name
+
+
+def _config_error(error: ValidationError, where: _Where) -> ConfigError:
+    """The first problem of a pydantic error in three parts; the number of others behind it."""
+    unknown = ("extra_forbidden", "unexpected_keyword_argument")
+    problems = error.errors(include_url=False)
+    # A misspelt key is also a missing one: the misspelling is what helps.
+    problem = next((p for p in problems if p["type"] in unknown), problems[0])
+    keys, known = _walk([str(part) for part in problem["loc"]])
+    place, key = where.line(keys) if keys else where.name, ".".join(keys)
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    advice = "infogan train PRESET --dry-run, to see a whole configuration"
+    if problem["type"] in unknown:
+        return ConfigError(
+            f"{place}: unknown key {key!r}{did_you_mean(keys[-1], known)}{more}",
+            f"one of {', '.join(known)}",
+            advice,
+        )
+    if problem["type"] == "missing":
+        return ConfigError(f"{place}: the key {key!r} is missing{more}", "a value for it", advice)
+    expected = str(problem["msg"]).removeprefix("Value error, ")
+    if key == "version":
+        expected, advice = "version 1, the one that this infogan reads", "the infogan that wrote the file"
+    shown = repr(problem.get("input"))
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+    return ConfigError(f"{place}: {key or 'the whole'} = {shown} does not fit{more}", expected, advice)
+
+
+def _walk(location: Sequence[str]) -> tuple[list[str], list[str]]:
+    """A pydantic location without the tags of its unions, and the keys known where its last part stands."""
+    keys: list[str] = []
+    known: list[str] = []
+    here: Any = Config
+    for part in location:
+        if get_origin(here) is Annotated:
+            here = get_args(here)[0]
+        if get_origin(here) is dict:
+            known, here = [], get_args(here)[1]
+        elif members := get_args(here):  # a union: the part is the tag of one of its members
+            here = next((m for m in members if part in _tags(m)), None)
+            continue
+        else:
+            fields = getattr(here, "__pydantic_fields__", {})
+            known, here = sorted(fields), getattr(fields.get(part), "annotation", None)
+        keys.append(part)
+    return keys, known
+
+
+def _tags(member: Any) -> list[Any]:
+    fields = getattr(member, "__pydantic_fields__", {})
+    return [fields[key].default for key in ("kind", "family") if key in fields]

@@ -1,0 +1,81 @@
+"""What can go wrong, as a user reads it: what happened, what was expected, what to type next.
+
+Every error that a user can cause is an `InfoGANError`; the command line prints its three parts and exits
+with its code, without a traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InfoGANError(Exception):
+    """Base of all errors meant for a user.
+
+    Args:
+        happened: what happened, with the value and the path.
+        expected: what was expected instead.
+        advice: what to type or do next.
+    """
+
+    exit_code = 1
+
+    def __init__(self, happened: str, expected: str, advice: str) -> None:
+        super().__init__(happened, expected, advice)
+        self.happened, self.expected, self.advice = happened, expected, advice
+
+    def __str__(self) -> str:
+        return f"{self.happened}\n  expected: {self.expected}\n  try: {self.advice}"
+
+
+class UsageError(InfoGANError):
+    """A command was typed wrongly, or aimed at something that it does not fit."""
+
+    exit_code = 2
+
+
+class ConfigError(InfoGANError):
+    """A configuration has an unknown key, a wrong type or a value out of range."""
+
+    exit_code = 2
+
+
+class DivergenceError(InfoGANError):
+    """Training produced numbers that are no longer finite, or far outside what a loss can be."""
+
+    exit_code = 3
+
+
+class StorageError(InfoGANError):
+    """A file could not be written, or what is stored is damaged."""
+
+    exit_code = 4
+
+
+class DataError(InfoGANError):
+    """Images are missing, unreadable or of the wrong form."""
+
+    exit_code = 5
+
+
+class Interrupted(BaseException):  # noqa: N818 - like KeyboardInterrupt, it is a request and not an error
+    """A signal asked the process to stop.
+
+    Derives from BaseException, so that no `except Exception` on the way swallows the request.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+    @property
+    def exit_code(self) -> int:
+        """128 + the signal's number: 130 for SIGINT, 143 for SIGTERM."""
+        return 128 + self.signum
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A suffix ` (did you mean 'x'?)` for the known word nearest to `word`, or an empty string."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" (did you mean {near[0]!r}?)" if near else ""
