@@ -277,15 +277,24 @@ def read(path: str | Path) -> Config:
             "a TOML file",
             "infogan train mnist --dry-run > config.toml",
         ) from None
+    return parse(text, str(path))
+
+
+def parse(text: str, name: str) -> Config:
+    """The configuration in a TOML text; `name` is the file that messages speak of.
+
+    Raises:
+        ConfigError: the text is no TOML, or a key or value in it is wrong; with file and line.
+    """
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(
-            f"{path} is not TOML: {error}",
+            f"{name} is not TOML: {error}",
             "key = value lines under [sections]",
             "infogan train mnist --dry-run, to see a whole configuration",
         ) from None
-    return validate(values, _Where(str(path), text))
+    return validate(values, _Where(name, text))
 
 
 def validate(values: Mapping[str, Any], where: _Where | None = None) -> Config:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class InfoGANError(Exception):
@@ -63,11 +64,16 @@ class Interrupted(BaseException):  # noqa: N818 - like KeyboardInterrupt, it is 
     """A signal asked the process to stop.
 
     Derives from BaseException, so that no `except Exception` on the way swallows the request.
+
+    Attributes:
+        signum: the signal's number.
+        run: the run directory in which everything is saved; None where no run had begun.
     """
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
         self.signum = signum
+        self.run: Path | None = None
 
     @property
     def exit_code(self) -> int:

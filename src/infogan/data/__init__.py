@@ -1,1 +1,13 @@
-"""."""
+"""Where images come from: one file a source, one registry, one way in.
+
+    dataset = load(DataConfig(source="digits"))
+    dataset.train.images    # uint8 [1500, 8, 8, 1]
+
+A new data set is one function in one new file of this package, under the decorator `source`; the files are
+found by looking, so that there is no list to keep.
+"""
+
+from infogan.data.dataset import Dataset, Found, Skipped, Split
+from infogan.data.registry import load, source, sources
+
+__all__ = ["Dataset", "Found", "Skipped", "Split", "load", "source", "sources"]

@@ -1,1 +1,35 @@
-"""."""
+"""Experiments of the paper, one file each: `infogan reproduce NAME`.
+
+A new experiment is one file here with one function under `@experiment`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+from infogan.errors import UsageError, did_you_mean
+from infogan.experiments.registry import EXPERIMENTS, Options
+
+
+def names() -> dict[str, str]:
+    """Every experiment with the first line of what it does."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    return {name: (function.__doc__ or "").partition("\n")[0] for name, function in EXPERIMENTS.items()}
+
+
+def run(name: str, options: Options) -> None:
+    """Runs an experiment and writes its figure.
+
+    Raises:
+        UsageError: no experiment has that name.
+    """
+    known = names()
+    if name not in known:
+        raise UsageError(
+            f"{name!r} is no experiment{did_you_mean(name, known)}",
+            f"one of {', '.join(known)}",
+            f"infogan reproduce {next(iter(known))}",
+        )
+    EXPERIMENTS[name](options)

@@ -1,0 +1,56 @@
+# Every target is ready on a bare clone: it first sets up what it needs in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+
+# One torch thread a test process: two that share two cores would only wait for each other.
+TEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest
+
+.PHONY: install demo test lint bench faults experiments package clean
+.DEFAULT_GOAL := install
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.installed-demo: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e '.[demo]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e '.[dev]'
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-demo
+
+install: $(VENV)/.installed  ## .venv with the infogan command
+	@echo 'ready: $(BIN)/infogan --help'
+
+demo: $(VENV)/.installed-demo  ## train on 5,000 real digits and look at the pictures
+	$(BIN)/infogan train mnist-5k
+
+test: $(VENV)/.installed-dev  ## all tests
+	$(TEST) -n 2 tests
+
+faults: $(VENV)/.installed-dev  ## kill, truncate, fill up, flip bits: nothing may be lost
+	$(TEST) -n 2 tests/faults
+
+lint: $(VENV)/.installed-dev  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed-dev  ## speeds as ratios within one run, into benchmarks/results.json
+	$(BIN)/python -m benchmarks
+
+experiments: $(VENV)/.installed  ## the figures of docs/results.md that take hours (DATA=folder of IDX files)
+	$(BIN)/infogan reproduce figure1 $(if $(DATA),--data $(DATA))
+	$(BIN)/infogan reproduce mnist-paper $(if $(DATA),--data $(DATA))
+
+package: $(VENV)/.installed-dev  ## a wheel in dist/
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean:  ## all but runs
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

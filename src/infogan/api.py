@@ -1,0 +1,184 @@
+"""The commands as functions: what `infogan train` does, `infogan.train` does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from infogan import config as configuration
+from infogan import data, presets
+from infogan.config import Config
+from infogan.errors import DataError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from infogan.model import InfoGAN
+    from infogan.training.runner import Trained
+
+_IMAGE_ARRAYS = (".npy", ".npz")
+
+
+def configure(
+    source: str | Path | Config,
+    *,
+    data: str | Path | None = None,
+    recipe: str | None = None,
+    codes: str | Mapping[str, Any] | None = None,
+    settings: Sequence[str] = (),
+) -> Config:
+    """The whole configuration of a training.
+
+    Args:
+        source: a preset's name, a TOML file, a folder or .npy or .npz file of images, or a `Config`.
+        data: where the images lie, where they don't come with the source.
+        recipe: how to train; "paper" is appendix C.
+        codes: "digit:10 rotation:u width:u", or codes by name.
+        settings: "KEY=VALUE" texts, as `--set` takes them; they have the last word.
+
+    Raises:
+        UsageError: the source is none of these.
+        ConfigError: a setting does not fit.
+        DataError: the source looks like a path, and nothing is there.
+    """
+    config = _from_source(source)
+    if data is not None:
+        config = _replace(config, "data", path=str(data))
+    if codes is not None:
+        named = configuration.parse_codes(codes) if isinstance(codes, str) else dict(codes)
+        config = configuration.validate(
+            {**config.model_dump(), "latents": {**config.latents.model_dump(), "codes": named}}
+        )
+    config = presets.apply_recipe(config, recipe or config.training.recipe)
+    return configuration.override(config, settings)
+
+
+def _from_source(source: str | Path | Config) -> Config:
+    if isinstance(source, Config):
+        return source
+    path = Path(source)
+    if isinstance(source, str) and source in presets.PRESETS:
+        return presets.load(source)
+    if path.suffix == ".toml":
+        return configuration.read(path)
+    if path.is_dir() or (path.suffix in _IMAGE_ARRAYS and path.is_file()):
+        return _replace(presets.load("folder"), "data", path=str(path))
+    if path.exists():
+        raise DataError(
+            f"{path} is no folder of images, no .npy or .npz file and no .toml file",
+            "a folder of images, an array file [N, H, W, C], or a configuration",
+            "infogan train FOLDER",
+        )
+    if len(path.parts) > 1 or path.suffix:
+        raise DataError(
+            f"{path} does not exist",
+            "a folder of images, an .npy or .npz file, a .toml file, or a preset",
+            "infogan train mnist-5k, or infogan presets for all presets",
+        )
+    raise UsageError(
+        f"{str(source)!r} is no preset and no path{did_you_mean(str(source), presets.PRESETS)}",
+        f"one of {', '.join(presets.PRESETS)}; a folder or array of images; a .toml file",
+        "infogan presets, to see what each one does",
+    )
+
+
+def _replace(config: Config, section: str, **values: Any) -> Config:
+    changed = getattr(config, section).model_copy(update=values)
+    return config.model_copy(update={section: changed})
+
+
+def train(
+    source: str | Path | Config | np.ndarray,
+    *,
+    data: str | Path | None = None,
+    out: str | Path | None = None,
+    recipe: str | None = None,
+    codes: str | Mapping[str, Any] | None = None,
+    steps: int | None = None,
+    seed: int | None = None,
+    settings: Sequence[str] = (),
+) -> InfoGAN:
+    """Trains a model and gives it back; everything is kept in a run directory.
+
+    Args:
+        source: as in `configure`; or the images themselves, uint8 [N, H, W, C].
+        data: where the images lie.
+        out: the run directory; runs/PRESET-001 and so on when left out.
+        recipe: as in `configure`.
+        codes: as in `configure`.
+        steps: one D and one G update each.
+        seed: decides everything random.
+        settings: "KEY=VALUE" texts, as `--set` takes them.
+
+    Raises:
+        InfoGANError: one of its children, with what to do next.
+    """
+    shorthand = [f"training.{k}={v}" for k, v in (("steps", steps), ("seed", seed)) if v is not None]
+    images = source if isinstance(source, np.ndarray) else None
+    config = configure(
+        "folder" if isinstance(source, np.ndarray) else source,
+        data=data, recipe=recipe, codes=codes, settings=[*shorthand, *settings],
+    )  # fmt: skip
+    return train_config(config, out=out, images=images).model
+
+
+def train_config(
+    config: Config, *, out: str | Path | None = None, images: np.ndarray | None = None
+) -> Trained:
+    """`train` with a whole configuration; gives the run and the data beside the model."""
+    from infogan.training import runner
+    from infogan.training.run_directory import RunDirectory, next_free
+
+    dataset = data.load(config.data) if images is None else data.from_array(images, config.data)
+    config = runner.resolve(config, dataset)
+    path = next_free(Path("runs"), config.preset) if out is None else Path(out)
+    return runner.train(config, dataset, RunDirectory.create(path))
+
+
+def resume(run: str | Path, *, settings: Sequence[str] = (), override: bool = False) -> InfoGAN:
+    """Goes on with a run from its newest whole checkpoint, exactly as if it had never stopped.
+
+    Args:
+        run: the run directory.
+        settings: "KEY=VALUE" texts, for example "steps=10000".
+        override: whether settings that change the result are allowed.
+    """
+    return resume_run(run, settings=settings, override=override).model
+
+
+def resume_run(run: str | Path, *, settings: Sequence[str] = (), override: bool = False) -> Trained:
+    """`resume`, with the run and the data beside the model."""
+    from infogan.training import runner
+    from infogan.training.run_directory import RunDirectory
+
+    return runner.resume(
+        RunDirectory.open(Path(run)),
+        lambda config: data.load(config.data),
+        settings=settings,
+        allow_changes=override,
+    )
+
+
+def evaluate(
+    model: InfoGAN,
+    dataset: str | Path | Config | None = None,
+    *,
+    data_path: str | Path | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """What a model's codes carry, as a plain dict: the same as evaluation.json.
+
+    Args:
+        model: a trained model.
+        dataset: a preset's name, a path or a `Config` whose data to measure on; the data that the model
+            was trained on when left out.
+        data_path: where the images lie now.
+        **options: of `infogan.evaluation.evaluate`.
+    """
+    from infogan import evaluation
+
+    config = model.config if dataset is None else configure(dataset)
+    if data_path is not None:
+        config = _replace(config, "data", path=str(data_path))
+    return evaluation.evaluate(model, data.load(config.data), **options)

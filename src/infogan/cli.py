@@ -1,0 +1,301 @@
+"""The commands: each a few lines over the API. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from infogan import __version__, signals
+from infogan.errors import InfoGANError, Interrupted, UsageError, did_you_mean
+
+Command = Callable[[argparse.Namespace], None]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; the exit code (0 good, 2 usage, 3 diverged, 4 storage, 5 data, 130/143 stopped)."""
+    with signals.handled():
+        try:
+            parsed = _parser().parse_args(arguments)
+            parsed.command(parsed)
+            sys.stdout.flush()
+            return 0
+        except InfoGANError as error:
+            print(f"infogan: {error}", file=sys.stderr)
+            return error.exit_code
+        except Interrupted as request:
+            print(_farewell(request), file=sys.stderr)
+            return request.exit_code
+        except BrokenPipeError:  # the reader (head, less) has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+
+
+def _farewell(request: Interrupted) -> str:
+    if request.run is None:
+        return "infogan: stopped before anything was begun that could be lost"
+    return f"infogan: stopped; everything is saved\n  to go on: infogan resume {request.run}"
+
+
+# --- the commands ----------------------------------------------------------------------------------------
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    from infogan import api, config
+
+    source = arguments.config or arguments.source
+    if source is None or (arguments.config and arguments.source):
+        raise UsageError(
+            "train needs one source" + (", not two" if arguments.config else ""),
+            "a preset, a folder or array of images, or a .toml file",
+            "infogan train mnist-5k",
+        )
+    shorthands = {"steps": "training.steps", "seed": "training.seed", "device": "training.device",
+                  "precision": "training.precision", "size": "data.size"}  # fmt: skip
+    given = {key: getattr(arguments, name) for name, key in shorthands.items()}
+    settings = [f"{key}={value}" for key, value in given.items() if value is not None]
+    chosen = api.configure(
+        source, data=arguments.data, recipe=arguments.recipe, codes=arguments.codes,
+        settings=[*settings, *arguments.set],
+    )  # fmt: skip
+    if arguments.dry_run:
+        print(config.to_toml(chosen), end="")
+        return
+    _print_result(api.train_config(chosen, out=arguments.out))
+
+
+def _resume(arguments: argparse.Namespace) -> None:
+    from infogan import api
+
+    settings = [] if arguments.steps is None else [f"training.steps={arguments.steps}"]
+    if arguments.data is not None:
+        settings.append(f"data.path={json.dumps(str(arguments.data))}")
+    _print_result(
+        api.resume_run(arguments.run, settings=[*settings, *arguments.set], override=arguments.override)
+    )
+
+
+def _print_result(result: Any) -> None:
+    from infogan import evaluation
+
+    model, run, dataset = result.model, result.run, result.dataset
+    step = f"step-{model.provenance['steps']:08d}"
+    print(f"trained {model.provenance['steps']:,} steps in {run.path}")
+    for folder in (run.samples, run.traversals):
+        for picture in sorted(folder.glob(f"{step}*.png")):
+            print(f"  picture: {picture}")
+    sorted_share = evaluation.sorting_line(model, dataset)
+    if sorted_share:
+        print(sorted_share)
+    print(f"next: infogan evaluate {run.path}")
+
+
+def _sample(arguments: argparse.Namespace) -> None:
+    from infogan.model import InfoGAN
+    from infogan.report import pictures
+
+    model = InfoGAN.from_pretrained(arguments.run)
+    images = model.sample(arguments.count, seed=arguments.seed, weights=arguments.weights)
+    out = arguments.out or Path(arguments.run) / "samples" / f"sample-seed{arguments.seed}.png"
+    pictures.save_png(pictures.sample_grid(images), out)
+    print(out)
+
+
+def _traverse(arguments: argparse.Namespace) -> None:
+    from infogan.model import InfoGAN
+    from infogan.report import pictures
+    from infogan.report.traversals import traversal_picture
+
+    model = InfoGAN.from_pretrained(arguments.run)
+    for name in [arguments.code] if arguments.code else list(model.latents.priors):
+        picture = traversal_picture(
+            model, name, rows=arguments.rows, seed=arguments.seed, values=arguments.values,
+            weights=arguments.weights,
+        )  # fmt: skip
+        default = Path(arguments.run) / "traversals" / f"{name}-seed{arguments.seed}.png"
+        out = arguments.out if arguments.out and arguments.code else default
+        pictures.save_png(picture, out)
+        print(out)
+
+
+def _encode(arguments: argparse.Namespace) -> None:
+    from infogan import data
+    from infogan.model import InfoGAN
+    from infogan.report import tables
+
+    model = InfoGAN.from_pretrained(arguments.run)
+    images, names = data.read_images(arguments.images, model.config.data.size, model.config.data.channels)
+    tables.write_codes(arguments.out, names, model.encode(images))
+    print(f"{arguments.out}: the codes of {len(images):,} images")
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    from infogan import api, storage
+    from infogan.model import InfoGAN
+    from infogan.report import tables
+
+    model = InfoGAN.from_pretrained(arguments.run)
+    scores = api.evaluate(
+        model, data_path=arguments.data, weights=arguments.weights, samples=arguments.samples,
+        seed=arguments.seed, progress=lambda text: print(text, file=sys.stderr, flush=True),
+    )  # fmt: skip
+    storage.write_text(Path(arguments.run) / "evaluation.json", json.dumps(scores, indent=2) + "\n")
+    print(json.dumps(scores, indent=2) if arguments.json else tables.evaluation_text(scores))
+
+
+def _reproduce(arguments: argparse.Namespace) -> None:
+    from infogan import experiments
+    from infogan.experiments.registry import Options
+
+    options = Options(arguments.data, arguments.out, arguments.steps, arguments.seed, arguments.set)
+    experiments.run(arguments.experiment, options)
+
+
+def _presets(arguments: argparse.Namespace) -> None:
+    from infogan import presets
+
+    for name, function in presets.PRESETS.items():
+        print(f"{name:10} {function.__doc__}")
+
+
+def _data_list(arguments: argparse.Namespace) -> None:
+    from infogan import data
+
+    for name, line in data.sources().items():
+        print(f"{name:10} {line}")
+
+
+# --- what may be typed -----------------------------------------------------------------------------------
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse whose errors have our three parts."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog}: {message}", "the usage that --help shows", f"{self.prog} --help")
+
+
+class _OneOf:
+    """A type for a word out of a few, with a suggestion for a misspelt one."""
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    def __call__(self, text: str) -> str:
+        if text not in self.words:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not one of {', '.join(self.words)}{did_you_mean(text, self.words)}"
+            )
+        return text
+
+
+def _whole(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 0 or more")
+    return value
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers such as -2,-1,0,1,2") from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="infogan",
+        description="Finds what varies in a set of images, without labels.",
+        epilog="First steps: infogan train mnist-5k, then infogan traverse runs/mnist-5k-001",
+    )
+    parser.add_argument("--version", action="version", version=f"infogan {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=_Parser)
+
+    def command(name: str, run: Command, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(command=run)
+        return added
+
+    _add_training(command)
+    _add_using(command)
+    _add_listing(command)
+    return parser
+
+
+def _add_training(command: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
+    train = command("train", _train, "train a model on images")
+    train.add_argument("source", nargs="?", help="a preset, a folder or .npy/.npz of images, or a .toml file")
+    train.add_argument("--data", type=Path, metavar="FILES", help="where the images lie")
+    train.add_argument("--out", type=Path, metavar="RUN", help="the run directory (default: runs/PRESET-NNN)")
+    train.add_argument("--recipe", help="how to train (paper: appendix C of the paper)")
+    train.add_argument("--steps", type=_whole, metavar="N", help="one D and one G update each")
+    train.add_argument("--seed", type=_whole, metavar="N", help="decides everything random")
+    train.add_argument("--size", type=_whole, metavar="N", help="height and width of the images, 8 to 256")
+    train.add_argument("--codes", metavar="CODES", help='for example "digit:10 rotation:u width:u"')
+    train.add_argument("--config", type=Path, metavar="FILE", help="a TOML file, as --dry-run prints it")
+    train.add_argument("--device", help="auto, cpu, cuda or cuda:N")
+    train.add_argument("--precision", type=_OneOf("auto", "float32", "bfloat16"), metavar="auto|float32|bfloat16")
+    _add_set(train)
+    train.add_argument("--dry-run", action="store_true", help="print the whole configuration and stop")
+    resume = command("resume", _resume, "go on with a run that was stopped")
+    resume.add_argument("run", type=Path, metavar="RUN")
+    resume.add_argument("--steps", type=_whole, metavar="N", help="the step to go on to")
+    resume.add_argument("--data", type=Path, metavar="FILES", help="where the images lie now")
+    _add_set(resume)
+    resume.add_argument("--override", action="store_true", help="allow settings that change the result")
+    reproduce = command("reproduce", _reproduce, "run an experiment of the paper and write its figure")
+    reproduce.add_argument("experiment", metavar="EXPERIMENT", help="figure1")
+    reproduce.add_argument("--data", type=Path, metavar="FILES", help="where the images lie")
+    reproduce.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/EXPERIMENT-NNN")
+    reproduce.add_argument("--steps", type=_whole, metavar="N", help="steps of each arm")
+    reproduce.add_argument("--seed", type=_whole, metavar="N", default=0)
+    _add_set(reproduce)
+
+
+def _add_using(command: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
+    sample = command("sample", _sample, "draw generated images")
+    sample.add_argument("run", type=Path, metavar="RUN")
+    sample.add_argument("--count", type=_whole, default=64, metavar="N")
+    traverse = command("traverse", _traverse, "draw what a code does, with all else fixed along a row")
+    traverse.add_argument("run", type=Path, metavar="RUN")
+    traverse.add_argument("--code", metavar="NAME", help="one code (default: a picture for each)")
+    traverse.add_argument("--rows", type=_whole, default=8, metavar="N")
+    traverse.add_argument("--values", type=_numbers, metavar="A,B,...", help="the code's values across")
+    encode = command("encode", _encode, "read the codes off images, into a CSV file")
+    encode.add_argument("run", type=Path, metavar="RUN")
+    encode.add_argument("images", type=Path, metavar="IMAGES", help="an image, a folder, or .npy/.npz")
+    encode.add_argument("--out", type=Path, default=Path("codes.csv"), metavar="CSV")
+    evaluate = command("evaluate", _evaluate, "measure what the codes carry")
+    evaluate.add_argument("run", type=Path, metavar="RUN")
+    evaluate.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else")
+    evaluate.add_argument("--data", type=Path, metavar="FILES", help="where the images lie now")
+    evaluate.add_argument("--samples", type=_whole, default=10_000, metavar="N", help="fresh generated images")
+    for drawing in (sample, traverse):
+        drawing.add_argument("--out", type=Path, metavar="PNG")
+    for using in (sample, traverse, evaluate):
+        using.add_argument("--seed", type=_whole, default=0, metavar="N")
+        using.add_argument("--weights", type=_OneOf("raw", "ema"), metavar="raw|ema")
+
+
+def _add_listing(command: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
+    command("presets", _presets, "list the experiments that train knows by name")
+    data = command("data", _data_list, "list the data sources")
+    data.add_argument("action", choices=["list"], metavar="list")
+
+
+def _add_set(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="any key of the configuration"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,194 @@
+"""Images from one array in a .npy or .npz file. Pickled objects are never read."""
+
+from __future__ import annotations
+
+import lzma
+import math
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+from numpy.lib import format as npy
+
+from infogan.data.dataset import Split
+from infogan.errors import DataError
+
+SUFFIXES = (".npy", ".npz")
+IMAGE_NAMES = ("images", "imgs", "x", "X", "x_train")
+"""Names under which a .npz file's images are looked for first."""
+
+LABEL_NAMES = ("labels", "y", "y_train")
+
+MOST_BYTES = 1 << 34
+"""Of one array, unpacked. A zip file can promise, and deliver, far more than it is long."""
+
+_MOST_ARRAYS = 1_000
+_CHUNK = 1_024
+_FORM = "uint8, or floats from 0 to 1, [N, H, W] or [N, H, W, C] with 1, 3 or 4 channels"
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    OverflowError,
+    MemoryError,
+    RuntimeError,  # an encrypted member, or a compression that this Python lacks
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What an array says about itself, read without the array."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def holds_images(self) -> bool:
+        kind = self.dtype == np.uint8 or self.dtype.kind == "f"
+        # [H, W, 3] is one picture, and no set of H pictures that are 3 pixels wide.
+        gray = len(self.shape) == 3 and self.shape[2] > 4
+        return kind and (gray or (len(self.shape) == 4 and self.shape[3] in (1, 3, 4)))
+
+    def __str__(self) -> str:
+        objects = " (pickled objects, which are never read)" if self.dtype.hasobject else ""
+        return f"{self.dtype} {list(self.shape)}{objects}"
+
+
+def read_array(path: Path) -> Split:
+    """Images, uint8 [N, H, W, C], and labels where there are some, from a .npy or .npz file.
+
+    Of a .npz file the images are the array named images, imgs, x, X or x_train, or else the only array that
+    can be images; the labels are whole numbers under labels, y or y_train, where there is one for each
+    image. Floats from 0 to 1 become 0..255.
+
+    Raises:
+        DataError: the file is unreadable, has no such array or several, or values out of range.
+    """
+    labels = None
+    try:
+        if path.suffix.lower() == ".npz":
+            with zipfile.ZipFile(path) as archive:
+                headers = _read_headers(archive, path)
+                name = _choose(headers, path)
+                images = _read(archive, name, headers[name])
+                labels = _read_labels(archive, headers, len(images))
+            where = f"{path}, array {name!r}"
+        else:
+            # Mapped, not read: a header that promises more than the file holds is refused at once.
+            images = np.load(path, mmap_mode="r", allow_pickle=False)
+            where = str(path)
+            _check_header(_Header(images.shape, images.dtype), where)
+    except _UNREADABLE as error:
+        reason = str(error) or type(error).__name__
+        raise DataError(f"cannot read {path}: {reason}", f"an array of images: {_FORM}", _advice()) from None
+    images = _to_uint8(images, where)
+    return Split(images[..., None] if images.ndim == 3 else images, labels)
+
+
+def _read_headers(archive: zipfile.ZipFile, path: Path) -> dict[str, _Header]:
+    members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+    if len(members) > _MOST_ARRAYS:
+        raise DataError(
+            f"{path} holds {len(members)} arrays",
+            f"at most {_MOST_ARRAYS}, one of them the images",
+            _advice(),
+        )
+    headers = {}
+    for info in members:
+        with archive.open(info) as stream:
+            header = _read_header(stream)
+            if not header.dtype.hasobject and stream.tell() + header.nbytes != info.file_size:
+                raise ValueError(f"{info.filename} promises {header}, and has {info.file_size} bytes")
+        headers[info.filename.removesuffix(".npy")] = header
+    return headers
+
+
+def _read_header(stream: IO[bytes]) -> _Header:
+    version = npy.read_magic(stream)
+    if version == (1, 0):
+        shape, _, dtype = npy.read_array_header_1_0(stream)
+    elif version == (2, 0):
+        shape, _, dtype = npy.read_array_header_2_0(stream)
+    else:
+        raise ValueError(f"an array of the .npy format {version}")
+    return _Header(shape, dtype)
+
+
+def _choose(headers: Mapping[str, _Header], path: Path) -> str:
+    """The name of the array that holds the images."""
+    named = [name for name in IMAGE_NAMES if name in headers]
+    if named:
+        _check_header(headers[named[0]], f"{path}, array {named[0]!r}")
+        return named[0]
+    fitting = [name for name, header in headers.items() if header.holds_images()]
+    if len(fitting) == 1:
+        _check_header(headers[fitting[0]], f"{path}, array {fitting[0]!r}")
+        return fitting[0]
+    listed = ", ".join(f"{name}: {header}" for name, header in list(headers.items())[:10]) or "none"
+    raise DataError(
+        f"{path}: {len(fitting)} of its arrays can be images ({listed})",
+        f"exactly one, or one named {', '.join(IMAGE_NAMES)}: {_FORM}",
+        _advice(),
+    )
+
+
+def _check_header(header: _Header, where: str) -> None:
+    if not header.holds_images() or header.nbytes > MOST_BYTES:
+        in_front = len(header.shape) == 4 and header.shape[1] in (1, 3, 4)
+        advice = "images.transpose(0, 2, 3, 1), which puts the channels behind" if in_front else _advice()
+        raise DataError(f"{where} is {header}", f"{_FORM}, of at most {MOST_BYTES} bytes", advice)
+
+
+def _read(archive: zipfile.ZipFile, name: str, header: _Header) -> np.ndarray:
+    with archive.open(f"{name}.npy") as stream:
+        array: np.ndarray = npy.read_array(stream, allow_pickle=False)
+    return array
+
+
+def _read_labels(
+    archive: zipfile.ZipFile, headers: Mapping[str, _Header], count: int
+) -> Int64[np.ndarray, " count"] | None:
+    for name in LABEL_NAMES:
+        header = headers.get(name)
+        if header is not None and header.dtype.kind in "iu" and header.shape == (count,):
+            return _read(archive, name, header).astype(np.int64)
+    return None
+
+
+def _to_uint8(images: np.ndarray, where: str) -> UInt8[np.ndarray, " n *hwc"]:
+    if images.size == 0:
+        raise DataError(f"{where} is {list(images.shape)}: 0 images", "at least 2 images", _advice())
+    low, high = images.min(), images.max()
+    if images.dtype == np.uint8:
+        if high == 1:  # shown as 0..255, both values would be black
+            raise DataError(
+                f"{where} has no values but 0 and 1", "0 to 255", "numpy.save(PATH, images * 255)"
+            )
+        return images
+    if not (low >= 0 and high <= 1):  # written so that NaN is refused as well
+        raise DataError(
+            f"{where} is {images.dtype} with values from {low} to {high}",
+            "floats from 0 to 1, without NaN",
+            "numpy.save(PATH, (images - low) / (high - low))",
+        )
+    result = np.empty(images.shape, np.uint8)
+    for start in range(0, len(images), _CHUNK):  # in pieces: the rounded floats are 4 to 8 times as large
+        part = images[start : start + _CHUNK].astype(np.float64)
+        result[start : start + _CHUNK] = np.rint(part * 255)
+    return result
+
+
+def _advice() -> str:
+    return "numpy.save('images.npy', images), then --data images.npy"

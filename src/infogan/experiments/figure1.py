@@ -1,0 +1,107 @@
+"""Figure 1: the mutual information of an InfoGAN and of a plain GAN whose Q only watches (section 7.1)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from infogan import api, evaluation, storage
+from infogan.config import Config
+from infogan.experiments.registry import Options, experiment
+from infogan.model import InfoGAN
+from infogan.report import pictures, plots
+from infogan.report.traversals import traversal_picture
+from infogan.training import metrics
+from infogan.training.run_directory import RunDirectory, next_free
+
+ARMS = {"infogan": "InfoGAN", "gan": "plain GAN, Q only watches"}
+PAPER = {
+    "infogan": {"step": [25, 100, 500, 935], "nats": [2.0, 2.25, 2.28, 2.28]},
+    "gan": {"step": [130, 250, 935], "nats": [0.6, 0.075, 0.075]},
+}
+"""Readings from the paper's Figure 1, by eye; from step 250 on its low curve lies between .05 and .1."""
+
+
+@experiment("figure1")
+def figure1(options: Options) -> None:
+    """The control experiment: without the information term, the generator leaves its code unused.
+
+    Both arms have the same networks, optimisers and number of updates, and Q learns in both; only the
+    generator's step of the second arm leaves the bound out. Afterwards a fresh Q is fitted to convergence on
+    each frozen generator, so that a low curve is the generator's doing and not a weak Q's.
+    """
+    base = api.configure(
+        "figure1", data=options.data, settings=[
+            f"training.seed={options.seed}",
+            *([] if options.steps is None else [f"training.steps={options.steps}"]),
+            *options.settings,
+        ],
+    )  # fmt: skip
+    folder = options.out or next_free(Path("runs"), "figure1")
+    result: dict[str, Any] = {
+        "experiment": "figure1",
+        "seed": base.training.seed,
+        "steps": base.training.steps,
+        "entropy_nats": None,
+        "arms": {},
+        "paper": PAPER,
+    }
+    for arm in ARMS:
+        model, run = _arm(base, arm, folder / arm)
+        result["entropy_nats"] = model.latents.entropies["digit"]
+        result["machine"] = json.loads(run.environment_path.read_text())
+        result["arms"][arm] = _measured(model, run, base.training.seed)
+        pictures.save_png(traversal_picture(model, "digit"), folder / f"{arm}-digit.png")
+        storage.write_file(folder / "figure1.json", (json.dumps(result, indent=2) + "\n").encode())
+    pictures.save_png(_plot(result), folder / "figure1.png")
+    for arm, label in ARMS.items():
+        found = result["arms"][arm]
+        print(
+            f"{label}: L_I {found['last_hundred_steps_nats']:.3f} nats over the last 100 steps; "
+            f"a fresh Q on the frozen generator reads {found['fresh_recognition']['nats']:.3f} "
+            f"(standard error {found['fresh_recognition']['standard_error']:.3f}) "
+            f"of {result['entropy_nats']:.3f}"
+        )
+    print(folder / "figure1.png")
+
+
+def _arm(base: Config, arm: str, path: Path) -> tuple[InfoGAN, RunDirectory]:
+    """One arm, trained; an arm that an earlier, stopped call began or finished is gone on with."""
+    if path.exists():
+        trained = api.resume_run(path)
+    else:
+        informed = base.objective.model_copy(update={"generator_information": arm == "infogan"})
+        trained = api.train_config(base.model_copy(update={"objective": informed}), out=path)
+    return trained.model, trained.run
+
+
+def _measured(model: InfoGAN, run: RunDirectory, seed: int) -> dict[str, Any]:
+    lines = metrics.read(run.metrics_path)
+    curve = [line["mutual_information"]["digit"] for line in lines]
+    fresh = evaluation.fit_recognition(model, seed=seed)
+    return {
+        "step": [line["step"] for line in lines],
+        "nats": curve,
+        "last_hundred_steps_nats": sum(curve[-5:]) / len(curve[-5:]),
+        "fresh_recognition": fresh,
+    }
+
+
+def _plot(result: dict[str, Any]) -> Any:
+    series, markers = {}, {}
+    for arm, label in ARMS.items():
+        found, paper = result["arms"][arm], PAPER[arm]
+        fresh = found["fresh_recognition"]["nats"]
+        series[label] = (found["step"], found["nats"])
+        markers[f"{label}, the paper's reading"] = (paper["step"], paper["nats"])
+        markers[f"{label}, a fresh Q: {fresh:.2f} nats"] = ([found["step"][-1]], [fresh])
+    return plots.line_plot(
+        series,
+        x_label="step",
+        y_label="L_I in nats",
+        title="Mutual information between the code and the image",
+        y_range=(-0.25, 2.5),
+        horizontal_lines={"H(c)": result["entropy_nats"]},
+        markers=markers,
+    )

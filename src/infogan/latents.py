@@ -1,0 +1,363 @@
+"""What the generator reads: noise and named codes; their priors, entropies and posteriors.
+
+A code's prior P(c) and the family of its posterior Q(c|x) are two things: a uniform code may be read by a
+Gaussian (the paper) or by a Gaussian truncated to its support. All information is in nats.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from infogan.config import Bernoulli, Categorical, Gaussian, LatentsConfig, Normal, Uniform
+
+Codes = dict[str, Tensor]
+"""Values of every code by name, float [N, width]: categories one-hot, the others as they are."""
+
+
+# --- posteriors: Q(c|x), from the raw outputs of the recognition head ------------------------------------
+
+
+class Posterior(ABC):
+    """Q(c|x) of one code for a batch of images."""
+
+    @abstractmethod
+    def log_prob(self, values: Float[Tensor, "n width"]) -> Float[Tensor, " n"]:
+        """log Q(c|x) in nats, summed over the code's dimensions."""
+
+    @property
+    @abstractmethod
+    def mean(self) -> Float[Tensor, "n width"]:
+        """The expected value of the code: probabilities for categories and for Bernoulli codes."""
+
+    @property
+    def std(self) -> Float[Tensor, "n width"] | None:
+        """Standard deviation of a continuous code, in the code's own units; None for discrete codes."""
+        return None
+
+
+class SoftmaxPosterior(Posterior):
+    """Categories: a softmax over each dimension's raw outputs (appendix C)."""
+
+    def __init__(self, raw: Float[Tensor, "n width"], size: int) -> None:
+        # log_softmax of raw outputs, once: a softmax before a cross-entropy could not fall below 1.46.
+        self.log_probabilities = F.log_softmax(raw.float().unflatten(1, (-1, size)), dim=-1)
+
+    def log_prob(self, values: Float[Tensor, "n width"]) -> Float[Tensor, " n"]:
+        return (self.log_probabilities.flatten(1) * values).sum(1)
+
+    @property
+    def mean(self) -> Float[Tensor, "n width"]:
+        return self.log_probabilities.exp().flatten(1)
+
+
+class GaussianPosterior(Posterior):
+    """A diagonal Gaussian (appendix C)."""
+
+    def __init__(self, mean: Float[Tensor, "n width"], std: Float[Tensor, "n width"]) -> None:
+        self._mean, self._std = mean, std
+
+    def log_prob(self, values: Float[Tensor, "n width"]) -> Float[Tensor, " n"]:
+        standard = (values - self._mean) / self._std
+        return (-0.5 * standard.square() - self._std.log() - 0.5 * math.log(2 * math.pi)).sum(1)
+
+    @property
+    def mean(self) -> Float[Tensor, "n width"]:
+        return self._mean
+
+    @property
+    def std(self) -> Float[Tensor, "n width"]:
+        return self._std
+
+
+class TruncatedGaussianPosterior(Posterior):
+    """A Gaussian cut to [low, high] and renormalised: all of its mass lies where the prior's lies."""
+
+    def __init__(
+        self, location: Float[Tensor, "n width"], scale: Float[Tensor, "n width"], low: float, high: float
+    ) -> None:
+        self.location, self.scale = location, scale
+        self.alpha, self.beta = (low - location) / scale, (high - location) / scale
+        self.log_mass = _log_normal_mass(self.alpha, self.beta)
+
+    def log_prob(self, values: Float[Tensor, "n width"]) -> Float[Tensor, " n"]:
+        density = _log_normal_density((values - self.location) / self.scale)
+        return (density - self.scale.log() - self.log_mass).sum(1)
+
+    def _densities(self) -> tuple[Tensor, Tensor]:
+        """Standard normal density at both cuts, over the mass between them."""
+        at = [(_log_normal_density(cut) - self.log_mass).exp() for cut in (self.alpha, self.beta)]
+        return at[0], at[1]
+
+    @property
+    def mean(self) -> Float[Tensor, "n width"]:
+        at_low, at_high = self._densities()
+        return self.location + self.scale * (at_low - at_high)
+
+    @property
+    def std(self) -> Float[Tensor, "n width"]:
+        at_low, at_high = self._densities()
+        variance = 1 + self.alpha * at_low - self.beta * at_high - (at_low - at_high).square()
+        return self.scale * variance.clamp_min(0).sqrt()
+
+
+class BernoulliPosterior(Posterior):
+    """Independent yes-or-no codes from logits."""
+
+    def __init__(self, logits: Float[Tensor, "n width"]) -> None:
+        self.logits = logits.float()
+
+    def log_prob(self, values: Float[Tensor, "n width"]) -> Float[Tensor, " n"]:
+        return -F.binary_cross_entropy_with_logits(self.logits, values, reduction="none").sum(1)
+
+    @property
+    def mean(self) -> Float[Tensor, "n width"]:
+        return self.logits.sigmoid()
+
+
+def _log_normal_density(x: Tensor) -> Tensor:
+    return -0.5 * x.square() - 0.5 * math.log(2 * math.pi)
+
+
+def _log_normal_mass(low: Tensor, high: Tensor) -> Tensor:
+    """log(Phi(high) - Phi(low)), exact in both tails."""
+    # In the upper tail both Phi round to 1: use the mirror image, whose values are small and exact.
+    mirror = low > 0
+    low, high = torch.where(mirror, -high, low), torch.where(mirror, -low, high)
+    log_high = torch.special.log_ndtr(high)
+    return log_high + torch.log(-torch.expm1(torch.special.log_ndtr(low) - log_high))
+
+
+# --- priors: P(c) ----------------------------------------------------------------------------------------
+
+
+class Prior(ABC):
+    """P(c) of one code: how it is drawn, how uncertain it is, and how its posterior reads raw outputs.
+
+    A new kind of code is a dataclass in config.py and a subclass here that names it.
+    """
+
+    of: ClassVar[dict[type, type[Prior]]] = {}
+    discrete: ClassVar[bool]
+
+    def __init__(self, code: Any) -> None:
+        self.code = code
+
+    def __init_subclass__(cls, *, code: type | None = None) -> None:
+        if code is not None:
+            Prior.of[code] = cls
+
+    @property
+    def width(self) -> int:
+        """Numbers that the generator reads for this code."""
+        return int(self.code.dim)
+
+    @property
+    def posterior_width(self) -> int:
+        """Raw outputs of the recognition head for this code."""
+        return self.width
+
+    @property
+    @abstractmethod
+    def entropy(self) -> float:
+        """H(c) in nats, exact; the ceiling of the mutual information for discrete codes only."""
+
+    @abstractmethod
+    def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count width"]:
+        """`count` independent draws, on the generator's device."""
+
+    @abstractmethod
+    def posterior(self, raw: Float[Tensor, "n outputs"]) -> Posterior:
+        """Q(c|x) from the head's raw outputs, [N, posterior_width]."""
+
+    @abstractmethod
+    def traversal(self) -> Float[Tensor, "steps width"]:
+        """The values that a traversal of this code shows (its first dimension, where it has several)."""
+
+
+class CategoricalPrior(Prior, code=Categorical):
+    """Cat(K = size, p = 1/size), one-hot."""
+
+    discrete = True
+    code: Categorical
+
+    @property
+    def width(self) -> int:
+        return self.code.dim * self.code.size
+
+    @property
+    def entropy(self) -> float:
+        return self.code.dim * math.log(self.code.size)
+
+    def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count width"]:
+        shape = (count, self.code.dim)
+        index = torch.randint(self.code.size, shape, generator=generator, device=generator.device)
+        return F.one_hot(index, self.code.size).flatten(1).float()
+
+    def posterior(self, raw: Float[Tensor, "n outputs"]) -> SoftmaxPosterior:
+        return SoftmaxPosterior(raw, self.code.size)
+
+    def traversal(self) -> Float[Tensor, "steps width"]:
+        values = torch.zeros(self.code.size, self.code.dim, self.code.size)
+        values[:, 1:, 0] = 1
+        values[:, 0] = torch.eye(self.code.size)
+        return values.flatten(1)
+
+
+class _ContinuousPrior(Prior):
+    """What uniform and normal codes share: a Gaussian reading with a learned or a fixed std."""
+
+    discrete = False
+    code: Uniform | Normal
+
+    @property
+    def posterior_width(self) -> int:
+        family = self.code.posterior
+        fixed = isinstance(family, Gaussian) and family.std != "learned"
+        return self.code.dim * (1 if fixed else 2)
+
+    def _location_and_scale(self, raw: Tensor) -> tuple[Tensor, Tensor]:
+        family, raw = self.code.posterior, raw.float()
+        if isinstance(family, Gaussian) and not isinstance(family.std, str):
+            return raw, torch.full_like(raw, family.std)
+        location, log_scale = raw.chunk(2, dim=1)
+        return location, log_scale.clamp(math.log(family.std_min), math.log(family.std_max)).exp()
+
+    def posterior(self, raw: Float[Tensor, "n outputs"]) -> Posterior:
+        return GaussianPosterior(*self._location_and_scale(raw))
+
+    def _line(self, low: float, high: float, steps: int = 9) -> Float[Tensor, "steps width"]:
+        values = torch.zeros(steps, self.code.dim)
+        values[:, 0] = torch.linspace(low, high, steps)
+        return values
+
+
+class UniformPrior(_ContinuousPrior, code=Uniform):
+    """Unif(low, high)."""
+
+    code: Uniform
+
+    @property
+    def entropy(self) -> float:
+        return self.code.dim * math.log(self.code.high - self.code.low)
+
+    def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count width"]:
+        values = torch.rand(count, self.code.dim, generator=generator, device=generator.device)
+        return values * (self.code.high - self.code.low) + self.code.low
+
+    def posterior(self, raw: Float[Tensor, "n outputs"]) -> Posterior:
+        if isinstance(self.code.posterior, Gaussian):
+            return super().posterior(raw)
+        location, scale = self._location_and_scale(raw)
+        return TruncatedGaussianPosterior(location, scale, self.code.low, self.code.high)
+
+    def traversal(self) -> Float[Tensor, "steps width"]:
+        """Twice the trained range, as the paper shows it: -2 to 2 for Unif(-1, 1) (Figure 2)."""
+        middle, reach = (self.code.low + self.code.high) / 2, self.code.high - self.code.low
+        values = self._line(middle - reach, middle + reach)
+        values[:, 1:] = middle
+        return values
+
+
+class NormalPrior(_ContinuousPrior, code=Normal):
+    """N(0, 1)."""
+
+    code: Normal
+
+    @property
+    def entropy(self) -> float:
+        return self.code.dim * 0.5 * math.log(2 * math.pi * math.e)
+
+    def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count width"]:
+        return torch.randn(count, self.code.dim, generator=generator, device=generator.device)
+
+    def traversal(self) -> Float[Tensor, "steps width"]:
+        return self._line(-2, 2)
+
+
+class BernoulliPrior(Prior, code=Bernoulli):
+    """1 with the code's probability, else 0."""
+
+    discrete = True
+    code: Bernoulli
+
+    @property
+    def entropy(self) -> float:
+        p = self.code.probability
+        return -self.code.dim * (p * math.log(p) + (1 - p) * math.log1p(-p))
+
+    def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count width"]:
+        values = torch.rand(count, self.code.dim, generator=generator, device=generator.device)
+        return (values < self.code.probability).float()
+
+    def posterior(self, raw: Float[Tensor, "n outputs"]) -> BernoulliPosterior:
+        return BernoulliPosterior(raw)
+
+    def traversal(self) -> Float[Tensor, "steps width"]:
+        values = torch.zeros(2, self.code.dim)
+        values[1, 0] = 1
+        return values
+
+
+# --- all latents together --------------------------------------------------------------------------------
+
+
+class Latents:
+    """The generator's input: noise and the named codes, in the order of the configuration (section 4)."""
+
+    def __init__(self, config: LatentsConfig) -> None:
+        self.noise, self.noise_prior = config.noise, config.noise_prior
+        self.priors: dict[str, Prior] = {
+            name: Prior.of[type(code)](code) for name, code in config.codes.items()
+        }
+
+    @property
+    def width(self) -> int:
+        """Inputs of the generator: noise and codes."""
+        return self.noise + sum(prior.width for prior in self.priors.values())
+
+    @property
+    def posterior_width(self) -> int:
+        """Raw outputs of the recognition head, all codes together."""
+        return sum(prior.posterior_width for prior in self.priors.values())
+
+    @property
+    def entropies(self) -> dict[str, float]:
+        """H(c_i) of each code in nats."""
+        return {name: prior.entropy for name, prior in self.priors.items()}
+
+    def sample_noise(self, count: int, generator: torch.Generator) -> Float[Tensor, "count noise"]:
+        """Noise: Unif(-1, 1) as in the authors' code, or standard normal."""
+        shape = (count, self.noise)
+        if self.noise_prior == "normal":
+            return torch.randn(shape, generator=generator, device=generator.device)
+        return torch.rand(shape, generator=generator, device=generator.device) * 2 - 1
+
+    def sample_codes(self, count: int, generator: torch.Generator) -> Codes:
+        """Every code, drawn from its prior."""
+        return {name: prior.sample(count, generator) for name, prior in self.priors.items()}
+
+    def join(self, noise: Float[Tensor, "n noise"], codes: Mapping[str, Tensor]) -> Float[Tensor, "n width"]:
+        """One row a picture: noise first, then the codes."""
+        return torch.cat([noise, *(codes[name] for name in self.priors)], dim=1)
+
+    def split(self, latents: Float[Tensor, "n width"]) -> tuple[Float[Tensor, "n noise"], Codes]:
+        """The inverse of `join`."""
+        widths = [self.noise, *(prior.width for prior in self.priors.values())]
+        noise, *codes = latents.split(widths, dim=1)
+        return noise, dict(zip(self.priors, codes, strict=True))
+
+    def posteriors(self, raw: Float[Tensor, "n outputs"]) -> dict[str, Posterior]:
+        """Q(c_i|x) of every code from the recognition head's raw outputs."""
+        parts = raw.split([prior.posterior_width for prior in self.priors.values()], dim=1)
+        return {
+            name: prior.posterior(part)
+            for (name, prior), part in zip(self.priors.items(), parts, strict=True)
+        }

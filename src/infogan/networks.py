@@ -1,0 +1,378 @@
+"""The networks of appendix C as tables, and the one builder that turns any table into modules.
+
+Every block is a layer, then batch norm, then a nonlinearity. All kernels are 4x4. A table names no image
+size: the pictures that a generator starts from follow from the image's size and the table's strides (7x7
+for MNIST, 2x2 for SVHN, as in the paper), so that one table serves any size from 8 to 256.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from infogan.errors import ConfigError, did_you_mean
+from infogan.images import Output
+
+KERNEL = 4
+Domain = Literal["real", "fake"]
+"""Where images come from. Real and generated ones are normalised apart, in training and after it."""
+
+# --- tables ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One row of a table.
+
+    Attributes:
+        kind: "dense"; "picture", a dense layer whose outputs become a small image of `width` channels;
+            "conv"; or "up", a transposed convolution.
+        width: units or channels, before the width factor.
+        stride: of convolutions.
+        norm: whether batch norm stands between the layer and its nonlinearity.
+    """
+
+    kind: Literal["dense", "picture", "conv", "up"]
+    width: int
+    stride: int = 1
+    norm: bool = True
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A table of appendix C. The last layers (one logit, the raw posterior, the image) are implied.
+
+    Attributes:
+        trunk: what D and Q share.
+        recognition: Q's own hidden layers on top of the trunk.
+        generator: from the latents to the last hidden picture; a stride-2 layer to the image follows.
+        output: the generator's last nonlinearity, which sets the range of all images.
+        leak: slope of the leaky ReLU below zero in D and Q.
+    """
+
+    trunk: tuple[Layer, ...]
+    recognition: tuple[Layer, ...]
+    generator: tuple[Layer, ...]
+    output: Output = "sigmoid"
+    leak: float = 0.1
+
+
+def _dense(width: int) -> Layer:
+    return Layer("dense", width)
+
+
+def _picture(width: int) -> Layer:
+    return Layer("picture", width)
+
+
+def _conv(width: int, stride: int = 2, norm: bool = True) -> Layer:
+    return Layer("conv", width, stride, norm)
+
+
+def _up(width: int, stride: int = 2, norm: bool = True) -> Layer:
+    return Layer("up", width, stride, norm)
+
+
+_COLOUR = Architecture(
+    trunk=(_conv(64, norm=False), _conv(128), _conv(256)),
+    recognition=(_dense(128),),
+    generator=(_picture(448), _up(256), _up(128, norm=False), _up(64, norm=False)),
+    output="tanh",
+)
+
+TABLES: dict[str, Architecture] = {
+    # Table 1 (C.1)
+    "mnist": Architecture(
+        trunk=(_conv(64, norm=False), _conv(128), _dense(1024)),
+        recognition=(_dense(128),),
+        generator=(_dense(1024), _picture(128), _up(64)),
+    ),
+    # Table 2 (C.2) and Table 3 (C.3), which are one
+    "svhn": _COLOUR,
+    "celeba": _COLOUR,
+    # Tables 4 and 5 (C.4): only the last layer differs for D and Q
+    "faces": Architecture(
+        trunk=(_conv(64, norm=False), _conv(128), _dense(1024)),
+        recognition=(),
+        generator=(_dense(1024), _picture(128), _up(64)),
+    ),
+    # Tables 6 and 7 (C.5)
+    "chairs": Architecture(
+        trunk=(_conv(64, norm=False), _conv(128), _conv(256), _conv(256, 1), _conv(256, 1), _dense(1024)),
+        recognition=(),
+        generator=(_dense(1024), _picture(256), _up(256, 1), _up(256, 1), _up(128), _up(64)),
+    ),
+}
+
+
+def generic_table(size: int) -> Architecture:
+    """The MNIST table carried to any size: halved until fewer than 8 pixels are left, 64 to 512 channels."""
+    widths: list[int] = []
+    while size >= 8:
+        size //= 2
+        widths.append(min(64 * 2 ** len(widths), 512))
+    return Architecture(
+        trunk=(*(_conv(w, norm=i > 0) for i, w in enumerate(widths)), _dense(1024)),
+        recognition=(_dense(128),),
+        generator=(_dense(1024), _picture(widths[-1]), *(_up(w) for w in reversed(widths[:-1]))),
+    )
+
+
+def architecture(name: str, size: int) -> Architecture:
+    """The table of that name for images of `size` pixels.
+
+    Raises:
+        ConfigError: no table has that name.
+    """
+    if name == "generic":
+        return generic_table(size)
+    if name not in TABLES:
+        known = ["generic", *TABLES]
+        raise ConfigError(
+            f"network.architecture = {name!r}: no such table{did_you_mean(name, known)}",
+            f"one of {', '.join(known)}",
+            "--set architecture=generic",
+        )
+    return TABLES[name]
+
+
+# --- building --------------------------------------------------------------------------------------------
+
+
+class BatchNorm(nn.Module):
+    """Batch norm of [N, F] or [N, C, H, W] that keeps real and generated images apart.
+
+    While training, each domain's part of the batch is normalised by its own statistics. Afterwards an
+    image is normalised by the running statistics of its domain, so that its code does not depend on the
+    batch that it comes in, nor on how far generated images are from real ones.
+    """
+
+    eps = 1e-5
+    momentum = 0.1
+
+    def __init__(self, features: int, domains: Sequence[Domain]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(features))
+        self.bias = nn.Parameter(torch.empty(features))
+        for domain in domains:
+            self.register_buffer(f"{domain}_mean", torch.empty(features))
+            self.register_buffer(f"{domain}_var", torch.empty(features))
+
+    def forward(self, x: Tensor, domains: Sequence[Domain]) -> Tensor:
+        """`x` holds as many images of each domain, one domain after the other."""
+        parts = [
+            F.batch_norm(
+                part,
+                self.get_buffer(f"{domain}_mean"),
+                self.get_buffer(f"{domain}_var"),
+                self.weight,
+                self.bias,
+                training=self.training,
+                momentum=self.momentum,
+                eps=self.eps,
+            )
+            for part, domain in zip(x.chunk(len(domains)), domains, strict=True)
+        ]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+class _Flatten(nn.Module):
+    """[N, C, H, W] to [N, H*W*C]: the order in which channels-last pictures already lie in memory."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.permute(0, 2, 3, 1).flatten(1)
+
+
+class _Unflatten(nn.Module):
+    """[N, H*W*C] to a channels-last picture [N, C, H, W]."""
+
+    def __init__(self, size: int, channels: int) -> None:
+        super().__init__()
+        self.shape = (size, size, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.unflatten(1, self.shape).permute(0, 3, 1, 2)
+
+
+class _SameConv(nn.Conv2d):
+    """Stride 1 with an even kernel keeps the size by one more row and column of padding at the end."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(F.pad(input, (1, 2, 1, 2)))
+
+
+class _SameUp(nn.ConvTranspose2d):
+    """The transposed twin of `_SameConv`."""
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        return super().forward(input)[..., 1:-2, 1:-2]
+
+
+class Stack(nn.Module):
+    """Blocks of layer, batch norm, nonlinearity, built from the rows of a table."""
+
+    def __init__(self, blocks: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+
+    def forward(self, x: Tensor, domains: Sequence[Domain]) -> Tensor:
+        for block in self.blocks:
+            x = block(x, domains) if isinstance(block, BatchNorm) else block(x)
+        return x
+
+
+def _conv_layer(inputs: int, outputs: int, stride: int) -> nn.Module:
+    if stride == 1:
+        return _SameConv(inputs, outputs, KERNEL)
+    return nn.Conv2d(inputs, outputs, KERNEL, stride, padding=1)
+
+
+def _up_layer(inputs: int, outputs: int, stride: int, odd: bool) -> nn.Module:
+    if stride == 1:
+        return _SameUp(inputs, outputs, KERNEL)
+    return nn.ConvTranspose2d(inputs, outputs, KERNEL, stride, padding=1, output_padding=int(odd))
+
+
+def _scaled(width: int, factor: float) -> int:
+    """A hidden width times the width factor, as a multiple of 8."""
+    return max(8, round(width * factor / 8) * 8)
+
+
+def _downward(
+    rows: Sequence[Layer], channels: int, size: int, factor: float, nonlinearity: Callable[[], nn.Module]
+) -> tuple[list[nn.Module], int]:
+    """Blocks of D and Q from an image (or, at size 1, from features), and the features they end in."""
+    blocks: list[nn.Module] = []
+    for row in rows:
+        width = _scaled(row.width, factor)
+        if row.kind == "conv":
+            blocks.append(_conv_layer(channels, width, row.stride))
+            size //= row.stride
+        else:
+            if size > 1:
+                blocks.append(_Flatten())
+            blocks.append(nn.Linear(channels * size * size, width))
+            size = 1
+        blocks += [BatchNorm(width, ("real", "fake"))] if row.norm else []
+        blocks.append(nonlinearity())
+        channels = width
+    if size > 1:
+        blocks.append(_Flatten())
+    return blocks, channels * size * size
+
+
+class Trunk(Stack):
+    """What D and Q share: images [N, C, H, W] to features [N, F] (appendix C)."""
+
+    def __init__(self, table: Architecture, channels: int, size: int, width: float) -> None:
+        blocks, self_features = _downward(
+            table.trunk, channels, size, width, lambda: nn.LeakyReLU(table.leak, inplace=True)
+        )
+        super().__init__(blocks)
+        self.features = self_features
+
+
+class Discriminator(nn.Module):
+    """D's head: features to one logit, log D/(1 - D). The sigmoid lives in the loss."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.output = nn.Linear(features, 1)
+
+    def forward(self, features: Float[Tensor, "n features"]) -> Float[Tensor, " n"]:
+        logits: Tensor = self.output(features)
+        return logits.flatten()
+
+
+class Recognition(nn.Module):
+    """Q's head: features to the raw outputs of all posteriors."""
+
+    def __init__(self, table: Architecture, features: int, outputs: int, width: float) -> None:
+        super().__init__()
+        blocks, features = _downward(
+            table.recognition, features, 1, width, lambda: nn.LeakyReLU(table.leak, inplace=True)
+        )
+        self.hidden = Stack(blocks)
+        self.output = nn.Linear(features, outputs)
+
+    def forward(
+        self, features: Float[Tensor, "n features"], domains: Sequence[Domain]
+    ) -> Float[Tensor, "n outputs"]:
+        raw: Tensor = self.output(self.hidden(features, domains))
+        return raw
+
+
+class Generator(nn.Module):
+    """Latents [N, L] to images [N, C, H, W] in the range of the table's output."""
+
+    def __init__(self, table: Architecture, latents: int, channels: int, size: int, width: float) -> None:
+        super().__init__()
+        strides = [row.stride for row in table.generator if row.kind == "up"] + [2]
+        sizes = [size]  # from the image back to the first picture
+        for stride in reversed(strides):
+            sizes.append(sizes[-1] // stride)
+        if sizes[-1] < 1:
+            raise ConfigError(
+                f"network.architecture: {len(strides)} up-convolutions reach below one pixel at size {size}",
+                f"images of at least {math.prod(strides)} pixels",
+                "--set architecture=generic",
+            )
+        blocks, inputs = self._blocks(table.generator, latents, list(reversed(sizes)), width)
+        self.hidden = Stack(blocks)
+        self.output = _up_layer(inputs, channels, 2, odd=size % 2 == 1)
+        self.nonlinearity = nn.Sigmoid() if table.output == "sigmoid" else nn.Tanh()
+
+    @staticmethod
+    def _blocks(
+        rows: Sequence[Layer], inputs: int, sizes: list[int], factor: float
+    ) -> tuple[list[nn.Module], int]:
+        blocks: list[nn.Module] = []
+        position = 0
+        for row in rows:
+            width = _scaled(row.width, factor)
+            if row.kind == "up":
+                position += 1
+                blocks.append(_up_layer(inputs, width, row.stride, odd=sizes[position] % 2 == 1))
+                features = width
+            else:
+                features = width * (sizes[0] ** 2 if row.kind == "picture" else 1)
+                blocks.append(nn.Linear(inputs, features))
+            # A picture is normalised before it is one: each of its outputs apart (6,272 on MNIST).
+            blocks += [BatchNorm(features, ("fake",))] if row.norm else []
+            blocks.append(nn.ReLU(inplace=True))
+            blocks += [_Unflatten(sizes[0], width)] if row.kind == "picture" else []
+            inputs = width
+        return blocks, inputs
+
+    def forward(self, latents: Float[Tensor, "n latents"]) -> Float[Tensor, "n c h w"]:
+        images: Tensor = self.nonlinearity(self.output(self.hidden(latents, ("fake",))))
+        return images
+
+
+def initialise(module: nn.Module, generator: torch.Generator) -> None:
+    """Every weight of `module`, drawn anew as in the authors' code, in the order of its submodules.
+
+    Convolutions N(0, .02) truncated at two standard deviations, other layers N(0, .02), batch norm gains
+    N(1, .02), biases 0, running statistics those of standard normal features.
+    """
+    with torch.no_grad():
+        for part in module.modules():
+            if isinstance(part, nn.Conv2d):
+                nn.init.trunc_normal_(part.weight, std=0.02, a=-0.04, b=0.04, generator=generator)
+            elif isinstance(part, nn.ConvTranspose2d | nn.Linear):
+                nn.init.normal_(part.weight, std=0.02, generator=generator)
+            elif isinstance(part, BatchNorm):
+                nn.init.normal_(part.weight, mean=1.0, std=0.02, generator=generator)
+                for name, buffer in part.named_buffers(recurse=False):
+                    buffer.fill_(1.0 if name.endswith("_var") else 0.0)
+            else:
+                continue
+            if isinstance(part.bias, Tensor):
+                part.bias.zero_()

@@ -1,0 +1,157 @@
+"""The experiments as functions. A preset's docstring says where it stands in the paper and what to expect.
+
+A new preset is one function here; a new recipe likewise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from infogan.config import (
+    CONTINUOUS_WEIGHT,
+    Categorical,
+    Config,
+    DataConfig,
+    LatentsConfig,
+    NetworkConfig,
+    ObjectiveConfig,
+    TrainingConfig,
+    Uniform,
+)
+from infogan.errors import ConfigError, UsageError, did_you_mean
+
+PRESETS: dict[str, Callable[[], Config]] = {}
+RECIPES: dict[str, Callable[[Config], Config]] = {}
+
+
+def preset(name: str) -> Callable[[Callable[[], Config]], Callable[[], Config]]:
+    """Enters a function into the registry of presets."""
+
+    def enter(function: Callable[[], Config]) -> Callable[[], Config]:
+        PRESETS[name] = function
+        return function
+
+    return enter
+
+
+def recipe(name: str) -> Callable[[Callable[[Config], Config]], Callable[[Config], Config]]:
+    """Enters a function into the registry of recipes."""
+
+    def enter(function: Callable[[Config], Config]) -> Callable[[Config], Config]:
+        RECIPES[name] = function
+        return function
+
+    return enter
+
+
+def load(name: str) -> Config:
+    """The configuration of a preset.
+
+    Raises:
+        UsageError: no preset has that name.
+    """
+    if name not in PRESETS:
+        raise UsageError(
+            f"{name!r} is no preset{did_you_mean(name, PRESETS)}",
+            f"one of {', '.join(PRESETS)}",
+            "infogan presets, to see what each one does",
+        )
+    return PRESETS[name]()
+
+
+def apply_recipe(config: Config, name: str) -> Config:
+    """`config` trained by the recipe of that name.
+
+    Raises:
+        ConfigError: no recipe has that name.
+    """
+    if name not in RECIPES:
+        raise ConfigError(
+            f"training.recipe = {name!r} is no recipe{did_you_mean(name, RECIPES)}",
+            f"one of {', '.join(RECIPES)}",
+            f"--recipe {next(iter(RECIPES))}",
+        )
+    return RECIPES[name](config)
+
+
+@recipe("paper")
+def paper(config: Config) -> Config:
+    """Appendix C with the authors' code where the paper is silent; fresh latents in each of the two updates."""
+    return config.model_copy(update={"training": config.training.model_copy(update={"recipe": "paper"})})
+
+
+def _digit_codes() -> LatentsConfig:
+    """1 Cat(10) + 2 Unif(-1, 1) + 62 noise (C.1)."""
+    return LatentsConfig(
+        noise=62,
+        codes={
+            "digit": Categorical(10),
+            "rotation": Uniform(info_weight=CONTINUOUS_WEIGHT),
+            "width": Uniform(info_weight=CONTINUOUS_WEIGHT),
+        },
+    )
+
+
+@preset("mnist")
+def mnist() -> Config:
+    """MNIST, appendix C.1: 60,000 digits, Cat(10) and two Unif(-1, 1). Expect L_I of the digit above 2.2 nats."""
+    return Config(
+        preset="mnist",
+        data=DataConfig(source="mnist", size=28, channels=1),
+        latents=_digit_codes(),
+        network=NetworkConfig(architecture="mnist"),
+    )
+
+
+@preset("mnist-5k")
+def mnist_5k() -> Config:
+    """5,000 real MNIST digits that come inside a package: no download. Some minutes on two cores."""
+    return Config(
+        preset="mnist-5k",
+        data=DataConfig(source="mnist-5k", size=28, channels=1, held_out=1_000),
+        latents=_digit_codes(),
+        network=NetworkConfig(architecture="mnist"),
+        training=TrainingConfig(steps=600, save_every=200, sample_every=100),
+    )
+
+
+@preset("digits")
+def digits() -> Config:
+    """scikit-learn's 1,797 real 8x8 digits with small networks: seconds, for trying things out and for tests."""
+    return Config(
+        preset="digits",
+        data=DataConfig(source="digits", size=8, channels=1),
+        latents=_digit_codes().model_copy(update={"noise": 16}),
+        network=NetworkConfig(width=0.25),
+        training=TrainingConfig(steps=1_500, batch_size=64),
+    )
+
+
+@preset("folder")
+def folder() -> Config:
+    """One's own images, from a folder or an .npy or .npz file: one Cat(10) and two Unif(-1, 1)."""
+    return Config(
+        preset="folder",
+        data=DataConfig(source="folder"),
+        latents=LatentsConfig(
+            codes={
+                "type": Categorical(10),
+                "style1": Uniform(info_weight=CONTINUOUS_WEIGHT),
+                "style2": Uniform(info_weight=CONTINUOUS_WEIGHT),
+            }
+        ),
+    )
+
+
+@preset("figure1")
+def figure1() -> Config:
+    """The control experiment, section 7.1 and Figure 1: MNIST with Cat(10) alone, 935 steps."""
+    base = mnist()
+    return base.model_copy(
+        update={
+            "preset": "figure1",
+            "latents": LatentsConfig(noise=62, codes={"digit": Categorical(10)}),
+            "objective": ObjectiveConfig(),
+            "training": TrainingConfig(steps=935),
+        }
+    )

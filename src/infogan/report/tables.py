@@ -1,0 +1,86 @@
+"""Codes as CSV, and an evaluation as lines of text."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from infogan import storage
+
+
+def write_codes(path: Path, names: Sequence[str], codes: Mapping[str, np.ndarray]) -> None:
+    """Writes one row an image: its name, then every code.
+
+    A categorical code fills a column with the most probable category and one with each probability.
+
+    Args:
+        path: of the CSV file.
+        names: of the images.
+        codes: as `InfoGAN.encode` gives them: [N] or [N, K] by name.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    columns: dict[str, np.ndarray] = {}
+    for name, values in codes.items():
+        if values.ndim == 1:
+            columns[name] = values
+            continue
+        if np.allclose(values.sum(1), 1, atol=1e-3):
+            columns[name] = values.argmax(1)
+        columns |= {f"{name}_{index}": column for index, column in enumerate(values.T)}
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["image", *columns])
+    for row, image in enumerate(names):
+        writer.writerow([image, *(_cell(column[row]) for column in columns.values())])
+    storage.write_file(path, text.getvalue().encode())
+
+
+def _cell(value: np.generic) -> str:
+    return str(value) if isinstance(value, np.integer) else f"{float(value):.5f}"
+
+
+def evaluation_text(scores: Mapping[str, Any]) -> str:
+    """What `infogan evaluate` shows: a line a code, then how the categories sort the classes."""
+    lines = [
+        f"{scores['dataset']}: {scores['steps']:,} steps, {scores['weights']} weights; "
+        f"measured on {scores['images']:,} {scores['split']} images"
+    ]
+    for name, code in scores["codes"].items():
+        nats, error = code["mutual_information_nats"], code["mutual_information_nats_standard_error"]
+        discrete = "std" not in code
+        text = f"  {name}: {nats:.3f}" + (f" of {code['entropy_nats']:.3f}" if discrete else "")
+        text += f" nats (standard error {error:.3f})"
+        if not discrete:
+            text += f", std {code['std']:.2f}, R^2 on generated images {code['r2_fake']:.2f}"
+        lines.append(text)
+    if "clustering" in scores:
+        lines += _clustering_lines(scores)
+    return "\n".join(lines)
+
+
+def _clustering_lines(scores: Mapping[str, Any]) -> list[str]:
+    lines = []
+    found = {"this model": scores, **scores.get("baselines", {})}
+    for who, entry in found.items():
+        if "clustering" not in entry:
+            continue
+        clustering = entry["clustering"]
+        low, high = clustering["accuracy_interval"]
+        lines.append(
+            f"  {who}: accuracy {clustering['accuracy']:.4f} (95 %: {low:.4f} to {high:.4f}), "
+            f"NMI {clustering['nmi']:.3f}, ARI {clustering['ari']:.3f}"
+        )
+    clustering = scores["clustering"]
+    if "generated_purity" in clustering:
+        lines.append(
+            f"  images generated for a category belong to its class: {clustering['generated_purity']:.3f} "
+            f"(by a classifier that is right on {clustering['classifier_accuracy']:.3f} of real ones)"
+        )
+    return lines

@@ -1,0 +1,39 @@
+"""Randomness as a function: everything random is drawn from (seed, stream, step), never from a global state.
+
+A run that is resumed at step t draws what it would have drawn without the stop, and a new use of chance
+gets a stream of its own and moves no other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+
+
+def generator(seed: int, stream: str, step: int = 0, device: torch.device | str = "cpu") -> torch.Generator:
+    """A fresh random generator for one use of chance.
+
+    Args:
+        seed: of the run, 0 or more.
+        stream: what is drawn, for example "noise" or "shuffle".
+        step: the step, epoch or index within the stream.
+        device: where the numbers are drawn; other devices give other numbers.
+    """
+    key = hashlib.sha256(f"{seed}/{stream}/{step}".encode()).digest()
+    # torch's CPU generator uses 32 bits of its seed: two steps of a long run may draw the same numbers,
+    # which is harmless, while neighbouring seeds and steps have nothing in common.
+    return torch.Generator(device).manual_seed(int.from_bytes(key[:8], "big") >> 1)
+
+
+def batch_indices(seed: int, step: int, batch_size: int, count: int) -> torch.Tensor:
+    """int64 [batch_size]: which of `count` images the `step`-th batch holds (steps count from 0).
+
+    The batches run through one endless sequence of shuffled epochs, so that every image is seen equally
+    often and the last batch of an epoch is filled from the next one: no batch is smaller than the others.
+    """
+    start = step * batch_size
+    epochs = range(start // count, (start + batch_size - 1) // count + 1)
+    order = torch.cat([torch.randperm(count, generator=generator(seed, "shuffle", e)) for e in epochs])
+    offset = start - epochs[0] * count
+    return order[offset : offset + batch_size]

@@ -1,0 +1,71 @@
+"""The machine under the training loop: device, precision and memory; nothing here knows the method.
+
+Precision is decided by what the processor can do, never by a stopwatch: two runs of one command on one
+machine must not differ.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from infogan.errors import ConfigError
+
+Precision = Literal["float32", "bfloat16"]
+_CPU_FLAGS = Path("/proc/cpuinfo")
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+_KEEP_BYTES = 2**30
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; "auto" takes a GPU where there is one.
+
+    Raises:
+        ConfigError: the machine has no such device.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(name)
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there[device.type] or (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
+        raise ConfigError(f"device = {name!r}: this machine has no such device", "auto or cpu", "--device cpu")
+    return device
+
+
+def choose_precision(asked: str, device: torch.device) -> Precision:
+    """float32 or bfloat16; "auto" takes bfloat16 where the hardware multiplies it natively."""
+    if asked == "auto":
+        return "bfloat16" if multiplies_bfloat16(device) else "float32"
+    return "bfloat16" if asked == "bfloat16" else "float32"
+
+
+def multiplies_bfloat16(device: torch.device, cpu_flags: Path = _CPU_FLAGS) -> bool:
+    """Whether the hardware has matrix units for bfloat16: AMX on a CPU, tensor cores from Ampere on.
+
+    A CPU without AMX emulates bfloat16 and trains about ten times slower with it.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type != "cpu" or not cpu_flags.is_file():
+        return False
+    flags = next((line for line in cpu_flags.read_text().splitlines() if line.startswith("flags")), "")
+    return {"amx_tile", "amx_bf16"} <= set(flags.split())
+
+
+def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
+    """Layers in bfloat16 inside; weights, optimiser, losses and batch norm statistics stay float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def keep_freed_memory() -> None:
+    """Tells glibc to keep freed blocks: mapping large tensors anew each step costs page faults."""
+    if platform.system() != "Linux" or platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    libc.mallopt(_M_MMAP_THRESHOLD, _KEEP_BYTES)
+    libc.mallopt(_M_TRIM_THRESHOLD, _KEEP_BYTES)

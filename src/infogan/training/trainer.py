@@ -1,0 +1,252 @@
+"""The training loop's inside: one step of the method, and everything that a resumed run must find again.
+
+    repeat:                                                         (PAPER: appendix C, the authors' code)
+        x ~ data;  noise, codes ~ P;  fake = G(noise, codes)
+        D, Q, trunk: descend  -V(D, G) - sum lambda_i L_i           on x and fake
+        noise, codes ~ P, drawn anew;  fake = G(noise, codes)
+        G:           descend  -E[log D(fake)] - sum lambda_i L_i    through a frozen D and Q
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from infogan import images as edge
+from infogan import objective, streams
+from infogan.config import Config
+from infogan.errors import DivergenceError, StorageError
+from infogan.latents import Codes
+from infogan.model import InfoGAN
+from infogan.training import engine
+
+_LOSS_LIMIT = 1e3  # nats; a healthy adversarial loss stays below 20
+METRICS_EVERY = 20
+
+
+class Trainer:
+    """A model in training: networks, optimisers, the step reached, and the means of the running window.
+
+    Args:
+        model: on the CPU; it is moved to `device`.
+        images: all training images.
+        device: where to train.
+        precision: of the layers; weights, optimiser, losses and statistics are float32.
+    """
+
+    def __init__(
+        self,
+        model: InfoGAN,
+        images: UInt8[Tensor, "n h w c"],
+        *,
+        device: torch.device,
+        precision: engine.Precision,
+    ) -> None:
+        self.config: Config = model.config
+        self.model, self.device, self.precision = model.to(device), device, precision
+        self.images = images.to(device)
+        self.weights = self.config.info_weights()
+        self.step = 0
+        self.window: dict[str, float] = {}
+        training = self.config.training
+        self.reading = nn.ModuleList([model.trunk, model.discriminator, model.recognition])
+        self.optimizers = {
+            "discriminator": _adam(self.reading, training.learning_rate_discriminator, training.beta1),
+            "generator": _adam(model.generator, training.learning_rate_generator, training.beta1),
+        }
+
+    # --- one step --------------------------------------------------------------------------------------
+
+    def advance(self) -> None:
+        """One D and one G update.
+
+        Raises:
+            DivergenceError: a loss is no longer finite or far too large; the update was not made.
+        """
+        self.model.train()
+        real = self._real_images()
+        discriminator, bounds = self._discriminator_losses(real)
+        information = objective.weighted_information(bounds, self.weights)
+        values = self._checked({"loss.discriminator": discriminator, **_prefixed(bounds)})
+        self._update("discriminator", discriminator - information)
+        with _frozen(self.reading):
+            generator, bounds = self._generator_losses()
+            values |= self._checked({"loss.generator": generator})
+            if self.config.objective.generator_information:
+                generator = generator - objective.weighted_information(bounds, self.weights)
+            self._update("generator", generator)
+        self._follow()
+        self.model.eval()
+        self.step += 1
+        for name, value in values.items():
+            self.window[name] = self.window.get(name, 0.0) + value
+        self.window["steps"] = self.window.get("steps", 0.0) + 1
+
+    def _discriminator_losses(
+        self, real: Float[Tensor, "n c h w"]
+    ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
+        """-V(D, G) and the bound of each code; the fakes carry no gradient to G."""
+        model, count = self.model, len(real)
+        with self._autocast():
+            with torch.no_grad():
+                latents, codes = self._latents("discriminator", count)
+                fake = model.generator(latents)
+            # One pass through the trunk, two batch norm batches: real and generated images stay apart.
+            features = model.trunk(torch.cat([real, fake]), ("real", "fake"))
+            real_logits, fake_logits = model.discriminator(features).chunk(2)
+            raw = model.recognition(features[count:], ("fake",))
+            with torch.no_grad():  # Q never learns from real images; its statistics of them are for encoding
+                model.recognition(features[:count], ("real",))
+        loss = objective.discriminator_loss(real_logits, fake_logits)
+        return loss, objective.mutual_information_bound(model.latents, raw, codes)
+
+    def _generator_losses(self) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
+        """G's own loss and the bound of each code, on latents drawn anew."""
+        model = self.model
+        with self._autocast():
+            latents, codes = self._latents("generator", self.config.training.batch_size)
+            features = model.trunk(model.generator(latents), ("fake",))
+            loss = objective.generator_loss(model.discriminator(features))
+            raw = model.recognition(features, ("fake",))
+        return loss, objective.mutual_information_bound(model.latents, raw, codes)
+
+    def _real_images(self) -> Float[Tensor, "n c h w"]:
+        training = self.config.training
+        indices = streams.batch_indices(training.seed, self.step, training.batch_size, len(self.images))
+        return edge.to_float(self.images[indices.to(self.device)], self.model.table.output)
+
+    def _latents(self, update: str, count: int) -> tuple[Float[Tensor, "n latents"], Codes]:
+        """Noise and codes of one update of this step."""
+        seed, latents = self.config.training.seed, self.model.latents
+        draw = streams.generator(seed, f"latents/{update}", self.step, self.device)
+        noise = latents.sample_noise(count, draw)
+        codes = latents.sample_codes(count, draw)
+        return latents.join(noise, codes), codes
+
+    def _update(self, name: str, loss: Float[Tensor, ""]) -> None:
+        optimizer = self.optimizers[name]
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+    def _follow(self) -> None:
+        """The moving average of the generator's weights and statistics; before its start, their copy."""
+        training, ema = self.config.training, self.model.ema
+        if ema is None:
+            return
+        decay = training.ema_decay if self.step >= training.ema_start else 0.0
+        with torch.no_grad():
+            for mean, value in zip(_floats(ema), _floats(self.model.generator), strict=True):
+                mean.lerp_(value, 1 - decay)
+
+    def _checked(self, losses: Mapping[str, Tensor]) -> dict[str, float]:
+        names, stacked = list(losses), torch.stack([loss.detach() for loss in losses.values()])
+        values = dict(zip(names, stacked.tolist(), strict=True))
+        for name, value in values.items():
+            if not math.isfinite(value) or abs(value) > _LOSS_LIMIT:
+                training = self.config.training
+                raise DivergenceError(
+                    f"training diverged at step {self.step + 1}: {name} is {value:.6g} nats",
+                    f"finite terms below {_LOSS_LIMIT:.0f} nats",
+                    "smaller learning rates, such as --set learning_rate_generator="
+                    f"{training.learning_rate_generator / 5:.3g} --set learning_rate_discriminator="
+                    f"{training.learning_rate_discriminator / 5:.3g}",
+                )
+        return values
+
+    def _autocast(self) -> Any:
+        return engine.autocast(self.device, self.precision)
+
+    # --- what is reported ------------------------------------------------------------------------------
+
+    def take_window(self) -> dict[str, Any]:
+        """Means over the steps since the last call: `loss`, `mutual_information`, `ceiling` in nats."""
+        steps = self.window.pop("steps")
+        means = {name: total / steps for name, total in self.window.items()}
+        self.window = {}
+        return self._report(means)
+
+    def peek_window(self) -> dict[str, Any]:
+        """The same, with the window left as it is."""
+        kept = dict(self.window)
+        try:
+            return self.take_window()
+        finally:
+            self.window = kept
+
+    def _report(self, means: Mapping[str, float]) -> dict[str, Any]:
+        priors = self.model.latents.priors
+        return {
+            "loss": {name: means[f"loss.{name}"] for name in ("discriminator", "generator")},
+            "mutual_information": {name: means[f"mutual_information.{name}"] for name in priors},
+            "ceiling": {name: prior.entropy for name, prior in priors.items() if prior.discrete},
+        }
+
+    # --- what a resumed run must find again ------------------------------------------------------------
+
+    def optimizer_tensors(self) -> dict[str, Tensor]:
+        """Adam's moments and step counts by optimiser, parameter and name."""
+        return {
+            f"{name}.{index}.{key}": value
+            for name, optimizer in self.optimizers.items()
+            for index, state in optimizer.state_dict()["state"].items()
+            for key, value in state.items()
+        }
+
+    def state(self) -> dict[str, Any]:
+        """What is not a tensor: the step and the running window."""
+        return {"step": self.step, "window": dict(self.window)}
+
+    def restore(
+        self, model: Mapping[str, Tensor], optimizer: Mapping[str, Tensor], state: Mapping[str, Any]
+    ) -> None:
+        """Goes back to what `model.state_dict()`, `optimizer_tensors()` and `state()` gave."""
+        self.model.load_tensors(model, "the checkpoint's model.safetensors")
+        self.step, self.window = int(state["step"]), dict(state["window"])
+        if not self.step:
+            return  # no update was made yet, so there are no moments
+        for name, own in self.optimizers.items():
+            parameters = own.param_groups[0]["params"]
+            for index, parameter in enumerate(parameters):
+                prefix = f"{name}.{index}."
+                loaded = {k.removeprefix(prefix): v for k, v in optimizer.items() if k.startswith(prefix)}
+                if set(loaded) != {"step", "exp_avg", "exp_avg_sq"}:
+                    raise StorageError(
+                        f"the checkpoint's optimizer.safetensors has no complete state {prefix}*",
+                        "Adam's step, exp_avg and exp_avg_sq of every parameter",
+                        "an older checkpoint, or a run of this version",
+                    )
+                # Moments must lie in memory as their parameter does, or the fused update changes its sums.
+                own.state[parameter] = {
+                    key: value.clone() if key == "step" else torch.empty_like(parameter).copy_(value)
+                    for key, value in loaded.items()
+                }
+
+
+def _adam(module: nn.Module, learning_rate: float, beta1: float) -> torch.optim.Adam:
+    return torch.optim.Adam(module.parameters(), lr=learning_rate, betas=(beta1, 0.999), fused=True)
+
+
+@contextmanager
+def _frozen(modules: nn.Module) -> Iterator[None]:
+    """No gradients for the weights inside, though gradients pass through to what lies before them."""
+    modules.requires_grad_(False)
+    try:
+        yield
+    finally:
+        modules.requires_grad_(True)
+
+
+def _prefixed(bounds: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Bounds under keys that no loss can have, however a code is named."""
+    return {f"mutual_information.{name}": bound for name, bound in bounds.items()}
+
+
+def _floats(module: nn.Module) -> Iterable[Tensor]:
+    return module.state_dict().values()
