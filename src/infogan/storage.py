@@ -35,7 +35,7 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux's fcntl.h and stdio.h
 _CANNOT_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 
 
-# --- fault points: where tests kill or break a process -----------------------------------------------------
+# --- fault points: where tests kill or break a process --------------------------------------------------
 
 
 class Point(StrEnum):
@@ -84,7 +84,7 @@ def reach(name: str) -> None:
     raise RuntimeError(f"fault asked for at {name}")
 
 
-# --- writing -----------------------------------------------------------------------------------------------
+# --- writing --------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -106,7 +106,7 @@ def writing(path: Path, needed: int, then: str = "type the same command again") 
         raise StorageError(
             f"cannot write {path}: {error.strerror or error} ({room})",
             f"a folder {path.parent} that can be written{wanted}",
-            f"{_remedy(error, path, needed)}, then {then}",
+            f"{remedy(error, path, needed)}, then {then}",
         ) from error
 
 
@@ -300,7 +300,7 @@ def _others(folder: Path, files: Iterable[str], exactly: bool) -> list[str]:
         ) from None
 
 
-# --- names of what is half written -------------------------------------------------------------------------
+# --- names of what is half written ----------------------------------------------------------------------
 
 
 def _aside(path: Path) -> Path:
@@ -345,7 +345,7 @@ def _delete(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-# --- reading -----------------------------------------------------------------------------------------------
+# --- reading --------------------------------------------------------------------------------------------
 
 
 def read_folder(
@@ -397,7 +397,7 @@ def read_manifest(folder: Path, advice: str = "another copy of this folder") -> 
 
 def _manifest(files: Mapping[str, bytes], facts: Mapping[str, Any]) -> bytes:
     for name in files:
-        if name != Path(name).name or name == MANIFEST:
+        if not _is_plain(name):
             raise ValueError(f"{name!r} is no plain file name")
     entries = {
         name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()
@@ -415,10 +415,14 @@ def _seal(facts: Mapping[str, Any]) -> bytes:
     return (json.dumps(sealed, sort_keys=True, indent=1, allow_nan=False) + "\n").encode()
 
 
+def _is_plain(name: str) -> bool:
+    """Whether a file of that name lies in the folder itself, and is not its manifest."""
+    return name == Path(name).name and name not in {"", "..", MANIFEST}
+
+
 def _is_entry(item: tuple[str, Any]) -> bool:
     name, entry = item
-    plain = name == Path(name).name and name != MANIFEST  # no way out of the folder
-    return plain and isinstance(entry["bytes"], int) and isinstance(entry["sha256"], str)
+    return _is_plain(name) and isinstance(entry["bytes"], int) and isinstance(entry["sha256"], str)
 
 
 def _read_entry(path: Path, entry: Mapping[str, Any], advice: str) -> bytes:
@@ -449,7 +453,7 @@ def _damaged(path: Path, how: str, advice: str) -> NoReturn:
     raise StorageError(f"{path} is damaged: {how}", "the file as infogan wrote it", advice) from None
 
 
-# --- what an OSError means to a user -----------------------------------------------------------------------
+# --- what an OSError means to a user --------------------------------------------------------------------
 
 
 def _free_bytes(path: Path) -> int | None:
@@ -460,7 +464,8 @@ def _free_bytes(path: Path) -> int | None:
     return None
 
 
-def _remedy(error: OSError, path: Path, needed: int) -> str:
+def remedy(error: OSError, path: Path, needed: int) -> str:
+    """What a user can do about an error in writing `needed` bytes to `path`."""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
             return f"free {needed:,} bytes on the disk, or in the quota, of {path.parent}"

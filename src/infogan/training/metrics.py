@@ -58,9 +58,10 @@ class MetricsLog:
         except OSError as error:
             self.lost += 1
             if self.lost == 1:
+                remedy = storage.remedy(error, self.path, len(data))
                 self._on_failure(
-                    f"cannot write {self.path}: {error.strerror or error}; training goes on without the line of "
-                    f"step {step} and maybe more: free space on its disk"
+                    f"cannot write {self.path}: {error.strerror or error}; training goes on without the line "
+                    f"of step {step} and maybe more. To have them: {remedy}"
                 )
 
     def sync(self) -> None:

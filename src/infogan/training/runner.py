@@ -142,6 +142,7 @@ class _Session:
         self.metrics = metrics.MetricsLog(run.metrics_path, self.progress.say)
         self.seconds = 0.0  # of training, over all sessions of the run
         self._started = self._window_started = time.perf_counter()
+        self._window_step = 0
         run.write_environment(
             device=str(device), precision=precision, threads=torch.get_num_threads(), data=self.data
         )
@@ -156,6 +157,7 @@ class _Session:
     def run_to_end(self) -> InfoGAN:
         trainer, training = self.trainer, self.config.training
         self._started = self._window_started = time.perf_counter()
+        self._window_step = trainer.step
         try:
             while trainer.step < self.steps:
                 with signals.deferred():
@@ -165,7 +167,7 @@ class _Session:
                     self._save_and_go_on()
                 if trainer.step % training.sample_every == 0 or trainer.step == self.steps:
                     self._draw()
-                if not trainer.window:  # so that images/s is the speed of training, without saves and pictures
+                if trainer.step == self._window_step:  # images/s leaves saves and pictures out
                     self._window_started = time.perf_counter()
             self._save()
         except Interrupted as request:
@@ -210,7 +212,7 @@ class _Session:
         if not on_grid and trainer.step != self.steps:
             return
         now = time.perf_counter()
-        steps = int(trainer.window["steps"])
+        steps = trainer.step - self._window_step
         batch = self.config.training.batch_size
         line = {
             "step": trainer.step,
@@ -221,7 +223,7 @@ class _Session:
             # had not ended here.
             **(trainer.take_window() if on_grid else trainer.peek_window()),
         }
-        self._window_started = now
+        self._window_started, self._window_step = now, trainer.step
         self.metrics.append(line)
         self.progress.update(line)
 

@@ -1,0 +1,109 @@
+"""What needs no training of ours: the figures that a model's clustering has to beat, under the same rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+
+from infogan import images as edge
+from infogan import streams
+from infogan.config import Config
+from infogan.evaluation.batch_norm import average_batches
+from infogan.evaluation.clustering import (
+    Assignments,
+    choose,
+    measurable,
+    model_clustering,
+    place_name,
+    read_assignments,
+    score,
+    subject_labels,
+)
+from infogan.evaluation.registry import metric
+from infogan.evaluation.subject import Subject, train_images
+from infogan.model import InfoGAN
+
+_STARTS = 4  # of k-means; the best of them counts
+_MOST_PIXELS = 1_024  # a 32x32 grey image: beyond it k-means sees principal components
+_COMPONENTS = 50
+_CALIBRATION_BATCHES, _CALIBRATION_BATCH = 20, 128
+
+
+def kmeans(
+    train: UInt8[np.ndarray, "n h w c"], test: UInt8[np.ndarray, "m h w c"], categories: int
+) -> tuple[Assignments, str]:
+    """k-means on pixels: clusters of training images, and the nearest one of each test image.
+
+    Args:
+        train: the images that the centres are fitted to.
+        test: the images that are given to the nearest centre.
+        categories: how many centres.
+
+    Returns:
+        The assignments, and what k-means saw: "pixels", or their principal components where an image has
+        more than 1,024 numbers.
+    """
+    from sklearn.cluster import KMeans  # late: scikit-learn takes a second or two
+    from sklearn.decomposition import PCA
+
+    x, y, seen = _flat(train), _flat(test), "pixels"
+    if x.shape[1] > _MOST_PIXELS and len(x) > _COMPONENTS:
+        pca = PCA(_COMPONENTS, svd_solver="randomized", random_state=0).fit(x)
+        x, y, seen = pca.transform(x), pca.transform(y), f"{_COMPONENTS} principal components of the pixels"
+    centres = KMeans(min(categories, len(x)), n_init=_STARTS, random_state=0).fit(x)
+    nearest = (centres.labels_.astype(np.int64), centres.predict(y).astype(np.int64))
+    return Assignments(*nearest, categories), seen
+
+
+def untrained(config: Config, images: UInt8[np.ndarray, "n h w c"], *, seed: int = 0) -> InfoGAN:
+    """A network of the same configuration with weights as they are before training, from another seed.
+
+    Its batch norm has seen real images, without which an untrained network would give all images nearly
+    the same answer: what is missing is training alone.
+
+    Args:
+        config: of the model that is judged.
+        images: real training images.
+        seed: of the order in which batch norm sees them.
+    """
+    other = config.training.model_copy(update={"seed": (config.training.seed + 1) % 2**63})
+    model = InfoGAN(config.model_copy(update={"training": other}))
+    model.trunk.train()
+    model.recognition.train()
+    with torch.no_grad():
+        for batch in range(_CALIBRATION_BATCHES):
+            average_batches(model, batch)
+            draw = streams.generator(seed, "evaluation/calibration", batch)
+            chosen = torch.randint(len(images), (_CALIBRATION_BATCH,), generator=draw).numpy()
+            x = edge.to_float(torch.from_numpy(images[chosen]), model.table.output)
+            model.recognition(model.trunk(x, ("real",)), ("real",))
+    return model.eval()
+
+
+def _flat(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n pixels"]:
+    return (images.reshape(len(images), -1) / np.float32(255)).astype(np.float32)
+
+
+@metric("baselines")
+def _metric(subject: Subject) -> dict[str, Any]:
+    if not measurable(subject):
+        return {}
+    assert subject.dataset is not None
+    train, test = subject.once(train_images), subject.dataset.test.images
+    labels, seed = subject.once(subject_labels), subject.seed
+    assigned, seen = kmeans(train, test, subject.once(model_clustering).categories)
+    by_kmeans = score(assigned, labels, seed=seed, stream="kmeans")
+
+    blank = untrained(subject.model.config, train, seed=seed).to(subject.model.device)
+    candidates = read_assignments(blank.latents, blank.recognise(train), blank.recognise(test))
+    place = choose(candidates, labels)
+    by_untrained = score(candidates[place], labels, seed=seed, stream="untrained")
+    return {
+        "baselines": {
+            "kmeans": {"clustering": by_kmeans, "features": seen},
+            "untrained": {"clustering": {"code": place_name(place, blank.latents), **by_untrained}},
+        }
+    }

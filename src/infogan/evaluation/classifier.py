@@ -1,0 +1,113 @@
+"""A classifier that shares nothing with the model that is judged: a small convolutional network of its own.
+
+It is trained with labels on real images, and judges generated ones. Two or three 3x3 convolutions with
+ReLU and max pooling, one hidden layer; about 99 % on MNIST in three epochs.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor, nn
+
+from infogan import images as edge
+from infogan import streams
+
+_BATCH = 128
+_EPOCHS = 12
+_STEPS = (400, 1_200)  # at least and at most, whatever the set's size: bounded time
+_LEARNING_RATE = 2e-3
+_READ_BATCH = 500
+
+
+class Classifier(nn.Module):
+    """Images uint8 [N, H, W, C] to classes.
+
+    Args:
+        size: height and width of the images.
+        channels: of the images.
+        classes: the label of each output, ascending.
+        seed: of the weights.
+    """
+
+    def __init__(self, size: int, channels: int, classes: Int[np.ndarray, " c"], *, seed: int) -> None:
+        super().__init__()
+        self.classes = classes
+        blocks: list[nn.Module] = []
+        width = 16
+        # On "meta" nothing is drawn: torch's own initialisation would use global randomness.
+        with torch.device("meta"):
+            while size >= 7 and len(blocks) < 12:
+                blocks += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+                channels, width, size = width, 2 * width, size // 2
+            blocks += [nn.Flatten(), nn.Linear(channels * size * size, 128), nn.ReLU()]
+            self.layers = nn.Sequential(*blocks, nn.Linear(128, len(classes)))
+        self.to_empty(device="cpu")
+        draw = streams.generator(seed, "evaluation/classifier/weights")
+        with torch.no_grad():
+            for layer in self.layers:
+                if isinstance(layer, nn.Conv2d | nn.Linear):
+                    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=draw)
+                    layer.bias.zero_()  # type: ignore[union-attr]
+
+    def forward(self, images: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n classes"]:
+        """Logits, in the order of `classes`."""
+        logits: Tensor = self.layers(edge.to_float(images, "tanh"))
+        return logits
+
+    @torch.inference_mode()
+    def predict(self, images: UInt8[np.ndarray, "n h w c"]) -> Int[np.ndarray, " n"]:
+        """The most probable class of each image."""
+        device = next(self.parameters()).device
+        parts = [np.zeros(0, dtype=np.int64)]
+        for start in range(0, len(images), _READ_BATCH):
+            part = torch.from_numpy(np.ascontiguousarray(images[start : start + _READ_BATCH]))
+            parts.append(self(part.to(device)).argmax(1).cpu().numpy())
+        return np.asarray(self.classes[np.concatenate(parts)])
+
+
+def train_classifier(
+    images: UInt8[np.ndarray, "n h w c"],
+    labels: Int[np.ndarray, " n"],
+    *,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> Classifier:
+    """A classifier trained with labels: Adam, a rate that falls as a cosine, 400 to 1,200 steps of 128.
+
+    Args:
+        images: real training images, uint8.
+        labels: the class of each.
+        seed: of the weights and of the order of the images.
+        device: where it is trained and stays.
+    """
+    classes = np.unique(labels)
+    targets = torch.from_numpy(np.searchsorted(classes, labels))
+    model = Classifier(images.shape[1], images.shape[3], classes, seed=seed).to(device)
+    optimiser = torch.optim.Adam(model.parameters(), lr=_LEARNING_RATE)
+    steps = min(max(_EPOCHS * len(images) // _BATCH, _STEPS[0]), _STEPS[1])
+    with torch.inference_mode(False), torch.enable_grad():
+        for step, chosen in zip(range(steps), _batches(len(images), steps, seed), strict=True):
+            optimiser.param_groups[0]["lr"] = _LEARNING_RATE * (1 + math.cos(math.pi * step / steps)) / 2
+            x = torch.from_numpy(images[chosen.numpy()]).to(device)
+            loss = F.cross_entropy(model(x), targets[chosen].to(device))
+            optimiser.zero_grad()
+            torch.autograd.backward(loss)
+            optimiser.step()
+    return model.eval()
+
+
+def _batches(count: int, steps: int, seed: int) -> tuple[Int[Tensor, " batch"], ...]:
+    """The images of every step, from one sequence of shuffled epochs."""
+    epochs = math.ceil(steps * _BATCH / count)
+    order = torch.cat(
+        [
+            torch.randperm(count, generator=streams.generator(seed, "evaluation/classifier/order", epoch))
+            for epoch in range(epochs)
+        ]
+    )
+    return torch.split(order[: steps * _BATCH], _BATCH)

@@ -1,0 +1,57 @@
+"""Intervals: how far a figure could be off by the chance of which images it was measured on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from infogan import streams
+
+RESAMPLES = 1_000
+LEVEL = 0.95
+NORMAL_QUANTILE = 1.959964
+"""Standard errors on either side of a mean that hold 95 % of a normal distribution."""
+
+
+def numpy_generator(seed: int, stream: str) -> np.random.Generator:
+    """A fresh counter-based numpy generator for one use of chance: the twin of `streams.generator`."""
+    key = torch.randint(2**63 - 1, (2,), generator=streams.generator(seed, stream))
+    return np.random.Generator(np.random.Philox(key=key.numpy().astype(np.uint64)))
+
+
+def resample_tables(
+    table: Int[np.ndarray, "k c"], generator: np.random.Generator
+) -> Int[np.ndarray, "resamples k c"]:
+    """Contingency tables of bootstrap samples.
+
+    To draw N images with replacement and to count them again is one multinomial draw over the cells.
+    """
+    total = int(table.sum())
+    draws = generator.multinomial(total, (table / total).ravel(), size=RESAMPLES)
+    return draws.reshape(RESAMPLES, *table.shape)
+
+
+def bootstrap_interval(
+    figure: Callable[[Int[np.ndarray, "*tables k c"]], Float[np.ndarray, "*tables"]],
+    table: Int[np.ndarray, "k c"],
+    generator: np.random.Generator,
+    limits: tuple[float, float],
+) -> list[float]:
+    """The 95 % percentile bootstrap interval [low, high] of a figure of a contingency table.
+
+    Resampling adds chance agreement of its own (a mutual information grows by about (K-1)(C-1) / 2N), so
+    the interval is moved by the mean of the resamples minus the figure, and always holds the figure.
+
+    Args:
+        figure: of one table, or of many at once.
+        table: counts [K, C].
+        generator: of the resamples.
+        limits: the range of the figure, to which the interval is cut.
+    """
+    measured = float(figure(table))
+    resampled = figure(resample_tables(table, generator))
+    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) - (resampled.mean() - measured)
+    return [max(limits[0], min(float(low), measured)), min(limits[1], max(float(high), measured))]
