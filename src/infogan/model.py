@@ -190,6 +190,13 @@ class InfoGAN(nn.Module):
                 f"infogan resume {path}" if stopped else "infogan train mnist-5k, to make a run",
             )
         files = storage.read_folder(folder)
+        lacking = {"model.safetensors", "config.toml", "provenance.json"} - set(files)
+        if lacking:
+            raise StorageError(
+                f"{folder} is no whole model: its manifest has no {' and no '.join(sorted(lacking))}",
+                "a folder that save_pretrained wrote",
+                "another copy of the model",
+            )
         model = cls(configuration.parse(files["config.toml"].decode(), str(folder / "config.toml")))
         model.provenance = json.loads(files["provenance.json"])
         try:

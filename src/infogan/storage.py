@@ -129,6 +129,11 @@ def write_file(path: Path, data: bytes) -> None:
         _flush_folder(path.parent)
 
 
+def write_text(path: Path, text: str) -> None:
+    """`write_file` of a text, as UTF-8."""
+    write_file(path, text.encode())
+
+
 def write_folder(
     folder: Path,
     files: Mapping[str, bytes],

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import FunctionType
 
 import numpy as np
 import pytest
@@ -165,7 +164,7 @@ def held(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-FAULTS: list[tuple[FunctionType, str, int]] = [
+FAULTS: list[tuple[Behaviour, str, int]] = [
     (not_found, "HTTP status 404", 1),
     (overloaded, "HTTP status 503", 2),
     (silent, "timed out", 2),
@@ -180,7 +179,7 @@ FAULTS: list[tuple[FunctionType, str, int]] = [
     (bomb, "sends another file: more than", 1),
 ]
 every_fault = pytest.mark.parametrize(
-    ("behaviour", "reason", "tries"), FAULTS, ids=[behaviour.__name__ for behaviour, *_ in FAULTS]
+    ("behaviour", "reason", "tries"), FAULTS, ids=[getattr(fault[0], "__name__", "") for fault in FAULTS]
 )
 
 

@@ -86,10 +86,11 @@ def read_array(path: Path) -> Split:
                 labels = _read_labels(archive, headers, len(images))
             where = f"{path}, array {name!r}"
         else:
-            # Mapped, not read: a header that promises more than the file holds is refused at once.
-            images = np.load(path, mmap_mode="r", allow_pickle=False)
             where = str(path)
-            _check_header(_Header(images.shape, images.dtype), where)
+            with path.open("rb") as file:
+                header = _read_header(file, path.stat().st_size)
+            _check_header(header, where)
+            images = np.load(path, mmap_mode="r", allow_pickle=False)
     except _UNREADABLE as error:
         reason = str(error) or type(error).__name__
         raise DataError(f"cannot read {path}: {reason}", f"an array of images: {_FORM}", _advice()) from None
@@ -108,14 +109,12 @@ def _read_headers(archive: zipfile.ZipFile, path: Path) -> dict[str, _Header]:
     headers = {}
     for info in members:
         with archive.open(info) as stream:
-            header = _read_header(stream)
-            if not header.dtype.hasobject and stream.tell() + header.nbytes != info.file_size:
-                raise ValueError(f"{info.filename} promises {header}, and has {info.file_size} bytes")
-        headers[info.filename.removesuffix(".npy")] = header
+            headers[info.filename.removesuffix(".npy")] = _read_header(stream, info.file_size)
     return headers
 
 
-def _read_header(stream: IO[bytes]) -> _Header:
+def _read_header(stream: IO[bytes], size: int) -> _Header:
+    """The header of an array that fills a file, or member of a zip file, of `size` bytes."""
     version = npy.read_magic(stream)
     if version == (1, 0):
         shape, _, dtype = npy.read_array_header_1_0(stream)
@@ -123,7 +122,11 @@ def _read_header(stream: IO[bytes]) -> _Header:
         shape, _, dtype = npy.read_array_header_2_0(stream)
     else:
         raise ValueError(f"an array of the .npy format {version}")
-    return _Header(shape, dtype)
+    header = _Header(shape, dtype)
+    # A pickle may have any length.
+    if not dtype.hasobject and stream.tell() + header.nbytes != size:
+        raise ValueError(f"the header promises {header}, in a file of {size} bytes")
+    return header
 
 
 def _choose(headers: Mapping[str, _Header], path: Path) -> str:

@@ -143,8 +143,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     if not stat.S_ISREG(path.stat().st_mode):  # opening a named pipe would wait for ever
         raise OSError("not a regular file")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of odd metadata, which does not touch the pixels
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore")  # of odd metadata; the size is checked below
         with Image.open(path, formats=_FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise ValueError(f"{image.width} x {image.height} is over {MOST_PIXELS} pixels")

@@ -82,7 +82,7 @@ def clustering_accuracy(model: InfoGAN, dataset: Dataset, *, seed: int = 0) -> f
 
 
 def sorting_line(model: InfoGAN, dataset: Dataset, *, seed: int = 0) -> str | None:
-    """How well the categories sort the test images, as one line for people; None where it can't be measured."""
+    """How well categories sort the test images, as one line for people; None where it has no meaning."""
     subject = Subject(model, dataset, model.weights, seed=seed)
     if not measurable(subject):
         return None

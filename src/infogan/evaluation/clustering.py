@@ -115,8 +115,8 @@ def nmi(tables: Int[np.ndarray, "*tables k c"]) -> Float[np.ndarray, "*tables"]:
 
 def ari(tables: Int[np.ndarray, "*tables k c"]) -> Float[np.ndarray, "*tables"]:
     """The adjusted Rand index (Hubert and Arabie 1985): 1 for equal partitions, 0 on average by chance."""
-    total = _pairs(tables.sum((-2, -1)))
-    rows, columns = _pairs(tables.sum(-1)).sum(-1), _pairs(tables.sum(-2)).sum(-1)
+    total = _pairs(np.asarray(tables.sum((-2, -1))))
+    rows, columns = (_pairs(tables.sum(axis)).sum(-1) for axis in (-1, -2))
     together = _pairs(tables).sum((-2, -1))
     expected = rows * columns / np.where(total == 0, 1.0, total)
     span = (rows + columns) / 2 - expected
@@ -130,8 +130,8 @@ def _entropy(probabilities: Float[np.ndarray, "*tables n"]) -> Float[np.ndarray,
 
 
 def _pairs(counts: Int[np.ndarray, "*tables"]) -> Float[np.ndarray, "*tables"]:
-    exact = np.asarray(counts, dtype=np.float64)
-    return exact * (exact - 1) / 2
+    exact = counts.astype(np.float64)
+    return np.asarray(exact * (exact - 1) / 2)
 
 
 # --- choosing on training labels, scoring on test images -------------------------------------------------

@@ -9,8 +9,9 @@ it reads invisible texture too.
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -28,6 +29,9 @@ from infogan.model import InfoGAN, Weights
 _STREAM = "evaluation/fresh recognition"
 _READ_BATCH = 256
 
+Fakes = tuple[UInt8[np.ndarray, "_ h w c"], Codes]
+"""Generated images, and the codes that they were made from."""
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -35,12 +39,12 @@ class Budget:
 
     Attributes:
         max_steps: of Adam, at most.
-        patience: steps without a better held-out bound after which training ends. Q may sit at 0 nats for
-            a hundred steps before it finds anything: less patience would call a slow code unreadable.
+        patience: steps without a better held-out bound of any code after which training ends. Q may sit at
+            0 nats for a hundred steps before it finds anything: less would call a slow code unreadable.
         check_every: steps between looks at the held-out bound.
         batch_size: generated images a step, of fresh latents each.
         learning_rate: of Adam, with beta1 = .5 as in all of InfoGAN.
-        held_out: generated images on which the best step is chosen.
+        held_out: generated images on which the best step of each code is chosen.
     """
 
     max_steps: int = 600
@@ -94,8 +98,8 @@ def fit_recognition(  # noqa: PLR0913 - what is read, how long, and by which cha
 ) -> dict[str, Any]:
     """Trains a fresh Q on a frozen generator and reports the bound that it reaches.
 
-    The best step is chosen on held-out generated images, and scored on others that chose nothing: the
-    figure is a lower bound of I(c; x) without the optimism of its choice.
+    The best step is chosen on held-out generated images, for each code apart, and scored on others that
+    chose nothing: each figure is a lower bound of I(c; x) without the optimism of its choice.
 
     Args:
         model: its generator, with running statistics, is read; none of its weights change.
@@ -106,57 +110,78 @@ def fit_recognition(  # noqa: PLR0913 - what is read, how long, and by which cha
         progress: is told the held-out bound at each look.
 
     Returns:
-        `codes`, as `mutual_information.score_codes` gives them; `curve`, the held-out bound in nats by
-        code (`mutual_information`) at each `step`, by the std that Q itself gives; `steps` taken;
-        `best_step`; `converged`, false where `max_steps` ended it.
+        `codes`, as `mutual_information.score_codes` gives them, with the `best_step` of each; `curve`, the
+        held-out bound in nats by code (`mutual_information`) at each `step`, by the std that Q itself
+        gives; `steps` taken; `converged`, false where `max_steps` ended it.
     """
     budget = budget or Budget()
     held_out = fresh_fakes(model, budget.held_out, seed=seed, stream=f"{_STREAM}/held out", weights=weights)
     reader = FreshRecognition(model, seed=seed)
     with torch.inference_mode(False), torch.enable_grad():
-        curve, best_step = _fit(model, reader, budget, held_out, (seed, weights, progress))
-    images, codes = fresh_fakes(model, samples, seed=seed, stream=f"{_STREAM}/score", weights=weights)
-    # Tensors are made under inference mode when read: nothing here needs gradients any more.
-    stds = fit_stds(model.latents, reader.read(held_out[0]), held_out[1])
+        curve, best = _fit(model, reader, budget, held_out, (seed, weights, progress))
+    scored = fresh_fakes(model, samples, seed=seed, stream=f"{_STREAM}/score", weights=weights)
     steps = curve[-1]["step"]
     return {
-        "codes": score_codes(model.latents, reader.read(images), codes, stds),
+        "codes": _score_best(model, reader, best, held_out, scored),
         "curve": curve,
         "steps": steps,
-        "best_step": best_step,
-        "converged": steps - best_step >= budget.patience,
+        "converged": steps - max(found.step for found in best.values()) >= budget.patience,
     }
+
+
+class _Best(NamedTuple):
+    """The best look at one code: its held-out bound in nats, the step, and all parameters of then."""
+
+    nats: float
+    step: int
+    parameters: dict[str, Tensor]
 
 
 def _fit(
     model: InfoGAN,
     reader: FreshRecognition,
     budget: Budget,
-    held_out: tuple[UInt8[np.ndarray, "n h w c"], Codes],
+    held_out: Fakes,
     chance: tuple[int, Weights | None, Progress],
-) -> tuple[list[dict[str, Any]], int]:
-    """Trains `reader` and leaves it with its best parameters; the curve, and the best step."""
+) -> tuple[list[dict[str, Any]], dict[str, _Best]]:
+    """Trains `reader`; the curve, and the best look at each code."""
     seed, weights, progress = chance
     optimiser = torch.optim.Adam(reader.parameters(), lr=budget.learning_rate, betas=(0.5, 0.999))
     curve: list[dict[str, Any]] = []
-    best, best_step, kept = -float("inf"), 0, copy.deepcopy(reader.state_dict())
+    best: dict[str, _Best] = {}
     for step in range(budget.max_steps + 1):
         if step % budget.check_every == 0 or step == budget.max_steps:
             bounds = objective.mutual_information_bound(model.latents, reader.read(held_out[0]), held_out[1])
-            curve.append({"step": step, "mutual_information": {name: float(b) for name, b in bounds.items()}})
-            total = sum(curve[-1]["mutual_information"].values())
-            progress(f"fresh recognition, step {step}: {total:.3f} nats")
-            if total > best:
-                best, best_step, kept = total, step, copy.deepcopy(reader.state_dict())
-            elif step - best_step >= budget.patience:
+            nats = {name: float(bound) for name, bound in bounds.items()}
+            curve.append({"step": step, "mutual_information": nats})
+            progress(
+                f"fresh recognition, step {step}: " + ", ".join(f"{n} {b:.3f} nats" for n, b in nats.items())
+            )
+            better = [name for name in nats if name not in best or nats[name] > best[name].nats]
+            parameters = copy.deepcopy(reader.state_dict()) if better else {}
+            best |= {name: _Best(nats[name], step, parameters) for name in better}
+            if step - max(found.step for found in best.values()) >= budget.patience:
                 break
         if step < budget.max_steps:
             stream = f"{_STREAM}/batch {step}"
             images, codes = fresh_fakes(model, budget.batch_size, seed=seed, stream=stream, weights=weights)
             average_batches(reader, step)
             _step(model, reader, optimiser, images, codes)
-    reader.load_state_dict(kept)
-    return curve, best_step
+    return curve, best
+
+
+def _score_best(
+    model: InfoGAN, reader: FreshRecognition, best: Mapping[str, _Best], held_out: Fakes, scored: Fakes
+) -> dict[str, dict[str, Any]]:
+    """Each code's score on `scored`, by the parameters that read it best on `held_out`."""
+    scores: dict[str, dict[str, Any]] = {}
+    for step in sorted({found.step for found in best.values()}):
+        names = [name for name, found in best.items() if found.step == step]
+        reader.load_state_dict(best[names[0]].parameters)
+        stds = fit_stds(model.latents, reader.read(held_out[0]), held_out[1])
+        found = score_codes(model.latents, reader.read(scored[0]), scored[1], stds)
+        scores |= {name: found[name] | {"best_step": step} for name in names}
+    return {name: scores[name] for name in model.latents.priors}
 
 
 def _step(

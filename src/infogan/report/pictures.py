@@ -215,7 +215,7 @@ def _column_texts(values: Sequence[str], cell: int, size: int) -> list[_Text]:
     """The values below their columns: smaller where they would touch, and fewer where that is not enough."""
 
     def room(size: int) -> float:
-        return max(text_width(value, size) for value in values) + max(6, size / 2)
+        return max(text_width(value, size) for value in values) + max(8, size / 2)
 
     pitch = cell + _GAP
     while room(size) > pitch and size > _SMALLEST_TEXT:

@@ -192,26 +192,26 @@ def _draw_axes(
 ) -> _Axes:
     """Grid, axes, marks with their numbers, and both labels, below `top`."""
     x_ticks, y_ticks = nice_ticks(*limits[0]), nice_ticks(*limits[1])
-    below = wrapped(labels[0], _TEXT, paper.width - 2 * _MARGIN)
-    bottom = round(paper.height - _MARGIN - (1 + len(below)) * 1.3 * _TEXT - 2 * _SPACE)
+    below = wrapped(labels[0], _TEXT, 0.7 * paper.width)
+    bottom = _crisp(paper.height - _MARGIN - (1 + len(below)) * 1.3 * _TEXT - 2 * _SPACE)
     beside = [rotated_text(line, _TEXT) for line in wrapped(labels[1], _TEXT, bottom - top)]
     numbers = max(text_width(text, _TEXT) for _, text in y_ticks) if y_ticks else 0
-    left = round(_MARGIN + sum(line.width for line in beside) + numbers + 2 * _SPACE)
+    left = _crisp(_MARGIN + sum(line.width for line in beside) + numbers + 2 * _SPACE)
     right = paper.width - _MARGIN - 2 * _TEXT  # half of the last number may stand out
     if right - left < 10 * _TEXT or bottom - top < 5 * _TEXT:
         raise UsageError("a chart too small for its text", "room for curves", "a larger size")
     axes = _Axes(left, top, right, bottom, *limits)
     draw = ImageDraw.Draw(paper)
-    for x, text in ((axes.x(value), text) for value, text in x_ticks):
+    for x, text in ((_crisp(axes.x(value)), text) for value, text in x_ticks):
         draw.line([(x, top), (x, bottom)], _GRID, _FINE)
         draw_text(paper, x, bottom + _SPACE + _TEXT * 0.8, text, _TEXT, align=0.5)
-    for y, text in ((axes.y(value), text) for value, text in y_ticks):
+    for y, text in ((_crisp(axes.y(value)), text) for value, text in y_ticks):
         draw.line([(left, y), (right, y)], _GRID, _FINE)
         draw_text(paper, left - _SPACE, y + _TEXT * 0.35, text, _TEXT, align=1)
     draw.line([(left, top), (left, bottom), (right, bottom)], INK, _FINE)
     for number, line in enumerate(reversed(below)):
-        y = paper.height - _MARGIN - (number * 1.3 + 0.3) * _TEXT
-        draw_text(paper, (left + right) / 2, y, line, _TEXT, align=0.5)
+        foot = paper.height - _MARGIN - (number * 1.3 + 0.3) * _TEXT
+        draw_text(paper, (left + right) / 2, foot, line, _TEXT, align=0.5)
     for number, image in enumerate(beside):
         paper.paste(image, (_MARGIN + number * image.width, (top + bottom - image.height) // 2))
     return axes
@@ -237,13 +237,19 @@ def _draw_lines(
     paper.paste(layer.crop(box), box[:2])
 
 
+def _crisp(place: float) -> int:
+    """The nearest place where a line one shown pixel wide covers just one, and isn't smeared over two."""
+    return round((place - _FINE // 2) / _FINE) * _FINE + _FINE // 2
+
+
 def _colour(number: int) -> Colour:
     return _PALETTE[number % len(_PALETTE)]
 
 
 def _dashes(draw: ImageDraw.ImageDraw, left: float, right: float, y: float) -> None:
+    upper = round((y - _LINE / 2) / _FINE) * _FINE  # whole shown pixels: sharp
     while left < right:
-        draw.line([(left, y), (min(left + _DASH, right), y)], _LEVEL, _LINE)
+        draw.rectangle((left, upper, min(left + _DASH, right), upper + _LINE - 1), _LEVEL)
         left += _DASH + _PAUSE
 
 

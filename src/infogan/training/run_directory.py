@@ -155,7 +155,7 @@ class RunDirectory:
 
     def write_config(self, config: Config) -> None:
         """Writes config.toml. Raises StorageError; the old one is then still there."""
-        storage.write_file(self.config_path, configuration.to_toml(config).encode())
+        storage.write_text(self.config_path, configuration.to_toml(config))
 
     def write_text(self, name: str, text: str) -> None:
         """Writes a file of the run, whole or not at all.
@@ -167,7 +167,7 @@ class RunDirectory:
         Raises:
             StorageError: it cannot be written; the old one is then still there.
         """
-        storage.write_file(self.path / name, text.encode())
+        storage.write_text(self.path / name, text)
 
     def write_json(self, name: str, value: Any) -> None:
         """Writes a JSON file of the run, whole or not at all; keys sorted.

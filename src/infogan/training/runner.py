@@ -265,6 +265,7 @@ class _Session:
                 "finite weights; the checkpoint was not written",
                 "smaller learning rates, for example half of them",
             )
+        self.metrics.sync()  # a power cut must not leave a checkpoint whose log is shorter than its steps
         state = {"trainer": self.trainer.state(), "seconds": self._elapsed(), "data": self.data}
         checkpoint.save(
             self.run.checkpoints,
@@ -276,8 +277,8 @@ class _Session:
         )
 
     def _with_last_checkpoint(self, error: DivergenceError) -> DivergenceError:
-        found = sorted(self.run.checkpoints.glob("step-*")) if self.run.checkpoints.is_dir() else []
-        kept = f"; the last checkpoint is {found[-1]}" if found else "; no checkpoint was written before"
+        found = checkpoint.listed(self.run.checkpoints)
+        kept = f"; the last checkpoint is {found[max(found)]}" if found else "; no checkpoint was written before"
         return DivergenceError(error.happened + kept, error.expected, error.advice)
 
     # --- pictures ------------------------------------------------------------------------------------

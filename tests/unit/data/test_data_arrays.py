@@ -127,14 +127,14 @@ def npy_header(shape: tuple[int, ...]) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("count", [1_000, 10**9, 10**15])
-def test_headers_that_promise_more_than_is_there(tmp_path: Path, count: int) -> None:
-    lying = npy_header((count, 64, 64)) + bytes(1_000)
+@pytest.mark.parametrize("count", [1, 1_000, 10**9, 10**15])
+def test_headers_that_promise_something_else_than_is_there(tmp_path: Path, count: int) -> None:
+    lying = npy_header((count, 64, 64)) + bytes(5_000)
     (tmp_path / "a.npy").write_bytes(lying)
     with zipfile.ZipFile(tmp_path / "b.npz", "w") as archive:
         archive.writestr("images.npy", lying)
     for name in ("a.npy", "b.npz"):
-        with pytest.raises(DataError, match=name):
+        with pytest.raises(DataError, match=rf"{name}: the header promises uint8 \[{count}, 64, 64\]"):
             read_array(tmp_path / name)
 
 

@@ -75,6 +75,13 @@ def test_of_many_that_make_the_same_run_one_goes_on(tmp_path: Path) -> None:
         assert sum(pool.map(make, range(32))) == 1
 
 
+def test_a_folder_that_another_process_filled_just_now_is_refused(tmp_path, monkeypatch) -> None:
+    RunDirectory.create(tmp_path / "run")
+    monkeypatch.setattr(Path, "iterdir", lambda _: iter(()))  # looked before the other one began
+    with pytest.raises(UsageError, match="not empty: it holds 'checkpoints'"):
+        RunDirectory.create(tmp_path / "run")
+
+
 def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(StorageError, match="cannot write"):
@@ -130,6 +137,14 @@ def test_files_are_replaced_whole(run, monkeypatch) -> None:
         run.write_text("evaluation.json", "half")
     assert json.loads(run.evaluation_path.read_text()) == {"first": 1}
     assert sorted(os.listdir(run.path)) == before
+
+
+def test_whoever_reads_a_file_while_it_is_replaced_reads_all_of_the_old_one(run: RunDirectory) -> None:
+    run.write_text("log.html", "old")
+    with (run.path / "log.html").open() as reader:
+        run.write_text("log.html", "something new")
+        assert reader.read() == "old"
+    assert (run.path / "log.html").read_text() == "something new"
 
 
 def test_what_json_cannot_say_is_not_written(run: RunDirectory) -> None:

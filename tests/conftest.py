@@ -1,0 +1,59 @@
+"""What all tests share: shapes in signatures are checked, one thread, and a model that is built in no time."""
+
+from __future__ import annotations
+
+import importlib.util
+import pkgutil
+from pathlib import Path
+
+from jaxtyping import install_import_hook
+
+# Readers and printers of what users bring: they refuse a wrong array or file themselves, with a message
+# that their tests read. Streams of bytes are no instances of typing's BinaryIO, either.
+_UNCHECKED = {"data", "report"}
+_PACKAGE = importlib.util.find_spec("infogan")
+assert _PACKAGE is not None
+_CHECKED = {module.name for module in pkgutil.iter_modules(_PACKAGE.submodule_search_locations)} - _UNCHECKED
+
+# Before anything imports infogan: from here on every call checks its arguments' types and shapes. An int
+# is a float here, as it is for mypy.
+install_import_hook(
+    [f"infogan.{name}" for name in sorted(_CHECKED)],
+    "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
+)
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+from infogan.config import Config, DataConfig, LatentsConfig, NetworkConfig, parse_codes  # noqa: E402
+from infogan.model import InfoGAN  # noqa: E402
+
+# Tests run side by side: more threads each would only wait for one another.
+torch.set_num_threads(1)
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def tiny_config() -> Config:
+    """8x8 gray images, every hidden layer an eighth as wide, one code of each kind that the paper uses."""
+    return Config(
+        data=DataConfig(source="digits", size=8, channels=1),
+        latents=LatentsConfig(noise=6, codes=parse_codes("digit:4 style:u")),
+        network=NetworkConfig(width=0.125),
+    )
+
+
+@pytest.fixture
+def tiny_model(tiny_config: Config) -> InfoGAN:
+    return InfoGAN(tiny_config)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with the original data sets, which are too large for the repository."""
+    places = [_ROOT.parent / "shared" / "data", _ROOT / "shared" / "data"]
+    for place in places:
+        if place.is_dir():
+            return place
+    pytest.skip(f"the original data sets are at none of {', '.join(map(str, places))}")

@@ -1,0 +1,412 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from infogan import objective, streams
+from infogan.config import Config, ObjectiveConfig, TrainingConfig
+from infogan.errors import DivergenceError, StorageError
+from infogan.model import InfoGAN
+from infogan.training import engine
+from infogan.training.trainer import Trainer
+
+CPU = torch.device("cpu")
+IMAGES = torch.randint(0, 256, (40, 8, 8, 1), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def changed_config(config: Config, **training: Any) -> Config:
+    return config.model_copy(update={"training": TrainingConfig(batch_size=8, **training)})
+
+
+@pytest.fixture
+def trainer(tiny_config: Config) -> Trainer:
+    return make_trainer(changed_config(tiny_config))
+
+
+def make_trainer(config: Config, precision: engine.Precision = "float32") -> Trainer:
+    return Trainer(InfoGAN(config), IMAGES, device=CPU, precision=precision)
+
+
+def copied(module: torch.nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in module.state_dict().items()}
+
+
+def changed_parameters(module: torch.nn.Module, before: dict[str, Tensor]) -> set[str]:
+    return {name for name, value in module.named_parameters() if not torch.equal(value, before[name])}
+
+
+# --- who receives which gradient -------------------------------------------------------------------------
+
+
+def test_each_update_changes_its_own_networks(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, moved = trainer.model, {}
+    update = Trainer._update
+
+    def watched(self: Trainer, name: str, loss: Tensor) -> None:
+        before = copied(model)
+        update(self, name, loss)
+        moved[name] = changed_parameters(model, before)
+
+    monkeypatch.setattr(Trainer, "_update", watched)
+    trainer.advance()
+    trained = {name for name, _ in model.named_parameters() if not name.startswith("ema.")}
+    parts = {name: {key for key in trained if key.startswith(f"{name}.")} for name in (
+        "generator", "trunk", "discriminator", "recognition",
+    )}  # fmt: skip
+    assert list(moved) == ["discriminator", "generator"]
+    assert moved["generator"] == parts["generator"]
+    assert moved["discriminator"] == trained - parts["generator"]
+
+
+def test_weights_ask_for_gradients_again_after_a_step(trainer: Trainer) -> None:
+    trainer.advance()
+    assert all(parameter.requires_grad for parameter in trainer.model.parameters())
+    assert not trainer.model.training
+
+
+def test_recognition_learns_nothing_from_real_images(trainer: Trainer) -> None:
+    real = torch.full((8, 1, 8, 8), 0.5)
+    trainer.model.train()
+    _, bounds = trainer._discriminator_losses(real)
+    other = make_trainer(trainer.config)
+    other.model.train()
+    _, same = other._discriminator_losses(torch.rand(real.shape, generator=torch.Generator().manual_seed(1)))
+    assert {name: bound.item() for name, bound in bounds.items()} == {
+        name: bound.item() for name, bound in same.items()
+    }
+
+
+def test_every_network_descends_its_own_loss(trainer: Trainer) -> None:
+    """One step by hand, from equations 1 and 6, with plain Adam."""
+    config, model = trainer.config, InfoGAN(trainer.config)
+    training, weights = config.training, config.info_weights()
+    model.train()
+    reading = [*model.trunk.parameters(), *model.discriminator.parameters(), *model.recognition.parameters()]
+    adam_d = torch.optim.Adam(reading, lr=training.learning_rate_discriminator, betas=(0.5, 0.999))
+    adam_g = torch.optim.Adam(model.generator.parameters(), lr=training.learning_rate_generator, betas=(0.5, 0.999))
+
+    def draw(update: str) -> tuple[Tensor, dict[str, Tensor]]:
+        stream = streams.generator(training.seed, f"latents/{update}", 0)
+        noise, codes = model.latents.sample_noise(8, stream), model.latents.sample_codes(8, stream)
+        return model.latents.join(noise, codes), codes
+
+    chosen = IMAGES[streams.batch_indices(training.seed, 0, 8, len(IMAGES))]
+    real = chosen.permute(0, 3, 1, 2).float() / 127.5 - 1
+    latents, codes = draw("discriminator")
+    fake = model.generator(latents).detach()
+    real_logits = model.discriminator(model.trunk(real, ("real",)))
+    features = model.trunk(fake, ("fake",))
+    fake_logits, raw = model.discriminator(features), model.recognition(features, ("fake",))
+    loss = -(real_logits.sigmoid().log().mean() + (1 - fake_logits.sigmoid()).log().mean())
+    bounds = objective.mutual_information_bound(model.latents, raw, codes)
+    (loss - sum(weights[name] * bounds[name] for name in bounds)).backward()
+    adam_d.step()
+    latents, codes = draw("generator")
+    features = model.trunk(model.generator(latents), ("fake",))
+    loss = -model.discriminator(features).sigmoid().log().mean()
+    bounds = objective.mutual_information_bound(model.latents, model.recognition(features, ("fake",)), codes)
+    adam_g.zero_grad()
+    (loss - sum(weights[name] * bounds[name] for name in bounds)).backward()
+    adam_g.step()
+
+    trainer.advance()
+    trained = dict(trainer.model.named_parameters())
+    start = dict(InfoGAN(config).named_parameters())
+    for name, value in model.named_parameters():
+        # Adam's first step is almost the gradient's sign: an element whose gradient is nearly 0 may turn.
+        ours, theirs = trained[name] - start[name], value - start[name]
+        assert (torch.isclose(ours, theirs, rtol=1e-2, atol=1e-6)).float().mean() > 0.95, name
+
+
+def test_bystander_gives_the_generator_no_information(tiny_config: Config) -> None:
+    base = changed_config(tiny_config)
+    moved = {}
+    for weight in (1.0, 50.0):
+        for informed in (True, False):
+            part = ObjectiveConfig(info_weight=weight, generator_information=informed)
+            trainer = make_trainer(base.model_copy(update={"objective": part}))
+            # D's first update depends on the weight too: what is compared is G's gradient before it.
+            trainer._update("generator", _generator_objective(trainer))
+            moved[informed, weight] = copied(trainer.model.generator)
+    same = all(torch.equal(value, moved[False, 50.0][name]) for name, value in moved[False, 1.0].items())
+    other = any(not torch.equal(value, moved[True, 50.0][name]) for name, value in moved[True, 1.0].items())
+    assert same and other
+
+
+def _generator_objective(trainer: Trainer) -> Tensor:
+    """G's loss as `advance` puts it together, caught on its way to the update."""
+    caught: dict[str, Tensor] = {}
+
+    def catch(name: str, loss: Tensor) -> None:
+        caught[name] = loss
+
+    update = trainer._update
+    trainer._update = catch  # type: ignore[method-assign]
+    trainer.advance()
+    trainer._update = update  # type: ignore[method-assign]
+    return caught["generator"]
+
+
+def test_recognition_learns_beside_a_generator_that_ignores_it(tiny_config: Config) -> None:
+    part = ObjectiveConfig(generator_information=False)
+    trainer = make_trainer(changed_config(tiny_config).model_copy(update={"objective": part}))
+    before = copied(trainer.model)
+    trainer.advance()
+    assert any(name.startswith("recognition.") for name in changed_parameters(trainer.model, before))
+
+
+# --- what is drawn ---------------------------------------------------------------------------------------
+
+
+def test_latents_are_drawn_anew_in_each_update_of_each_step(trainer: Trainer) -> None:
+    drawn: list[Tensor] = []
+    trainer.model.generator.register_forward_pre_hook(lambda _, inputs: drawn.append(inputs[0].clone()))
+    for _ in range(3):
+        trainer.advance()
+    assert len(drawn) == 6
+    assert all(latents.shape[0] == 8 for latents in drawn)
+    noise = torch.cat([trainer.model.latents.split(latents)[0] for latents in drawn])
+    assert len(noise.unique(dim=0)) == 48
+    codes = [trainer.model.latents.split(latents)[1]["style"] for latents in drawn]
+    assert len(torch.cat(codes).unique()) == 48
+
+
+def test_the_same_seed_draws_the_same_and_another_does_not(tiny_config: Config) -> None:
+    ends = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(len(ends))  # nothing may depend on the global state
+        trainer = make_trainer(changed_config(tiny_config, seed=seed))
+        for _ in range(2):
+            trainer.advance()
+        ends.append(torch.cat([value.flatten() for value in trainer.model.parameters()]))
+    assert torch.equal(ends[0], ends[1])
+    assert not torch.equal(ends[0], ends[2])
+
+
+@given(
+    seed=st.integers(0, 2**63 - 1), batch=st.integers(1, 40), count=st.integers(1, 60), epochs=st.integers(1, 3)
+)
+def test_every_epoch_shows_every_image_once(seed: int, batch: int, count: int, epochs: int) -> None:
+    steps = math.ceil(epochs * count / batch)
+    batches = [streams.batch_indices(seed, step, batch, count) for step in range(steps)]
+    assert all(len(indices) == batch for indices in batches)  # never partial, also where batch > count
+    order = torch.cat(batches)
+    for epoch in range(epochs):
+        assert sorted(order[epoch * count : (epoch + 1) * count].tolist()) == list(range(count))
+
+
+def test_epochs_and_seeds_are_shuffled_differently() -> None:
+    orders = [streams.batch_indices(seed, step, 100, 100) for seed in (0, 1) for step in (0, 1)]
+    assert len(torch.stack(orders).unique(dim=0)) == 4
+
+
+def test_real_images_are_those_of_the_batch_indices(trainer: Trainer) -> None:
+    trainer.step = 7
+    indices = streams.batch_indices(0, 7, 8, 40)
+    expected = IMAGES[indices].permute(0, 3, 1, 2).float() / 127.5 - 1
+    assert torch.allclose(trainer._real_images(), expected, atol=1e-6)
+
+
+# --- the moving average ----------------------------------------------------------------------------------
+
+
+def test_ema_follows_its_formula_from_its_start(tiny_config: Config) -> None:
+    trainer = make_trainer(changed_config(tiny_config, ema_decay=0.75, ema_start=2))
+    ema, generator = trainer.model.ema, trainer.model.generator
+    assert ema is not None
+    expected = copied(generator)
+    for step in range(4):
+        trainer.advance()
+        for name, value in generator.state_dict().items():
+            followed = 0.75 * expected[name] + 0.25 * value
+            expected[name] = followed if step >= 2 else value.clone()
+        for name, value in ema.state_dict().items():
+            assert torch.allclose(value, expected[name], atol=1e-6), (step, name)
+        same = torch.equal(ema.output.weight, generator.output.weight)
+        assert same == (step < 2)  # before its start it is an exact copy
+
+
+def test_no_decay_means_no_average(trainer: Trainer) -> None:
+    trainer.advance()
+    assert trainer.model.ema is None
+    assert not any(name.startswith("ema") for name in trainer.model.state_dict())
+
+
+# --- precision -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "native"),
+    [
+        ("processor : 0\nflags\t\t: fpu sse amx_bf16 amx_tile amx_int8\nflags : fpu\n", True),
+        ("flags\t\t: fpu avx512_bf16 amx_tile\n", False),
+        ("flags\t\t: fpu amx_bf16\n", False),
+        ("flags\t\t: fpu\nflags\t\t: amx_bf16 amx_tile\n", False),  # the first processor speaks for all
+        ("Features\t: fp asimd bf16\n", False),
+        ("", False),
+    ],
+)
+def test_bfloat16_is_native_only_with_matrix_units(text: str, native: bool, tmp_path: Path) -> None:
+    flags = tmp_path / "cpuinfo"
+    flags.write_text(text)
+    assert engine.multiplies_bfloat16(CPU, flags) is native
+
+
+def test_a_system_that_names_no_flags_has_no_native_bfloat16(tmp_path: Path) -> None:
+    assert engine.multiplies_bfloat16(CPU, tmp_path / "cpuinfo") is False
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_auto_follows_the_hardware_and_a_wish_overrules_it(native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "multiplies_bfloat16", lambda device: native)
+    assert engine.choose_precision("auto", CPU) == ("bfloat16" if native else "float32")
+    assert engine.choose_precision("float32", CPU) == "float32"
+    assert engine.choose_precision("bfloat16", CPU) == "bfloat16"
+
+
+def test_bfloat16_is_for_layers_only(tiny_config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = make_trainer(changed_config(tiny_config, ema_decay=0.5), "bfloat16")
+    layers: set[torch.dtype] = set()
+    losses: set[torch.dtype] = set()
+    trainer.model.generator.output.register_forward_hook(lambda *call: layers.add(call[2].dtype))
+    trainer.model.recognition.output.register_forward_hook(lambda *call: layers.add(call[2].dtype))
+    update = trainer._update
+
+    def watched(name: str, loss: Tensor) -> None:
+        losses.add(loss.dtype)
+        update(name, loss)
+
+    monkeypatch.setattr(trainer, "_update", watched)
+    for _ in range(2):
+        trainer.advance()
+    kept = {**trainer.model.state_dict(), **trainer.optimizer_tensors()}
+    gradients = [parameter.grad for parameter in trainer.model.generator.parameters()]
+    assert layers == {torch.bfloat16}
+    assert losses == {torch.float32}
+    assert {value.dtype for value in kept.values()} == {torch.float32}
+    assert {gradient.dtype for gradient in gradients if gradient is not None} == {torch.float32}
+
+
+# --- divergence ------------------------------------------------------------------------------------------
+
+
+def broken_loss(value: float, which: str) -> Any:
+    """An objective function whose result is `value`, with a gradient."""
+    whole = getattr(objective, which)
+
+    def broken(*arguments: Any) -> Any:
+        result = whole(*arguments)
+        if isinstance(result, dict):
+            return {name: bound * 0 + value for name, bound in result.items()}
+        return result * 0 + value
+
+    return broken
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1_001.0, -1_001.0])
+@pytest.mark.parametrize("which", ["discriminator_loss", "mutual_information_bound"])
+def test_divergence_stops_before_any_update(
+    which: str, value: float, trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer.advance()
+    before = copied(trainer.model)
+    monkeypatch.setattr(objective, which, broken_loss(value, which))
+    with pytest.raises(DivergenceError, match="at step 2: ") as caught:
+        trainer.advance()
+    assert not changed_parameters(trainer.model, before)
+    assert trainer.step == 1
+    assert "--set learning_rate_generator=0.0002" in caught.value.advice
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 1_001.0])
+def test_divergence_of_the_generators_loss_leaves_the_generator(
+    value: float, trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = copied(trainer.model.generator)
+    monkeypatch.setattr(objective, "generator_loss", broken_loss(value, "generator_loss"))
+    with pytest.raises(DivergenceError, match="at step 1: loss.generator"):
+        trainer.advance()
+    assert not changed_parameters(trainer.model.generator, before)
+
+
+def test_divergence_of_the_generators_bound_leaves_the_generator(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, calls = objective.mutual_information_bound, []
+
+    def second_is_broken(*arguments: Any) -> dict[str, Tensor]:
+        calls.append(arguments)
+        bounds = whole(*arguments)
+        return {name: bound * math.nan for name, bound in bounds.items()} if len(calls) == 2 else bounds
+
+    before = copied(trainer.model.generator)
+    monkeypatch.setattr(objective, "mutual_information_bound", second_is_broken)
+    with pytest.raises(DivergenceError, match="at step 1: mutual_information"):
+        trainer.advance()
+    assert not changed_parameters(trainer.model.generator, before)
+
+
+@pytest.mark.parametrize(("which", "network"), [("discriminator", "trunk"), ("generator", "generator")])
+def test_a_broken_gradient_is_not_applied(
+    which: str, network: str, trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = getattr(trainer.model, network)
+    next(module.parameters()).register_hook(lambda gradient: gradient * math.nan)
+    before = copied(module)
+    with pytest.raises(DivergenceError, match=f"at step 1: .*gradient.*{which}"):
+        trainer.advance()
+    assert not changed_parameters(module, before)
+
+
+# --- what is reported and restored -----------------------------------------------------------------------
+
+
+def test_the_window_holds_means_in_nats(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for value in (1.0, 2.0):
+        for which in ("discriminator_loss", "generator_loss", "mutual_information_bound"):
+            monkeypatch.undo()
+        monkeypatch.setattr(objective, "discriminator_loss", broken_loss(value, "discriminator_loss"))
+        monkeypatch.setattr(objective, "generator_loss", broken_loss(3 * value, "generator_loss"))
+        monkeypatch.setattr(objective, "mutual_information_bound", broken_loss(-value, "mutual_information_bound"))
+        trainer.advance()
+    expected = {
+        "loss": {"discriminator": 1.5, "generator": 4.5},
+        "mutual_information": {"digit": -1.5, "style": -1.5},
+        "ceiling": {"digit": math.log(4)},
+    }
+    assert trainer.peek_window() == expected
+    assert trainer.take_window() == expected
+    assert trainer.window == {}
+
+
+def test_restore_goes_on_exactly(tiny_config: Config) -> None:
+    config = changed_config(tiny_config, ema_decay=0.9)
+    first = make_trainer(config)
+    for _ in range(3):
+        first.advance()
+    kept = (copied(first.model), {k: v.clone() for k, v in first.optimizer_tensors().items()}, first.state())
+    second = make_trainer(config)
+    second.restore(*kept)
+    for trainer in (first, second):
+        for _ in range(2):
+            trainer.advance()
+    assert first.window == second.window
+    for ours, theirs in ((first.model.state_dict(), second.model.state_dict()),
+                         (first.optimizer_tensors(), second.optimizer_tensors())):  # fmt: skip
+        assert list(ours) == list(theirs)
+        assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+
+
+def test_restore_refuses_a_state_without_a_moment(trainer: Trainer) -> None:
+    trainer.advance()
+    optimizer = trainer.optimizer_tensors()
+    del optimizer["generator.0.exp_avg"]
+    with pytest.raises(StorageError, match=r"generator\.0\."):
+        make_trainer(trainer.config).restore(trainer.model.state_dict(), optimizer, trainer.state())
