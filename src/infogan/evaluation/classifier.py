@@ -97,7 +97,7 @@ def train_classifier(
             loss = F.cross_entropy(model(x), targets[chosen].to(device))
             optimiser.zero_grad()
             torch.autograd.backward(loss)
-            pass
+            optimiser.step()
     return model.eval()
 
 

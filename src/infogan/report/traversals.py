@@ -11,7 +11,7 @@ from infogan.model import InfoGAN
 from infogan.report import pictures
 
 
-def traversal_picture(
+def traversal_picture(  # noqa: PLR0913 - what InfoGAN.traverse takes
     model: InfoGAN,
     name: str,
     *,
@@ -30,5 +30,5 @@ def traversal_picture(
     if isinstance(code, Categorical):
         labels = [str(int(row[: code.size].argmax())) for row in line]
     else:
-        labels = [f"{float(row[0]):g}" if code.kind == "bernoulli" else f"{float(row[0]):.1f}" for row in line]
+        labels = pictures.format_values(line[:, 0].tolist())
     return pictures.traversal_picture(images, name=name, values=labels)

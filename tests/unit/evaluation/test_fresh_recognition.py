@@ -34,7 +34,7 @@ def test_a_generator_that_ignores_its_codes_gives_nothing(tiny_model: InfoGAN) -
 
 def test_codes_drawn_into_pixels_are_read_nearly_whole(drawn_model: InfoGAN) -> None:
     found = fit_recognition(drawn_model, budget=SHORT, samples=1_000)
-    assert found["codes"]["digit"][KEY] > 0.95 * math.log(4)
+    assert found["codes"]["digit"][KEY] > 0.9 * math.log(4)
     assert found["codes"]["digit"][KEY] <= math.log(4) + 1e-6
     assert found["codes"]["style"]["r2_fake"] > 0.8
     curve = found["curve"]
