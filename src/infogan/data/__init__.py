@@ -8,6 +8,7 @@ found by looking, so that there is no list to keep.
 """
 
 from infogan.data.dataset import Dataset, Found, Skipped, Split
-from infogan.data.registry import load, source, sources
+from infogan.data.folder import read_images
+from infogan.data.registry import from_array, load, source, sources
 
-__all__ = ["Dataset", "Found", "Skipped", "Split", "load", "source", "sources"]
+__all__ = ["Dataset", "Found", "Skipped", "Split", "from_array", "load", "read_images", "source", "sources"]

@@ -65,11 +65,13 @@ class Found:
         train: all images, or the training images where the source has its own test images.
         test: the source's own test images; None: `load` holds some of `train` out.
         skipped: files that could not be read.
+        names: the path of each image of `train`, where they come from files.
     """
 
     train: Split
     test: Split | None = None
     skipped: tuple[Skipped, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
 from infogan.config import DataConfig
 from infogan.data.arrays import SUFFIXES, read_array
 from infogan.data.dataset import Found, Skipped, Split
-from infogan.data.form import common_size, fit, is_gray
+from infogan.data.form import bring, common_size, fit, is_gray
 from infogan.data.registry import source
 from infogan.errors import ConfigError, DataError
 
@@ -68,20 +69,53 @@ def folder(config: DataConfig) -> Found:
     )
 
 
-def read_folder(path: Path, size: int | None, channels: int | None) -> Found:
+def read_images(path: Path, size: int, channels: int) -> tuple[UInt8[np.ndarray, "n h w c"], list[str]]:
+    """All images at a path in the form that a model reads, and the name of each.
+
+    Args:
+        path: an image file, a folder, or a .npy or .npz file.
+        size: height and width in pixels.
+        channels: 1, 3 or 4.
+
+    Returns:
+        images; and their paths as they were found, or their places in the array.
+
+    Raises:
+        DataError: nothing is there, a file is no image, or over 1 % of a folder cannot be read.
+    """
+    path = path.expanduser()
+    if path.is_dir():
+        found = read_folder(path, size, channels, fewest=1)
+        return found.train.images, list(found.names)
+    if path.is_file() and path.suffix.lower() in SUFFIXES:
+        images = bring(read_array(path).images, size, channels)
+        return images, [str(index) for index in range(len(images))]
+    skipped: list[Skipped] = []
+    if path.is_file():
+        with _skipping(path, skipped), _opened(path) as image:
+            return fit(image, size, channels)[None], [str(path)]
+    raise DataError(
+        f"{path} cannot be read: {skipped[0].reason}" if skipped else f"{path} does not exist",
+        f"an image ({' '.join(EXTENSIONS)}), a folder of images, or a .npy or .npz file",
+        "infogan encode RUN FOLDER",
+    )
+
+
+def read_folder(path: Path, size: int | None, channels: int | None, *, fewest: int = 2) -> Found:
     """The images below a folder, uint8 [N, size, size, channels], in the sorted order of their paths.
 
     Args:
         path: the folder.
         size: height and width in pixels; None: see `folder`.
         channels: 1, 3 or 4; None: see `folder`.
+        fewest: how many images there must be.
 
     Raises:
         DataError: see `folder`.
     """
     files, skipped = _list_images(path)
-    if len(files) < 2:
-        raise _too_few(path, len(files), skipped)
+    if len(files) < fewest:
+        raise _too_few(path, len(files), fewest, skipped)
     total = len(files) + len(skipped)
     kept: list[Path] = []
     sizes: set[tuple[int, int]] = set()
@@ -98,15 +132,15 @@ def read_folder(path: Path, size: int | None, channels: int | None) -> Found:
     if channels is None:
         channels = 1 if gray else 3
     images = np.empty((len(kept), size, size, channels), np.uint8)
-    count = 0
+    names: list[str] = []
     for file in kept:
         with _skipping(file, skipped), _opened(file) as image:
-            images[count] = fit(image, size, channels)
-            count += 1
+            images[len(names)] = fit(image, size, channels)
+            names.append(str(file))
     _check_share(path, total, skipped)
-    if count < 2:
-        raise _too_few(path, count, skipped)
-    return Found(Split(images[:count]), skipped=tuple(skipped))
+    if len(names) < fewest:
+        raise _too_few(path, len(names), fewest, skipped)
+    return Found(Split(images[: len(names)]), skipped=tuple(skipped), names=tuple(names))
 
 
 def _list_images(path: Path) -> tuple[list[Path], list[Skipped]]:
@@ -167,10 +201,10 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def _too_few(path: Path, count: int, skipped: list[Skipped]) -> DataError:
+def _too_few(path: Path, count: int, fewest: int, skipped: list[Skipped]) -> DataError:
     return DataError(
         f"{path} and the folders in it have {count} image{'' if count == 1 else 's'}" + _first(skipped),
-        f"at least 2 files that end in {' '.join(EXTENSIONS)}",
+        f"at least {fewest} file{'' if fewest == 1 else 's'} that end{'s' if fewest == 1 else ''} in {' '.join(EXTENSIONS)}",
         "--data FOLDER, with the path of your images",
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int64, UInt8
 
 from infogan.config import DataConfig
 from infogan.data.dataset import Dataset, Found, Split
@@ -92,7 +92,27 @@ def load(config: DataConfig) -> Dataset:
         StorageError: a download could not be kept.
     """
     entry = _find(config)
-    found = entry.read(config)
+    return _prepare(entry, entry.read(config), config)
+
+
+def from_array(
+    images: UInt8[np.ndarray, "n h w c"], config: DataConfig, labels: Int64[np.ndarray, " n"] | None = None
+) -> Dataset:
+    """Images that are already in memory, split and brought to one form as those of a folder are.
+
+    Args:
+        images: 0..255, with 1, 3 or 4 channels.
+        config: its size, channels and held_out.
+        labels: only for measuring.
+
+    Raises:
+        DataError: the array is not of that form, or has too few images.
+    """
+    return _prepare(_find(config), Found(Split(images, labels)), config)
+
+
+def _prepare(entry: Source, found: Found, config: DataConfig) -> Dataset:
+    """Two splits of one form."""
     train, test = found.train, found.test
     if test is None:
         train, test = _hold_out(found.train, config, entry)

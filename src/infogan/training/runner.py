@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -151,6 +153,11 @@ class _Session:
             f"{config.data.size}x{config.data.size}x{config.data.channels}, "
             f"{device}, {precision}, {torch.get_num_threads()} threads, seed {config.training.seed}"
         )
+        if dataset.skipped:
+            write_skipped(run, dataset)
+            self.progress.say(
+                f"warning: {len(dataset.skipped):,} files could not be read; {run.path}/skipped.csv says why"
+            )
 
     # --- the loop ------------------------------------------------------------------------------------
 
@@ -289,6 +296,13 @@ class _Session:
             draw_pictures(self.trainer.model, self.run, self.trainer.step)
         except OSError as error:
             self.progress.say(f"warning: a picture was not written ({error}); training goes on")
+
+
+def write_skipped(run: RunDirectory, dataset: Dataset) -> None:
+    """Writes skipped.csv: the files that could not be read, and why."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([("path", "reason"), *dataset.skipped])
+    run.write_text("skipped.csv", text.getvalue())
 
 
 def draw_pictures(model: InfoGAN, run: RunDirectory, step: int) -> list[Path]:
