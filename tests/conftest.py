@@ -1,4 +1,4 @@
-"""What all tests share: shapes in signatures are checked, one thread, and a model that is built in no time."""
+"""What all tests share: shapes in signatures are checked, one thread, a model that is built in no time."""
 
 from __future__ import annotations
 

@@ -91,21 +91,25 @@ class TruncatedGaussianPosterior(Posterior):
         density = _log_normal_density((values - self.location) / self.scale)
         return (density - self.scale.log() - self.log_mass).sum(1)
 
-    def _densities(self) -> tuple[Tensor, Tensor]:
-        """Standard normal density at both cuts, over the mass between them."""
-        at = [(_log_normal_density(cut) - self.log_mass).exp() for cut in (self.alpha, self.beta)]
-        return at[0], at[1]
+    def _exactly(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Both cuts, and the standard normal density there over the mass between them, in float64.
+
+        Far outside the support the mean is a small difference of large numbers: float32 would lose it.
+        """
+        low, high = self.alpha.double(), self.beta.double()
+        log_mass = _log_normal_mass(low, high)
+        return low, high, *((_log_normal_density(cut) - log_mass).exp() for cut in (low, high))
 
     @property
     def mean(self) -> Float[Tensor, "n width"]:
-        at_low, at_high = self._densities()
-        return self.location + self.scale * (at_low - at_high)
+        _, _, at_low, at_high = self._exactly()
+        return (self.location.double() + self.scale.double() * (at_low - at_high)).float()
 
     @property
     def std(self) -> Float[Tensor, "n width"]:
-        at_low, at_high = self._densities()
-        variance = 1 + self.alpha * at_low - self.beta * at_high - (at_low - at_high).square()
-        return self.scale * variance.clamp_min(0).sqrt()
+        low, high, at_low, at_high = self._exactly()
+        variance = 1 + low * at_low - high * at_high - (at_low - at_high).square()
+        return (self.scale.double() * variance.clamp_min(0).sqrt()).float()
 
 
 class BernoulliPosterior(Posterior):

@@ -146,10 +146,8 @@ def test_an_unknown_key_is_named_with_its_line_and_the_nearest_known(
 ) -> None:
     text = TEXT.replace(old, new, 1)
     error = refused(text)
-    line = line_of(text, new.split(" =")[0])
-    assert error.happened.startswith(
-        f"config.toml:{line}: unknown key '{key}' (did you mean '{meant}'?)"
-    )
+    line = line_of(text, new.partition(" =")[0])
+    assert error.happened.startswith(f"config.toml:{line}: unknown key '{key}' (did you mean '{meant}'?)")
     assert meant in error.expected
     assert error.exit_code == 2
 
@@ -178,7 +176,8 @@ HUGE = 10**40
         ("size = 10", "size = 10.5", "latents.codes.digit.size", "integer"),
         ("beta1 = 0.5", 'beta1 = "a"', "training.beta1", "number"),
         ("info_weight = 1.0", "info_weight = [1.0]", "objective.info_weight", "number"),
-        ("generator_information = true", "generator_information = 1", "objective.generator_information", "bool"),
+        ("generator_information = true", "generator_information = 1",
+         "objective.generator_information", "bool"),
         ('source = "mnist"', "source = 5", "data.source", "string"),
         # out of range, at the first value outside
         ("size = 28", "size = 7", "data.size", "8"),
@@ -188,7 +187,8 @@ HUGE = 10**40
         ("steps = 5000", "steps = 0", "training.steps", "1"),
         ("batch_size = 128", "batch_size = 1", "training.batch_size", "2"),
         ("beta1 = 0.5", "beta1 = 1.0", "training.beta1", "1"),
-        ("learning_rate_generator = 0.001", "learning_rate_generator = 0", "training.learning_rate_generator", "0"),
+        ("learning_rate_generator = 0.001", "learning_rate_generator = 0",
+         "training.learning_rate_generator", "0"),
         ("width = 1.0", "width = 0.0", "network.width", "0"),
         ("seed = 0", "seed = -1", "training.seed", "0"),
         # huge and not finite
@@ -206,7 +206,9 @@ HUGE = 10**40
         ("version = 1", 'version = "1"', "version", "version 1"),
     ],
 )  # fmt: skip
-def test_a_value_that_does_not_fit_is_named_with_its_line(old: str, new: str, key: str, expected: str) -> None:
+def test_a_value_that_does_not_fit_is_named_with_its_line(
+    old: str, new: str, key: str, expected: str
+) -> None:
     text = TEXT.replace(old, new, 1)
     assert text != TEXT
     error = refused(text)
@@ -288,8 +290,6 @@ def test_no_codes_are_no_infogan() -> None:
 def test_a_range_has_to_have_a_width(high: float) -> None:
     with pytest.raises(ValidationError, match="must lie below"):
         Uniform(-1.0, high)
-
-
 
 
 @pytest.mark.xfail(reason="ranges and limits of a std are not compared with each other", strict=True)

@@ -12,7 +12,7 @@ def average_batches(module: nn.Module, seen: int) -> None:
 
     Running statistics start as those of standard normal features, and at a constant momentum of 0.1 that
     start outweighs the variances of freshly initialised layers (about 1e-5) for a hundred batches. Here the
-    first batches are averaged equally, and from the tenth on the momentum is the usual one.
+    first ten batches are averaged equally, and from then on the momentum is the usual one.
 
     Args:
         module: whose batch norms, at any depth, are set.

@@ -16,6 +16,8 @@ from infogan.evaluation.resampling import LEVEL, RESAMPLES, numpy_generator
 from infogan.evaluation.subject import Subject
 from infogan.model import InfoGAN, Weights
 
+_MOST_PER_CATEGORY = 500  # the mean over ten categories is then known to half a percent
+
 
 def generate_category(  # noqa: PLR0913 - what is drawn, and by which chance
     model: InfoGAN, place: Place, category: int, count: int, *, seed: int = 0, weights: Weights | None = None
@@ -74,7 +76,7 @@ def _predictions(subject: Subject, found: ModelClustering) -> tuple[Int[np.ndarr
     classifier = train_classifier(
         dataset.train.images, dataset.train.labels, seed=subject.seed, device=subject.model.device
     )
-    count = max(1, subject.samples // found.categories)
+    count = max(1, min(subject.samples // found.categories, _MOST_PER_CATEGORY))
     predicted = [
         classifier.predict(
             generate_category(

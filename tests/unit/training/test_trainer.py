@@ -84,7 +84,7 @@ def test_recognition_learns_nothing_from_real_images(trainer: Trainer) -> None:
 
 
 def test_every_network_descends_its_own_loss(trainer: Trainer) -> None:
-    """One step by hand, from equations 1 and 6; with plain gradients, as Adam's first step shows signs only."""
+    """One step by hand, from equations 1 and 6; plain gradients, as Adam's first step shows signs only."""
     model, weights = InfoGAN(trainer.config), trainer.config.info_weights()
     assert set(weights.values()) == {1.0, 0.1}
     model.train()
@@ -107,7 +107,7 @@ def test_every_network_descends_its_own_loss(trainer: Trainer) -> None:
         gradients = torch.autograd.grad(loss, parameters)
         with torch.no_grad():
             for parameter, gradient in zip(parameters, gradients, strict=True):
-                parameter -= 0.1 * gradient
+                parameter.sub_(0.1 * gradient)
 
     latents, codes = draw("discriminator")
     features = model.trunk(model.generator(latents).detach(), ("fake",))
@@ -137,7 +137,12 @@ def test_adam_is_that_of_the_configuration(tiny_config: Config) -> None:
     )
     for name, rate in (("discriminator", 0.1), ("generator", 0.2)):
         (group,) = make_trainer(config).optimizers[name].param_groups
-        assert (group["lr"], group["betas"], group["eps"], group["weight_decay"]) == (rate, (0.3, 0.999), 1e-8, 0)
+        assert (group["lr"], group["betas"], group["eps"], group["weight_decay"]) == (
+            rate,
+            (0.3, 0.999),
+            1e-8,
+            0,
+        )
 
 
 def test_bystander_gives_the_generator_no_information(tiny_config: Config) -> None:
@@ -206,7 +211,10 @@ def test_the_same_seed_draws_the_same_and_another_does_not(tiny_config: Config) 
 
 
 @given(
-    seed=st.integers(0, 2**63 - 1), batch=st.integers(1, 40), count=st.integers(1, 60), epochs=st.integers(1, 3)
+    seed=st.integers(0, 2**63 - 1),
+    batch=st.integers(1, 40),
+    count=st.integers(1, 60),
+    epochs=st.integers(1, 3),
 )
 def test_every_epoch_shows_every_image_once(seed: int, batch: int, count: int, epochs: int) -> None:
     steps = math.ceil(epochs * count / batch)
@@ -277,7 +285,9 @@ def test_a_system_that_names_no_flags_has_no_native_bfloat16(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("native", [True, False])
-def test_auto_follows_the_hardware_and_a_wish_overrules_it(native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_follows_the_hardware_and_a_wish_overrules_it(
+    native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(engine, "multiplies_bfloat16", lambda device: native)
     assert engine.choose_precision("auto", CPU) == ("bfloat16" if native else "float32")
     assert engine.choose_precision("float32", CPU) == "float32"
@@ -344,7 +354,7 @@ def test_divergence_of_the_generators_loss_leaves_the_generator(
 ) -> None:
     before = copied(trainer.model.generator)
     monkeypatch.setattr(objective, "generator_loss", broken_loss(value, "generator_loss"))
-    with pytest.raises(DivergenceError, match="at step 1: loss.generator"):
+    with pytest.raises(DivergenceError, match=r"at step 1: loss\.generator"):
         trainer.advance()
     assert not changed_parameters(trainer.model.generator, before)
 
@@ -373,7 +383,7 @@ def test_a_broken_gradient_is_not_applied(
     module = getattr(trainer.model, network)
     next(module.parameters()).register_hook(lambda gradient: gradient * math.nan)
     before = copied(module)
-    with pytest.raises(DivergenceError, match=f"at step 1: .*gradient.*{which}"):
+    with pytest.raises(DivergenceError, match=rf"at step 1: .*gradient.*{which}"):
         trainer.advance()
     assert not changed_parameters(module, before)
 

@@ -1,0 +1,281 @@
+"""Who imports whom, and what no source may use. The table of ranks is the one place that orders modules.
+
+Imports are read from the sources, wherever they stand: inside functions, and for type checkers alone.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import infogan
+
+PACKAGE = Path(infogan.__file__).parent
+
+RANKS = {
+    "errors": 0,
+    "config": 1,
+    "images": 1,
+    "signals": 1,
+    "storage": 1,
+    "streams": 1,
+    "data": 2,
+    "latents": 2,
+    "networks": 2,
+    "presets": 2,
+    "objective": 3,
+    "model": 4,
+    "evaluation": 5,
+    "report": 5,
+    "training": 6,
+    "api": 7,
+    "experiments": 8,
+    "cli": 9,
+    "__main__": 10,
+}
+"""Modules beside `infogan/__init__.py`: each imports lower ranks only, and a package also itself."""
+
+ONLY = {
+    "data": {"config", "errors", "storage"},  # images come from anywhere: it must not know what reads them
+    "images": set(),
+    "signals": {"errors"},
+    "storage": {"errors"},
+    "streams": set(),
+}
+"""Modules that know even less than their rank would let them."""
+
+VAGUE = {"utils", "util", "misc", "helpers", "helper", "common", "tools", "stuff"}
+
+FORBIDDEN = {
+    "torch.load": "runs what is in the file",
+    "torch.save": "writes what only torch.load reads",
+    "torch.nan_to_num": "hides divergence",
+    "numpy.nan_to_num": "hides divergence",
+    "torch.manual_seed": "global randomness",
+    "torch.seed": "global randomness",
+    "torch.random": "global randomness",
+    "torch.cuda.manual_seed": "global randomness",
+    "torch.cuda.manual_seed_all": "global randomness",
+    "random": "global randomness",
+    **dict.fromkeys(
+        ("pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"), "runs what is in the file"
+    ),
+}
+OWN_GENERATOR = {
+    "Generator",
+    "Philox",
+    "PCG64",
+    "SeedSequence",
+    "BitGenerator",
+    "default_rng",
+}  # of numpy.random
+DRAWS = {"rand", "randn", "randint", "randperm", "bernoulli", "multinomial", "normal", "poisson"}  # of torch
+DRAWS |= {"rand_like", "randn_like", "randint_like", "nn.init.normal_", "nn.init.trunc_normal_"}
+
+
+def sources() -> dict[str, str]:
+    """The text of every module by its dotted name below infogan; "" is infogan itself."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        found[".".join(part for part in parts if part != "__init__")] = path.read_text(encoding="utf-8")
+    return found
+
+
+SOURCES = sources()
+ROOM_NAMES = {name.split(".")[0] for name in SOURCES if name}
+
+
+def imported(module: str, source: str) -> Iterator[tuple[int, str]]:
+    """Line and absolute dotted name of everything that a module imports."""
+    is_package = any(name.startswith(f"{module}.") for name in SOURCES) or not module
+    here = ["infogan", *module.split(".")] if module else ["infogan"]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = here[: len(here) - node.level + is_package] if node.level else []
+            prefix = ".".join([*base, *([node.module] if node.module else [])])
+            yield from ((node.lineno, f"{prefix}.{alias.name}") for alias in node.names)
+
+
+def wrong_directions(module: str, source: str) -> list[str]:
+    """Imports of infogan's modules that go upward, or where a module may not look at all."""
+    room = module.partition(".")[0]
+    wrong = []
+    for line, name in imported(module, source):
+        package, *below = name.split(".")
+        if package != "infogan" or not below or below[0] not in ROOM_NAMES:
+            continue  # someone else's, or a name of infogan/__init__.py itself
+        other = below[0]
+        allowed = other == room or (RANKS[other] < RANKS[room] and other in ONLY.get(room, RANKS))
+        if not allowed:
+            wrong.append(f"{module}:{line} imports {name}")
+    return wrong
+
+
+def forbidden_uses(module: str, source: str) -> list[str]:
+    """Names that no source may use, however they were imported."""
+    aliases = {}
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            aliases |= {
+                a.asname or a.name.split(".")[0]: a.name if a.asname else a.name.split(".")[0]
+                for a in node.names
+            }
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            aliases |= {a.asname or a.name: f"{node.module}.{a.name}" for a in node.names}
+
+    def full(node: ast.AST) -> str:
+        if isinstance(node, ast.Attribute):
+            return f"{full(node.value)}.{node.attr}"
+        return aliases.get(node.id, "") if isinstance(node, ast.Name) else ""
+
+    wrong = [f"{module}:{line} imports {name}" for line, name in imported(module, source) if _forbidden(name)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and (why := _forbidden(full(node))):
+            wrong.append(f"{module}:{node.lineno} uses {full(node)}: {why}")
+        if isinstance(node, ast.Call):
+            keywords = {keyword.arg: keyword.value for keyword in node.keywords}
+            name = full(node.func)
+            if (
+                name.removeprefix("torch.") in DRAWS
+                and name.startswith("torch.")
+                and "generator" not in keywords
+            ):
+                wrong.append(f"{module}:{node.lineno} draws by {name} without a generator")
+            pickles = keywords.get("allow_pickle")
+            if pickles is not None and not (isinstance(pickles, ast.Constant) and pickles.value is False):
+                wrong.append(f"{module}:{node.lineno} allows pickles")
+    return wrong
+
+
+def _forbidden(name: str) -> str | None:
+    if name.startswith("numpy.random.") and name.split(".")[2] not in OWN_GENERATOR:
+        return "global randomness"
+    return next(
+        (why for known, why in FORBIDDEN.items() if name == known or name.startswith(f"{known}.")), None
+    )
+
+
+# --- the sources as they are -----------------------------------------------------------------------------
+
+
+def test_every_module_has_its_rank() -> None:
+    """A new module is put into the table; one that has gone is taken out."""
+    assert set(RANKS) == ROOM_NAMES
+    assert set(ONLY) <= set(RANKS)
+
+
+@pytest.mark.parametrize("module", [name for name in SOURCES if name])
+def test_imports_go_downward_only(module: str) -> None:
+    assert wrong_directions(module, SOURCES[module]) == []
+
+
+def test_importing_the_package_imports_none_of_its_modules() -> None:
+    assert [name for _, name in imported("", SOURCES[""]) if name.startswith("infogan")] == []
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_nothing_forbidden_is_used(module: str) -> None:
+    assert forbidden_uses(module, SOURCES[module]) == []
+
+
+def test_names_of_modules_say_what_they_are() -> None:
+    assert [name for name in SOURCES if VAGUE & set(name.split("."))] == []
+
+
+def test_using_a_model_loads_nothing_of_training() -> None:
+    code = (
+        "import sys, infogan, infogan.evaluation, infogan.report.traversals\n"
+        "infogan.InfoGAN\n"
+        "loaded = [name for name in sys.modules if name.startswith(('infogan.training', 'infogan.cli'))]\n"
+        "assert not loaded, loaded"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+# --- the readers of the sources find what they look for --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("evaluation.purity", "from infogan.training import engine"),
+        ("evaluation.purity", "def late():\n    from infogan import training"),
+        (
+            "evaluation.purity",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import infogan.training.trainer",
+        ),
+        ("evaluation.purity", "from ..training import engine"),
+        ("evaluation", "from ..training import engine"),
+        ("evaluation.purity", "from infogan.report import plots"),
+        ("report.tables", "from infogan.training.metrics import read"),
+        ("model", "from infogan import evaluation"),
+        ("latents", "import infogan.networks"),
+        ("config", "from infogan.latents import Latents"),
+        ("data.folder", "from infogan import streams"),
+        ("storage", "from infogan.config import Config"),
+        ("streams", "from infogan.errors import InfoGANError"),
+        ("training.runner", "from infogan import api"),
+    ],
+)
+def test_an_import_upward_is_found(module: str, source: str) -> None:
+    assert len(wrong_directions(module, source)) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        (
+            "evaluation.purity",
+            "from . import clustering\nfrom .clustering import nmi\nfrom ..model import InfoGAN",
+        ),
+        ("evaluation", "from .registry import metric\nfrom infogan.evaluation import clustering"),
+        ("cli", "from infogan import __version__, api\nimport torch.training, training"),
+    ],
+)
+def test_an_import_downward_is_let_through(module: str, source: str) -> None:
+    assert wrong_directions(module, source) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import pickle",
+        "def late():\n    from pickle import loads",
+        "import joblib as stored",
+        "import torch\ntorch.load('x')",
+        "from torch import load",
+        "import torch as t\nt.save",
+        "import torch\ntorch.nan_to_num(x)",
+        "import numpy as np\nnp.nan_to_num(x)",
+        "import torch\ntorch.manual_seed(0)",
+        "import torch\ntorch.random.fork_rng()",
+        "import numpy as np\nnp.random.seed(0)",
+        "import numpy\nnumpy.random.rand(3)",
+        "from numpy.random import randn",
+        "import random",
+        "import torch\ntorch.randn(3)",
+        "from torch import nn\nnn.init.normal_(w, std=0.02)",
+        "import numpy as np\nnp.load('x', allow_pickle=True)",
+        "import numpy as np\nnp.load('x', allow_pickle=flag)",
+    ],
+)
+def test_a_forbidden_use_is_found(source: str) -> None:
+    assert forbidden_uses("model", source) != []
+
+
+def test_what_only_looks_forbidden_is_let_through() -> None:
+    source = (
+        '"""No pickle, no torch.load."""\nimport numpy as np\nimport torch\n'
+        "torch.Generator('cpu').manual_seed(3)\nnp.random.Generator(np.random.Philox(3)).normal()\n"
+        "torch.randn(3, generator=g)\nnp.load('x', allow_pickle=False)\nmodel.load('x')\n"
+    )
+    assert forbidden_uses("model", source) == []
