@@ -13,7 +13,15 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "infogan.api": ("configure", "evaluate", "resume", "train"),
-    "infogan.config": ("Bernoulli", "Categorical", "Config", "Gaussian", "Normal", "TruncatedGaussian", "Uniform"),
+    "infogan.config": (
+        "Bernoulli",
+        "Categorical",
+        "Config",
+        "Gaussian",
+        "Normal",
+        "TruncatedGaussian",
+        "Uniform",
+    ),
     "infogan.errors": ("InfoGANError",),
     "infogan.model": ("InfoGAN",),
 }

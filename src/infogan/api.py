@@ -88,7 +88,7 @@ def _replace(config: Config, section: str, **values: Any) -> Config:
     return config.model_copy(update={section: changed})
 
 
-def train(
+def train(  # noqa: PLR0913 - what the command takes
     source: str | Path | Config | np.ndarray,
     *,
     data: str | Path | None = None,

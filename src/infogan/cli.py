@@ -128,7 +128,7 @@ def _encode(arguments: argparse.Namespace) -> None:
     from infogan.report import tables
 
     model = InfoGAN.from_pretrained(arguments.run)
-    images, names = data.read_images(arguments.images, model.config.data.size, model.config.data.channels)
+    images, names = data.read_images(arguments.images, model.size, model.channels)
     tables.write_codes(arguments.out, names, model.encode(images))
     print(f"{arguments.out}: the codes of {len(images):,} images")
 
@@ -242,7 +242,9 @@ def _add_training(command: Callable[[str, Command, str], argparse.ArgumentParser
     train.add_argument("--codes", metavar="CODES", help='for example "digit:10 rotation:u width:u"')
     train.add_argument("--config", type=Path, metavar="FILE", help="a TOML file, as --dry-run prints it")
     train.add_argument("--device", help="auto, cpu, cuda or cuda:N")
-    train.add_argument("--precision", type=_OneOf("auto", "float32", "bfloat16"), metavar="auto|float32|bfloat16")
+    train.add_argument(
+        "--precision", type=_OneOf("auto", "float32", "bfloat16"), metavar="auto|float32|bfloat16"
+    )
     _add_set(train)
     train.add_argument("--dry-run", action="store_true", help="print the whole configuration and stop")
     resume = command("resume", _resume, "go on with a run that was stopped")
@@ -277,7 +279,9 @@ def _add_using(command: Callable[[str, Command, str], argparse.ArgumentParser]) 
     evaluate.add_argument("run", type=Path, metavar="RUN")
     evaluate.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else")
     evaluate.add_argument("--data", type=Path, metavar="FILES", help="where the images lie now")
-    evaluate.add_argument("--samples", type=_whole, default=10_000, metavar="N", help="fresh generated images")
+    evaluate.add_argument(
+        "--samples", type=_whole, default=10_000, metavar="N", help="fresh generated images"
+    )
     for drawing in (sample, traverse):
         drawing.add_argument("--out", type=Path, metavar="PNG")
     for using in (sample, traverse, evaluate):

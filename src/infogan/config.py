@@ -8,7 +8,6 @@ in `infogan.latents`.
 from __future__ import annotations
 
 import difflib
-import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -345,9 +344,7 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def changes(before: Config, after: Config) -> dict[str, tuple[Any, Any]]:
     """Dotted keys whose values differ, each with the value before and after."""
     old, new = flatten(before.model_dump(mode="json")), flatten(after.model_dump(mode="json"))
-    return {
-        key: (old.get(key), new.get(key)) for key in old | new if old.get(key) != new.get(key)
-    }
+    return {key: (old.get(key), new.get(key)) for key in old | new if old.get(key) != new.get(key)}
 
 
 def _resolve(key: str, values: Mapping[str, Any]) -> tuple[str, ...]:
@@ -405,7 +402,7 @@ class _Where:
                     best = number
             elif (match := re.match(r"\s*([\w.\"'-]+?)\s*=", line)) is not None:
                 dotted = [*current, *(part.strip("\"'") for part in match.group(1).split("."))]
-                if dotted == [*tables, leaf] or dotted == tables:
+                if dotted in ([*tables, leaf], tables):
                     return f"{self.name}:{number}"
         return f"{self.name}:{best}" if best else self.name
 

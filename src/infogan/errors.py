@@ -60,7 +60,7 @@ class DataError(InfoGANError):
     exit_code = 5
 
 
-class Interrupted(BaseException):  # noqa: N818 - like KeyboardInterrupt, it is a request and not an error
+class Interrupted(BaseException):
     """A signal asked the process to stop.
 
     Derives from BaseException, so that no `except Exception` on the way swallows the request.

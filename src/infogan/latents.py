@@ -98,7 +98,8 @@ class TruncatedGaussianPosterior(Posterior):
         """
         low, high = self.alpha.double(), self.beta.double()
         log_mass = _log_normal_mass(low, high)
-        return low, high, *((_log_normal_density(cut) - log_mass).exp() for cut in (low, high))
+        at_low, at_high = ((_log_normal_density(cut) - log_mass).exp() for cut in (low, high))
+        return low, high, at_low, at_high
 
     @property
     def mean(self) -> Float[Tensor, "n width"]:
@@ -135,7 +136,7 @@ def _log_normal_mass(low: Tensor, high: Tensor) -> Tensor:
     # In the upper tail both Phi round to 1: use the mirror image, whose values are small and exact.
     mirror = low > 0
     low, high = torch.where(mirror, -high, low), torch.where(mirror, -low, high)
-    log_high = torch.special.log_ndtr(high)
+    log_high: Tensor = torch.special.log_ndtr(high)
     return log_high + torch.log(-torch.expm1(torch.special.log_ndtr(low) - log_high))
 
 

@@ -50,6 +50,7 @@ class InfoGAN(nn.Module):
                 "a size from 8 to 256 and 1, 3 or 4 channels",
                 "--set data.size=28 --set data.channels=1",
             )
+        self.size, self.channels = size, channels
         self.config, self.latents = config, Latents(config.latents)
         self.table = networks.architecture(config.network.architecture, size)
         width = config.network.width
@@ -62,7 +63,7 @@ class InfoGAN(nn.Module):
                 self.table, self.trunk.features, self.latents.posterior_width, width
             )
         self.to_empty(device="cpu")
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
         networks.initialise(self, streams.generator(config.training.seed, "weights"))
         self.ema = copy.deepcopy(self.generator) if config.training.ema_decay else None
         self.provenance: dict[str, Any] = {"steps": 0, "images_seen": 0}
@@ -81,7 +82,12 @@ class InfoGAN(nn.Module):
         return "raw" if self.ema is None else "ema"
 
     def sample(
-        self, count: int, *, seed: int = 0, codes: Mapping[str, Any] | None = None, weights: Weights | None = None
+        self,
+        count: int,
+        *,
+        seed: int = 0,
+        codes: Mapping[str, Any] | None = None,
+        weights: Weights | None = None,
     ) -> UInt8[np.ndarray, "count h w c"]:
         """Generated images, each with its own noise and codes.
 
@@ -185,7 +191,8 @@ class InfoGAN(nn.Module):
         if not (folder / "model.safetensors").is_file():
             stopped = (path / "checkpoints").is_dir()
             raise UsageError(
-                f"{path} holds no model" + (" yet: its training has not ended or been stopped" if stopped else ""),
+                f"{path} holds no model"
+                + (" yet: its training has not ended or been stopped" if stopped else ""),
                 "a run, or a folder with model.safetensors and config.toml",
                 f"infogan resume {path}" if stopped else "infogan train mnist-5k, to make a run",
             )
@@ -212,7 +219,9 @@ class InfoGAN(nn.Module):
 
     # --- for evaluation and training -----------------------------------------------------------------
 
-    def draw(self, count: int, *, seed: int, stream: str = "sample") -> tuple[Float[Tensor, "n noise"], Codes]:
+    def draw(
+        self, count: int, *, seed: int, stream: str = "sample"
+    ) -> tuple[Float[Tensor, "n noise"], Codes]:
         """Noise and codes from their priors, on the CPU."""
         noise = self.latents.sample_noise(count, streams.generator(seed, f"{stream}/noise"))
         return noise, self.latents.sample_codes(count, streams.generator(seed, f"{stream}/codes"))
@@ -255,9 +264,9 @@ class InfoGAN(nn.Module):
         wrong = [f"{name} is missing" for name in own if name not in tensors]
         wrong += [f"{name} is not known" for name in tensors if name not in own]
         wrong += [
-            f"{name} is {tensors[name].dtype} {list(tensors[name].shape)}, not {value.dtype} {list(value.shape)}"
+            f"{name} is {_form(tensors[name])}, not {_form(value)}"
             for name, value in own.items()
-            if name in tensors and (tensors[name].shape != value.shape or tensors[name].dtype != value.dtype)
+            if name in tensors and _form(tensors[name]) != _form(value)
         ]
         if wrong:
             raise StorageError(
@@ -303,7 +312,7 @@ class InfoGAN(nn.Module):
             raise UsageError(
                 f"{name} = {value!r} is no value of this code",
                 limits if code.dim == 1 else f"{code.dim} of {limits}",
-                f'{name}=0',
+                f"{name}=0",
             )
         if categorical:
             index = torch.from_numpy(given.astype(np.int64))
@@ -311,11 +320,11 @@ class InfoGAN(nn.Module):
         return torch.from_numpy(given.astype(np.float32))[None]
 
     def _read(self, images: np.ndarray, domain: networks.Domain, *, features: bool) -> Tensor:
-        size, channels = self.config.data.size, self.config.data.channels
-        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (size, size, channels):
+        form = (self.size, self.size, self.channels)
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != form:
             raise UsageError(
                 f"images are {images.dtype} {list(images.shape)}",
-                f"uint8 [N, {size}, {size}, {channels}], the size this model was trained on",
+                f"uint8 [N, {', '.join(map(str, form))}], the form that this model was trained on",
                 "infogan encode RUN IMAGES, which resizes files",
             )
         parts = []
@@ -330,6 +339,10 @@ class InfoGAN(nn.Module):
                 parts.append(x[: len(part)].float().cpu())
         empty = self.trunk.features if features else self.latents.posterior_width
         return torch.cat(parts) if len(images) else torch.zeros(0, empty)
+
+
+def _form(tensor: Tensor) -> str:
+    return f"{tensor.dtype} {list(tensor.shape)}"
 
 
 @contextmanager

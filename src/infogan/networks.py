@@ -198,7 +198,7 @@ class _Unflatten(nn.Module):
         self.shape = (size, size, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.unflatten(1, self.shape).permute(0, 3, 1, 2)
+        return x.view(-1, *self.shape).permute(0, 3, 1, 2)
 
 
 class _SameConv(nn.Conv2d):

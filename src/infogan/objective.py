@@ -55,4 +55,6 @@ def weighted_information(
     bounds: Mapping[str, Float[Tensor, ""]], weights: Mapping[str, float]
 ) -> Float[Tensor, ""]:
     """The sum of lambda_i L_i over the codes: what equation 6 subtracts."""
-    return sum((weights[name] * bound for name, bound in bounds.items()), start=next(iter(bounds.values())) * 0)
+    return sum(
+        (weights[name] * bound for name, bound in bounds.items()), start=next(iter(bounds.values())) * 0
+    )

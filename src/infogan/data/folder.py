@@ -204,7 +204,7 @@ def _reason(error: Exception) -> str:
 def _too_few(path: Path, count: int, fewest: int, skipped: list[Skipped]) -> DataError:
     return DataError(
         f"{path} and the folders in it have {count} image{'' if count == 1 else 's'}" + _first(skipped),
-        f"at least {fewest} file{'' if fewest == 1 else 's'} that end{'s' if fewest == 1 else ''} in {' '.join(EXTENSIONS)}",
+        f"at least {fewest} of {' '.join(EXTENSIONS)} files",
         "--data FOLDER, with the path of your images",
     )
 

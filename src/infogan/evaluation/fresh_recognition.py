@@ -61,8 +61,7 @@ class FreshRecognition(nn.Module):
 
     def __init__(self, model: InfoGAN, *, seed: int) -> None:
         super().__init__()
-        size, channels, width = model.config.data.size, model.config.data.channels, model.config.network.width
-        assert size is not None and channels is not None  # InfoGAN refuses a configuration without them
+        size, channels, width = model.size, model.channels, model.config.network.width
         with torch.device("meta"):
             self.trunk = networks.Trunk(model.table, channels, size, width)
             self.recognition = networks.Recognition(

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from infogan import api, evaluation, storage
 from infogan.config import Config
 from infogan.experiments.arms import trained_to
@@ -17,7 +19,7 @@ from infogan.training import metrics
 from infogan.training.run_directory import RunDirectory, next_free
 
 ARMS = {"infogan": "InfoGAN", "gan": "plain GAN, Q only watches"}
-PAPER = {
+PAPER: dict[str, dict[str, list[float]]] = {
     "infogan": {"step": [25, 100, 500, 935], "nats": [2.0, 2.25, 2.28, 2.28]},
     "gan": {"step": [130, 250, 935], "nats": [0.6, 0.075, 0.075]},
 }
@@ -89,20 +91,19 @@ def _fresh_nats(found: dict[str, Any]) -> float:
     return float(found["fresh_recognition"]["codes"]["digit"]["mutual_information_nats"])
 
 
-def _plot(result: dict[str, Any]) -> Any:
-    series, markers = {}, {}
-    for arm, label in ARMS.items():
-        found, paper = result["arms"][arm], PAPER[arm]
-        fresh = _fresh_nats(found)
-        series[label] = (found["step"], found["nats"])
-        markers[f"{label}, the paper's reading"] = (paper["step"], paper["nats"])
-        markers[f"{label}, a fresh Q: {fresh:.2f} nats"] = ([found["step"][-1]], [fresh])
+def _plot(result: dict[str, Any]) -> Image.Image:
+    arms = {label: result["arms"][arm] for arm, label in ARMS.items()}
+    readings = {f"{label}: the paper's reading": PAPER[arm] for arm, label in ARMS.items()}
+    lines = {
+        f"a fresh Q on it: {_fresh_nats(found):.2f} nats ({label})": _fresh_nats(found)
+        for label, found in arms.items()
+    }
     return plots.line_plot(
-        series,
+        {label: (found["step"], found["nats"]) for label, found in arms.items()},
         x_label="step",
         y_label="L_I in nats",
         title="Mutual information between the code and the image",
         y_range=(-0.25, 2.5),
-        horizontal_lines={"H(c)": result["entropy_nats"]},
-        markers=markers,
+        horizontal_lines={"H(c)": result["entropy_nats"], **lines},
+        markers={label: (points["step"], points["nats"]) for label, points in readings.items()},
     )

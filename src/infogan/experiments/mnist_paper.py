@@ -7,9 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from infogan import api, storage
+from infogan import api, evaluation, storage
 from infogan import data as sources
-from infogan import evaluation
 from infogan.config import Config
 from infogan.experiments.arms import trained_to
 from infogan.experiments.registry import Options, experiment
@@ -38,7 +37,9 @@ def mnist_paper(options: Options) -> None:
     for seed, steps in plan:
         if any((row["seed"], row["steps"]) == (seed, steps) for row in rows):
             continue
-        config = api.configure("mnist", data=options.data, recipe="paper", settings=[f"seed={seed}", *options.settings])
+        config = api.configure(
+            "mnist", data=options.data, recipe="paper", settings=[f"seed={seed}", *options.settings]
+        )
         rows.append(_row(config, seed, steps, folder / f"seed-{seed}"))
         result = {"experiment": "mnist-paper", "rows": rows}
         storage.write_file(path, (json.dumps(result, indent=2) + "\n").encode())
@@ -64,7 +65,7 @@ def _row(config: Config, seed: int, steps: int, run_path: Path) -> dict[str, Any
 
 
 def lowest_mean(lines: list[dict[str, Any]], first: int) -> float | None:
-    """The lowest mean of the digit's bound over a hundred steps, among those that end at step `first` or later.
+    """The lowest mean of the digit's bound over a hundred steps that end at step `first` or later.
 
     Args:
         lines: of metrics.jsonl, each the mean over the 20 steps up to it.
@@ -85,8 +86,9 @@ def lowest_mean(lines: list[dict[str, Any]], first: int) -> float | None:
 def _table(rows: list[dict[str, Any]]) -> str:
     """The rows in Markdown."""
     lines = [
-        "| seed | steps | accuracy (95 %) | NMI | ARI | L_I of the digit code, fresh fakes | lowest 100-step mean from "
-        f"step {FROM_STEP} | generated images in their category's class | k-means | untrained |",
+        "| seed | steps | accuracy (95 %) | NMI | ARI | L_I of the digit code, fresh fakes "
+        f"| lowest 100-step mean from step {FROM_STEP} | generated images in their category's class "
+        "| k-means | untrained |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:

@@ -33,7 +33,9 @@ def choose_device(name: str) -> torch.device:
     device = torch.device(name)
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not there[device.type] or (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
-        raise ConfigError(f"device = {name!r}: this machine has no such device", "auto or cpu", "--device cpu")
+        raise ConfigError(
+            f"device = {name!r}: this machine has no such device", "auto or cpu", "--device cpu"
+        )
     return device
 
 

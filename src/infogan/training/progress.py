@@ -1,4 +1,4 @@
-"""What a run says while it trains: one live line in a terminal, plain lines elsewhere, all of it in log.txt."""
+"""What a run says while it trains: a live line in a terminal, plain lines elsewhere, all in log.txt."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Progress:
 
 
 def describe(line: Mapping[str, Any], total: int) -> str:
-    """One line of metrics.jsonl in words: "step 1,240/5,000  388 images/s  12 min left  digit 2.11 of 2.30"."""
+    """A line of metrics.jsonl in words: "step 1,240/5,000  388 images/s  12 min left  digit 2.11 of 2.30"."""
     rate = line["images_per_second"]
     per_step = line["images_seen"] / line["step"]
     parts = [f"step {line['step']:,}/{total:,}", f"{rate:,.0f} images/s"]

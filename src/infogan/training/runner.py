@@ -64,7 +64,9 @@ def resolve(config: Config, dataset: Dataset) -> Config:
     )
 
 
-def train(config: Config, dataset: Dataset, run: RunDirectory, *, progress: Progress | None = None) -> Trained:
+def train(
+    config: Config, dataset: Dataset, run: RunDirectory, *, progress: Progress | None = None
+) -> Trained:
     """Trains a new model in a new run directory.
 
     Args:
@@ -131,7 +133,9 @@ def _check_changes(before: Config, after: Config, allowed: bool) -> None:
 class _Session:
     """One process's share of a run: trainer, log, clock."""
 
-    def __init__(self, config: Config, dataset: Dataset, run: RunDirectory, progress: Progress | None) -> None:
+    def __init__(
+        self, config: Config, dataset: Dataset, run: RunDirectory, progress: Progress | None
+    ) -> None:
         engine.keep_freed_memory()
         self.config, self.run, self.data = config, run, dataset.fingerprint
         self.steps = config.training.steps
@@ -285,7 +289,9 @@ class _Session:
 
     def _with_last_checkpoint(self, error: DivergenceError) -> DivergenceError:
         found = checkpoint.listed(self.run.checkpoints)
-        kept = f"; the last checkpoint is {found[max(found)]}" if found else "; no checkpoint was written before"
+        kept = (
+            f"; the last checkpoint is {found[max(found)]}" if found else "; no checkpoint was written before"
+        )
         return DivergenceError(error.happened + kept, error.expected, error.advice)
 
     # --- pictures ------------------------------------------------------------------------------------

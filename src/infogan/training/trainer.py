@@ -1,10 +1,10 @@
 """The training loop's inside: one step of the method, and everything that a resumed run must find again.
 
-    repeat:                                                         (PAPER: appendix C, the authors' code)
-        x ~ data;  noise, codes ~ P;  fake = G(noise, codes)
-        D, Q, trunk: descend  -V(D, G) - sum lambda_i L_i           on x and fake
-        noise, codes ~ P, drawn anew;  fake = G(noise, codes)
-        G:           descend  -E[log D(fake)] - sum lambda_i L_i    through a frozen D and Q
+repeat:                                                         (PAPER: appendix C, the authors' code)
+    x ~ data;  noise, codes ~ P;  fake = G(noise, codes)
+    D, Q, trunk: descend  -V(D, G) - sum lambda_i L_i           on x and fake
+    noise, codes ~ P, drawn anew;  fake = G(noise, codes)
+    G:           descend  -E[log D(fake)] - sum lambda_i L_i    through a frozen D and Q
 """
 
 from __future__ import annotations
