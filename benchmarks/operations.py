@@ -22,7 +22,7 @@ network, and G1 and T1 those of its first layer alone, a step needs for each ima
         G                               backward to the weights
         G - G1                          backward to the inputs, but those of the first layer: latents
 
-in all 5 G - G1 + 8 T - 2 T1 + 8 D + 5 Q multiply-adds, at two floating-point operations each. Nothing else
+in all 4 G - G1 + 8 T - 2 T1 + 8 D + 5 Q multiply-adds, at two floating-point operations each. Nothing else
 counts: no batch norm, nonlinearity, loss, optimiser or data, nor the pass of real features through Q, which
 only keeps statistics.
 """

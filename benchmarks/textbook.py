@@ -64,6 +64,7 @@ class Generator(nn.Module):
         )  # fmt: skip
 
     def forward(self, latents: Tensor) -> Tensor:
+        """Images [N, 1, 28, 28] in [0, 1]."""
         image: Tensor = self.up(self.dense(latents).view(-1, 128, 7, 7))
         return image
 
@@ -82,6 +83,7 @@ class Trunk(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
+        """Features [N, 1024]."""
         features: Tensor = self.dense(self.conv(images).view(-1, 128 * 7 * 7))
         return features
 
@@ -94,11 +96,12 @@ class Discriminator(nn.Module):
         self.output = nn.Linear(1024, 1)
 
     def forward(self, features: Tensor) -> Tensor:
+        """D(x), [N]."""
         return torch.sigmoid(self.output(features)).view(-1)
 
 
 class Recognition(nn.Module):
-    """Q's head: logits of the categories, means and logarithms of standard deviations."""
+    """Q's head: what the codes of an image were."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -108,6 +111,7 @@ class Recognition(nn.Module):
         self.output = nn.Linear(128, CATEGORIES + 2 * CONTINUOUS)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits, means and logarithms of standard deviations."""
         raw = self.output(self.hidden(features))
         return raw[:, :CATEGORIES], raw[:, CATEGORIES:-CONTINUOUS], raw[:, -CONTINUOUS:]
 
@@ -116,10 +120,11 @@ def initialise(module: nn.Module) -> None:
     """As the ports do it, by `Module.apply`."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         nn.init.normal_(module.weight, 0.0, 0.02)
-        nn.init.constant_(module.bias, 0)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
     elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, 0.02)
-        nn.init.constant_(module.bias, 0)
+        nn.init.zeros_(module.bias)
 
 
 def draw_latents(count: int) -> tuple[Tensor, Tensor, Tensor]:

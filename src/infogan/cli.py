@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -38,7 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _farewell(request: Interrupted) -> str:
     if request.run is None:
         return "infogan: stopped before anything was begun that could be lost"
-    return f"infogan: stopped; everything is saved\n  to go on: infogan resume {request.run}"
+    return f"infogan: stopped; everything is saved\n  to go on: {_program()} resume {request.run}"
+
+
+def _program() -> str:
+    """The command as this shell finds it: a virtual environment may not be active."""
+    return "infogan" if shutil.which("infogan") or not sys.argv[0].endswith("infogan") else sys.argv[0]
 
 
 # --- the commands ----------------------------------------------------------------------------------------
@@ -88,10 +94,9 @@ def _print_result(result: Any) -> None:
     for folder in (run.samples, run.traversals):
         for picture in sorted(folder.glob(f"{step}*.png")):
             print(f"  picture: {picture}")
-    sorted_share = evaluation.sorting_line(model, dataset)
-    if sorted_share:
-        print(sorted_share)
-    print(f"next: infogan evaluate {run.path}")
+    if line := evaluation.sorting_line(model, dataset):
+        print(line)
+    print(f"next: {_program()} evaluate {run.path}")
 
 
 def _sample(arguments: argparse.Namespace) -> None:

@@ -25,10 +25,16 @@ _CODE = ConfigDict(extra="forbid", allow_inf_nan=False)  # strict dataclasses wo
 _Int = Annotated[int, Strict()]
 _Float = Annotated[float, Strict()]
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+_FARTHEST = 1e6  # of a code's values from 0; a float32 still tells a millionth of it
 _MOST_STEPS = 10**9  # far above any run; refuses numbers that would fill a disk or overflow an int64
 
 
 # --- the codes -------------------------------------------------------------------------------------------
+
+
+def _check_limits(least: float, most: float) -> None:
+    if least > most:
+        raise ValueError(f"std_min ({least}) must not lie above std_max ({most})")
 
 
 @dataclass(frozen=True, config=_CODE, kw_only=True)
@@ -43,6 +49,9 @@ class Gaussian:
     std_min: _Float = Field(default=0.1, gt=0, le=100)
     std_max: _Float = Field(default=2.0, gt=0, le=100)
 
+    def __post_init__(self) -> None:
+        _check_limits(self.std_min, self.std_max)
+
 
 @dataclass(frozen=True, config=_CODE, kw_only=True)
 class TruncatedGaussian:
@@ -55,6 +64,9 @@ class TruncatedGaussian:
     family: Literal["truncated_gaussian"] = "truncated_gaussian"
     std_min: _Float = Field(default=0.01, gt=0, le=100)
     std_max: _Float = Field(default=10.0, gt=0, le=100)
+
+    def __post_init__(self) -> None:
+        _check_limits(self.std_min, self.std_max)
 
 
 @dataclass(frozen=True, config=_CODE)
@@ -71,8 +83,8 @@ class Categorical:
 class Uniform:
     """`dim` independent codes, uniform on [low, high]: Unif(-1, 1) in the paper."""
 
-    low: _Float = -1.0
-    high: _Float = 1.0
+    low: _Float = Field(default=-1.0, ge=-_FARTHEST, le=_FARTHEST)
+    high: _Float = Field(default=1.0, ge=-_FARTHEST, le=_FARTHEST)
     dim: _Int = Field(default=1, ge=1, le=1_000)
     info_weight: _Float | None = Field(default=None, ge=0, le=1_000, kw_only=True)
     posterior: Annotated[Gaussian | TruncatedGaussian, Field(discriminator="family")] = Field(
@@ -81,7 +93,7 @@ class Uniform:
     kind: Literal["uniform"] = Field(default="uniform", kw_only=True)
 
     def __post_init__(self) -> None:
-        if not self.low < self.high:
+        if self.high - self.low < 1e-6 * max(1.0, abs(self.low), abs(self.high)):
             raise ValueError(f"low ({self.low}) must lie below high ({self.high})")
 
 
@@ -124,12 +136,12 @@ def parse_codes(text: str) -> dict[str, Categorical | Uniform | Normal | Bernoul
     codes: dict[str, Categorical | Uniform | Normal | Bernoulli] = {}
     for part in text.split():
         name, _, kind = part.partition(":")
-        match = re.fullmatch(r"(\d{1,5})|([unb])(\d{1,4})?", kind)
-        if not match or not _NAME.fullmatch(name) or name in codes:
+        match = re.fullmatch(r"([0-9]{1,5})|([unb])([0-9]{1,4})?", kind)
+        if not match or not _NAME.fullmatch(name) or name == "noise" or name in codes:
             why = "stands twice" if name in codes else "is not NAME:KIND"
             raise ConfigError(
                 f"--codes {text!r}: the part {part!r} {why}",
-                "names in small letters, each once, with a number of categories or u, n, b (and a dimension)",
+                "names in small letters (not noise), each once, with a number of categories or u, n, b",
                 '--codes "digit:10 rotation:u width:u"',
             )
         size, letter, dim = match.group(1), match.group(2), int(match.group(3) or 1)
@@ -287,7 +299,7 @@ def parse(text: str, name: str) -> Config:
     """
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, and what tomllib lets through
         raise ConfigError(
             f"{name} is not TOML: {error}",
             "key = value lines under [sections]",
@@ -326,7 +338,10 @@ def override(config: Config, assignments: Sequence[str]) -> Config:
         section = values
         for parent in parents:
             section = section[parent]
-        section[leaf] = _parse_value(raw.strip())
+        value = _parse_value(raw.strip())
+        if leaf in ("kind", "family") and section[leaf] != value:
+            section.clear()  # its other keys belong to the kind before
+        section[leaf] = value
     return validate(_without_none(values), _Where(f"--set {' '.join(assignments)}", ""))
 
 
@@ -372,7 +387,7 @@ def _resolve(key: str, values: Mapping[str, Any]) -> tuple[str, ...]:
 def _parse_value(raw: str) -> Any:
     try:
         return tomllib.loads(f"value = {raw}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return raw
 
 
@@ -426,6 +441,8 @@ def _config_error(error: ValidationError, where: _Where) -> ConfigError:
     if problem["type"] == "missing":
         return ConfigError(f"{place}: the key {key!r} is missing{more}", "a value for it", advice)
     expected = str(problem["msg"]).removeprefix("Value error, ")
+    if keys and keys[-1] == "std" and problem["type"] == "literal_error":
+        expected = "'learned', or a number above 0 and up to 100"
     if key == "version":
         expected, advice = "version 1, the one that this infogan reads", "the infogan that wrote the file"
     shown = repr(problem.get("input"))

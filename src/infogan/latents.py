@@ -83,34 +83,30 @@ class TruncatedGaussianPosterior(Posterior):
     def __init__(
         self, location: Float[Tensor, "n width"], scale: Float[Tensor, "n width"], low: float, high: float
     ) -> None:
-        self.location, self.scale = location, scale
-        self.alpha, self.beta = (low - location) / scale, (high - location) / scale
+        # Far outside the support all that follows are small differences of large numbers: float32 loses them.
+        self.location, self.scale = location.double(), scale.double()
+        self.alpha, self.beta = (low - self.location) / self.scale, (high - self.location) / self.scale
         self.log_mass = _log_normal_mass(self.alpha, self.beta)
 
     def log_prob(self, values: Float[Tensor, "n width"]) -> Float[Tensor, " n"]:
         density = _log_normal_density((values - self.location) / self.scale)
-        return (density - self.scale.log() - self.log_mass).sum(1)
+        return (density - self.scale.log() - self.log_mass).sum(1).float()
 
-    def _exactly(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Both cuts, and the standard normal density there over the mass between them, in float64.
-
-        Far outside the support the mean is a small difference of large numbers: float32 would lose it.
-        """
-        low, high = self.alpha.double(), self.beta.double()
-        log_mass = _log_normal_mass(low, high)
-        at_low, at_high = ((_log_normal_density(cut) - log_mass).exp() for cut in (low, high))
-        return low, high, at_low, at_high
+    def _densities(self) -> tuple[Tensor, Tensor]:
+        """Standard normal density at both cuts, over the mass between them."""
+        at = [(_log_normal_density(cut) - self.log_mass).exp() for cut in (self.alpha, self.beta)]
+        return at[0], at[1]
 
     @property
     def mean(self) -> Float[Tensor, "n width"]:
-        _, _, at_low, at_high = self._exactly()
-        return (self.location.double() + self.scale.double() * (at_low - at_high)).float()
+        at_low, at_high = self._densities()
+        return (self.location + self.scale * (at_low - at_high)).float()
 
     @property
     def std(self) -> Float[Tensor, "n width"]:
-        low, high, at_low, at_high = self._exactly()
-        variance = 1 + low * at_low - high * at_high - (at_low - at_high).square()
-        return (self.scale.double() * variance.clamp_min(0).sqrt()).float()
+        at_low, at_high = self._densities()
+        variance = 1 + self.alpha * at_low - self.beta * at_high - (at_low - at_high).square()
+        return (self.scale * variance.clamp_min(0).sqrt()).float()
 
 
 class BernoulliPosterior(Posterior):

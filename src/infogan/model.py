@@ -109,7 +109,7 @@ class InfoGAN(nn.Module):
         *,
         rows: int = 8,
         seed: int = 0,
-        values: Sequence[float] | None = None,
+        values: Sequence[float | Sequence[float]] | None = None,
         weights: Weights | None = None,
     ) -> UInt8[np.ndarray, "rows columns h w c"]:
         """What one code does: along a row the noise and all other codes stay fixed (Figure 2).
@@ -133,7 +133,7 @@ class InfoGAN(nn.Module):
         return pictures.reshape(rows, columns, *pictures.shape[1:])
 
     def traversal_values(
-        self, name: str, values: Sequence[float] | None = None
+        self, name: str, values: Sequence[float | Sequence[float]] | None = None
     ) -> Float[Tensor, "columns width"]:
         """The rows of code values that `traverse` shows across."""
         self.check_code(name)

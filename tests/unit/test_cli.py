@@ -321,15 +321,21 @@ def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "closed", "code"),
-    [(["--help"], "stdout", 0), (["presets"], "stdout", 0), (["nothing"], "stderr", 2)],
+    ("arguments", "closed", "unbuffered", "code"),
+    [
+        (["--help"], "stdout", "", 0),
+        (["presets"], "stdout", "", 0),  # the pipe breaks at the command's end
+        (["presets"], "stdout", "1", 0),  # and here within it
+        (["nothing"], "stderr", "", 2),
+    ],
 )
-def test_a_reader_that_has_gone_is_no_error(arguments: list[str], closed: str, code: int) -> None:
+def test_a_reader_that_has_gone_is_no_error(
+    arguments: list[str], closed: str, unbuffered: str, code: int
+) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, closed: writer}
-    # Unbuffered, the pipe would break within the command and not, as it does for users, at its end.
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     try:
         done = subprocess.run(
             [sys.executable, "-m", "infogan", *arguments],

@@ -83,6 +83,9 @@ def test_the_seed_decides_the_samples(tiny_model: InfoGAN) -> None:
     assert not np.array_equal(model.sample(5, seed=4), first)
     assert (first.dtype, first.shape) == (np.uint8, (5, 8, 8, 1))
     assert len(np.unique(first, axis=0)) == 5
+    (noise, codes), (other_noise, other_codes) = (model.draw(5, seed=seed) for seed in (3, 4))
+    assert not torch.isin(noise, other_noise).any()
+    assert not torch.isin(codes["style"], other_codes["style"]).any()
     assert not model.training
 
 

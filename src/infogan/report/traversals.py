@@ -17,7 +17,7 @@ def traversal_picture(  # noqa: PLR0913 - what InfoGAN.traverse takes
     *,
     rows: int = 8,
     seed: int = 0,
-    values: Sequence[float] | None = None,
+    values: Sequence[float | Sequence[float]] | None = None,
     weights: str | None = None,
 ) -> Image.Image:
     """What one code does, with its name and values along the axis: a row shares noise and other codes.

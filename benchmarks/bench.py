@@ -1,0 +1,251 @@
+"""All measurements in turn, what they say of the targets, and the file that keeps them.
+
+Every speed is a ratio to something measured in the same run on the same machine: to the machine's own
+matrix product (matrix_rate.py), to a frozen textbook loop (textbook.py), to the bare interpreter. Absolute
+numbers stand beside them for comparison with other days and machines; no target rests on them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks import operations
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results.json"
+PARTS = ("training", "start-up")
+TARGETS = {
+    "matrix_rate": (">=", 0.65),
+    "textbook": (">=", 1.8),
+    "precision": (">=", 2.0),
+    "help": ("<=", 0.3),
+    "import": ("<=", 0.15),
+}
+COMMANDS = {
+    "bare": ("-c", "pass"),
+    "import": ("-c", "import infogan"),
+    "help": ("-m", "infogan", "--help"),
+}
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Median, least and greatest."""
+    middle = statistics.median(values)
+    return {
+        name: _short(value)
+        for name, value in zip(("median", "min", "max"), (middle, min(values), max(values)), strict=True)
+    }
+
+
+def judged(name: str, values: Sequence[float]) -> dict[str, Any]:
+    """The spread of a ratio or a time beside its target; the median decides."""
+    sign, limit = TARGETS[name]
+    middle = statistics.median(values)
+    passed = middle >= limit if sign == ">=" else middle <= limit
+    return {**spread(values), "target": f"{sign} {limit}", "passed": passed}
+
+
+# --- training --------------------------------------------------------------------------------------------
+
+
+def measure_training(rounds: int, turns: int) -> dict[str, Any]:
+    """Images a second of ours and of the textbook loop in turn, and the ratios (a), (b) and (c)."""
+    import torch
+
+    from infogan.training import engine
+
+    threads = sorted({1, min(2, _usable_cores())})
+    chosen = engine.choose_precision("auto", torch.device("cpu"))
+    runs: dict[tuple[str, int], list[dict[str, float]]] = {}
+    for number in range(rounds):
+        for what, count in _order(threads, chosen, singles=number == 0):
+            _say(f"round {number + 1} of {rounds}: {what}, {count} threads")
+            runs.setdefault((what, count), []).append(_worker(what, count, turns))
+    return summarise(runs, threads, chosen, operations_of_a_step())
+
+
+def summarise(
+    runs: Mapping[tuple[str, int], Sequence[Mapping[str, float]]],
+    threads: Sequence[int],
+    chosen: str,
+    multiply_adds: int,
+) -> dict[str, Any]:
+    """Ratios per round and their spread.
+
+    Args:
+        runs: by what ran ("float32", "bfloat16", "textbook") and threads: what worker.py measured in each
+            round.
+        threads: in rising order; targets hold for the last.
+        chosen: the precision that "auto" means here.
+        multiply_adds: of a step, for each image.
+    """
+    most = threads[-1]
+    ours, textbook = runs["float32", most], runs["textbook", most]
+    flops = operations.FLOPS * multiply_adds
+    ratios = {
+        "matrix_rate": judged("matrix_rate", [run["images_per_flop"] * flops for run in ours]),
+        "textbook": judged("textbook", _over(ours, textbook)),
+    }
+    if chosen == "float32":
+        ratios["precision"] = {
+            "not_measured": 'precision = "auto" is float32 here: no AMX multiplies bfloat16'
+        }
+    else:
+        ratios["precision"] = judged("precision", _over(runs[chosen, most], ours))
+    speeds = {
+        what: {
+            str(count): _median(runs[what, count], "images_per_second")
+            for count in threads
+            if (what, count) in runs
+        }
+        for what in dict.fromkeys(("float32", chosen, "textbook"))
+    }
+    return {
+        "threads": most,
+        "multiply_adds_per_image": multiply_adds,
+        "matrix_gflops": {str(count): _median(runs["float32", count], "matrix_gflops") for count in threads},
+        "images_per_second": speeds,
+        "auto_precision": chosen,
+        "ratios": ratios,
+    }
+
+
+def operations_of_a_step() -> int:
+    """Multiply-adds of one step of the preset `mnist` for each image."""
+    from infogan import presets
+    from infogan.model import InfoGAN
+
+    return operations.step_operations(operations.count(InfoGAN(presets.load("mnist"))))
+
+
+def _order(threads: Sequence[int], chosen: str, singles: bool) -> list[tuple[str, int]]:
+    """What runs in a round: the pairs of the ratios beside each other; fewer threads in the first alone."""
+    kinds = list(dict.fromkeys(("float32", chosen)))
+    order = [(what, threads[-1]) for what in (*kinds, "textbook")]
+    return order + [(what, count) for what in kinds for count in threads[:-1] if singles]
+
+
+def _worker(what: str, threads: int, turns: int) -> dict[str, float]:
+    kind = ["textbook"] if what == "textbook" else ["infogan", "--precision", what]
+    command = [sys.executable, "-m", "benchmarks.worker", *kind, f"--threads={threads}", f"--turns={turns}"]
+    count = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    ran = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **count}, check=True, stdout=subprocess.PIPE, text=True
+    )
+    measured: dict[str, float] = json.loads(ran.stdout)
+    return measured
+
+
+def _over(above: Sequence[Mapping[str, float]], below: Sequence[Mapping[str, float]]) -> list[float]:
+    """Ratios of images a second, round by round."""
+    return [a["images_per_second"] / b["images_per_second"] for a, b in zip(above, below, strict=True)]
+
+
+def _median(runs: Sequence[Mapping[str, float]], key: str) -> float:
+    return _short(statistics.median(run[key] for run in runs))
+
+
+# --- starting up -----------------------------------------------------------------------------------------
+
+
+def measure_start_up(rounds: int) -> dict[str, Any]:
+    """Seconds over the bare interpreter, in turn with it."""
+    for command in COMMANDS.values():  # bytecode and files are in the caches from here on
+        _seconds(command)
+    _say(f"starting up, {rounds} rounds")
+    seconds = [{name: _seconds(command) for name, command in COMMANDS.items()} for _ in range(rounds)]
+    return {
+        "bare": spread([turn["bare"] for turn in seconds]),
+        **{
+            name: judged(name, [turn[name] - turn["bare"] for turn in seconds]) for name in ("import", "help")
+        },
+    }
+
+
+def _seconds(command: Sequence[str]) -> float:
+    start = time.perf_counter()
+    subprocess.run([sys.executable, *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+# --- machine, table and file -----------------------------------------------------------------------------
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    import torch
+
+    from infogan.training import engine
+    from infogan.training.run_directory import environment
+
+    return {**environment(), "multiplies_bfloat16": engine.multiplies_bfloat16(torch.device("cpu"))}
+
+
+def table(results: Mapping[str, Any]) -> str:
+    """The figures that have a target, a line each, and images a second below."""
+    judgements = {**results.get("training", {}).get("ratios", {}), **results.get("start_up", {})}
+    lines = [f"{'':14}{'median':>9}{'min':>9}{'max':>9}  target"]
+    for name, value in judgements.items():
+        if "not_measured" in value:
+            lines.append(f"{name:14}  {value['not_measured']}")
+        elif "target" in value:
+            verdict = "reached" if value["passed"] else "MISSED"
+            figures = "".join(f"{value[key]:>9.3f}" for key in ("median", "min", "max"))
+            lines.append(f"{name:14}{figures}  {value['target']} {verdict}")
+    if training := results.get("training"):
+        lines.append("")
+        for what, speeds in {
+            **training["images_per_second"],
+            "matrix GFLOP/s": training["matrix_gflops"],
+        }.items():
+            shown = ", ".join(f"{speed:,.1f} ({count} threads)" for count, speed in speeds.items())
+            lines.append(f"{what:14} {shown}")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measures, prints and writes; 1 if a target is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions: about a minute")
+    parser.add_argument(
+        "--only", choices=PARTS, help="one part; then nothing is written unless --out is given"
+    )
+    parser.add_argument("--out", type=Path, help="default: benchmarks/results.json; --quick writes none")
+    given = parser.parse_args(arguments)
+    results: dict[str, Any] = {
+        "date": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "machine": machine(),
+    }
+    if given.only != "start-up":
+        results["training"] = measure_training(*((1, 4) if given.quick else (5, 8)))
+    if given.only != "training":
+        results["start_up"] = measure_start_up(5 if given.quick else 15)
+    print(table(results))
+    out = given.out or (RESULTS if given.only is None and not given.quick else None)
+    if out is not None:
+        out.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n")
+        print(f"\nwritten: {out}")
+    parts = [*results.get("training", {}).get("ratios", {}).values(), *results.get("start_up", {}).values()]
+    return 0 if all(part.get("passed", True) for part in parts) else 1
+
+
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

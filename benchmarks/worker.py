@@ -1,0 +1,93 @@
+"""One measurement in a process of its own: `python -m benchmarks.worker infogan|textbook --threads N`.
+
+A process each, because allocator settings and threads belong to a process. Prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+
+from benchmarks import pictures
+from benchmarks.matrix_rate import FLOPS, MatrixProduct
+from benchmarks.textbook import Textbook
+from infogan import presets
+from infogan.model import InfoGAN
+from infogan.training import engine
+from infogan.training.trainer import Trainer
+
+WARM_UP = 3  # steps until memory and caches are as they stay
+BATCH = 128
+
+
+def infogan_step(precision: engine.Precision) -> Callable[[], None]:
+    """A step of the preset `mnist` with the recipe `paper`, as `infogan train` makes it."""
+    engine.keep_freed_memory()
+    digits = pictures.digits()
+    images = torch.from_numpy(digits[pictures.repeated(len(digits))][..., None])
+    config = presets.apply_recipe(presets.load("mnist"), "paper")
+    if config.training.batch_size != BATCH:
+        raise ValueError(f"the recipe's batch size is {config.training.batch_size}, not {BATCH}")
+    trainer = Trainer(InfoGAN(config), images, device=torch.device("cpu"), precision=precision)
+    return trainer.advance
+
+
+def textbook_step() -> Callable[[], None]:
+    """A step of the textbook loop, with its share of loading."""
+    torch.manual_seed(0)
+    loop = Textbook(BATCH)
+    batches = loop.batches()
+    return lambda: loop.step(next(batches))
+
+
+def measure(step: Callable[[], None], turns: int, steps_a_turn: int) -> dict[str, object]:
+    """Turns of steps, a matrix product before and after each.
+
+    Returns:
+        Medians over the turns: images a second, GFLOP/s of the products around, and images times
+        operations a second over the latter's rate, for one operation an image ("images_per_flop").
+    """
+    product = MatrixProduct()
+    for _ in range(WARM_UP):
+        step()
+        product.seconds()
+    images, rates, ratios = [], [], []
+    before = product.seconds()
+    for _ in range(turns):
+        start = time.perf_counter()
+        for _ in range(steps_a_turn):
+            step()
+        images.append(steps_a_turn * BATCH / (time.perf_counter() - start))
+        after = product.seconds()
+        rates.append(2 * FLOPS / (before + after))
+        ratios.append(images[-1] / rates[-1])
+        before = after
+    return {
+        "images_per_second": statistics.median(images),
+        "matrix_gflops": statistics.median(rates) / 1e9,
+        "images_per_flop": statistics.median(ratios),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures what it is told to and prints it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.worker", description=__doc__)
+    parser.add_argument("what", choices=("infogan", "textbook"))
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--turns", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=3, help="in a turn")
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(given.threads)
+    prepare = partial(infogan_step, given.precision) if given.what == "infogan" else textbook_step
+    print(json.dumps(measure(prepare(), given.turns, given.steps)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""What the benchmarks count and conclude; never how long something takes."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from benchmarks import bench, operations, pictures, worker
+from benchmarks.textbook import CATEGORIES, CONTINUOUS, Textbook, information_loss
+from infogan import presets
+from infogan.config import Config
+from infogan.model import InfoGAN
+
+
+def run(images: float, per_flop: float = 1.0, gflops: float = 100.0) -> dict[str, float]:
+    return {"images_per_second": images, "images_per_flop": per_flop, "matrix_gflops": gflops}
+
+
+def parameters(*networks: nn.Module) -> int:
+    return sum(parameter.numel() for network in networks for parameter in network.parameters())
+
+
+# --- operations ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mnist() -> InfoGAN:
+    return InfoGAN(presets.load("mnist"))
+
+
+def test_layers_of_table_1(mnist: InfoGAN) -> None:
+    counted = operations.count(mnist)
+    assert counted.generator == (74 * 1024, 1024 * 6272, 16 * 128 * 64 * 7 * 7, 16 * 64 * 1 * 14 * 14)
+    assert counted.trunk == (16 * 1 * 64 * 14 * 14, 16 * 64 * 128 * 7 * 7, 6272 * 1024)
+    assert counted.discriminator == (1024,)
+    assert counted.recognition == (1024 * 128, 128 * 14)
+
+
+def test_a_step_on_mnist(mnist: InfoGAN) -> None:
+    assert operations.step_operations(operations.count(mnist)) == 157_047_552
+
+
+def test_a_step_is_the_sum_of_its_passes() -> None:
+    networks = operations.Networks((1, 10), (100, 1_000), (10_000,), (100_000,))
+    g, t, d, q = 11, 1_100, 10_000, 100_000
+    forward = g + 2 * t + 2 * d + q
+    to_inputs = 2 * (t - 100) + 2 * d + q
+    d_step = forward + (2 * t + 2 * d + q) + to_inputs
+    g_step = (g + t + d + q) + (t + d + q) + g + (g - 1)
+    assert operations.step_operations(networks) == d_step + g_step
+    assert d_step + g_step == 4 * g - 1 + 8 * t - 2 * 100 + 8 * d + 5 * q
+
+
+def test_a_transposed_convolution_costs_what_its_twin_costs() -> None:
+    down, up = nn.Conv2d(3, 5, 4, 2, padding=1), nn.ConvTranspose2d(5, 3, 4, 2, padding=1)
+    small, large = torch.zeros(1, 5, 4, 4), torch.zeros(1, 3, 8, 8)
+    assert operations._layers(down, large) == operations._layers(up, small) == (16 * 3 * 5 * 4 * 4,)
+
+
+def test_counting_leaves_the_model_as_it_was(tiny_config: Config) -> None:
+    model = InfoGAN(tiny_config)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    operations.count(model)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+# --- the textbook loop -----------------------------------------------------------------------------------
+
+
+def test_the_textbook_networks_are_ours(mnist: InfoGAN) -> None:
+    loop = Textbook()
+    assert parameters(loop.generator) == parameters(mnist.generator) == 6_652_481
+    ours = (mnist.trunk, mnist.discriminator, mnist.recognition)
+    assert parameters(loop.trunk, loop.discriminator, loop.recognition) == parameters(*ours) == 6_692_431
+
+
+def test_a_textbook_step_moves_every_weight() -> None:
+    torch.manual_seed(0)
+    loop = Textbook(4)
+    networks = nn.ModuleList([loop.generator, loop.trunk, loop.discriminator, loop.recognition])
+    before = [parameter.detach().clone() for parameter in networks.parameters()]
+    loop.step(torch.rand(4, 1, 28, 28))
+    assert not any(torch.equal(a, b) for a, b in zip(before, networks.parameters(), strict=True))
+    assert all(bool(torch.isfinite(parameter).all()) for parameter in networks.parameters())
+
+
+def test_the_textbook_objective_is_ours(mnist: InfoGAN) -> None:
+    from infogan import objective
+
+    draw = torch.Generator().manual_seed(0)
+    raw = torch.randn(8, CATEGORIES + 2 * CONTINUOUS, generator=draw)
+    category = torch.randint(CATEGORIES, (8,), generator=draw)
+    continuous = torch.rand(8, CONTINUOUS, generator=draw) * 2 - 1
+    means, log_stds = raw[:, 10:12], raw[:, 12:14]
+
+    def gradient(reorder: Tensor, value: Tensor) -> Tensor:
+        return torch.autograd.grad(value, reorder)[0]
+
+    theirs = raw.clone().requires_grad_()
+    loss = information_loss((theirs[:, :10], theirs[:, 10:12], theirs[:, 12:14]), category, continuous)
+    codes = {
+        "digit": nn.functional.one_hot(category, CATEGORIES).float(),
+        "rotation": continuous[:, :1],
+        "width": continuous[:, 1:],
+    }
+    ours = torch.cat([raw[:, :10], means[:, :1], log_stds[:, :1], means[:, 1:], log_stds[:, 1:]], 1)
+    ours.requires_grad_()
+    bounds = objective.mutual_information_bound(mnist.latents, ours, codes)
+    information = objective.weighted_information(bounds, mnist.config.info_weights())
+    back = gradient(ours, -information)[:, [*range(10), 10, 12, 11, 13]]
+    assert torch.allclose(gradient(theirs, loss), back, atol=1e-6)
+
+
+def test_the_loader_gives_what_was_stored() -> None:
+    digits = pictures.digits()
+    assert digits.shape == (1_797, 28, 28) and digits.dtype == np.uint8
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(pictures.png(digits[3])))), digits[3])
+    real = next(Textbook(4).batches())
+    assert real.shape == (4, 1, 28, 28) and real.dtype == torch.float32 and real.is_contiguous()
+    assert real.min() >= 0 and 0.9 < real.max() <= 1
+    assert len(pictures.repeated(len(digits))) == 60_000
+
+
+# --- conclusions -----------------------------------------------------------------------------------------
+
+
+def test_a_worker_measures_in_turns() -> None:
+    steps = []
+    measured = worker.measure(lambda: steps.append(1), turns=2, steps_a_turn=3)
+    assert len(steps) == worker.WARM_UP + 2 * 3
+    assert set(measured) == {"images_per_second", "matrix_gflops", "images_per_flop"}
+    assert json.dumps(measured)
+
+
+def test_medians_decide() -> None:
+    assert bench.judged("matrix_rate", [0.5, 0.65, 0.9]) == {
+        "median": 0.65, "min": 0.5, "max": 0.9, "target": ">= 0.65", "passed": True
+    }  # fmt: skip
+    assert not bench.judged("textbook", [1.79])["passed"]
+    assert bench.judged("import", [0.1, 0.15])["passed"]
+    assert not bench.judged("help", [0.31])["passed"]
+
+
+def test_ratios_are_taken_round_by_round() -> None:
+    runs = {
+        ("float32", 2): [run(200, per_flop=2e-9), run(100, per_flop=3e-9), run(300, per_flop=4e-9)],
+        ("textbook", 2): [run(100), run(100), run(100)],
+        ("float32", 1): [run(120, gflops=50)],
+    }
+    summary = bench.summarise(runs, [1, 2], "float32", 100_000_000)
+    assert summary["ratios"]["textbook"] | {"target": ""} == {
+        "median": 2.0, "min": 1.0, "max": 3.0, "target": "", "passed": True
+    }  # fmt: skip
+    assert summary["ratios"]["matrix_rate"]["median"] == pytest.approx(0.6)
+    assert summary["matrix_gflops"] == {"1": 50.0, "2": 100.0}
+    assert summary["images_per_second"] == {"float32": {"1": 120.0, "2": 200.0}, "textbook": {"2": 100.0}}
+    assert "no AMX" in summary["ratios"]["precision"]["not_measured"]
+
+
+def test_bfloat16_is_compared_where_it_was_chosen() -> None:
+    runs = {("float32", 1): [run(100)], ("bfloat16", 1): [run(190)], ("textbook", 1): [run(50)]}
+    summary = bench.summarise(runs, [1], "bfloat16", 1)
+    assert summary["ratios"]["precision"]["median"] == 1.9
+    assert not summary["ratios"]["precision"]["passed"]
+    assert summary["auto_precision"] == "bfloat16"
+
+
+@pytest.mark.parametrize(("chosen", "count"), [("float32", 3), ("bfloat16", 5)])
+def test_every_round_has_its_pairs(chosen: str, count: int) -> None:
+    first = bench._order([1, 2], chosen, singles=True)
+    assert len(first) == len(set(first)) == count
+    assert [what for what, threads in first if threads == 2][-1] == "textbook"
+    assert all(threads == 2 for _, threads in bench._order([1, 2], chosen, singles=False))
+
+
+def test_a_part_alone_overwrites_nothing(monkeypatch, capsys, tmp_path: Path) -> None:
+    times = iter([0.01, 0.01, 0.01, *[0.02, 0.03, 0.42] * 5])
+    monkeypatch.setattr(bench, "_seconds", lambda command: next(times))
+    monkeypatch.setattr(bench, "RESULTS", tmp_path / "results.json")
+    assert bench.main(["--only", "start-up", "--quick"]) == 1  # help is over its target
+    shown = capsys.readouterr().out
+    assert "MISSED" in shown and "reached" in shown
+    assert not bench.RESULTS.exists()
+
+
+def test_results_are_written(monkeypatch, capsys, tmp_path: Path) -> None:
+    training = bench.summarise(
+        {("float32", 1): [run(100, per_flop=1.0)], ("textbook", 1): [run(50)]}, [1], "float32", 1
+    )
+    monkeypatch.setattr(bench, "measure_training", lambda rounds, turns: training)
+    monkeypatch.setattr(bench, "_seconds", lambda command: 0.02)
+    out = tmp_path / "results.json"
+    assert bench.main(["--out", str(out)]) == 0
+    results = json.loads(out.read_text())
+    assert results["machine"]["processor"] and results["date"]
+    assert isinstance(results["machine"]["multiplies_bfloat16"], bool)
+    assert results["training"]["ratios"]["textbook"]["passed"]
+    assert results["start_up"]["import"]["median"] == 0
+    assert "not measured" not in capsys.readouterr().err
