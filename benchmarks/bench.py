@@ -31,6 +31,7 @@ TARGETS = {
     "help": ("<=", 0.3),
     "import": ("<=", 0.15),
 }
+_QUIET = 0.5  # processes that ran on average in the minute before
 COMMANDS = {
     "bare": ("-c", "pass"),
     "import": ("-c", "import infogan"),
@@ -96,20 +97,14 @@ def summarise(
         "matrix_rate": judged("matrix_rate", [run["images_per_flop"] * flops for run in ours]),
         "textbook": judged("textbook", _over(ours, textbook)),
     }
-    if chosen == "float32":
-        ratios["precision"] = {
-            "not_measured": 'precision = "auto" is float32 here: no AMX multiplies bfloat16'
-        }
-    else:
-        ratios["precision"] = judged("precision", _over(runs[chosen, most], ours))
-    speeds = {
-        what: {
-            str(count): _median(runs[what, count], "images_per_second")
-            for count in threads
-            if (what, count) in runs
-        }
-        for what in dict.fromkeys(("float32", chosen, "textbook"))
-    }
+    ratios["precision"] = (
+        {"not_measured": 'precision = "auto" is float32 here: no AMX multiplies bfloat16'}
+        if chosen == "float32"
+        else judged("precision", _over(runs[chosen, most], ours))
+    )
+    speeds: dict[str, dict[str, float]] = {}
+    for what, count in sorted(runs):
+        speeds.setdefault(what, {})[str(count)] = _median(runs[what, count], "images_per_second")
     return {
         "threads": most,
         "multiply_adds_per_image": multiply_adds,
@@ -222,9 +217,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, help="default: benchmarks/results.json; --quick writes none")
     given = parser.parse_args(arguments)
+    load = round(os.getloadavg()[0], 2)
+    if load > _QUIET:
+        _say(f"warning: {load} processes ran here in the last minute: figures hold for an idle machine")
     results: dict[str, Any] = {
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
         "machine": machine(),
+        "load_before": load,
     }
     if given.only != "start-up":
         results["training"] = measure_training(*((1, 4) if given.quick else (5, 8)))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,23 +25,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             parsed = _parser().parse_args(arguments)
             parsed.command(parsed)
-            sys.stdout.flush()
+            return 0
+        except SystemExit:  # how argparse ends --help and --version
             return 0
         except InfoGANError as error:
-            print(f"infogan: {error}", file=sys.stderr)
+            _say(f"infogan: {error}")
             return error.exit_code
         except Interrupted as request:
-            print(_farewell(request), file=sys.stderr)
+            signals.acknowledge()
+            _say(_farewell(request))
             return request.exit_code
         except BrokenPipeError:  # the reader (head, less) has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
+        finally:
+            _flush()
+
+
+def _say(text: str) -> None:
+    """A message on stderr, if there is one (2>&- closes it) and somebody reads it."""
+    if sys.stderr is not None:
+        with suppress(BrokenPipeError):
+            print(text, file=sys.stderr)
+
+
+def _flush() -> None:
+    """Writes out what is buffered; Python would complain at its end about a reader that has gone."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None:
+            continue
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _farewell(request: Interrupted) -> str:
     if request.run is None:
         return "infogan: stopped before anything was begun that could be lost"
-    return f"infogan: stopped; everything is saved\n  to go on: {_program()} resume {request.run}"
+    run = shlex.quote(str(request.run))
+    return f"infogan: stopped; everything is saved\n  to go on: {_program()} resume {run}"
 
 
 def _program() -> str:
@@ -94,23 +118,30 @@ def _print_result(result: Any) -> None:
     for folder in (run.samples, run.traversals):
         for picture in sorted(folder.glob(f"{step}*.png")):
             print(f"  picture: {picture}")
-    if line := evaluation.sorting_line(model, dataset):
-        print(line)
+    try:
+        if line := evaluation.sorting_line(model, dataset):
+            print(line)
+    except Interrupted as request:  # the training is over, and saved
+        request.run = run.path
+        raise
     print(f"next: {_program()} evaluate {run.path}")
 
 
 def _sample(arguments: argparse.Namespace) -> None:
+    from infogan import storage
     from infogan.model import InfoGAN
     from infogan.report import pictures
 
     model = InfoGAN.from_pretrained(arguments.run)
     images = model.sample(arguments.count, seed=arguments.seed, weights=arguments.weights)
     out = arguments.out or Path(arguments.run) / "samples" / f"sample-seed{arguments.seed}.png"
-    pictures.save_png(pictures.sample_grid(images), out)
+    with storage.writing(out, 0):
+        pictures.save_png(pictures.sample_grid(images), out)
     print(out)
 
 
 def _traverse(arguments: argparse.Namespace) -> None:
+    from infogan import storage
     from infogan.model import InfoGAN
     from infogan.report import pictures
     from infogan.report.traversals import traversal_picture
@@ -123,7 +154,8 @@ def _traverse(arguments: argparse.Namespace) -> None:
         )  # fmt: skip
         default = Path(arguments.run) / "traversals" / f"{name}-seed{arguments.seed}.png"
         out = arguments.out if arguments.out and arguments.code else default
-        pictures.save_png(picture, out)
+        with storage.writing(out, 0):
+            pictures.save_png(picture, out)
         print(out)
 
 
@@ -208,6 +240,13 @@ def _whole(text: str) -> int:
     return value
 
 
+def _positive(text: str) -> int:
+    value = _whole(text)
+    if not value:
+        raise argparse.ArgumentTypeError("0 is too few: expected 1 or more")
+    return value
+
+
 def _numbers(text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
@@ -270,11 +309,11 @@ def _add_training(command: Callable[[str, Command, str], argparse.ArgumentParser
 def _add_using(command: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
     sample = command("sample", _sample, "draw generated images")
     sample.add_argument("run", type=Path, metavar="RUN")
-    sample.add_argument("--count", type=_whole, default=64, metavar="N")
+    sample.add_argument("--count", type=_positive, default=64, metavar="N")
     traverse = command("traverse", _traverse, "draw what a code does, with all else fixed along a row")
     traverse.add_argument("run", type=Path, metavar="RUN")
     traverse.add_argument("--code", metavar="NAME", help="one code (default: a picture for each)")
-    traverse.add_argument("--rows", type=_whole, default=8, metavar="N")
+    traverse.add_argument("--rows", type=_positive, default=8, metavar="N")
     traverse.add_argument("--values", type=_numbers, metavar="A,B,...", help="the code's values across")
     encode = command("encode", _encode, "read the codes off images, into a CSV file")
     encode.add_argument("run", type=Path, metavar="RUN")

@@ -28,7 +28,7 @@ def _handle(signum: int, _frame: FrameType | None) -> None:
     if signum == signal.SIGINT and _State.requested == signal.SIGINT:
         os._exit(128 + signum)  # asked twice: now
     _State.requested = signum
-    if not _State.depth:
+    if not _State.depth and not _State.acknowledged:
         raise Interrupted(signum)
 
 
@@ -42,6 +42,7 @@ def handled() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        _State.requested = None  # whoever trains later in this process was asked nothing
 
 
 @contextmanager

@@ -68,7 +68,7 @@ class MetricsLog:
         """Makes the lines survive a power cut; for before a checkpoint, which then never lacks its lines."""
         try:
             descriptor = os.open(self.path, os.O_RDWR)
-        except FileNotFoundError:  # no line yet, or all were lost and reported
+        except OSError:  # no line yet, or all were lost and reported
             return
         try:
             with storage.writing(self.path, 0):

@@ -24,8 +24,8 @@ class Progress:
 
     def __init__(self, total: int, *, stream: TextIO | None = None, log_path: Path | None = None) -> None:
         self.total, self.log_path = total, log_path
-        self._stream: TextIO | None = stream or sys.stderr
-        self._live = self._stream.isatty()
+        self._stream: TextIO | None = stream or sys.stderr  # None where the shell closed it: 2>&-
+        self._live = self._stream is not None and self._stream.isatty()
         self._shown = ""  # the live line now on the screen
         self._last_plain = -_PLAIN_EVERY
 

@@ -6,7 +6,8 @@ import csv
 import io
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +26,11 @@ from infogan.training.progress import Progress
 from infogan.training.run_directory import RunDirectory
 from infogan.training.trainer import METRICS_EVERY, Trainer
 
-FREE_KEYS = frozenset({"steps", "save_every", "sample_every", "keep", "device"})
-"""Keys of [training] that a resumed run may change freely: they do not change what a step computes."""
+FREE_KEYS = frozenset(
+    {"data.path", *(f"training.{key}" for key in ("steps", "save_every", "sample_every", "keep", "device"))}
+)
+"""Keys that a resumed run may change freely: they do not change what a step computes. That the images at
+another path are the same is checked by their fingerprint."""
 
 _PICTURE_SEED = 0  # the same noise in every picture of a run, so that progress can be seen
 
@@ -82,7 +86,8 @@ def train(
     """
     with run.lock():
         run.write_config(config)
-        return Trained(_Session(config, dataset, run, progress).run_to_end(), run, dataset)
+        with _resumable(run):
+            return Trained(_Session(config, dataset, run, progress).run_to_end(), run, dataset)
 
 
 def resume(
@@ -106,7 +111,7 @@ def resume(
         ConfigError: a setting that changes the result, without `allow_changes`.
         StorageError: every checkpoint is damaged.
     """
-    with run.lock():
+    with run.lock(), _resumable(run):
         before = configuration.read(run.config_path)
         config = configuration.override(before, settings)
         _check_changes(before, config, allow_changes)
@@ -118,9 +123,19 @@ def resume(
         return Trained(session.run_to_end(), run, dataset)
 
 
+@contextmanager
+def _resumable(run: RunDirectory) -> Iterator[None]:
+    """Whoever is interrupted in the block is told of the run that can be gone on with."""
+    try:
+        yield
+    except Interrupted as request:
+        request.run = run.path
+        raise
+
+
 def _check_changes(before: Config, after: Config, allowed: bool) -> None:
     changed = configuration.changes(before, after)
-    closed = {key: pair for key, pair in changed.items() if key.removeprefix("training.") not in FREE_KEYS}
+    closed = {key: pair for key, pair in changed.items() if key not in FREE_KEYS}
     if closed and not allowed:
         raise ConfigError(
             "resuming with another configuration would be another run:\n"
@@ -181,10 +196,9 @@ class _Session:
                 if trainer.step == self._window_step:  # images/s leaves saves and pictures out
                     self._window_started = time.perf_counter()
             self._save()
-        except Interrupted as request:
+        except Interrupted:
             signals.acknowledge()
             self._save()
-            request.run = self.run.path
             raise
         except DivergenceError as error:
             raise self._with_last_checkpoint(error) from None
