@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from infogan.errors import ConfigError, did_you_mean
 from infogan.images import Output
+from infogan.layers import Conv, Dense, Up
 
 KERNEL = 4
 Domain = Literal["real", "fake"]
@@ -231,13 +232,13 @@ class Stack(nn.Module):
 def _conv_layer(inputs: int, outputs: int, stride: int) -> nn.Module:
     if stride == 1:
         return _SameConv(inputs, outputs, KERNEL)
-    return nn.Conv2d(inputs, outputs, KERNEL, stride, padding=1)
+    return Conv(inputs, outputs, KERNEL, stride, padding=1)
 
 
 def _up_layer(inputs: int, outputs: int, stride: int, odd: bool) -> nn.Module:
     if stride == 1:
         return _SameUp(inputs, outputs, KERNEL)
-    return nn.ConvTranspose2d(inputs, outputs, KERNEL, stride, padding=1, output_padding=int(odd))
+    return Up(inputs, outputs, KERNEL, stride, padding=1, output_padding=int(odd))
 
 
 def _scaled(width: int, factor: float) -> int:
@@ -258,7 +259,7 @@ def _downward(
         else:
             if size > 1:
                 blocks.append(_Flatten())
-            blocks.append(nn.Linear(channels * size * size, width))
+            blocks.append(Dense(channels * size * size, width))
             size = 1
         blocks += [BatchNorm(width, ("real", "fake"))] if row.norm else []
         blocks.append(nonlinearity())
@@ -343,7 +344,7 @@ class Generator(nn.Module):
                 features = width
             else:
                 features = width * (sizes[0] ** 2 if row.kind == "picture" else 1)
-                blocks.append(nn.Linear(inputs, features))
+                blocks.append(Dense(inputs, features))
             # A picture is normalised before it is one: each of its outputs apart (6,272 on MNIST).
             blocks += [BatchNorm(features, ("fake",))] if row.norm else []
             blocks.append(nn.ReLU(inplace=True))

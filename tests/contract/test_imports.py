@@ -24,6 +24,7 @@ RANKS = {
     "signals": 1,
     "storage": 1,
     "streams": 1,
+    "layers": 1,
     "data": 2,
     "latents": 2,
     "networks": 2,

@@ -134,10 +134,8 @@ class Trainer:
         optimizer = self.optimizers[name]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        # Of biases and gains only: what makes a weight's gradient makes that of its layer's bias too, and
-        # reading 13 million numbers twice a step would cost a hundredth of it.
         parameters = optimizer.param_groups[0]["params"]
-        gradients = [parameter.grad for parameter in parameters if parameter.ndim == 1]
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         if not bool(torch.isfinite(nn.utils.get_total_norm(gradients))):
             raise self._diverged(f"the gradient of the {name}'s step is not finite", "a finite gradient")
         optimizer.step()
