@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,13 +12,12 @@ import numpy as np
 from infogan import config as configuration
 from infogan import data, presets
 from infogan.config import Config
+from infogan.data import ARRAY_SUFFIXES
 from infogan.errors import DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from infogan.model import InfoGAN
     from infogan.training.runner import Trained
-
-_IMAGE_ARRAYS = (".npy", ".npz")
 
 
 def configure(
@@ -44,33 +44,36 @@ def configure(
     """
     config = _from_source(source)
     if data is not None:
-        config = _replace(config, "data", path=str(data))
+        config = _replace(config, "data", path=str(Path(data).expanduser().resolve()))
     if codes is not None:
         named = configuration.parse_codes(codes) if isinstance(codes, str) else dict(codes)
         config = configuration.validate(
             {**config.model_dump(), "latents": {**config.latents.model_dump(), "codes": named}}
         )
-    config = presets.apply_recipe(config, recipe or config.training.recipe)
-    return configuration.override(config, settings)
+    if recipe is not None:
+        config = presets.apply_recipe(config, recipe)
+    config = configuration.override(config, settings)
+    presets.check_recipe(config.training.recipe)
+    return config
 
 
 def _from_source(source: str | Path | Config) -> Config:
     if isinstance(source, Config):
         return source
-    path = Path(source)
+    path = Path(source).expanduser()
     if isinstance(source, str) and source in presets.PRESETS:
         return presets.load(source)
     if path.suffix == ".toml":
         return configuration.read(path)
-    if path.is_dir() or (path.suffix in _IMAGE_ARRAYS and path.is_file()):
-        return _replace(presets.load("folder"), "data", path=str(path))
+    if path.is_dir() or (path.suffix.lower() in ARRAY_SUFFIXES and path.is_file()):
+        return _replace(presets.load("folder"), "data", path=str(path.resolve()))
     if path.exists():
         raise DataError(
             f"{path} is no folder of images, no .npy or .npz file and no .toml file",
             "a folder of images, an array file [N, H, W, C], or a configuration",
             "infogan train FOLDER",
         )
-    if len(path.parts) > 1 or path.suffix:
+    if os.sep in str(source) or path.suffix:
         raise DataError(
             f"{path} does not exist",
             "a folder of images, an .npy or .npz file, a .toml file, or a preset",
@@ -180,5 +183,5 @@ def evaluate(
 
     config = model.config if dataset is None else configure(dataset)
     if data_path is not None:
-        config = _replace(config, "data", path=str(data_path))
+        config = _replace(config, "data", path=str(Path(data_path).expanduser().resolve()))
     return evaluation.evaluate(model, data.load(config.data), **options)

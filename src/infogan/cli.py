@@ -147,13 +147,19 @@ def _traverse(arguments: argparse.Namespace) -> None:
     from infogan.report.traversals import traversal_picture
 
     model = InfoGAN.from_pretrained(arguments.run)
+    if arguments.out and not arguments.code and len(model.latents.priors) > 1:
+        raise UsageError(
+            f"--out {arguments.out} is one picture, and this model has {len(model.latents.priors)} codes",
+            "one code with --out",
+            f"--code {next(iter(model.latents.priors))} --out {arguments.out}",
+        )
     for name in [arguments.code] if arguments.code else list(model.latents.priors):
         picture = traversal_picture(
             model, name, rows=arguments.rows, seed=arguments.seed, values=arguments.values,
             weights=arguments.weights,
         )  # fmt: skip
         default = Path(arguments.run) / "traversals" / f"{name}-seed{arguments.seed}.png"
-        out = arguments.out if arguments.out and arguments.code else default
+        out = arguments.out or default
         with storage.writing(out, 0):
             pictures.save_png(picture, out)
         print(out)
@@ -166,7 +172,9 @@ def _encode(arguments: argparse.Namespace) -> None:
 
     model = InfoGAN.from_pretrained(arguments.run)
     images, names = data.read_images(arguments.images, model.size, model.channels)
-    tables.write_codes(arguments.out, names, model.encode(images))
+    priors = model.latents.priors.items()
+    categorical = {name for name, prior in priors if prior.code.kind == "categorical" and prior.code.dim == 1}
+    tables.write_codes(arguments.out, names, model.encode(images), categorical)
     print(f"{arguments.out}: the codes of {len(images):,} images")
 
 
@@ -213,7 +221,8 @@ class _Parser(argparse.ArgumentParser):
     """argparse whose errors have our three parts."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog}: {message}", "the usage that --help shows", f"{self.prog} --help")
+        usage = " ".join(self.format_usage().split()).removeprefix("usage: ")
+        raise UsageError(message, usage, f"{self.prog} --help")
 
 
 class _OneOf:
@@ -298,7 +307,7 @@ def _add_training(command: Callable[[str, Command, str], argparse.ArgumentParser
     _add_set(resume)
     resume.add_argument("--override", action="store_true", help="allow settings that change the result")
     reproduce = command("reproduce", _reproduce, "run an experiment of the paper and write its figure")
-    reproduce.add_argument("experiment", metavar="EXPERIMENT", help="figure1")
+    reproduce.add_argument("experiment", metavar="EXPERIMENT", help="figure1 or mnist-paper")
     reproduce.add_argument("--data", type=Path, metavar="FILES", help="where the images lie")
     reproduce.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/EXPERIMENT-NNN")
     reproduce.add_argument("--steps", type=_whole, metavar="N", help="steps of each arm")
@@ -314,7 +323,7 @@ def _add_using(command: Callable[[str, Command, str], argparse.ArgumentParser]) 
     traverse.add_argument("run", type=Path, metavar="RUN")
     traverse.add_argument("--code", metavar="NAME", help="one code (default: a picture for each)")
     traverse.add_argument("--rows", type=_positive, default=8, metavar="N")
-    traverse.add_argument("--values", type=_numbers, metavar="A,B,...", help="the code's values across")
+    traverse.add_argument("--values", type=_numbers, metavar="A,B,...", help="across, as --values=-2,0,2")
     encode = command("encode", _encode, "read the codes off images, into a CSV file")
     encode.add_argument("run", type=Path, metavar="RUN")
     encode.add_argument("images", type=Path, metavar="IMAGES", help="an image, a folder, or .npy/.npz")
@@ -324,7 +333,7 @@ def _add_using(command: Callable[[str, Command, str], argparse.ArgumentParser]) 
     evaluate.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else")
     evaluate.add_argument("--data", type=Path, metavar="FILES", help="where the images lie now")
     evaluate.add_argument(
-        "--samples", type=_whole, default=10_000, metavar="N", help="fresh generated images"
+        "--samples", type=_positive, default=10_000, metavar="N", help="fresh generated images"
     )
     for drawing in (sample, traverse):
         drawing.add_argument("--out", type=Path, metavar="PNG")

@@ -41,7 +41,8 @@ def _check_limits(least: float, most: float) -> None:
 class Gaussian:
     """A diagonal Gaussian posterior, std = exp(output) as in appendix C.
 
-    `std` is "learned", clamped to [std_min, std_max], or a fixed number (the authors' MNIST code: 1).
+    `std` is "learned", clamped to [std_min, std_max], or a fixed number (the authors' MNIST code: 1). All
+    three are in units of half the range of a uniform code: 1 for Unif(-1, 1).
     """
 
     family: Literal["gaussian"] = "gaussian"
@@ -323,8 +324,8 @@ def validate(values: Mapping[str, Any], where: _Where | None = None) -> Config:
 def override(config: Config, assignments: Sequence[str]) -> Config:
     """`config` with `KEY=VALUE` settings, as `--set` takes them.
 
-    A key is dotted (training.save_every) or the last part alone where it is the only one of its name
-    (save_every). Values are TOML; what is no TOML value is taken as text.
+    A key is dotted (training.save_every) or the last part alone where it is the only one of its name at its
+    height (save_every). Values are TOML; what is no TOML value is taken as text.
 
     Raises:
         ConfigError: an assignment is not of that form, a key is unknown, or a value does not fit.
@@ -367,6 +368,8 @@ def _resolve(key: str, values: Mapping[str, Any]) -> tuple[str, ...]:
     if key in known:
         return tuple(key.split("."))
     matches = [full for full in known if full.endswith(f".{key}")]
+    nearest = min((full.count(".") for full in matches), default=0)
+    matches = [full for full in matches if full.count(".") == nearest]  # info_weight: that of all codes
     if len(matches) == 1:
         return tuple(matches[0].split("."))
     if matches:
@@ -385,6 +388,8 @@ def _resolve(key: str, values: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _parse_value(raw: str) -> Any:
+    if re.fullmatch(r"[-+]?\.[0-9]+", raw):  # .5, which TOML writes 0.5
+        return float(raw)
     try:
         return tomllib.loads(f"value = {raw}")["value"]
     except (ValueError, RecursionError):

@@ -174,6 +174,24 @@ class Prior(ABC):
     def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count width"]:
         """`count` independent draws, on the generator's device."""
 
+    @property
+    def centre(self) -> float:
+        """The value that the networks see as 0."""
+        return 0.0
+
+    @property
+    def unit(self) -> float:
+        """The distance from the centre that the networks see as 1."""
+        return 1.0
+
+    def standardise(self, values: Float[Tensor, "n width"]) -> Float[Tensor, "n width"]:
+        """Values as the generator reads them: whatever the code's range, as if it were [-1, 1]."""
+        return (values - self.centre) / self.unit
+
+    def unstandardise(self, values: Float[Tensor, "n width"]) -> Float[Tensor, "n width"]:
+        """The inverse of `standardise`."""
+        return values * self.unit + self.centre
+
     @abstractmethod
     def posterior(self, raw: Float[Tensor, "n outputs"]) -> Posterior:
         """Q(c|x) from the head's raw outputs, [N, posterior_width]."""
@@ -227,9 +245,11 @@ class _ContinuousPrior(Prior):
     def _location_and_scale(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         family, raw = self.code.posterior, raw.float()
         if isinstance(family, Gaussian) and not isinstance(family.std, str):
-            return raw, torch.full_like(raw, family.std)
-        location, log_scale = raw.chunk(2, dim=1)
-        return location, log_scale.clamp(math.log(family.std_min), math.log(family.std_max)).exp()
+            location, scale = raw, torch.full_like(raw, family.std)
+        else:
+            location, log_scale = raw.chunk(2, dim=1)
+            scale = log_scale.clamp(math.log(family.std_min), math.log(family.std_max)).exp()
+        return self.unstandardise(location), scale * self.unit
 
     def posterior(self, raw: Float[Tensor, "n outputs"]) -> Posterior:
         return GaussianPosterior(*self._location_and_scale(raw))
@@ -249,6 +269,14 @@ class UniformPrior(_ContinuousPrior, code=Uniform):
     def entropy(self) -> float:
         return self.code.dim * math.log(self.code.high - self.code.low)
 
+    @property
+    def centre(self) -> float:
+        return (self.code.low + self.code.high) / 2
+
+    @property
+    def unit(self) -> float:
+        return (self.code.high - self.code.low) / 2
+
     def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count width"]:
         values = torch.rand(count, self.code.dim, generator=generator, device=generator.device)
         return values * (self.code.high - self.code.low) + self.code.low
@@ -261,9 +289,8 @@ class UniformPrior(_ContinuousPrior, code=Uniform):
 
     def traversal(self) -> Float[Tensor, "steps width"]:
         """Twice the trained range, as the paper shows it: -2 to 2 for Unif(-1, 1) (Figure 2)."""
-        middle, reach = (self.code.low + self.code.high) / 2, self.code.high - self.code.low
-        values = self._line(middle - reach, middle + reach)
-        values[:, 1:] = middle
+        values = self._line(self.centre - 2 * self.unit, self.centre + 2 * self.unit)
+        values[:, 1:] = self.centre
         return values
 
 
@@ -346,14 +373,16 @@ class Latents:
         return {name: prior.sample(count, generator) for name, prior in self.priors.items()}
 
     def join(self, noise: Float[Tensor, "n noise"], codes: Mapping[str, Tensor]) -> Float[Tensor, "n width"]:
-        """One row a picture: noise first, then the codes."""
-        return torch.cat([noise, *(codes[name] for name in self.priors)], dim=1)
+        """One row a picture: noise first, then the codes, standardised."""
+        standard = (prior.standardise(codes[name]) for name, prior in self.priors.items())
+        return torch.cat([noise, *standard], dim=1)
 
     def split(self, latents: Float[Tensor, "n width"]) -> tuple[Float[Tensor, "n noise"], Codes]:
         """The inverse of `join`."""
         widths = [self.noise, *(prior.width for prior in self.priors.values())]
         noise, *codes = latents.split(widths, dim=1)
-        return noise, dict(zip(self.priors, codes, strict=True))
+        priors = zip(self.priors.items(), codes, strict=True)
+        return noise, {name: prior.unstandardise(values) for (name, prior), values in priors}
 
     def posteriors(self, raw: Float[Tensor, "n outputs"]) -> dict[str, Posterior]:
         """Q(c_i|x) of every code from the recognition head's raw outputs."""

@@ -251,20 +251,22 @@ def _downward(
 ) -> tuple[list[nn.Module], int]:
     """Blocks of D and Q from an image (or, at size 1, from features), and the features they end in."""
     blocks: list[nn.Module] = []
+    picture = False
     for row in rows:
         width = _scaled(row.width, factor)
         if row.kind == "conv":
             blocks.append(_conv_layer(channels, width, row.stride))
             size //= row.stride
+            picture = True
         else:
-            if size > 1:
+            if picture:
                 blocks.append(_Flatten())
             blocks.append(Dense(channels * size * size, width))
-            size = 1
+            picture, size = False, 1
         blocks += [BatchNorm(width, ("real", "fake"))] if row.norm else []
         blocks.append(nonlinearity())
         channels = width
-    if size > 1:
+    if picture:
         blocks.append(_Flatten())
     return blocks, channels * size * size
 
@@ -273,11 +275,11 @@ class Trunk(Stack):
     """What D and Q share: images [N, C, H, W] to features [N, F] (appendix C)."""
 
     def __init__(self, table: Architecture, channels: int, size: int, width: float) -> None:
-        blocks, self_features = _downward(
+        blocks, features = _downward(
             table.trunk, channels, size, width, lambda: nn.LeakyReLU(table.leak, inplace=True)
         )
         super().__init__(blocks)
-        self.features = self_features
+        self.features = features
 
 
 class Discriminator(nn.Module):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
@@ -55,6 +56,4 @@ def weighted_information(
     bounds: Mapping[str, Float[Tensor, ""]], weights: Mapping[str, float]
 ) -> Float[Tensor, ""]:
     """The sum of lambda_i L_i over the codes: what equation 6 subtracts."""
-    return sum(
-        (weights[name] * bound for name, bound in bounds.items()), start=next(iter(bounds.values())) * 0
-    )
+    return torch.stack([weights[name] * bound for name, bound in bounds.items()]).sum()

@@ -65,19 +65,35 @@ def apply_recipe(config: Config, name: str) -> Config:
     Raises:
         ConfigError: no recipe has that name.
     """
+    check_recipe(name)
+    return RECIPES[name](config)
+
+
+def check_recipe(name: str) -> None:
+    """Raises ConfigError unless a recipe has that name."""
     if name not in RECIPES:
         raise ConfigError(
             f"training.recipe = {name!r} is no recipe{did_you_mean(name, RECIPES)}",
             f"one of {', '.join(RECIPES)}",
             f"--recipe {next(iter(RECIPES))}",
         )
-    return RECIPES[name](config)
 
 
 @recipe("paper")
 def paper(config: Config) -> Config:
     """Appendix C; with the authors' code where the paper is silent; fresh latents in both updates."""
-    return config.model_copy(update={"training": config.training.model_copy(update={"recipe": "paper"})})
+    updates = {
+        "recipe": "paper",
+        "batch_size": 128,
+        "learning_rate_discriminator": 2e-4,
+        "learning_rate_generator": 1e-3,
+        "beta1": 0.5,
+        "ema_decay": 0.0,
+        "ema_start": 0,
+    }
+    latents = config.latents.model_copy(update={"noise_prior": "uniform"})
+    training = config.training.model_copy(update=updates)
+    return config.model_copy(update={"latents": latents, "training": training})
 
 
 def _digit_codes() -> LatentsConfig:

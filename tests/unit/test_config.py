@@ -332,10 +332,15 @@ def test_no_settings_change_nothing() -> None:
 
 
 def test_a_name_that_several_keys_have_lists_them() -> None:
-    with pytest.raises(ConfigError, match="4 keys end so") as caught:
-        override(MNIST, ["info_weight=0.5"])
-    assert "latents.codes.rotation.info_weight" in caught.value.happened
-    assert "objective.info_weight" in caught.value.happened
+    with pytest.raises(ConfigError, match="3 keys end so") as caught:
+        override(MNIST, ["dim=2"])
+    assert "latents.codes.rotation.dim" in caught.value.happened
+    assert "latents.codes.digit.dim" in caught.value.happened
+
+
+def test_a_name_means_the_key_of_all_codes_before_that_of_one() -> None:
+    changed = override(MNIST, ["info_weight=.5"])
+    assert changed.objective.info_weight == 0.5 and changed.latents == MNIST.latents
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,20 @@ A new data set is one function in one new file of this package, under the decora
 found by looking, so that there is no list to keep.
 """
 
+from infogan.data.arrays import SUFFIXES as ARRAY_SUFFIXES
 from infogan.data.dataset import Dataset, Found, Skipped, Split
 from infogan.data.folder import read_images
 from infogan.data.registry import from_array, load, source, sources
 
-__all__ = ["Dataset", "Found", "Skipped", "Split", "from_array", "load", "read_images", "source", "sources"]
+__all__ = [
+    "ARRAY_SUFFIXES",
+    "Dataset",
+    "Found",
+    "Skipped",
+    "Split",
+    "from_array",
+    "load",
+    "read_images",
+    "source",
+    "sources",
+]

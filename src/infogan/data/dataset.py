@@ -47,7 +47,7 @@ class Split:
             raise DataError(
                 f"images are {list(images.shape)}: there are none",
                 "at least 1 image of at least 1 pixel",
-                "infogan data check, to see what a source holds",
+                "infogan data list, for sources that have images",
             )
         if labels is not None and (labels.dtype != np.int64 or labels.shape != images.shape[:1]):
             raise DataError(

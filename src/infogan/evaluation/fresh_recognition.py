@@ -45,11 +45,13 @@ class Budget:
         check_every: steps between looks at the held-out bound.
         batch_size: generated images a step, of fresh latents each.
         learning_rate: of Adam, with beta1 = .5 as in all of InfoGAN.
+        least_gain: nats by which a look must beat the best one to count as progress.
         held_out: generated images on which the best step of each code is chosen.
     """
 
-    max_steps: int = 600
+    max_steps: int = 3_000
     patience: int = 200
+    least_gain: float = 0.002
     check_every: int = 25
     batch_size: int = 128
     learning_rate: float = 1e-3
@@ -131,14 +133,14 @@ def fit_recognition(  # noqa: PLR0913 - what is read, how long, and by which cha
     held_out = fresh_fakes(model, budget.held_out, seed=seed, stream=f"{_STREAM}/held out", weights=weights)
     reader = FreshRecognition(model, seed=seed)
     with torch.inference_mode(False), torch.enable_grad():
-        curve, best = _fit(model, reader, budget, held_out, (seed, weights, progress))
+        curve, best, converged = _fit(model, reader, budget, held_out, (seed, weights, progress))
     scored = fresh_fakes(model, samples, seed=seed, stream=f"{_STREAM}/score", weights=weights)
     steps = curve[-1]["step"]
     return {
         "codes": _score_best(model, reader, best, held_out, scored),
         "curve": curve,
         "steps": steps,
-        "converged": steps - max(found.step for found in best.values()) >= budget.patience,
+        "converged": converged,
     }
 
 
@@ -156,8 +158,8 @@ def _fit(
     budget: Budget,
     held_out: Fakes,
     chance: tuple[int, Weights | None, Progress],
-) -> tuple[list[dict[str, Any]], dict[str, _Best]]:
-    """Trains `reader`; the curve, and the best look at each code."""
+) -> tuple[list[dict[str, Any]], dict[str, _Best], bool]:
+    """Trains `reader`; the curve, the best look at each code, and whether it had stopped improving."""
     seed, weights, progress = chance
     optimiser = torch.optim.Adam(reader.parameters(), lr=budget.learning_rate, betas=(0.5, 0.999))
     statistics, _ = fresh_fakes(
@@ -165,6 +167,7 @@ def _fit(
     )
     curve: list[dict[str, Any]] = []
     best: dict[str, _Best] = {}
+    step = gained = 0
     for step in range(budget.max_steps + 1):
         if step % budget.check_every == 0 or step == budget.max_steps:
             reader.renew_statistics(statistics)
@@ -174,16 +177,18 @@ def _fit(
             progress(
                 f"fresh recognition, step {step}: " + ", ".join(f"{n} {b:.3f} nats" for n, b in nats.items())
             )
+            if any(name not in best or nats[name] > best[name].nats + budget.least_gain for name in nats):
+                gained = step
             better = [name for name in nats if name not in best or nats[name] > best[name].nats]
             parameters = copy.deepcopy(reader.state_dict()) if better else {}
             best |= {name: _Best(nats[name], step, parameters) for name in better}
-            if step - max(found.step for found in best.values()) >= budget.patience:
+            if step - gained >= budget.patience:
                 break
         if step < budget.max_steps:
             stream = f"{_STREAM}/batch {step}"
             images, codes = fresh_fakes(model, budget.batch_size, seed=seed, stream=stream, weights=weights)
             _step(model, reader, optimiser, images, codes)
-    return curve, best
+    return curve, best, step - gained >= budget.patience
 
 
 def _score_best(

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from infogan import api
+from infogan import config as configuration
 from infogan.config import Config
-from infogan.training.runner import Trained
+from infogan.errors import ConfigError
+from infogan.training.run_directory import RunDirectory
+from infogan.training.runner import FREE_KEYS, RESOLVED_KEYS, Trained
 
 
 def trained_to(config: Config, steps: int, path: Path) -> Trained:
@@ -16,8 +19,20 @@ def trained_to(config: Config, steps: int, path: Path) -> Trained:
         config: of a run that has not begun yet.
         steps: where this training ends.
         path: of the run.
+
+    Raises:
+        ConfigError: the run at `path` is another one.
     """
     if path.exists():
+        changed = configuration.changes(RunDirectory.open(path).read_config(), config)
+        other = {key: pair for key, pair in changed.items() if key not in FREE_KEYS | RESOLVED_KEYS}
+        if other:
+            raise ConfigError(
+                f"{path} was trained with another configuration: "
+                + ", ".join(f"{key} = {old}, not {new}" for key, (old, new) in other.items()),
+                "the same experiment, to go on with it",
+                "another --out",
+            )
         return api.resume_run(path, settings=[f"training.steps={steps}"])
     training = config.training.model_copy(update={"steps": steps})
     return api.train_config(config.model_copy(update={"training": training}), out=path)

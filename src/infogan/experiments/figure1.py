@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,7 @@ def figure1(options: Options) -> None:
             f"{label}: L_I {found['last_hundred_steps_nats']:.3f} nats over the last 100 steps; "
             f"a fresh Q on the frozen generator reads {_fresh_nats(found):.3f} "
             f"of {result['entropy_nats']:.3f}"
+            + ("" if found["fresh_recognition"]["converged"] else " (not converged)")
         )
     print(folder / "figure1.png")
 
@@ -82,9 +84,19 @@ def _measured(model: InfoGAN, run: RunDirectory, seed: int) -> dict[str, Any]:
     return {
         "step": [line["step"] for line in lines],
         "nats": curve,
-        "last_hundred_steps_nats": sum(curve[-5:]) / len(curve[-5:]),
+        "last_hundred_steps_nats": _last_mean(lines, 100),
         "fresh_recognition": fresh,
     }
+
+
+def _last_mean(lines: list[dict[str, Any]], steps: int) -> float:
+    """Mean bound over about the last `steps` steps; a line is the mean of those since the one before."""
+    total = weight = 0.0
+    for before, line in itertools.pairwise([{"step": 0}, *lines]):
+        if line["step"] > lines[-1]["step"] - steps:
+            weight += line["step"] - before["step"]
+            total += (line["step"] - before["step"]) * line["mutual_information"]["digit"]
+    return total / weight
 
 
 def _fresh_nats(found: dict[str, Any]) -> float:
@@ -94,16 +106,19 @@ def _fresh_nats(found: dict[str, Any]) -> float:
 def _plot(result: dict[str, Any]) -> Image.Image:
     arms = {label: result["arms"][arm] for arm, label in ARMS.items()}
     readings = {f"{label}: the paper's reading": PAPER[arm] for arm, label in ARMS.items()}
-    lines = {
-        f"a fresh Q on it: {_fresh_nats(found):.2f} nats ({label})": _fresh_nats(found)
-        for label, found in arms.items()
-    }
+    series = {label: (found["step"], found["nats"]) for label, found in arms.items()}
+    for label, found in arms.items():
+        fresh = _fresh_nats(found)
+        series[f"{label}: a fresh Q on the frozen G, {fresh:.2f} nats"] = (
+            [found["step"][0], found["step"][-1]],
+            [fresh, fresh],
+        )
     return plots.line_plot(
-        {label: (found["step"], found["nats"]) for label, found in arms.items()},
+        series,
         x_label="step",
         y_label="L_I in nats",
         title="Mutual information between the code and the image",
         y_range=(-0.25, 2.5),
-        horizontal_lines={"H(c)": result["entropy_nats"], **lines},
+        horizontal_lines={"H(c)": result["entropy_nats"]},
         markers={label: (points["step"], points["nats"]) for label, points in readings.items()},
     )

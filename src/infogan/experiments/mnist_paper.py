@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from infogan import api, evaluation, storage
-from infogan import data as sources
 from infogan.config import Config
+from infogan.errors import ConfigError
 from infogan.experiments.arms import trained_to
 from infogan.experiments.registry import Options, experiment
 from infogan.training import metrics
@@ -33,6 +33,12 @@ def mnist_paper(options: Options) -> None:
     folder = options.out or next_free(Path("runs"), "mnist-paper")
     path = folder / "mnist-paper.json"
     rows: list[dict[str, Any]] = json.loads(path.read_text())["rows"] if path.exists() else []
+    if rows and any(row["settings"] != list(options.settings) for row in rows):
+        raise ConfigError(
+            f"{path} holds figures of other settings: {rows[0]['settings']}",
+            "the same --set as before, to go on",
+            "another --out",
+        )
     plan = [(options.seed + index, short) for index in range(SEEDS)] + [(options.seed, long)]
     for seed, steps in plan:
         if any((row["seed"], row["steps"]) == (seed, steps) for row in rows):
@@ -40,7 +46,7 @@ def mnist_paper(options: Options) -> None:
         config = api.configure(
             "mnist", data=options.data, recipe="paper", settings=[f"seed={seed}", *options.settings]
         )
-        rows.append(_row(config, seed, steps, folder / f"seed-{seed}"))
+        rows.append({"settings": list(options.settings)} | _row(config, seed, steps, folder / f"seed-{seed}"))
         result = {"experiment": "mnist-paper", "rows": rows}
         storage.write_file(path, (json.dumps(result, indent=2) + "\n").encode())
     print(_table(rows))
@@ -53,7 +59,7 @@ def _row(config: Config, seed: int, steps: int, run_path: Path) -> dict[str, Any
     kept = run_path.with_name(f"{run_path.name}-step-{steps}")
     if not kept.exists():
         shutil.copytree(trained.run.model, kept)
-    scores = evaluation.evaluate(trained.model, sources.load(trained.model.config.data))
+    scores = evaluation.evaluate(trained.model, trained.dataset)
     lines = metrics.read(trained.run.metrics_path)
     return {
         "seed": seed,

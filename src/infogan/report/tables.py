@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ import numpy as np
 from infogan import storage
 
 
-def write_codes(path: Path, names: Sequence[str], codes: Mapping[str, np.ndarray]) -> None:
+def write_codes(
+    path: Path, names: Sequence[str], codes: Mapping[str, np.ndarray], categorical: Collection[str]
+) -> None:
     """Writes one row an image: its name, then every code.
 
     A categorical code fills a column with the most probable category and one with each probability.
@@ -22,6 +24,7 @@ def write_codes(path: Path, names: Sequence[str], codes: Mapping[str, np.ndarray
         path: of the CSV file.
         names: of the images.
         codes: as `InfoGAN.encode` gives them: [N] or [N, K] by name.
+        categorical: the codes of one dimension whose columns are probabilities of categories.
 
     Raises:
         StorageError: the file cannot be written.
@@ -31,7 +34,7 @@ def write_codes(path: Path, names: Sequence[str], codes: Mapping[str, np.ndarray
         if values.ndim == 1:
             columns[name] = values
             continue
-        if np.allclose(values.sum(1), 1, atol=1e-3):
+        if name in categorical:
             columns[name] = values.argmax(1)
         columns |= {f"{name}_{index}": column for index, column in enumerate(values.T)}
     text = io.StringIO()

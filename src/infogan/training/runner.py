@@ -32,6 +32,9 @@ FREE_KEYS = frozenset(
 """Keys that a resumed run may change freely: they do not change what a step computes. That the images at
 another path are the same is checked by their fingerprint."""
 
+RESOLVED_KEYS = frozenset({"data.size", "data.channels", "training.precision"})
+"""Keys that `resolve` settles where they were left open."""
+
 _PICTURE_SEED = 0  # the same noise in every picture of a run, so that progress can be seen
 
 
@@ -181,7 +184,12 @@ class _Session:
     # --- the loop ------------------------------------------------------------------------------------
 
     def run_to_end(self) -> InfoGAN:
+        """Trains up to the last step, or finds that this was done, and gives the model as it is stored."""
         trainer, training = self.trainer, self.config.training
+        if trainer.step == self.steps and (self.run.model / "model.safetensors").is_file():
+            stored = InfoGAN.from_pretrained(self.run.path)
+            if stored.provenance["steps"] == self.steps:
+                return stored
         self._started = self._window_started = time.perf_counter()
         self._window_step = trainer.step
         try:
@@ -228,7 +236,10 @@ class _Session:
                 f"a number of steps above {self.trainer.step}",
                 f"infogan resume {self.run.path} --steps {self.trainer.step * 2}",
             )
-        metrics.truncate(self.run.metrics_path, self.trainer.step, METRICS_EVERY)
+        if (
+            self.trainer.step < self.steps
+        ):  # a run that has ended keeps its last line, which may be off the grid
+            metrics.truncate(self.run.metrics_path, self.trainer.step, METRICS_EVERY)
         self.progress.say(f"going on from {found.path.name}")
 
     def _log(self) -> None:

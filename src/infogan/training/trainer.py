@@ -10,7 +10,7 @@ repeat:                                                         (PAPER: appendix
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -52,6 +52,10 @@ class Trainer:
         self.model, self.device, self.precision = model.to(device), device, precision
         self.images = images.to(device)
         self.weights = self.config.info_weights()
+        # A bound is a sum over the code's dimensions.
+        self.dimensions = {
+            f"mutual_information.{name}": prior.code.dim for name, prior in model.latents.priors.items()
+        }
         self.step = 0
         self.window: dict[str, float] = {}
         training = self.config.training
@@ -67,7 +71,8 @@ class Trainer:
         """One D and one G update.
 
         Raises:
-            DivergenceError: a loss is no longer finite or far too large; the update was not made.
+            DivergenceError: a term is no longer finite or far too large; the update that it belongs to was
+                not made.
         """
         self.model.train()
         real = self._real_images()
@@ -147,16 +152,17 @@ class Trainer:
             return
         decay = training.ema_decay if self.step >= training.ema_start else 0.0
         with torch.no_grad():
-            for mean, value in zip(_floats(ema), _floats(self.model.generator), strict=True):
+            raw = self.model.generator.state_dict().values()
+            for mean, value in zip(ema.state_dict().values(), raw, strict=True):
                 mean.lerp_(value, 1 - decay)
 
     def _checked(self, losses: Mapping[str, Tensor]) -> dict[str, float]:
         names, stacked = list(losses), torch.stack([loss.detach() for loss in losses.values()])
         values = dict(zip(names, stacked.tolist(), strict=True))
         for name, value in values.items():
-            if not math.isfinite(value) or abs(value) > _LOSS_LIMIT:
-                limit = f"finite terms below {_LOSS_LIMIT:.0f} nats"
-                raise self._diverged(f"{name} is {value:.6g} nats", limit)
+            limit = _LOSS_LIMIT * self.dimensions.get(name, 1)
+            if not math.isfinite(value) or abs(value) > limit:
+                raise self._diverged(f"{name} is {value:.6g} nats", f"finite terms below {limit:.0f} nats")
         return values
 
     def _diverged(self, how: str, expected: str) -> DivergenceError:
@@ -255,7 +261,3 @@ def _frozen(modules: nn.Module) -> Iterator[None]:
 def _prefixed(bounds: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Bounds under keys that no loss can have, however a code is named."""
     return {f"mutual_information.{name}": bound for name, bound in bounds.items()}
-
-
-def _floats(module: nn.Module) -> Iterable[Tensor]:
-    return module.state_dict().values()
