@@ -226,7 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "load_before": load,
     }
     if given.only != "start-up":
-        results["training"] = measure_training(*((1, 4) if given.quick else (5, 8)))
+        results["training"] = measure_training(*((1, 4) if given.quick else (3, 8)))
     if given.only != "training":
         results["start_up"] = measure_start_up(5 if given.quick else 15)
     print(table(results))
