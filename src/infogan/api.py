@@ -165,7 +165,7 @@ def resume_run(run: str | Path, *, settings: Sequence[str] = (), override: bool 
 
 def evaluate(
     model: InfoGAN,
-    dataset: str | Path | Config | None = None,
+    dataset: str | Path | Config | np.ndarray | None = None,
     *,
     data_path: str | Path | None = None,
     **options: Any,
@@ -174,13 +174,15 @@ def evaluate(
 
     Args:
         model: a trained model.
-        dataset: a preset's name, a path or a `Config` whose data to measure on; the data that the model
-            was trained on when left out.
+        dataset: a preset's name, a path or a `Config` whose data to measure on, or the images themselves,
+            uint8 [N, H, W, C]; the data that the model was trained on when left out.
         data_path: where the images lie now.
         **options: of `infogan.evaluation.evaluate`.
     """
     from infogan import evaluation
 
+    if isinstance(dataset, np.ndarray):
+        return evaluation.evaluate(model, data.from_array(dataset, configure("folder").data), **options)
     config = model.config if dataset is None else configure(dataset)
     if data_path is not None:
         config = _replace(config, "data", path=str(Path(data_path).expanduser().resolve()))

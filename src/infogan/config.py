@@ -270,8 +270,13 @@ class Config(Section):
 
 
 def to_toml(config: Config) -> str:
-    """The configuration as TOML that `read` takes back. Keys that are None are left out."""
-    return tomli_w.dumps(_without_none(config.model_dump(mode="json")))
+    """The configuration as TOML that `read` takes back. Keys that are not set stand there as comments."""
+    values = config.model_dump(mode="json")
+    lines = tomli_w.dumps(_without_none(values)).splitlines()
+    for key in (key for key, value in flatten(values).items() if value is None):
+        table, _, leaf = key.rpartition(".")
+        lines.insert(lines.index(f"[{table}]") + 1, f"# {leaf} is not set")
+    return "\n".join(lines) + "\n"
 
 
 def read(path: str | Path) -> Config:
