@@ -236,9 +236,8 @@ class _Session:
                 f"a number of steps above {self.trainer.step}",
                 f"infogan resume {self.run.path} --steps {self.trainer.step * 2}",
             )
-        if (
-            self.trainer.step < self.steps
-        ):  # a run that has ended keeps its last line, which may be off the grid
+        # A run that has ended keeps its last line, which may be off the grid.
+        if self.trainer.step < self.steps:
             metrics.truncate(self.run.metrics_path, self.trainer.step, METRICS_EVERY)
         self.progress.say(f"going on from {found.path.name}")
 
