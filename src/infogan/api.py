@@ -44,7 +44,7 @@ def configure(
     """
     config = _from_source(source)
     if data is not None:
-        config = _replace(config, "data", path=str(Path(data).expanduser().resolve()))
+        config = _replace(config, "data", path=_absolute(data))
     if codes is not None:
         named = configuration.parse_codes(codes) if isinstance(codes, str) else dict(codes)
         config = configuration.validate(
@@ -66,7 +66,7 @@ def _from_source(source: str | Path | Config) -> Config:
     if path.suffix == ".toml":
         return configuration.read(path)
     if path.is_dir() or (path.suffix.lower() in ARRAY_SUFFIXES and path.is_file()):
-        return _replace(presets.load("folder"), "data", path=str(path.resolve()))
+        return _replace(presets.load("folder"), "data", path=_absolute(path))
     if path.exists():
         raise DataError(
             f"{path} is no folder of images, no .npy or .npz file and no .toml file",
@@ -84,6 +84,11 @@ def _from_source(source: str | Path | Config) -> Config:
         f"one of {', '.join(presets.PRESETS)}; a folder or array of images; a .toml file",
         "infogan presets, to see what each one does",
     )
+
+
+def _absolute(path: str | Path) -> str:
+    """A path that is still right when the run is opened from another folder."""
+    return str(Path(path).expanduser().resolve())
 
 
 def _replace(config: Config, section: str, **values: Any) -> Config:
@@ -185,5 +190,5 @@ def evaluate(
         return evaluation.evaluate(model, data.from_array(dataset, configure("folder").data), **options)
     config = model.config if dataset is None else configure(dataset)
     if data_path is not None:
-        config = _replace(config, "data", path=str(Path(data_path).expanduser().resolve()))
+        config = _replace(config, "data", path=_absolute(data_path))
     return evaluation.evaluate(model, data.load(config.data), **options)

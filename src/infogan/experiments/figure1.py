@@ -57,7 +57,7 @@ def figure1(options: Options) -> None:
         result["machine"] = json.loads(run.environment_path.read_text())
         result["arms"][arm] = _measured(model, run, base.training.seed)
         pictures.save_png(traversal_picture(model, "digit"), folder / f"{arm}-digit.png")
-        storage.write_file(folder / "figure1.json", (json.dumps(result, indent=2) + "\n").encode())
+        storage.write_text(folder / "figure1.json", json.dumps(result, indent=2) + "\n")
     pictures.save_png(_plot(result), folder / "figure1.png")
     for arm, label in ARMS.items():
         found = result["arms"][arm]

@@ -48,7 +48,7 @@ def mnist_paper(options: Options) -> None:
         )
         rows.append({"settings": list(options.settings)} | _row(config, seed, steps, folder / f"seed-{seed}"))
         result = {"experiment": "mnist-paper", "rows": rows}
-        storage.write_file(path, (json.dumps(result, indent=2) + "\n").encode())
+        storage.write_text(path, json.dumps(result, indent=2) + "\n")
     print(_table(rows))
     print(path)
 
