@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,16 +101,21 @@ def _table(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         scores = row["scores"]
         found, code = scores["clustering"], scores["codes"]["digit"]
-        low, high = found["accuracy_interval"]
         lowest = row["lowest_hundred_step_mean_nats"]
         kmeans, untrained = (
-            scores["baselines"][name]["clustering"]["accuracy"] for name in ("kmeans", "untrained")
+            _accuracy(scores["baselines"][name]["clustering"]) for name in ("kmeans", "untrained")
         )
         lines.append(
-            f"| {row['seed']} | {row['steps']:,} | {found['accuracy']:.4f} ({low:.4f} to {high:.4f}) "
+            f"| {row['seed']} | {row['steps']:,} | {_accuracy(found)} "
             f"| {found['nmi']:.3f} | {found['ari']:.3f} "
             f"| {code['mutual_information_nats']:.3f} ± {code['mutual_information_nats_standard_error']:.3f} "
             f"| {'' if lowest is None else f'{lowest:.3f}'} | {found['generated_purity']:.3f} "
-            f"| {kmeans:.4f} | {untrained:.4f} |"
+            f"| {kmeans} | {untrained} |"
         )
     return "\n".join(lines)
+
+
+def _accuracy(clustering: Mapping[str, Any]) -> str:
+    """An accuracy with its interval."""
+    low, high = clustering["accuracy_interval"]
+    return f"{clustering['accuracy']:.4f} ({low:.4f} to {high:.4f})"
