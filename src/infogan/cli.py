@@ -103,7 +103,7 @@ def _resume(arguments: argparse.Namespace) -> None:
 
     settings = [] if arguments.steps is None else [f"training.steps={arguments.steps}"]
     if arguments.data is not None:
-        settings.append(f"data.path={json.dumps(str(arguments.data))}")
+        settings.append(f"data.path={json.dumps(os.path.abspath(arguments.data.expanduser()))}")
     _print_result(
         api.resume_run(arguments.run, settings=[*settings, *arguments.set], override=arguments.override)
     )
