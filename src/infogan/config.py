@@ -210,6 +210,29 @@ class NetworkConfig(Section):
 
     architecture: str = Field(default="generic", description="mnist, svhn, celeba, faces, chairs or generic")
     width: float = Field(default=1.0, gt=0, le=8, description="factor on every hidden width")
+    recognition_std: float = Field(
+        default=0.02, gt=0, le=1, description="of the first weights of Q's own layers"
+    )
+
+
+class AugmentationConfig(Section):
+    """The policy of small random changes: what it varies is declared to be no matter of category.
+
+    Drawn anew for every image and every pass; all ranges go both ways and are uniform.
+    """
+
+    rotation: float = Field(default=0.0, ge=0, le=180, description="degrees")
+    shift: float = Field(default=0.0, ge=0, le=0.5, description="share of the image's side, along each axis")
+    scale: float = Field(default=0.0, ge=0, lt=1, description="0.12: from 0.88 to 1.12 times the size")
+    shear: float = Field(default=0.0, ge=0, le=1, description="columns moved for each row")
+    flip: bool = Field(default=False, description="left and right exchanged, half of the time")
+    brightness: float = Field(default=0.0, ge=0, le=1, description="added, as a share of the whole range")
+    contrast: float = Field(default=0.0, ge=0, lt=1, description="factor on the distance from the mean")
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is changed at all."""
+        return any(self.model_dump().values())
 
 
 class ObjectiveConfig(Section):
@@ -218,6 +241,18 @@ class ObjectiveConfig(Section):
     info_weight: float = Field(default=1.0, ge=0, le=1_000, description="lambda of codes without their own")
     generator_information: bool = Field(
         default=True, description="False: the control arm of Figure 1, whose generator ignores the bound"
+    )
+    real_information_weight: float = Field(
+        default=0.0, ge=0, le=1_000, description="of the information between a real image and its moved copy"
+    )
+    marginal_weight: float = Field(
+        default=1.0, ge=0, le=100, description="of the marginal entropies in it: above 1 keeps categories used"
+    )
+    subcode_weight: float = Field(
+        default=0.0, ge=0, le=1_000, description="of the same for each category's two sub-codes; 0: none"
+    )
+    mode_seeking_weight: float = Field(
+        default=0.0, ge=0, le=1_000, description="of the distance of two noises over that of their images"
     )
 
 
@@ -230,6 +265,18 @@ class TrainingConfig(Section):
     learning_rate_discriminator: float = Field(default=2e-4, gt=0, le=1e6)
     learning_rate_generator: float = Field(default=1e-3, gt=0, le=1e6)
     beta1: float = Field(default=0.5, ge=0, lt=1)
+    decay_start: int = Field(
+        default=0, ge=0, le=_MOST_STEPS, description="step from which both learning rates fall, linearly"
+    )
+    decay_end: int = Field(
+        default=0, ge=0, le=_MOST_STEPS, description="step at which they have fallen; 0: they never fall"
+    )
+    decay_to: float = Field(default=0.0, ge=0, le=1, description="share of the rates that is left then")
+    remedy_start: int = Field(
+        default=0, ge=0, le=_MOST_STEPS, description="step from which a stuck code is split and merged"
+    )
+    remedy_end: int = Field(default=0, ge=0, le=_MOST_STEPS, description="the last such step; 0: never")
+    remedy_every: int = Field(default=100, ge=1, le=_MOST_STEPS)
     seed: int = Field(default=0, ge=0, lt=2**63)
     ema_decay: float = Field(default=0.0, ge=0, lt=1, description="of the generator's weights; 0: no EMA")
     ema_start: int = Field(default=0, ge=0, le=_MOST_STEPS, description="step from which the EMA follows")
@@ -249,13 +296,27 @@ class Config(Section):
     latents: LatentsConfig
     network: NetworkConfig = NetworkConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
     training: TrainingConfig = TrainingConfig()
 
     @model_validator(mode="after")
     def _whole(self) -> Config:
-        if self.training.ema_start and not self.training.ema_decay:
+        training, objective = self.training, self.objective
+        if training.ema_start and not training.ema_decay:
             raise ValueError("training.ema_start has no effect without training.ema_decay")
+        if training.decay_end and training.decay_end <= training.decay_start:
+            raise ValueError("training.decay_end must lie above training.decay_start")
+        real = objective.real_information_weight or objective.subcode_weight
+        if real and not self.augmentation.active:
+            raise ValueError("objective.real_information_weight needs changes: set [augmentation]")
+        if training.remedy_end and not objective.subcode_weight:
+            raise ValueError("training.remedy_end needs sub-codes: set objective.subcode_weight")
         return self
+
+    @property
+    def reads_real(self) -> bool:
+        """Whether Q learns from real images, too."""
+        return bool(self.objective.real_information_weight or self.objective.subcode_weight)
 
     def info_weights(self) -> dict[str, float]:
         """lambda_i of each code, by name: its own, or the one for all."""

@@ -357,6 +357,16 @@ class Latents:
         return sum(prior.posterior_width for prior in self.priors.values())
 
     @property
+    def categorical(self) -> dict[str, CategoricalPrior]:
+        """The categorical codes."""
+        return {name: prior for name, prior in self.priors.items() if isinstance(prior, CategoricalPrior)}
+
+    @property
+    def subcode_width(self) -> int:
+        """Raw outputs of two sub-codes for each category of each categorical code."""
+        return 2 * sum(prior.width for prior in self.categorical.values())
+
+    @property
     def entropies(self) -> dict[str, float]:
         """H(c_i) of each code in nats."""
         return {name: prior.entropy for name, prior in self.priors.items()}

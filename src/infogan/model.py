@@ -60,11 +60,16 @@ class InfoGAN(nn.Module):
             self.trunk = networks.Trunk(self.table, channels, size, width)
             self.discriminator = networks.Discriminator(self.trunk.features)
             self.recognition = networks.Recognition(
-                self.table, self.trunk.features, self.latents.posterior_width, width
+                self.table,
+                self.trunk.features,
+                self.latents.posterior_width,
+                width,
+                subcodes=self.latents.subcode_width if config.objective.subcode_weight else 0,
             )
         self.to_empty(device="cpu")
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
         networks.initialise(self, streams.generator(config.training.seed, "weights"))
+        networks.rescale(self.recognition, config.network.recognition_std)
         self.ema = copy.deepcopy(self.generator) if config.training.ema_decay else None
         self.provenance: dict[str, Any] = {"steps": 0, "images_seen": 0}
         self.eval()

@@ -22,6 +22,9 @@ from infogan.images import Output
 from infogan.layers import Conv, Dense, Up
 
 KERNEL = 4
+STD = 0.02
+"""Of the first weights (the authors' code)."""
+
 Domain = Literal["real", "fake"]
 """Where images come from. Real and generated ones are normalised apart, in training and after it."""
 
@@ -295,21 +298,39 @@ class Discriminator(nn.Module):
 
 
 class Recognition(nn.Module):
-    """Q's head: features to the raw outputs of all posteriors."""
+    """Q's head: features to the raw outputs of all posteriors.
 
-    def __init__(self, table: Architecture, features: int, outputs: int, width: float) -> None:
+    Args:
+        table: the architecture.
+        features: of the trunk.
+        outputs: raw outputs of all posteriors.
+        width: factor on hidden widths.
+        subcodes: raw outputs of all sub-codes, which only training on real images reads; 0: none.
+    """
+
+    def __init__(
+        self, table: Architecture, features: int, outputs: int, width: float, *, subcodes: int = 0
+    ) -> None:
         super().__init__()
         blocks, features = _downward(
             table.recognition, features, 1, width, lambda: nn.LeakyReLU(table.leak, inplace=True)
         )
         self.hidden = Stack(blocks)
         self.output = nn.Linear(features, outputs)
+        self.subcodes = nn.Linear(features, subcodes) if subcodes else None
 
     def forward(
         self, features: Float[Tensor, "n features"], domains: Sequence[Domain]
     ) -> Float[Tensor, "n outputs"]:
         raw: Tensor = self.output(self.hidden(features, domains))
         return raw
+
+    def read(
+        self, features: Float[Tensor, "n features"], domains: Sequence[Domain]
+    ) -> tuple[Float[Tensor, "n outputs"], Float[Tensor, "n subcodes"] | None]:
+        """The same, with the raw outputs of the sub-codes where there are some."""
+        hidden = self.hidden(features, domains)
+        return self.output(hidden), None if self.subcodes is None else self.subcodes(hidden)
 
 
 class Generator(nn.Module):
@@ -368,9 +389,9 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
     with torch.no_grad():
         for part in module.modules():
             if isinstance(part, nn.Conv2d):
-                nn.init.trunc_normal_(part.weight, std=0.02, a=-0.04, b=0.04, generator=generator)
+                nn.init.trunc_normal_(part.weight, std=STD, a=-2 * STD, b=2 * STD, generator=generator)
             elif isinstance(part, nn.ConvTranspose2d | nn.Linear):
-                nn.init.normal_(part.weight, std=0.02, generator=generator)
+                nn.init.normal_(part.weight, std=STD, generator=generator)
             elif isinstance(part, BatchNorm):
                 nn.init.normal_(part.weight, mean=1.0, std=0.02, generator=generator)
                 for name, buffer in part.named_buffers(recurse=False):
@@ -379,3 +400,11 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
                 continue
             if isinstance(part.bias, Tensor):
                 part.bias.zero_()
+
+
+def rescale(module: nn.Module, std: float) -> None:
+    """Gives the dense weights of a `module` that was just initialised another standard deviation."""
+    with torch.no_grad():
+        for part in module.modules():
+            if isinstance(part, nn.Linear):
+                part.weight.mul_(std / STD)

@@ -6,9 +6,11 @@ A new preset is one function here; a new recipe likewise.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from infogan.config import (
     CONTINUOUS_WEIGHT,
+    AugmentationConfig,
     Categorical,
     Config,
     DataConfig,
@@ -16,6 +18,7 @@ from infogan.config import (
     NetworkConfig,
     ObjectiveConfig,
     TrainingConfig,
+    Normal,
     Uniform,
 )
 from infogan.errors import ConfigError, UsageError, did_you_mean
@@ -94,6 +97,45 @@ def paper(config: Config) -> Config:
     latents = config.latents.model_copy(update={"noise_prior": "uniform"})
     training = config.training.model_copy(update=updates)
     return config.model_copy(update={"latents": latents, "training": training})
+
+
+@recipe("robust")
+def robust(config: Config) -> Config:
+    """Q learns from real images, too: codes that mean something in every run. docs/recipe.md tells all."""
+    objective = {
+        "real_information_weight": 1.0,
+        "marginal_weight": 2.0,
+        "subcode_weight": 0.5,
+        "mode_seeking_weight": 0.02,
+    }
+    augmentation = config.augmentation
+    if not augmentation.active:
+        augmentation = AugmentationConfig(rotation=15.0, shift=0.07, scale=0.12, shear=0.15)
+    training = {
+        "recipe": "robust",
+        "decay_start": 1_000,
+        "decay_end": 2_500,
+        "decay_to": 0.02,
+        "remedy_start": 500,
+        "remedy_end": 900,
+    }
+    network = {"width": min(config.network.width, 0.5), "recognition_std": 0.08}
+    codes = {
+        name: replace(code, info_weight=0.2, posterior=replace(code.posterior, std_min=0.3))
+        if isinstance(code, Uniform | Normal)
+        else code
+        for name, code in config.latents.codes.items()
+    }
+    config = paper(config)
+    return config.model_copy(
+        update={
+            "latents": config.latents.model_copy(update={"codes": codes}),
+            "network": config.network.model_copy(update=network),
+            "objective": config.objective.model_copy(update=objective),
+            "augmentation": augmentation,
+            "training": config.training.model_copy(update=training),
+        }
+    )
 
 
 def _digit_codes() -> LatentsConfig:

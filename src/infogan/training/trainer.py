@@ -5,6 +5,10 @@ repeat:                                                         (PAPER: appendix
     D, Q, trunk: descend  -V(D, G) - sum lambda_i L_i           on x and fake
     noise, codes ~ P, drawn anew;  fake = G(noise, codes)
     G:           descend  -E[log D(fake)] - sum lambda_i L_i    through a frozen D and Q
+
+The recipe `robust` shows D and Q every image changed anew (A: augmentation), the real ones twice:
+    D, Q, trunk: descend also  - weight I(Q(A x), Q(A' x))       on real images
+    G:           descend also  + weight (distance of two noises / distance of their images)
 """
 
 from __future__ import annotations
@@ -20,14 +24,18 @@ from torch import Tensor, nn
 
 from infogan import images as edge
 from infogan import objective, streams
+from infogan.augmentation import augment
 from infogan.config import Config
 from infogan.errors import DivergenceError, StorageError
 from infogan.latents import Codes
 from infogan.model import InfoGAN
+from infogan.networks import Domain
 from infogan.training import engine
+from infogan.training.real_reading import RealReading
 
 _LOSS_LIMIT = 1e3  # nats; a healthy adversarial loss stays below 20
 METRICS_EVERY = 20
+_TERMS = ("real_information", "subcode_information", "mode_seeking")
 
 
 class Trainer:
@@ -52,6 +60,7 @@ class Trainer:
         self.model, self.device, self.precision = model.to(device), device, precision
         self.images = images.to(device)
         self.weights = self.config.info_weights()
+        self.real = RealReading(model.latents, self.config.objective)
         # A bound is a sum over the code's dimensions.
         self.dimensions = {
             f"mutual_information.{name}": prior.code.dim for name, prior in model.latents.priors.items()
@@ -75,17 +84,21 @@ class Trainer:
                 not made.
         """
         self.model.train()
+        self._set_learning_rates()
         real = self._real_images()
-        discriminator, bounds = self._discriminator_losses(real)
-        information = objective.weighted_information(bounds, self.weights)
-        values = self._checked({"loss.discriminator": discriminator, **_prefixed(bounds)})
-        self._update("discriminator", discriminator - information)
+        weights = self.config.objective
+        discriminator, bounds, terms = self._discriminator_losses(real)
+        values = self._checked({"loss.discriminator": discriminator, **_prefixed(bounds), **terms})
+        total = discriminator - objective.weighted_information(bounds, self.weights)
+        self._update("discriminator", total - self._weighted_terms(terms))
         with _frozen(self.reading):
-            generator, bounds = self._generator_losses()
-            checked = self._checked({"loss.generator": generator, **_prefixed(bounds)})
-            values["loss.generator"] = checked["loss.generator"]
-            if self.config.objective.generator_information:
+            generator, bounds, seeking = self._generator_losses()
+            checked = self._checked({"loss.generator": generator, **_prefixed(bounds), **seeking})
+            values |= {name: checked[name] for name in ("loss.generator", *seeking)}
+            if weights.generator_information:
                 generator = generator - objective.weighted_information(bounds, self.weights)
+            for term in seeking.values():
+                generator = generator + weights.mode_seeking_weight * term
             self._update("generator", generator)
         self._follow()
         self.model.eval()
@@ -96,43 +109,96 @@ class Trainer:
 
     def _discriminator_losses(
         self, real: Float[Tensor, "n c h w"]
-    ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
-        """-V(D, G) and the bound of each code; the fakes carry no gradient to G."""
+    ) -> tuple[Float[Tensor, ""], dict[str, Tensor], dict[str, Tensor]]:
+        """-V(D, G), the bound of each code, and the terms on real images; no gradient reaches G."""
         model, count = self.model, len(real)
+        views = [self._augmented(real, f"real-{view}") for view in range(1 + self.config.reads_real)]
         with self._autocast():
             with torch.no_grad():
                 latents, codes = self._latents("discriminator", count)
-                fake = model.generator(latents)
-            # One pass through the trunk, two batch norm batches: real and generated images stay apart.
-            features = model.trunk(torch.cat([real, fake]), ("real", "fake"))
-            real_logits, fake_logits = model.discriminator(features).chunk(2)
-            raw = model.recognition(features[count:], ("fake",))
-            with torch.no_grad():  # Q never learns from real images; its statistics of them are for encoding
-                model.recognition(features[:count], ("real",))
-        loss = objective.discriminator_loss(real_logits, fake_logits)
-        return loss, objective.mutual_information_bound(model.latents, raw, codes)
+                fake = self._augmented(model.generator(latents), "fake/discriminator")
+            # One pass through the trunk, but batch norm batches apart for each kind of image.
+            domains: list[Domain] = ["real"] * len(views)
+            features = model.trunk(torch.cat([*views, fake]), (*domains, "fake"))
+            seen = count * len(views)
+            logits = model.discriminator(features)
+            raw = model.recognition(features[seen:], ("fake",))
+            with torch.set_grad_enabled(self.config.reads_real):
+                # In `paper` Q never learns from real images; its statistics of them are for encoding.
+                real_raw, subcodes = model.recognition.read(features[:seen], domains)
+        terms: dict[str, Tensor] = {}
+        if self.config.reads_real:
+            terms = self.real.information(real_raw, subcodes)
+        else:
+            self.real.observe(real_raw)
+        loss = objective.discriminator_loss(logits[:seen], logits[seen:])
+        return loss, objective.mutual_information_bound(model.latents, raw, codes), terms
 
-    def _generator_losses(self) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
-        """G's own loss and the bound of each code, on latents drawn anew."""
-        model = self.model
+    def _generator_losses(self) -> tuple[Float[Tensor, ""], dict[str, Tensor], dict[str, Tensor]]:
+        """G's own loss, the bound of each code, and mode seeking; on latents drawn anew."""
+        model, seeking = self.model, bool(self.config.objective.mode_seeking_weight)
         with self._autocast():
-            latents, codes = self._latents("generator", self.config.training.batch_size)
-            features = model.trunk(model.generator(latents), ("fake",))
+            latents, codes = self._latents("generator", self.config.training.batch_size, pairs=seeking)
+            images = model.generator(latents)
+            features = model.trunk(self._augmented(images, "fake/generator"), ("fake",))
             loss = objective.generator_loss(model.discriminator(features))
             raw = model.recognition(features, ("fake",))
-        return loss, objective.mutual_information_bound(model.latents, raw, codes)
+        terms = {}
+        if seeking:
+            half = len(latents) // 2
+            noises = latents[:, : model.latents.noise]
+            terms["mode_seeking"] = objective.mode_seeking(
+                (noises[:half], noises[-half:]), (images[:half], images[-half:])
+            )
+        return loss, objective.mutual_information_bound(model.latents, raw, codes), terms
+
+    def _weighted_terms(self, terms: Mapping[str, Tensor]) -> Tensor | float:
+        """What is gained on real images, each term with its weight."""
+        weights = self.config.objective
+        by_term = {
+            "real_information": weights.real_information_weight,
+            "subcode_information": weights.subcode_weight,
+        }
+        return sum(by_term[name] * term for name, term in terms.items())
+
+    def _augmented(self, images: Float[Tensor, "n c h w"], use: str) -> Float[Tensor, "n c h w"]:
+        """Each image changed by a draw of this step and use; as it is where nothing is to be changed."""
+        policy = self.config.augmentation
+        if not policy.active:
+            return images
+        seed = self.config.training.seed
+        return augment(images, policy, streams.generator(seed, f"augment/{use}", self.step, self.device))
+
+    def _set_learning_rates(self) -> None:
+        """Both rates at this step: a function of the absolute step, never of how long a run is to be."""
+        training = self.config.training
+        fallen = 0.0
+        if training.decay_end:
+            span = training.decay_end - training.decay_start
+            fallen = min(max((self.step - training.decay_start) / span, 0.0), 1.0)
+        factor = 1 - fallen * (1 - training.decay_to)
+        rates = {
+            "discriminator": training.learning_rate_discriminator,
+            "generator": training.learning_rate_generator,
+        }
+        for name, rate in rates.items():
+            self.optimizers[name].param_groups[0]["lr"] = rate * factor
 
     def _real_images(self) -> Float[Tensor, "n c h w"]:
         training = self.config.training
         indices = streams.batch_indices(training.seed, self.step, training.batch_size, len(self.images))
         return edge.to_float(self.images[indices.to(self.device)], self.model.table.output)
 
-    def _latents(self, update: str, count: int) -> tuple[Float[Tensor, "n latents"], Codes]:
-        """Noise and codes of one update of this step."""
+    def _latents(
+        self, update: str, count: int, *, pairs: bool = False
+    ) -> tuple[Float[Tensor, "n latents"], Codes]:
+        """Noise and codes of one update of this step; with `pairs` both halves have the same codes."""
         seed, latents = self.config.training.seed, self.model.latents
         draw = streams.generator(seed, f"latents/{update}", self.step, self.device)
         noise = latents.sample_noise(count, draw)
-        codes = latents.sample_codes(count, draw)
+        codes = latents.sample_codes(count - count // 2 if pairs else count, draw)
+        if pairs:
+            codes = {name: torch.cat([values, values])[:count] for name, values in codes.items()}
         return latents.join(noise, codes), codes
 
     def _update(self, name: str, loss: Float[Tensor, ""]) -> None:
@@ -201,6 +267,8 @@ class Trainer:
             "loss": {name: means[f"loss.{name}"] for name in ("discriminator", "generator")},
             "mutual_information": {name: means[f"mutual_information.{name}"] for name in priors},
             "ceiling": {name: prior.entropy for name, prior in priors.items() if prior.discrete},
+            "terms": {name: means[name] for name in _TERMS if name in means},
+            "real": self.real.report(),
         }
 
     # --- what a resumed run must find again ------------------------------------------------------------
@@ -212,7 +280,7 @@ class Trainer:
             for name, optimizer in self.optimizers.items()
             for index, state in optimizer.state_dict()["state"].items()
             for key, value in state.items()
-        }
+        } | self.real.tensors()
 
     def state(self) -> dict[str, Any]:
         """What is not a tensor: the step and the running window."""
@@ -224,6 +292,7 @@ class Trainer:
         """Goes back to what `model.state_dict()`, `optimizer_tensors()` and `state()` gave."""
         self.model.load_tensors(model, "the checkpoint's model.safetensors")
         self.step, self.window = int(state["step"]), dict(state["window"])
+        self.real.restore(optimizer)
         if not self.step:
             return  # no update was made yet, so there are no moments
         for name, own in self.optimizers.items():

@@ -1,0 +1,63 @@
+"""Small random changes of images: rotation, shift, scale, shear, flip, brightness and contrast.
+
+The recipe `robust` shows D and Q every image, real or generated, changed anew in each pass. Gradients pass
+through to the generator, so that its images need not look changed (Zhao et al. 2020: DiffAugment). What the
+policy varies is thereby declared to be no matter of category: that is prior knowledge about the data.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from infogan.config import AugmentationConfig
+
+
+def augment(
+    images: Float[Tensor, "n c h w"], policy: AugmentationConfig, generator: torch.Generator
+) -> Float[Tensor, "n c h w"]:
+    """Every image changed by a draw of its own; differentiable in the images, and in their own range.
+
+    Geometry is read bilinearly; what comes in from outside repeats the nearest pixel of the border.
+
+    Args:
+        images: in any range.
+        policy: how large the changes may be.
+        generator: on the images' device.
+    """
+    count = len(images)
+    # All is always drawn, so that a change of one range does not move the others' draws.
+    draws = torch.rand(count, 8, generator=generator, device=generator.device) * 2 - 1
+    changed = images
+    if policy.rotation or policy.shift or policy.scale or policy.shear or policy.flip:
+        grid = F.affine_grid(inverse_maps(draws, policy), list(images.shape), align_corners=False)
+        changed = F.grid_sample(changed.float(), grid, padding_mode="border", align_corners=False)
+    if policy.contrast:
+        mean = changed.mean((1, 2, 3), keepdim=True)
+        changed = mean + (changed - mean) * (1 + policy.contrast * draws[:, 6, None, None, None])
+    if policy.brightness:
+        changed = changed + policy.brightness * draws[:, 7, None, None, None]
+    return changed.contiguous(memory_format=torch.channels_last)
+
+
+def inverse_maps(
+    draws: Float[Tensor, "n 8"], policy: AugmentationConfig
+) -> Float[Tensor, "n 2 3"]:
+    """Where each pixel of the changed image comes from, in units of half the side.
+
+    Args:
+        draws: uniform on [-1, 1].
+        policy: the ranges.
+    """
+    angle = draws[:, 0] * math.radians(policy.rotation)
+    zoom = 1 / (1 + draws[:, 1] * policy.scale)
+    shear = draws[:, 2] * policy.shear
+    mirror = torch.where(draws[:, 3] < 0, -1.0, 1.0) if policy.flip else torch.ones_like(zoom)
+    cosine, sine = angle.cos() * zoom, angle.sin() * zoom
+    across = torch.stack([mirror * cosine, mirror * (shear * cosine - sine), draws[:, 4] * 2 * policy.shift], 1)
+    down = torch.stack([sine, shear * sine + cosine, draws[:, 5] * 2 * policy.shift], 1)
+    return torch.stack([across, down], 1)

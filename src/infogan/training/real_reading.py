@@ -1,0 +1,142 @@
+"""What Q makes of the real images in training: how often each category, and how surely.
+
+A table P(c, c') of an image's code and its moved copy's tells, without any label, whether categories are
+clusters of the data: it is kept as a moving mean over steps for each place, a categorical code's dimension.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from infogan import objective
+from infogan.config import ObjectiveConfig
+from infogan.latents import CategoricalPrior, Latents
+from infogan.training import split_merge
+
+_DECAY = 0.98
+"""Of the moving means: they hold about the last 50 steps."""
+
+Place = tuple[str, int]
+"""A categorical code and which of its dimensions."""
+
+
+def place_key(place: Place, prior: CategoricalPrior) -> str:
+    """The place as files name it: the code alone where it has one dimension."""
+    name, index = place
+    return name if prior.code.dim == 1 else f"{name}[{index}]"
+
+
+class RealReading:
+    """Moving means of Q's answers to real images.
+
+    Args:
+        latents: the codes; only categorical ones are read.
+        weights: of the terms on real images.
+
+    Attributes:
+        tables: by place, P(c, c') over categories times sub-codes, [2K, 2K]; [K, K] without sub-codes.
+        usage: by place, how often each category is read, [K].
+    """
+
+    def __init__(self, latents: Latents, weights: ObjectiveConfig) -> None:
+        self.latents, self.weights = latents, weights
+        self.tables: dict[Place, Tensor] = {}
+        self.usage: dict[Place, Tensor] = {}
+
+    def information(
+        self, raw: Float[Tensor, "n outputs"], subcodes: Float[Tensor, "n subcodes"] | None
+    ) -> dict[str, Float[Tensor, ""]]:
+        """The terms on real images, as sums over all places; their tables enter the moving means.
+
+        Args:
+            raw: Q's outputs for images, and behind them for their moved copies.
+            subcodes: its outputs for the sub-codes.
+        """
+        marginal = self.weights.marginal_weight
+        terms: dict[str, Tensor] = {}
+        fine = {} if subcodes is None else self._split_subcodes(subcodes)
+        for place, probabilities in self._probabilities(raw).items():
+            first, second = probabilities.chunk(2)
+            self._follow(self.usage, place, probabilities.mean(0))
+            terms.setdefault("real_information", torch.zeros((), device=raw.device))
+            joint = objective.joint_table(first, second)
+            terms["real_information"] = terms["real_information"] + objective.table_information(
+                joint, marginal
+            )
+            if place in fine:
+                parts = fine[place].chunk(2)
+                joint = objective.joint_table(
+                    objective.subcode_probabilities(first, parts[0]),
+                    objective.subcode_probabilities(second, parts[1]),
+                )
+                term = objective.table_information(joint, marginal)
+                terms["subcode_information"] = terms.get("subcode_information", 0) + term
+            self._follow(self.tables, place, joint)
+        return terms
+
+    def observe(self, raw: Float[Tensor, "n outputs"]) -> None:
+        """Only how often each category is read, where nothing is learned from real images."""
+        for place, probabilities in self._probabilities(raw).items():
+            self._follow(self.usage, place, probabilities.mean(0))
+
+    def category_table(self, place: Place) -> Float[Tensor, "k k"]:
+        """P(c, c') over categories alone."""
+        size = len(self.usage[place])
+        table = self.tables[place]
+        return table.unflatten(1, (size, -1)).sum(2).unflatten(0, (size, -1)).sum(1)
+
+    def report(self) -> dict[str, Any]:
+        """By place: `usage`, and with moved copies `information_nats`, `merge` and `split`."""
+        found: dict[str, Any] = {}
+        for place, usage in self.usage.items():
+            entry: dict[str, Any] = {"usage": [round(float(share), 5) for share in usage]}
+            if place in self.tables:
+                categories = self.category_table(place)
+                entry["information_nats"] = float(objective.table_information(categories))
+                entry |= split_merge.report(categories, self.tables[place])
+            found[place_key(place, self.latents.categorical[place[0]])] = entry
+        return found
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What a checkpoint keeps."""
+        kept = {"table": self.tables, "usage": self.usage}
+        return {
+            f"real.{what}.{name}.{index}": value
+            for what, values in kept.items()
+            for (name, index), value in values.items()
+        }
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """The inverse of `tensors`; other keys are not looked at."""
+        self.tables, self.usage = {}, {}
+        for key, value in tensors.items():
+            if key.startswith("real."):
+                _, what, name, index = key.split(".")
+                kept = self.tables if what == "table" else self.usage
+                kept[name, int(index)] = value.clone()
+
+    def _probabilities(self, raw: Tensor) -> dict[Place, Float[Tensor, "n k"]]:
+        posteriors = self.latents.posteriors(raw)
+        return {
+            (name, index): posteriors[name].mean.unflatten(1, (prior.code.dim, -1))[:, index]
+            for name, prior in self.latents.categorical.items()
+            for index in range(prior.code.dim)
+        }
+
+    def _split_subcodes(self, raw: Tensor) -> dict[Place, Float[Tensor, "n k 2"]]:
+        parts = raw.float().split([2 * prior.width for prior in self.latents.categorical.values()], dim=1)
+        return {
+            (name, index): part.unflatten(1, (prior.code.dim, -1, 2))[:, index].softmax(-1)
+            for (name, prior), part in zip(self.latents.categorical.items(), parts, strict=True)
+            for index in range(prior.code.dim)
+        }
+
+    @staticmethod
+    def _follow(means: dict[Place, Tensor], place: Place, value: Tensor) -> None:
+        value = value.detach()
+        means[place] = torch.lerp(value, means[place], _DECAY) if place in means else value.clone()

@@ -1,0 +1,186 @@
+"""A stuck categorical code mended: twins become one category, and a category of two clusters becomes two.
+
+Runs of InfoGAN stick where one category holds two kinds of image while two others share one. The joint
+table of an image's code and its moved copy's shows both without labels: merging twins loses little
+information, and the sub-code of a double category adds much.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from infogan import objective
+from infogan.model import InfoGAN
+from infogan.networks import STD
+
+MARGIN = 0.01
+"""Nats by which the sub-code's gain must exceed the twins' loss."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the joint table says of one categorical code.
+
+    Attributes:
+        twins: the two categories whose merging loses least.
+        loss: the nats that it loses.
+        double: the category whose sub-code adds most.
+        gain: the nats that it adds.
+    """
+
+    twins: tuple[int, int]
+    loss: float
+    double: int
+    gain: float
+
+    @property
+    def stuck(self) -> bool:
+        """Whether splitting the one and merging the others would gain information."""
+        return self.double not in self.twins and self.gain > self.loss + MARGIN
+
+
+def merge_losses(joint: Float[Tensor, "k k"]) -> Float[Tensor, "k k"]:
+    """Nats of information lost by making categories i and j one; infinite on the diagonal."""
+    size = len(joint)
+    whole = objective.table_information(joint)
+    losses = torch.full((size, size), float("inf"))
+    for i in range(size):
+        for j in range(i + 1, size):
+            kept = [k for k in range(size) if k != j]
+            merged = joint.clone()
+            merged[i] += merged[j]
+            merged[:, i] += merged[:, j]
+            losses[i, j] = losses[j, i] = whole - objective.table_information(merged[kept][:, kept])
+    return losses
+
+
+def split_gains(joint: Float[Tensor, "k k"], fine: Float[Tensor, "2*k 2*k"]) -> Float[Tensor, " k"]:
+    """Nats of information added by telling apart the two sub-codes of each category.
+
+    Args:
+        joint: over categories.
+        fine: over categories times their two sub-codes.
+    """
+    size = len(joint)
+    whole = objective.table_information(joint)
+    gains = []
+    for k in range(size):
+        rows = torch.eye(size).repeat_interleave(2, dim=1)  # [K, 2K]: sums sub-codes
+        rows = torch.cat([rows, torch.zeros(1, 2 * size)])
+        rows[k, 2 * k + 1], rows[size, 2 * k + 1] = 0, 1
+        gains.append(objective.table_information(rows @ fine @ rows.t()) - whole)
+    return torch.stack(gains)
+
+
+def diagnose(joint: Float[Tensor, "k k"], fine: Float[Tensor, "2*k 2*k"]) -> Diagnosis:
+    """The best pair to merge and the best category to split."""
+    losses = merge_losses(joint.cpu())
+    flat = int(losses.argmin())
+    twins = (flat // len(losses), flat % len(losses))
+    gains = split_gains(joint.cpu(), fine.cpu())
+    gains[list(twins)] = -float("inf")
+    double = int(gains.argmax())
+    return Diagnosis(twins, float(losses.min()), double, float(gains[double]))
+
+
+def report(joint: Float[Tensor, "k k"], table: Float[Tensor, "m m"]) -> dict[str, Any]:
+    """`merge` and, with sub-codes, `split`: the categories and nats of a diagnosis, for metrics.jsonl."""
+    if len(joint) < 3:
+        return {}
+    losses = merge_losses(joint.cpu())
+    flat = int(losses.argmin())
+    found: dict[str, Any] = {
+        "merge": {"twins": [flat // len(losses), flat % len(losses)], "nats": float(losses.min())}
+    }
+    if len(table) == 2 * len(joint):
+        gains = split_gains(joint.cpu(), table.cpu())
+        found["split"] = {"double": int(gains.argmax()), "nats": float(gains.max())}
+    return found
+
+
+# --- the operation ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Where a categorical code stands in the networks' layers.
+
+    Attributes:
+        outputs: first row of its K outputs in Q's last layer.
+        subcodes: first row of its 2K outputs in the sub-codes' layer.
+        inputs: first of its K columns in G's first layer.
+    """
+
+    outputs: int
+    subcodes: int
+    inputs: int
+
+
+def rows_of(model: InfoGAN, name: str, index: int) -> Rows:
+    """The rows of dimension `index` of the categorical code `name`."""
+    outputs = subcodes = 0
+    inputs = model.latents.noise
+    for other, prior in model.latents.priors.items():
+        if other == name:
+            size = prior.code.size
+            return Rows(outputs + index * size, subcodes + 2 * index * size, inputs + index * size)
+        outputs, inputs = outputs + prior.posterior_width, inputs + prior.width
+        subcodes += 2 * prior.width if other in model.latents.categorical else 0
+    raise KeyError(name)
+
+
+@torch.no_grad()
+def operate(
+    model: InfoGAN, optimizers: dict[str, torch.optim.Adam], rows: Rows, found: Diagnosis, draw: torch.Generator
+) -> None:
+    """Makes the twins one category and gives the freed one to a half of the double category.
+
+    Q: the first twin's row becomes the mean of both, with the bias of both together; the double's row and
+    the freed one differ by the difference of its sub-codes. G: the freed column is the double's. Adam's
+    moments of all these rows start anew, and so do the sub-codes of the categories concerned.
+    """
+    kept, freed = found.twins
+    double = found.double
+    output, fine, first = model.recognition.output, model.recognition.subcodes, _first_layer(model)
+    assert fine is not None
+    a, b, d = rows.outputs + kept, rows.outputs + freed, rows.outputs + double
+    s = rows.subcodes + 2 * double
+    for parameter, sub in ((output.weight, fine.weight), (output.bias, fine.bias)):
+        half = (sub[s] - sub[s + 1]) / 2
+        parameter[a] = (parameter[a] + parameter[b]) / 2
+        parameter[b] = parameter[d] - half
+        parameter[d] = parameter[d] + half
+        _forget(optimizers["discriminator"], parameter, [a, b, d])
+    output.bias[a] += torch.log(torch.tensor(2.0))
+    columns = [rows.inputs + k for k in (kept, freed, double)]
+    first.weight[:, columns[1]] = first.weight[:, columns[2]]
+    _forget(optimizers["generator"], first.weight, columns, dimension=1)
+    again = [rows.subcodes + 2 * k + half for k in (kept, freed, double) for half in (0, 1)]
+    std = STD if not len(again) else model.config.network.recognition_std
+    fresh = torch.randn(len(again), fine.weight.shape[1], generator=draw, device=draw.device) * std
+    fine.weight[again] = fresh.to(fine.weight.device)
+    fine.bias[again] = 0.0
+    for parameter in (fine.weight, fine.bias):
+        _forget(optimizers["discriminator"], parameter, again)
+
+
+def _first_layer(model: InfoGAN) -> nn.Linear:
+    layer = model.generator.hidden.blocks[0]
+    assert isinstance(layer, nn.Linear)
+    return layer
+
+
+def _forget(
+    optimizer: torch.optim.Adam, parameter: Tensor, indices: list[int], dimension: int = 0
+) -> None:
+    """Adam's moments of some rows (or columns) back to none."""
+    for key in ("exp_avg", "exp_avg_sq"):
+        if key in optimizer.state[parameter]:
+            optimizer.state[parameter][key].index_fill_(
+                dimension, torch.tensor(indices, device=parameter.device), 0.0
+            )
