@@ -84,6 +84,10 @@ class RealReading:
         for place, probabilities in self._probabilities(raw).items():
             self._follow(self.usage, place, probabilities.mean(0))
 
+    def forget(self, place: Place) -> None:
+        """Starts the means of a place anew, after its categories have changed their meaning."""
+        del self.tables[place], self.usage[place]
+
     def category_table(self, place: Place) -> Float[Tensor, "k k"]:
         """P(c, c') over categories alone."""
         size = len(self.usage[place])

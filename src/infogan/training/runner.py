@@ -261,6 +261,8 @@ class _Session:
         self._window_started, self._window_step = now, trainer.step
         self.metrics.append(line)
         self.progress.update(line)
+        for note in line.get("notes", ()):
+            self.progress.say(note)
 
     def _elapsed(self) -> float:
         return self.seconds + time.perf_counter() - self._started

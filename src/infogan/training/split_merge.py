@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from infogan import objective
 from infogan.model import InfoGAN
-from infogan.networks import STD
 
 MARGIN = 0.01
 """Nats by which the sub-code's gain must exceed the twins' loss."""
@@ -161,7 +160,7 @@ def operate(
     first.weight[:, columns[1]] = first.weight[:, columns[2]]
     _forget(optimizers["generator"], first.weight, columns, dimension=1)
     again = [rows.subcodes + 2 * k + half for k in (kept, freed, double) for half in (0, 1)]
-    std = STD if not len(again) else model.config.network.recognition_std
+    std = model.config.network.recognition_std
     fresh = torch.randn(len(again), fine.weight.shape[1], generator=draw, device=draw.device) * std
     fine.weight[again] = fresh.to(fine.weight.device)
     fine.bias[again] = 0.0

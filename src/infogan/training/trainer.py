@@ -32,6 +32,7 @@ from infogan.model import InfoGAN
 from infogan.networks import Domain
 from infogan.training import engine
 from infogan.training.real_reading import RealReading
+from infogan.training.remedy import Remedy
 
 _LOSS_LIMIT = 1e3  # nats; a healthy adversarial loss stays below 20
 METRICS_EVERY = 20
@@ -67,12 +68,14 @@ class Trainer:
         }
         self.step = 0
         self.window: dict[str, float] = {}
+        self.notes: list[str] = []  # what was done since the last window, in words
         training = self.config.training
         self.reading = nn.ModuleList([model.trunk, model.discriminator, model.recognition])
         self.optimizers = {
             "discriminator": _adam(self.reading, training.learning_rate_discriminator, training.beta1),
             "generator": _adam(model.generator, training.learning_rate_generator, training.beta1),
         }
+        self.remedy = Remedy(training, model, self.real)
 
     # --- one step --------------------------------------------------------------------------------------
 
@@ -106,6 +109,20 @@ class Trainer:
         for name, value in values.items():
             self.window[name] = self.window.get(name, 0.0) + value
         self.window["steps"] = self.window.get("steps", 0.0) + 1
+        self._remedy()
+
+    def _remedy(self) -> None:
+        """Splits and merges where that is due, or takes it back."""
+        notes, undo = self.remedy.act(self.step, self.optimizers, self._networks_and_moments)
+        self.notes += notes
+        if undo is not None:
+            model = {key: undo[f"model.{key}"] for key in self.model.state_dict()}
+            self.model.load_tensors(model, "the state before the change")
+            self._load_moments(undo)
+
+    def _networks_and_moments(self) -> dict[str, Tensor]:
+        model = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        return model | self._moments()
 
     def _discriminator_losses(
         self, real: Float[Tensor, "n c h w"]
@@ -250,16 +267,16 @@ class Trainer:
         """Means over the steps since the last call: `loss`, `mutual_information`, `ceiling` in nats."""
         steps = self.window.pop("steps")
         means = {name: total / steps for name, total in self.window.items()}
-        self.window = {}
-        return self._report(means)
+        self.window, notes, self.notes = {}, self.notes, []
+        return self._report(means) | ({"notes": notes} if notes else {})
 
     def peek_window(self) -> dict[str, Any]:
         """The same, with the window left as it is."""
-        kept = dict(self.window)
+        window, notes = dict(self.window), list(self.notes)
         try:
             return self.take_window()
         finally:
-            self.window = kept
+            self.window, self.notes = window, notes
 
     def _report(self, means: Mapping[str, float]) -> dict[str, Any]:
         priors = self.model.latents.priors
@@ -274,17 +291,25 @@ class Trainer:
     # --- what a resumed run must find again ------------------------------------------------------------
 
     def optimizer_tensors(self) -> dict[str, Tensor]:
-        """Adam's moments and step counts by optimiser, parameter and name."""
+        """Adam's moments and step counts by optimiser, parameter and name; means over real images."""
+        return self._moments() | self.real.tensors() | self.remedy.before
+
+    def _moments(self) -> dict[str, Tensor]:
         return {
             f"{name}.{index}.{key}": value
             for name, optimizer in self.optimizers.items()
             for index, state in optimizer.state_dict()["state"].items()
             for key, value in state.items()
-        } | self.real.tensors()
+        }
 
     def state(self) -> dict[str, Any]:
-        """What is not a tensor: the step and the running window."""
-        return {"step": self.step, "window": dict(self.window)}
+        """What is not a tensor: the step, the running window and the remedy's trial."""
+        return {
+            "step": self.step,
+            "window": dict(self.window),
+            "notes": list(self.notes),
+            "trial": self.remedy.state(),
+        }
 
     def restore(
         self, model: Mapping[str, Tensor], optimizer: Mapping[str, Tensor], state: Mapping[str, Any]
@@ -292,14 +317,18 @@ class Trainer:
         """Goes back to what `model.state_dict()`, `optimizer_tensors()` and `state()` gave."""
         self.model.load_tensors(model, "the checkpoint's model.safetensors")
         self.step, self.window = int(state["step"]), dict(state["window"])
+        self.notes = list(state.get("notes", ()))
         self.real.restore(optimizer)
-        if not self.step:
-            return  # no update was made yet, so there are no moments
+        self.remedy.restore(state.get("trial"), optimizer)
+        if self.step:  # before the first update there are no moments
+            self._load_moments(optimizer)
+
+    def _load_moments(self, tensors: Mapping[str, Tensor]) -> None:
         for name, own in self.optimizers.items():
             parameters = own.param_groups[0]["params"]
             for index, parameter in enumerate(parameters):
                 prefix = f"{name}.{index}."
-                loaded = {k.removeprefix(prefix): v for k, v in optimizer.items() if k.startswith(prefix)}
+                loaded = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
                 if set(loaded) != {"step", "exp_avg", "exp_avg_sq"}:
                     raise StorageError(
                         f"the checkpoint's optimizer.safetensors has no complete state {prefix}*",

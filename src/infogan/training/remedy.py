@@ -1,0 +1,113 @@
+"""The remedy inside a run: a stuck categorical code is split and merged, and the operation is kept or undone.
+
+It looks at set steps. An operation is on trial for some hundred steps: where the information on real images
+has not risen by then, networks and optimisers go back to what they were before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from infogan import objective, streams
+from infogan.config import TrainingConfig
+from infogan.model import InfoGAN
+from infogan.training import split_merge
+from infogan.training.real_reading import Place, RealReading, place_key
+
+TRIAL = 200
+"""Steps after which an operation is judged."""
+
+_BEFORE = "before."  # prefix of what a checkpoint keeps for undoing
+
+
+class Remedy:
+    """When a run is looked at, what was done to it, and what is still on trial.
+
+    Args:
+        training: its seed and its steps `remedy_start`, `remedy_end` and `remedy_every`.
+        model: in training.
+        real: what Q makes of real images.
+    """
+
+    def __init__(self, training: TrainingConfig, model: InfoGAN, real: RealReading) -> None:
+        self.training, self.model, self.real = training, model, real
+        self.trial: dict[str, Any] | None = None
+        self.before: dict[str, Tensor] = {}
+
+    def act(
+        self, step: int, optimizers: Mapping[str, Any], tensors: Callable[[], Mapping[str, Tensor]]
+    ) -> tuple[list[str], dict[str, Tensor] | None]:
+        """What is due after `step` steps.
+
+        Args:
+            step: steps done.
+            optimizers: of "discriminator" and "generator"; an operation resets some of their moments.
+            tensors: gives all of the run's state, to be kept in case the operation must be undone.
+
+        Returns:
+            Sentences for people, and the state to go back to where an operation is undone.
+        """
+        if self.trial is not None:
+            return self._judge(step) if step >= self.trial["step"] + TRIAL else ([], None)
+        training = self.training
+        due = training.remedy_start <= step <= training.remedy_end
+        if not due or step % training.remedy_every:
+            return [], None
+        for place in list(self.real.tables):
+            if len(self.real.usage[place]) < 3:
+                continue
+            joint = self.real.category_table(place)
+            found = split_merge.diagnose(joint, self.real.tables[place])
+            if found.stuck:
+                self.before = {f"{_BEFORE}{key}": value.detach().clone() for key, value in tensors().items()}
+                return [self._operate(step, place, found, optimizers)], None
+        return [], None
+
+    def _operate(
+        self, step: int, place: Place, found: split_merge.Diagnosis, optimizers: Mapping[str, Any]
+    ) -> str:
+        information = self._information(place)
+        draw = streams.generator(self.training.seed, "remedy", step)
+        rows = split_merge.rows_of(self.model, *place)
+        split_merge.operate(self.model, optimizers, rows, found, draw)
+        self.real.forget(place)
+        self.trial = {"step": step, "place": list(place), "information_nats": information}
+        name = place_key(place, self.model.latents.categorical[place[0]])
+        return (
+            f"step {step}: categories {found.twins[0]} and {found.twins[1]} of {name} share one cluster "
+            f"({found.loss:.3f} nats apart) and category {found.double} holds two ({found.gain:.3f} nats): "
+            f"the first two were merged, and category {found.twins[1]} takes half of category {found.double}"
+        )
+
+    def _judge(self, step: int) -> tuple[list[str], dict[str, Tensor] | None]:
+        trial = self.trial
+        assert trial is not None
+        name, index = trial["place"]
+        now, before = self._information((name, index)), trial["information_nats"]
+        kept = now > before
+        undo = None if kept else {key.removeprefix(_BEFORE): value for key, value in self.before.items()}
+        self.trial, self.before = None, {}
+        if not kept:
+            self.real.forget((name, index))
+        verdict = "is kept" if kept else "is undone"
+        return [
+            f"step {step}: the change of step {trial['step']} {verdict}: the information on real images "
+            f"went from {before:.3f} to {now:.3f} nats"
+        ], undo
+
+    def _information(self, place: Place) -> float:
+        return float(objective.table_information(self.real.category_table(place)))
+
+    # --- what a checkpoint keeps -----------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any] | None:
+        """The trial that is running."""
+        return self.trial
+
+    def restore(self, trial: Mapping[str, Any] | None, tensors: Mapping[str, Tensor]) -> None:
+        """Goes back to what `state` and `before` were; other tensors are not looked at."""
+        self.trial = None if trial is None else dict(trial)
+        self.before = {key: value.clone() for key, value in tensors.items() if key.startswith(_BEFORE)}
