@@ -33,7 +33,8 @@ def configure(
     Args:
         source: a preset's name, a TOML file, a folder or .npy or .npz file of images, or a `Config`.
         data: where the images lie, where they don't come with the source.
-        recipe: how to train; "paper" is appendix C.
+        recipe: how to train: "paper" is appendix C; "robust" when left out, unless the source is a file or
+            a `Config` that says its own.
         codes: "digit:10 rotation:u width:u", or codes by name.
         settings: "KEY=VALUE" texts, as `--set` takes them; they have the last word.
 
@@ -42,7 +43,7 @@ def configure(
         ConfigError: a setting does not fit.
         DataError: the source looks like a path, and nothing is there.
     """
-    config = _from_source(source)
+    config, own_recipe = _from_source(source)
     if data is not None:
         config = _replace(config, "data", path=_absolute(data))
     if codes is not None:
@@ -50,23 +51,25 @@ def configure(
         config = configuration.validate(
             {**config.model_dump(), "latents": {**config.latents.model_dump(), "codes": named}}
         )
-    if recipe is not None:
-        config = presets.apply_recipe(config, recipe)
+    if (chosen := recipe or own_recipe) is not None:
+        config = presets.apply_recipe(config, chosen)
     config = configuration.override(config, settings)
     presets.check_recipe(config.training.recipe)
     return config
 
 
-def _from_source(source: str | Path | Config) -> Config:
+def _from_source(source: str | Path | Config) -> tuple[Config, str | None]:
+    """The source's configuration, and its recipe where that is not in it yet."""
     if isinstance(source, Config):
-        return source
+        return source, None
     path = Path(source).expanduser()
     if isinstance(source, str) and source in presets.PRESETS:
-        return presets.load(source)
+        return presets.load(source), presets.own_recipe(source)
     if path.suffix == ".toml":
-        return configuration.read(path)
+        return configuration.read(path), None
     if path.is_dir() or (path.suffix.lower() in ARRAY_SUFFIXES and path.is_file()):
-        return _replace(presets.load("folder"), "data", path=_absolute(path))
+        config = _replace(presets.load("folder"), "data", path=_absolute(path))
+        return config, presets.own_recipe("folder")
     if path.exists():
         raise DataError(
             f"{path} is no folder of images, no .npy or .npz file and no .toml file",

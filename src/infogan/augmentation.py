@@ -44,9 +44,7 @@ def augment(
     return changed.contiguous(memory_format=torch.channels_last)
 
 
-def inverse_maps(
-    draws: Float[Tensor, "n 8"], policy: AugmentationConfig
-) -> Float[Tensor, "n 2 3"]:
+def inverse_maps(draws: Float[Tensor, "n 8"], policy: AugmentationConfig) -> Float[Tensor, "n 2 3"]:
     """Where each pixel of the changed image comes from, in units of half the side.
 
     Args:
@@ -58,6 +56,8 @@ def inverse_maps(
     shear = draws[:, 2] * policy.shear
     mirror = torch.where(draws[:, 3] < 0, -1.0, 1.0) if policy.flip else torch.ones_like(zoom)
     cosine, sine = angle.cos() * zoom, angle.sin() * zoom
-    across = torch.stack([mirror * cosine, mirror * (shear * cosine - sine), draws[:, 4] * 2 * policy.shift], 1)
+    across = torch.stack(
+        [mirror * cosine, mirror * (shear * cosine - sine), draws[:, 4] * 2 * policy.shift], 1
+    )
     down = torch.stack([sine, shear * sine + cosine, draws[:, 5] * 2 * policy.shift], 1)
     return torch.stack([across, down], 1)

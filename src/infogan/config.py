@@ -246,7 +246,10 @@ class ObjectiveConfig(Section):
         default=0.0, ge=0, le=1_000, description="of the information between a real image and its moved copy"
     )
     marginal_weight: float = Field(
-        default=1.0, ge=0, le=100, description="of the marginal entropies in it: above 1 keeps categories used"
+        default=1.0,
+        ge=0,
+        le=100,
+        description="of the marginal entropies in it: above 1 keeps categories used",
     )
     subcode_weight: float = Field(
         default=0.0, ge=0, le=1_000, description="of the same for each category's two sub-codes; 0: none"
@@ -333,7 +336,7 @@ class Config(Section):
 def to_toml(config: Config) -> str:
     """The configuration as TOML that `read` takes back. Keys that are not set stand there as comments."""
     values = config.model_dump(mode="json")
-    lines = tomli_w.dumps(_without_none(values)).splitlines()
+    lines = tomli_w.dumps(_without_none(values)).split("\n")
     for key in (key for key, value in flatten(values).items() if value is None):
         table, _, leaf = key.rpartition(".")
         lines.insert(lines.index(f"[{table}]") + 1, f"# {leaf} is not set")

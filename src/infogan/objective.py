@@ -126,5 +126,5 @@ def mode_seeking(
 
 def _entropy(probabilities: Float[Tensor, "*any"], dimensions: int) -> Float[Tensor, "*rest"]:
     """-sum p log p over the last dimensions, in nats."""
-    terms = torch.special.entr(probabilities.clamp_min(1e-12))
+    terms: Tensor = torch.special.entr(probabilities.clamp_min(1e-12))
     return terms.flatten(-dimensions).sum(-1)

@@ -12,26 +12,37 @@ from infogan.config import (
     CONTINUOUS_WEIGHT,
     AugmentationConfig,
     Categorical,
+    Code,
     Config,
     DataConfig,
     LatentsConfig,
     NetworkConfig,
+    Normal,
     ObjectiveConfig,
     TrainingConfig,
-    Normal,
     Uniform,
 )
 from infogan.errors import ConfigError, UsageError, did_you_mean
 
 PRESETS: dict[str, Callable[[], Config]] = {}
 RECIPES: dict[str, Callable[[Config], Config]] = {}
+_OWN_RECIPES: dict[str, str] = {}
+DEFAULT_RECIPE = "robust"
 
 
-def preset(name: str) -> Callable[[Callable[[], Config]], Callable[[], Config]]:
-    """Enters a function into the registry of presets."""
+def preset(
+    name: str, *, recipe: str = DEFAULT_RECIPE
+) -> Callable[[Callable[[], Config]], Callable[[], Config]]:
+    """Enters a function into the registry of presets.
+
+    Args:
+        name: as users type it.
+        recipe: that it is trained by when none is asked for.
+    """
 
     def enter(function: Callable[[], Config]) -> Callable[[], Config]:
         PRESETS[name] = function
+        _OWN_RECIPES[name] = recipe
         return function
 
     return enter
@@ -48,7 +59,7 @@ def recipe(name: str) -> Callable[[Callable[[Config], Config]], Callable[[Config
 
 
 def load(name: str) -> Config:
-    """The configuration of a preset.
+    """The configuration of a preset, with the paper's networks, before a recipe is applied.
 
     Raises:
         UsageError: no preset has that name.
@@ -60,6 +71,11 @@ def load(name: str) -> Config:
             "infogan presets, to see what each one does",
         )
     return PRESETS[name]()
+
+
+def own_recipe(name: str) -> str:
+    """The recipe that a preset is trained by when none is asked for."""
+    return _OWN_RECIPES[name]
 
 
 def apply_recipe(config: Config, name: str) -> Config:
@@ -84,7 +100,10 @@ def check_recipe(name: str) -> None:
 
 @recipe("paper")
 def paper(config: Config) -> Config:
-    """Appendix C; with the authors' code where the paper is silent; fresh latents in both updates."""
+    """Appendix C; with the authors' code where the paper is silent; fresh latents in both updates.
+
+    All that other recipes add is off. Codes and width are left as they are: they are no matter of training.
+    """
     updates = {
         "recipe": "paper",
         "batch_size": 128,
@@ -93,10 +112,19 @@ def paper(config: Config) -> Config:
         "beta1": 0.5,
         "ema_decay": 0.0,
         "ema_start": 0,
+        "decay_end": 0,
+        "remedy_end": 0,
     }
-    latents = config.latents.model_copy(update={"noise_prior": "uniform"})
-    training = config.training.model_copy(update=updates)
-    return config.model_copy(update={"latents": latents, "training": training})
+    off = dict.fromkeys(("real_information_weight", "subcode_weight", "mode_seeking_weight"), 0.0)
+    return config.model_copy(
+        update={
+            "latents": config.latents.model_copy(update={"noise_prior": "uniform"}),
+            "network": config.network.model_copy(update={"recognition_std": 0.02}),
+            "objective": config.objective.model_copy(update=off),
+            "augmentation": AugmentationConfig(),
+            "training": config.training.model_copy(update=updates),
+        }
+    )
 
 
 @recipe("robust")
@@ -120,12 +148,7 @@ def robust(config: Config) -> Config:
         "remedy_end": 900,
     }
     network = {"width": min(config.network.width, 0.5), "recognition_std": 0.08}
-    codes = {
-        name: replace(code, info_weight=0.2, posterior=replace(code.posterior, std_min=0.3))
-        if isinstance(code, Uniform | Normal)
-        else code
-        for name, code in config.latents.codes.items()
-    }
+    codes = {name: _softer(code) for name, code in config.latents.codes.items()}
     config = paper(config)
     return config.model_copy(
         update={
@@ -136,6 +159,14 @@ def robust(config: Config) -> Config:
             "training": config.training.model_copy(update=training),
         }
     )
+
+
+def _softer(code: Code) -> Code:
+    """A continuous code that may not be read more sharply than leaves room for noise."""
+    if not isinstance(code, Uniform | Normal):
+        return code
+    posterior = replace(code.posterior, std_min=0.3)
+    return replace(code, info_weight=0.2, posterior=posterior)  # type: ignore[arg-type]  # its own family
 
 
 def _digit_codes() -> LatentsConfig:
@@ -201,7 +232,7 @@ def folder() -> Config:
     )
 
 
-@preset("figure1")
+@preset("figure1", recipe="paper")
 def figure1() -> Config:
     """The control experiment, section 7.1 and Figure 1: MNIST with Cat(10) alone, 935 steps."""
     base = mnist()

@@ -168,9 +168,9 @@ def the_bound_is_made_of_detached_outputs(patch: pytest.MonkeyPatch) -> None:
 def the_generator_s_bound_is_detached(patch: pytest.MonkeyPatch) -> None:
     losses = Trainer._generator_losses
 
-    def detached(self: Trainer) -> tuple[Tensor, dict[str, Tensor]]:
-        loss, bounds = losses(self)
-        return loss, {name: bound.detach() for name, bound in bounds.items()}
+    def detached(self: Trainer) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        loss, bounds, terms = losses(self)
+        return loss, {name: bound.detach() for name, bound in bounds.items()}, terms
 
     patch.setattr(Trainer, "_generator_losses", detached)
 
@@ -188,9 +188,11 @@ def q_is_in_the_optimizer_of_g_alone(patch: pytest.MonkeyPatch) -> None:
             ),
         }
 
-    def without_information(self: Trainer, real: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        loss, bounds = losses(self, real)
-        return loss, {name: bound.detach() for name, bound in bounds.items()}
+    def without_information(
+        self: Trainer, real: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        loss, bounds, terms = losses(self, real)
+        return loss, {name: bound.detach() for name, bound in bounds.items()}, terms
 
     patch.setattr(Trainer, "__init__", regrouped)
     patch.setattr(Trainer, "_discriminator_losses", without_information)
@@ -230,8 +232,10 @@ def codes_are_drawn_once(patch: pytest.MonkeyPatch) -> None:
     draw = Trainer._latents
     kept: list[dict[str, Tensor]] = []
 
-    def once(self: Trainer, update: str, count: int) -> tuple[Tensor, dict[str, Tensor]]:
-        latents, codes = draw(self, update, count)
+    def once(
+        self: Trainer, update: str, count: int, *, pairs: bool = False
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        latents, codes = draw(self, update, count, pairs=pairs)
         kept.append(codes)
         noise, _ = self.model.latents.split(latents)
         return self.model.latents.join(noise, kept[0]), kept[0]
@@ -248,13 +252,15 @@ def every_step_draws_the_same(patch: pytest.MonkeyPatch) -> None:
 
 def both_updates_share_their_latents(patch: pytest.MonkeyPatch) -> None:
     draw = Trainer._latents
-    patch.setattr(Trainer, "_latents", lambda self, update, count: draw(self, "both", count))
+    patch.setattr(Trainer, "_latents", lambda self, update, count, pairs=False: draw(self, "both", count))
 
 
 def codes_are_drawn_anew_for_the_score(patch: pytest.MonkeyPatch) -> None:
     draw = Trainer._latents
 
-    def two_draws(self: Trainer, update: str, count: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def two_draws(
+        self: Trainer, update: str, count: int, *, pairs: bool = False
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         return draw(self, update, count)[0], draw(self, f"{update} again", count)[1]
 
     patch.setattr(Trainer, "_latents", two_draws)

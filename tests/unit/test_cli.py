@@ -216,7 +216,7 @@ def test_codes_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     codes = tomllib.loads(capsys.readouterr().out)["latents"]["codes"]
     assert list(codes) == ["kind", "tilt", "glass", "pose"]
     assert [code["kind"] for code in codes.values()] == ["categorical", "uniform", "bernoulli", "normal"]
-    assert (codes["kind"]["size"], codes["tilt"]["dim"], codes["tilt"]["info_weight"]) == (4, 2, 0.1)
+    assert (codes["kind"]["size"], codes["tilt"]["dim"], codes["tilt"]["info_weight"]) == (4, 2, 0.2)
 
 
 def test_train_an_array_in_the_next_free_run(

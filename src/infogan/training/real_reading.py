@@ -91,8 +91,8 @@ class RealReading:
     def category_table(self, place: Place) -> Float[Tensor, "k k"]:
         """P(c, c') over categories alone."""
         size = len(self.usage[place])
-        table = self.tables[place]
-        return table.unflatten(1, (size, -1)).sum(2).unflatten(0, (size, -1)).sum(1)
+        rows: Tensor = self.tables[place].unflatten(0, (size, -1)).sum(1)
+        return rows.unflatten(1, (size, -1)).sum(2)
 
     def report(self) -> dict[str, Any]:
         """By place: `usage`, and with moved copies `information_nats`, `merge` and `split`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from infogan import objective, streams
@@ -38,7 +39,10 @@ class Remedy:
         self.before: dict[str, Tensor] = {}
 
     def act(
-        self, step: int, optimizers: Mapping[str, Any], tensors: Callable[[], Mapping[str, Tensor]]
+        self,
+        step: int,
+        optimizers: Mapping[str, torch.optim.Optimizer],
+        tensors: Callable[[], Mapping[str, Tensor]],
     ) -> tuple[list[str], dict[str, Tensor] | None]:
         """What is due after `step` steps.
 
@@ -67,7 +71,11 @@ class Remedy:
         return [], None
 
     def _operate(
-        self, step: int, place: Place, found: split_merge.Diagnosis, optimizers: Mapping[str, Any]
+        self,
+        step: int,
+        place: Place,
+        found: split_merge.Diagnosis,
+        optimizers: Mapping[str, torch.optim.Optimizer],
     ) -> str:
         information = self._information(place)
         draw = streams.generator(self.training.seed, "remedy", step)

@@ -7,6 +7,7 @@ information, and the sub-code of a double category adds much.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,7 +136,11 @@ def rows_of(model: InfoGAN, name: str, index: int) -> Rows:
 
 @torch.no_grad()
 def operate(
-    model: InfoGAN, optimizers: dict[str, torch.optim.Adam], rows: Rows, found: Diagnosis, draw: torch.Generator
+    model: InfoGAN,
+    optimizers: Mapping[str, torch.optim.Optimizer],
+    rows: Rows,
+    found: Diagnosis,
+    draw: torch.Generator,
 ) -> None:
     """Makes the twins one category and gives the freed one to a half of the double category.
 
@@ -175,7 +180,7 @@ def _first_layer(model: InfoGAN) -> nn.Linear:
 
 
 def _forget(
-    optimizer: torch.optim.Adam, parameter: Tensor, indices: list[int], dimension: int = 0
+    optimizer: torch.optim.Optimizer, parameter: Tensor, indices: list[int], dimension: int = 0
 ) -> None:
     """Adam's moments of some rows (or columns) back to none."""
     for key in ("exp_avg", "exp_avg_sq"):

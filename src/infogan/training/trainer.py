@@ -189,10 +189,10 @@ class Trainer:
     def _set_learning_rates(self) -> None:
         """Both rates at this step: a function of the absolute step, never of how long a run is to be."""
         training = self.config.training
-        fallen = 0.0
-        if training.decay_end:
-            span = training.decay_end - training.decay_start
-            fallen = min(max((self.step - training.decay_start) / span, 0.0), 1.0)
+        if not training.decay_end:
+            return
+        span = training.decay_end - training.decay_start
+        fallen = min(max((self.step - training.decay_start) / span, 0.0), 1.0)
         factor = 1 - fallen * (1 - training.decay_to)
         rates = {
             "discriminator": training.learning_rate_discriminator,

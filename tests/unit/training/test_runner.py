@@ -19,7 +19,7 @@ from infogan.training import engine, metrics, runner
 from infogan.training.run_directory import RunDirectory
 from infogan.training.trainer import Trainer
 
-KEYS = "step images_seen seconds images_per_second loss mutual_information ceiling"
+KEYS = "step images_seen seconds images_per_second loss mutual_information ceiling terms real"
 
 
 def dataset(count: int = 40, size: int = 8) -> Dataset:

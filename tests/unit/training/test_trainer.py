@@ -74,10 +74,12 @@ def test_weights_ask_for_gradients_again_after_a_step(trainer: Trainer) -> None:
 def test_recognition_learns_nothing_from_real_images(trainer: Trainer) -> None:
     real = torch.full((8, 1, 8, 8), 0.5)
     trainer.model.train()
-    _, bounds = trainer._discriminator_losses(real)
+    _, bounds, _ = trainer._discriminator_losses(real)
     other = make_trainer(trainer.config)
     other.model.train()
-    _, same = other._discriminator_losses(torch.rand(real.shape, generator=torch.Generator().manual_seed(1)))
+    _, same, _ = other._discriminator_losses(
+        torch.rand(real.shape, generator=torch.Generator().manual_seed(1))
+    )
     assert {name: bound.item() for name, bound in bounds.items()} == {
         name: bound.item() for name, bound in same.items()
     }
@@ -402,9 +404,11 @@ def test_the_window_holds_means_in_nats(trainer: Trainer, monkeypatch: pytest.Mo
         "loss": {"discriminator": 1.5, "generator": 4.5},
         "mutual_information": {"digit": -1.5, "style": -1.5},
         "ceiling": {"digit": math.log(4)},
+        "terms": {},
     }
-    assert trainer.peek_window() == expected
-    assert trainer.take_window() == expected
+    for window in (trainer.peek_window(), trainer.take_window()):
+        assert sum(window.pop("real")["digit"]["usage"]) == pytest.approx(1, abs=1e-4)
+        assert window == expected
     assert trainer.window == {}
 
 

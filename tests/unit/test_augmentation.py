@@ -1,0 +1,121 @@
+"""Changes of images: what the policy says and nothing else, drawn anew, with gradients."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from infogan import streams
+from infogan.augmentation import augment, inverse_maps
+from infogan.config import AugmentationConfig
+
+
+def chance(step: int = 0) -> torch.Generator:
+    return streams.generator(0, "test", step)
+
+
+def dot(size: int = 33, row: int = 16, column: int = 26) -> Tensor:
+    """One bright pixel, a little blurred so that bilinear reading keeps its centre."""
+    rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    distance = (rows - row).square() + (columns - column).square()
+    return torch.exp(-distance / 8.0)[None, None]
+
+
+def centre(image: Tensor) -> tuple[float, float]:
+    """Row and column of the centre of brightness, from the image's middle."""
+    weights = image[0] / image.sum()
+    position = torch.arange(image.shape[-1]) - (image.shape[-1] - 1) / 2
+    return float((weights.sum(1) * position).sum()), float((weights.sum(0) * position).sum())
+
+
+def places(policy: AugmentationConfig, count: int = 200) -> Tensor:
+    images = augment(dot().expand(count, -1, -1, -1), policy, chance())
+    return torch.tensor([centre(image) for image in images])
+
+
+def test_nothing_is_changed_where_nothing_may_be() -> None:
+    images = torch.rand(3, 1, 28, 28, generator=chance())
+    assert torch.equal(augment(images, AugmentationConfig(), chance()), images)
+
+
+def test_rotation_keeps_the_distance_and_stays_within_its_angle() -> None:
+    found = places(AugmentationConfig(rotation=30))
+    distance, angle = found.norm(dim=1), torch.atan2(found[:, 0], found[:, 1]) * 180 / math.pi
+    assert torch.allclose(distance, torch.tensor(10.0), atol=0.1)
+    assert angle.abs().max() <= 30.5
+    assert angle.min() < -20
+    assert angle.max() > 20
+
+
+def test_shift_is_a_share_of_the_side_along_each_axis() -> None:
+    moved = places(AugmentationConfig(shift=0.1)) - torch.tensor([0.0, 10.0])
+    assert moved.abs().max() <= 3.3 + 0.1
+    assert moved.abs().amax(0).min() > 2.5
+    assert torch.corrcoef(moved.t())[0, 1].abs() < 0.3  # both axes by draws of their own
+
+
+def test_scale_goes_as_far_up_as_down() -> None:
+    distance = places(AugmentationConfig(scale=0.2)).norm(dim=1)
+    assert distance.min() == pytest.approx(8, abs=0.3)
+    assert distance.max() == pytest.approx(12, abs=0.3)
+
+
+def test_shear_moves_columns_by_rows() -> None:
+    image = dot(row=26, column=16)
+    found = torch.tensor(
+        [
+            centre(one)
+            for one in augment(image.expand(100, -1, -1, -1), AugmentationConfig(shear=0.3), chance())
+        ]
+    )
+    assert torch.allclose(found[:, 0], torch.tensor(10.0), atol=0.1)
+    assert found[:, 1].abs().max() == pytest.approx(3, abs=0.3)
+
+
+def test_flip_exchanges_left_and_right_half_of_the_time() -> None:
+    found = places(AugmentationConfig(flip=True))
+    assert torch.allclose(found[:, 1].abs(), torch.tensor(10.0), atol=0.05)
+    assert 0.35 < (found[:, 1] < 0).float().mean() < 0.65
+
+
+def test_brightness_and_contrast_keep_the_form() -> None:
+    images = torch.rand(50, 3, 8, 8, generator=chance())
+    brighter = augment(images, AugmentationConfig(brightness=0.2), chance()) - images
+    assert torch.allclose(brighter, brighter[:, :1, :1, :1].expand_as(brighter), atol=1e-6)
+    assert 0.15 < brighter.abs().max() <= 0.2
+    flatter = augment(images, AugmentationConfig(contrast=0.5), chance())
+    assert torch.allclose(flatter.mean((1, 2, 3)), images.mean((1, 2, 3)), atol=1e-5)
+    ratio = flatter.flatten(1).std(1) / images.flatten(1).std(1)
+    assert 0.5 <= ratio.min() < 0.6
+    assert 1.4 < ratio.max() <= 1.5
+
+
+def test_every_image_and_every_draw_is_changed_differently_and_repeatably() -> None:
+    policy = AugmentationConfig(rotation=15, shift=0.07, scale=0.12, shear=0.15)
+    image = dot().expand(4, -1, -1, -1)
+    once, again, other = (augment(image, policy, chance(step)) for step in (0, 0, 1))
+    assert torch.equal(once, again)
+    assert not torch.equal(once, other)
+    assert not torch.equal(once[0], once[1])
+
+
+def test_gradients_pass_through_to_the_images() -> None:
+    images = torch.rand(2, 1, 16, 16, generator=chance()).requires_grad_()
+    policy = AugmentationConfig(rotation=15, shift=0.07, scale=0.12, shear=0.15, contrast=0.1, brightness=0.1)
+    augment(images, policy, chance()).sum().backward()
+    assert images.grad is not None
+    assert images.grad[:, :, 4:12, 4:12].abs().min() > 0
+
+
+def test_what_comes_in_from_outside_repeats_the_border() -> None:
+    white = torch.ones(8, 1, 16, 16)
+    assert torch.allclose(augment(white, AugmentationConfig(rotation=45, shift=0.3), chance()), white)
+
+
+def test_ranges_of_zero_leave_the_map_as_it_is() -> None:
+    still = torch.tensor([[1.0, 0, 0], [0, 1.0, 0]]).expand(5, 2, 3)
+    draws = torch.rand(5, 8, generator=chance()) * 2 - 1
+    assert torch.allclose(inverse_maps(draws, AugmentationConfig()), still)

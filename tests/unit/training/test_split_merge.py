@@ -1,0 +1,211 @@
+"""The remedy for a stuck code: seen in the joint table, done to the rows of the networks, judged, undone."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from infogan import data, objective
+from infogan.config import Config
+from infogan.errors import ConfigError
+from infogan.model import InfoGAN
+from infogan.presets import apply_recipe, load
+from infogan.training import remedy, runner, split_merge
+from infogan.training.trainer import Trainer
+
+
+def table_of(assignments: list[tuple[int, int, float]], size: int) -> Tensor:
+    """P(c, c') of clusters (category, category of the copy, share), symmetric."""
+    joint = torch.zeros(size, size)
+    for first, second, share in assignments:
+        joint[first, second] += share / 2
+        joint[second, first] += share / 2
+    return joint
+
+
+TWINS = [(0, 0, 0.125), (1, 1, 0.125), (0, 1, 0.25), (2, 2, 0.25), (3, 3, 0.25)]
+"""Four categories: 0 and 1 share one cluster at random; 2 and 3 have clusters of their own."""
+
+
+def test_merging_twins_loses_nothing_and_merging_clusters_loses_much() -> None:
+    losses = split_merge.merge_losses(table_of(TWINS, 4))
+    assert losses[0, 1].item() == pytest.approx(0, abs=1e-6)
+    assert losses[2, 3].item() == pytest.approx(0.5 * math.log(2), abs=1e-6)
+    assert torch.isinf(losses.diagonal()).all()
+
+
+def fine_table(double: int, size: int = 4) -> Tensor:
+    """The table over sub-codes: those of `double` are two clusters, the others' are read by chance."""
+    fine = torch.zeros(2 * size, 2 * size)
+    for first, second, share in TWINS:
+        for a in (0, 1):
+            for b in (0, 1):
+                part = (share / 2 if a == b else 0) if first == second == double else share / 4
+                for i, j in ((2 * first + a, 2 * second + b), (2 * second + b, 2 * first + a)):
+                    fine[i, j] += part / 2
+    return fine
+
+
+def test_splitting_the_category_of_two_clusters_gains_what_they_hold() -> None:
+    gains = split_merge.split_gains(table_of(TWINS, 4), fine_table(double=3))
+    assert gains[3].item() == pytest.approx(0.25 * math.log(2), abs=1e-6)
+    assert gains[:3].abs().max().item() == pytest.approx(0, abs=1e-6)
+
+
+def test_a_stuck_code_is_told_from_a_healthy_one() -> None:
+    found = split_merge.diagnose(table_of(TWINS, 4), fine_table(double=3))
+    assert (set(found.twins), found.double, found.stuck) == ({0, 1}, 3, True)
+    healthy = table_of([(k, k, 0.25) for k in range(4)], 4)
+    halves = torch.ones(2, 2) / 4
+    assert not split_merge.diagnose(healthy, torch.kron(healthy, halves)).stuck
+
+
+def test_a_double_category_that_is_itself_a_twin_is_left_alone() -> None:
+    found = split_merge.diagnose(table_of(TWINS, 4), fine_table(double=0))
+    assert found.double not in found.twins
+    assert not found.stuck
+
+
+def tiny(**training: Any) -> Config:
+    config = apply_recipe(load("digits"), "robust")
+    network = config.network.model_copy(update={"width": 0.125})
+    settings = {"batch_size": 32, "remedy_start": 4, "remedy_end": 100, "remedy_every": 4} | training
+    return config.model_copy(
+        update={"network": network, "training": config.training.model_copy(update=settings)}
+    )
+
+
+def trainer(config: Config) -> Trainer:
+    dataset = data.load(config.data)
+    config = runner.resolve(config, dataset)
+    device = torch.device("cpu")
+    return Trainer(InfoGAN(config), torch.tensor(dataset.train.images), device=device, precision="float32")
+
+
+def test_the_operation_splits_by_the_sub_code_and_unites_the_twins() -> None:
+    made = trainer(tiny())
+    for _ in range(3):
+        made.advance()
+    model = made.model
+    rows = split_merge.rows_of(model, "digit", 0)
+    hidden = torch.randn(20, model.recognition.output.in_features, generator=torch.Generator().manual_seed(0))
+    layer, fine = model.recognition.output, model.recognition.subcodes
+    assert fine is not None
+    with torch.no_grad():
+        before, sub = layer(hidden), fine(hidden)
+        columns = split_merge._first_layer(model).weight[:, rows.inputs : rows.inputs + 10].clone()
+        found = split_merge.Diagnosis(twins=(1, 4), loss=0.0, double=7, gain=1.0)
+        split_merge.operate(model, made.optimizers, rows, found, torch.Generator().manual_seed(0))
+        after = layer(hidden)
+    d = rows.outputs
+    share = (sub[:, 2 * 7] - sub[:, 2 * 7 + 1]) / 2
+    assert torch.allclose(after[:, d + 7], before[:, d + 7] + share, atol=1e-5)
+    assert torch.allclose(after[:, d + 4], before[:, d + 7] - share, atol=1e-5)
+    mean = (before[:, d + 1] + before[:, d + 4]) / 2 + math.log(2)
+    assert torch.allclose(after[:, d + 1], mean, atol=1e-5)
+    others = [k for k in range(layer.out_features) if k - d not in (1, 4, 7)]
+    assert torch.equal(after[:, others], before[:, others])
+    first = split_merge._first_layer(model).weight[:, rows.inputs : rows.inputs + 10]
+    assert torch.equal(first[:, 4], columns[:, 7])
+    assert torch.equal(first[:, [0, 1, 2, 3, 5, 6, 7, 8, 9]], columns[:, [0, 1, 2, 3, 5, 6, 7, 8, 9]])
+    moments = made.optimizers["discriminator"].state[layer.weight]["exp_avg"]
+    assert not moments[[d + 1, d + 4, d + 7]].any()
+    assert moments[[d, d + 2]].any()
+    assert (
+        not made.optimizers["generator"]
+        .state[split_merge._first_layer(model).weight]["exp_avg"][:, rows.inputs + 4]
+        .any()
+    )
+
+
+@pytest.fixture
+def always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every look finds a stuck code, and a trial is short."""
+    monkeypatch.setattr(split_merge, "MARGIN", -1.0)
+    monkeypatch.setattr(remedy, "TRIAL", 6)
+
+
+def information(value: float) -> Any:
+    return lambda self, place: value
+
+
+@pytest.mark.usefixtures("always")
+@pytest.mark.parametrize("risen", [True, False])
+def test_what_did_not_help_is_undone(monkeypatch: pytest.MonkeyPatch, risen: bool) -> None:
+    made = trainer(tiny(remedy_end=4))
+    monkeypatch.setattr(remedy.Remedy, "_information", information(1.0))
+    for _ in range(3):
+        made.advance()
+    made.advance()
+    assert made.remedy.trial is not None
+    kept = {key: value.clone() for key, value in made.remedy.before.items()}
+    for _ in range(5):
+        made.advance()
+    monkeypatch.setattr(remedy.Remedy, "_information", information(2.0 if risen else 0.5))
+    made.advance()
+    assert made.remedy.trial is None
+    own = {f"before.model.{name}": value for name, value in made.model.state_dict().items()}
+    same = all(torch.equal(value, kept[name]) for name, value in own.items())
+    assert same is not risen
+    assert ("kept" if risen else "undone") in made.take_window()["notes"][-1]
+
+
+@pytest.mark.usefixtures("always")
+def test_a_run_resumed_during_a_trial_is_the_same_run() -> None:
+    config = tiny()
+    whole = trainer(config)
+    for _ in range(6):
+        whole.advance()
+    assert whole.remedy.trial is not None
+    state = whole.state()
+    model = {name: value.clone() for name, value in whole.model.state_dict().items()}
+    optimizer = {name: value.clone() for name, value in whole.optimizer_tensors().items()}
+    again = trainer(config)
+    again.restore(model, optimizer, state)
+    for one in (whole, again):
+        for _ in range(14):
+            one.advance()
+    assert whole.take_window() == again.take_window()
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, again.model.state_dict()[name]), name
+
+
+def test_learning_rates_are_a_function_of_the_absolute_step() -> None:
+    made = trainer(tiny(decay_start=2, decay_end=6, decay_to=0.5, remedy_end=0))
+    rates = []
+    for _ in range(8):
+        made.advance()
+        rates.append(made.optimizers["generator"].param_groups[0]["lr"] / 1e-3)
+    assert rates == pytest.approx([1, 1, 1, 0.875, 0.75, 0.625, 0.5, 0.5])
+
+
+def test_real_reading_finds_what_q_keeps_of_a_moved_copy() -> None:
+    made = trainer(tiny())
+    prior = made.model.latents.categorical["digit"]
+    raw = torch.zeros(40, made.model.latents.posterior_width)
+    start = split_merge.rows_of(made.model, "digit", 0).outputs
+    for row in range(40):
+        raw[row, start + (row % 20) % 10] = 50.0
+    terms = made.real.information(raw, None)
+    assert float(objective.table_information(made.real.category_table(("digit", 0)))) == pytest.approx(
+        prior.entropy, abs=1e-4
+    )
+    assert terms["real_information"].item() == pytest.approx(3 * prior.entropy, abs=1e-3)  # 2 * 2 - 1
+
+
+def test_terms_that_cannot_work_are_refused() -> None:
+    from infogan import config as configuration
+
+    config = apply_recipe(load("digits"), "robust")
+    with pytest.raises(ConfigError, match="augmentation"):
+        configuration.override(
+            config, [f"augmentation.{key}=0.0" for key in ("rotation", "shift", "scale", "shear")]
+        )
+    with pytest.raises(ConfigError, match="subcode_weight"):
+        configuration.override(config, ["subcode_weight=0.0"])
+    with pytest.raises(ConfigError, match="decay_end"):
+        configuration.override(config, ["decay_start=3000"])
