@@ -91,8 +91,8 @@ class RealReading:
     def category_table(self, place: Place) -> Float[Tensor, "k k"]:
         """P(c, c') over categories alone."""
         size = len(self.usage[place])
-        rows: Tensor = self.tables[place].unflatten(0, (size, -1)).sum(1)
-        return rows.unflatten(1, (size, -1)).sum(2)
+        table: Tensor = self.tables[place].unflatten(0, (size, -1)).sum(1).unflatten(1, (size, -1)).sum(2)
+        return table
 
     def report(self) -> dict[str, Any]:
         """By place: `usage`, and with moved copies `information_nats`, `merge` and `split`."""
