@@ -228,11 +228,14 @@ class AugmentationConfig(Section):
     flip: bool = Field(default=False, description="left and right exchanged, half of the time")
     brightness: float = Field(default=0.0, ge=0, le=1, description="added, as a share of the whole range")
     contrast: float = Field(default=0.0, ge=0, lt=1, description="factor on the distance from the mean")
+    everything: bool = Field(
+        default=True, description="D and Q see no image unchanged; False: only real images' moved copies"
+    )
 
     @property
     def active(self) -> bool:
         """Whether anything is changed at all."""
-        return any(self.model_dump().values())
+        return any(self.model_dump(exclude={"everything"}).values())
 
 
 class ObjectiveConfig(Section):

@@ -129,11 +129,11 @@ class Trainer:
     ) -> tuple[Float[Tensor, ""], dict[str, Tensor], dict[str, Tensor]]:
         """-V(D, G), the bound of each code, and the terms on real images; no gradient reaches G."""
         model, count = self.model, len(real)
-        views = [self._augmented(real, f"real-{view}") for view in range(1 + self.config.reads_real)]
+        views = self._views(real)
         with self._autocast():
             with torch.no_grad():
                 latents, codes = self._latents("discriminator", count)
-                fake = self._augmented(model.generator(latents), "fake/discriminator")
+                fake = self._shown(model.generator(latents), "fake/discriminator")
             # One pass through the trunk, but batch norm batches apart for each kind of image.
             domains: list[Domain] = ["real"] * len(views)
             features = model.trunk(torch.cat([*views, fake]), (*domains, "fake"))
@@ -148,7 +148,9 @@ class Trainer:
             terms = self.real.information(real_raw, subcodes)
         else:
             self.real.observe(real_raw)
-        loss = objective.discriminator_loss(logits[:seen], logits[seen:])
+        # Moved copies are no images of the data unless generated ones are moved alike.
+        judged = seen if self.config.augmentation.everything else count
+        loss = objective.discriminator_loss(logits[:judged], logits[seen:])
         return loss, objective.mutual_information_bound(model.latents, raw, codes), terms
 
     def _generator_losses(self) -> tuple[Float[Tensor, ""], dict[str, Tensor], dict[str, Tensor]]:
@@ -157,7 +159,7 @@ class Trainer:
         with self._autocast():
             latents, codes = self._latents("generator", self.config.training.batch_size, pairs=seeking)
             images = model.generator(latents)
-            features = model.trunk(self._augmented(images, "fake/generator"), ("fake",))
+            features = model.trunk(self._shown(images, "fake/generator"), ("fake",))
             loss = objective.generator_loss(model.discriminator(features))
             raw = model.recognition(features, ("fake",))
         terms = {}
@@ -178,11 +180,19 @@ class Trainer:
         }
         return sum(by_term[name] * term for name, term in terms.items())
 
-    def _augmented(self, images: Float[Tensor, "n c h w"], use: str) -> Float[Tensor, "n c h w"]:
-        """Each image changed by a draw of this step and use; as it is where nothing is to be changed."""
+    def _views(self, real: Float[Tensor, "n c h w"]) -> list[Float[Tensor, "n c h w"]]:
+        """Real images as D and Q see them, and behind them their moved copies where Q learns from them."""
+        views = [self._shown(real, "real-0")]
+        return [*views, self._changed(real, "real-1")] if self.config.reads_real else views
+
+    def _shown(self, images: Float[Tensor, "n c h w"], use: str) -> Float[Tensor, "n c h w"]:
+        """Images as D and Q see them: changed, where the policy says that all are."""
         policy = self.config.augmentation
-        if not policy.active:
-            return images
+        return self._changed(images, use) if policy.active and policy.everything else images
+
+    def _changed(self, images: Float[Tensor, "n c h w"], use: str) -> Float[Tensor, "n c h w"]:
+        """Each image changed by a draw of this step and use."""
+        policy = self.config.augmentation
         seed = self.config.training.seed
         return augment(images, policy, streams.generator(seed, f"augment/{use}", self.step, self.device))
 
