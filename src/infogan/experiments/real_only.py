@@ -1,0 +1,53 @@
+"""Clustering real images without a generator: the fair baseline of the recipe `robust`.
+
+The same trunk and head, the same changes, the same information between an image and its moved copy (Ji et
+al. 2019), for as many steps; only generated images are missing. Changing images is prior knowledge, and this
+shows what it does alone.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from infogan import images as edge
+from infogan import streams
+from infogan.augmentation import augment
+from infogan.config import Config
+from infogan.data import Dataset
+from infogan.model import InfoGAN
+from infogan.training.real_reading import RealReading
+
+
+def cluster_real(config: Config, dataset: Dataset) -> InfoGAN:
+    """A model whose trunk and Q learned from real images alone; its generator is as it was initialised.
+
+    Args:
+        config: with an active augmentation; its steps, batch size, rates and seed are used.
+        dataset: only its training images are used.
+    """
+    model, training = InfoGAN(config), config.training
+    reading = nn.ModuleList([model.trunk, model.recognition]).train()
+    optimizer = torch.optim.Adam(
+        reading.parameters(), lr=training.learning_rate_discriminator, betas=(training.beta1, 0.999), fused=True
+    )
+    pictures, real = torch.tensor(dataset.train.images), RealReading(model.latents, config.objective)
+    weights = config.objective
+    for step in range(training.steps):
+        chosen = streams.batch_indices(training.seed, step, training.batch_size, len(pictures))
+        batch = edge.to_float(pictures[chosen], model.table.output)
+        views = [
+            augment(batch, config.augmentation, streams.generator(training.seed, f"augment/real-{view}", step))
+            for view in (0, 1)
+        ]
+        domains = ("real", "real")
+        raw, subcodes = model.recognition.read(model.trunk(torch.cat(views), domains), domains)
+        terms = real.information(raw, subcodes)
+        gain = weights.real_information_weight * terms["real_information"]
+        if "subcode_information" in terms:
+            gain = gain + weights.subcode_weight * terms["subcode_information"]
+        optimizer.zero_grad(set_to_none=True)
+        (-gain).backward()
+        optimizer.step()
+    model.provenance = {"steps": training.steps, "images_seen": training.steps * training.batch_size}
+    return model.eval()

@@ -1,0 +1,87 @@
+"""A table of trainings: one file a row, so that a stopped experiment goes on and two shells can share one.
+
+Rows are found again by arm, seed and steps; a row of other settings is refused and never mixed in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from infogan import storage
+from infogan.config import Config
+from infogan.errors import ConfigError
+from infogan.experiments.arms import trained_to
+from infogan.training.runner import Trained
+
+Measure = Callable[[Trained], dict[str, Any]]
+
+
+def row(folder: Path, arm: str, config: Config, steps: int, measure: Measure) -> dict[str, Any]:
+    """One training's figures: read from its file, or trained, measured and written.
+
+    Args:
+        folder: of the experiment; runs lie in ARM/seed-N, rows in rows/.
+        arm: name of the variant.
+        config: of the run; its seed is the row's.
+        steps: where the training stands when it is measured.
+        measure: figures of a trained model.
+
+    Raises:
+        ConfigError: the row on disk is of another configuration.
+    """
+    seed = config.training.seed
+    path = folder / "rows" / f"{arm}-seed-{seed}-step-{steps}.json"
+    settings = config.model_dump(mode="json")
+    if path.exists():
+        found: dict[str, Any] = json.loads(path.read_text())
+        if _essence(found["config"]) != _essence(settings):
+            raise ConfigError(
+                f"{path} holds figures of other settings",
+                "the same command as before, to go on",
+                "another --out",
+            )
+        return found
+    trained = trained_to(config, steps, folder / arm / f"seed-{seed}")
+    made = {
+        "arm": arm,
+        "seed": seed,
+        "steps": steps,
+        "config": settings,
+        "machine": json.loads(trained.run.environment_path.read_text()),
+        **measure(trained),
+    }
+    storage.write_text(path, json.dumps(made, indent=1) + "\n")
+    return made
+
+
+def _essence(settings: dict[str, Any]) -> dict[str, Any]:
+    """What makes a run what it is: not where its images lie, nor how often it saves."""
+    data = {key: value for key, value in settings["data"].items() if key != "path"}
+    free = {"steps", "save_every", "sample_every", "keep", "device"}
+    training = {key: value for key, value in settings["training"].items() if key not in free}
+    return {**settings, "data": data, "training": training}
+
+
+def read_rows(folder: Path) -> list[dict[str, Any]]:
+    """All rows of an experiment, by arm, steps and seed; `config` stays in the files."""
+    found = [json.loads(path.read_text()) for path in sorted((folder / "rows").glob("*.json"))]
+    for entry in found:
+        entry.pop("config")
+    return sorted(found, key=lambda entry: (entry["arm"], entry["steps"], entry["seed"]))
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Mean over seeds with its 95 % interval by Student's t; the mean alone, thrice, for one seed."""
+    from scipy import stats  # late: it takes a good part of a second
+
+    numbers = np.asarray(values, dtype=np.float64)
+    mean = float(numbers.mean())
+    if len(numbers) < 2:
+        return mean, mean, mean
+    half = float(stats.t.ppf(0.975, len(numbers) - 1) * numbers.std(ddof=1) / np.sqrt(len(numbers)))
+    return mean, mean - half, mean + half
