@@ -21,7 +21,7 @@ from infogan.errors import ConfigError, DataError, DivergenceError, Interrupted,
 from infogan.model import InfoGAN
 from infogan.report import pictures
 from infogan.report.traversals import traversal_picture
-from infogan.training import checkpoint, engine, metrics
+from infogan.training import checkpoint, engine, health, metrics
 from infogan.training.progress import Progress
 from infogan.training.run_directory import RunDirectory
 from infogan.training.trainer import METRICS_EVERY, Trainer
@@ -164,6 +164,7 @@ class _Session:
             InfoGAN(config), torch.tensor(dataset.train.images), device=device, precision=precision
         )
         self.metrics = metrics.MetricsLog(run.metrics_path, self.progress.say)
+        self.health = health.Health()
         self.seconds = 0.0  # of training, over all sessions of the run
         self._started = self._window_started = time.perf_counter()
         self._window_step = 0
@@ -204,6 +205,8 @@ class _Session:
                 if trainer.step == self._window_step:  # images/s leaves saves and pictures out
                     self._window_started = time.perf_counter()
             self._save()
+            for text in self.health.summary():
+                self.progress.say(text)
         except Interrupted:
             signals.acknowledge()
             self._save()
@@ -239,6 +242,7 @@ class _Session:
         # A run that has ended keeps its last line, which may be off the grid.
         if self.trainer.step < self.steps:
             metrics.truncate(self.run.metrics_path, self.trainer.step, METRICS_EVERY)
+        self.health = health.replay(metrics.read(self.run.metrics_path))
         self.progress.say(f"going on from {found.path.name}")
 
     def _log(self) -> None:
@@ -259,10 +263,11 @@ class _Session:
             **(trainer.take_window() if on_grid else trainer.peek_window()),
         }
         self._window_started, self._window_step = now, trainer.step
-        self.metrics.append(line)
+        told = self.health.see(line)
+        self.metrics.append({**line, "health": self.health.active})
         self.progress.update(line)
-        for note in line.get("notes", ()):
-            self.progress.say(note)
+        for text in [*line.get("notes", ()), *told]:
+            self.progress.say(text)
 
     def _elapsed(self) -> float:
         return self.seconds + time.perf_counter() - self._started

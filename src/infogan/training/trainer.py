@@ -33,9 +33,11 @@ from infogan.networks import Domain
 from infogan.training import engine
 from infogan.training.real_reading import RealReading
 from infogan.training.remedy import Remedy
+from infogan.training.variance import pixel_variance
 
 _LOSS_LIMIT = 1e3  # nats; a healthy adversarial loss stays below 20
 METRICS_EVERY = 20
+VARIANCE_EVERY = 100  # a multiple of METRICS_EVERY: it stands on the line of its step
 _TERMS = ("real_information", "subcode_information", "mode_seeking")
 
 
@@ -127,7 +129,7 @@ class Trainer:
     def _discriminator_losses(
         self, real: Float[Tensor, "n c h w"]
     ) -> tuple[Float[Tensor, ""], dict[str, Tensor], dict[str, Tensor]]:
-        """-V(D, G), the bound of each code, and the terms on real images; no gradient reaches G."""
+        """-V(D, G), the bounds, and the terms on real images with mean D(x) and D(G); none moves G."""
         model, count = self.model, len(real)
         views = self._views(real)
         with self._autocast():
@@ -151,6 +153,8 @@ class Trainer:
         # Moved copies are no images of the data unless generated ones are moved alike.
         judged = seen if self.config.augmentation.everything else count
         loss = objective.discriminator_loss(logits[:judged], logits[seen:])
+        scores = logits.detach().float().sigmoid()
+        terms |= {"scores.real": scores[:judged].mean(), "scores.fake": scores[seen:].mean()}
         return loss, objective.mutual_information_bound(model.latents, raw, codes), terms
 
     def _generator_losses(self) -> tuple[Float[Tensor, ""], dict[str, Tensor], dict[str, Tensor]]:
@@ -178,7 +182,7 @@ class Trainer:
             "real_information": weights.real_information_weight,
             "subcode_information": weights.subcode_weight,
         }
-        return sum(by_term[name] * term for name, term in terms.items())
+        return sum(weight * terms[name] for name, weight in by_term.items() if name in terms)
 
     def _views(self, real: Float[Tensor, "n c h w"]) -> list[Float[Tensor, "n c h w"]]:
         """Real images as D and Q see them, and behind them their moved copies where Q learns from them."""
@@ -274,7 +278,10 @@ class Trainer:
     # --- what is reported ------------------------------------------------------------------------------
 
     def take_window(self) -> dict[str, Any]:
-        """Means over the steps since the last call: `loss`, `mutual_information`, `ceiling` in nats."""
+        """Means over the steps since the last call: `loss`, `mutual_information`, `ceiling` in nats.
+
+        And `scores`, the mean D(x) and D(G); every `VARIANCE_EVERY` steps the `variance` of images.
+        """
         steps = self.window.pop("steps")
         means = {name: total / steps for name, total in self.window.items()}
         self.window, notes, self.notes = {}, self.notes, []
@@ -290,12 +297,15 @@ class Trainer:
 
     def _report(self, means: Mapping[str, float]) -> dict[str, Any]:
         priors = self.model.latents.priors
+        looked = self.step % VARIANCE_EVERY == 0
         return {
             "loss": {name: means[f"loss.{name}"] for name in ("discriminator", "generator")},
             "mutual_information": {name: means[f"mutual_information.{name}"] for name in priors},
             "ceiling": {name: prior.entropy for name, prior in priors.items() if prior.discrete},
             "terms": {name: means[name] for name in _TERMS if name in means},
             "real": self.real.report(),
+            "scores": {name: means[f"scores.{name}"] for name in ("real", "fake")},
+            **({"variance": pixel_variance(self.model, self.images)} if looked else {}),
         }
 
     # --- what a resumed run must find again ------------------------------------------------------------

@@ -19,7 +19,7 @@ from infogan.training import engine, metrics, runner
 from infogan.training.run_directory import RunDirectory
 from infogan.training.trainer import Trainer
 
-KEYS = "step images_seen seconds images_per_second loss mutual_information ceiling terms real"
+KEYS = "step images_seen seconds images_per_second loss mutual_information ceiling terms real scores health"
 
 
 def dataset(count: int = 40, size: int = 8) -> Dataset:
@@ -44,6 +44,7 @@ def test_metrics_lines_are_as_documented(tiny_config: Config, tmp_path: Path) ->
         assert " ".join(line) == KEYS
         assert set(line["loss"]) == {"discriminator", "generator"}
         assert set(line["mutual_information"]) == {"digit", "style"}
+        assert set(line["scores"]) == {"real", "fake"} and line["health"] == []
         assert line["ceiling"] == {"digit": math.log(4)}  # a continuous code has none
         assert line["images_seen"] == line["step"] * 8
         assert line["images_per_second"] > 0
