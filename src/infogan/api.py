@@ -108,6 +108,7 @@ def train(  # noqa: PLR0913 - what the command takes
     codes: str | Mapping[str, Any] | None = None,
     steps: int | None = None,
     seed: int | None = None,
+    seeds: int = 1,
     settings: Sequence[str] = (),
 ) -> InfoGAN:
     """Trains a model and gives it back; everything is kept in a run directory.
@@ -120,6 +121,7 @@ def train(  # noqa: PLR0913 - what the command takes
         codes: as in `configure`.
         steps: one D and one G update each.
         seed: decides everything random.
+        seeds: how many to train, from `seed` on; all but the best are dropped on the way, without labels.
         settings: "KEY=VALUE" texts, as `--set` takes them.
 
     Raises:
@@ -131,20 +133,28 @@ def train(  # noqa: PLR0913 - what the command takes
         "folder" if isinstance(source, np.ndarray) else source,
         data=data, recipe=recipe, codes=codes, settings=[*shorthand, *settings],
     )  # fmt: skip
-    return train_config(config, out=out, images=images).model
+    return train_config(config, out=out, images=images, seeds=seeds).model
 
 
 def train_config(
-    config: Config, *, out: str | Path | None = None, images: np.ndarray | None = None
+    config: Config,
+    *,
+    out: str | Path | None = None,
+    images: np.ndarray | None = None,
+    seeds: int = 1,
 ) -> Trained:
     """`train` with a whole configuration; gives the run and the data beside the model."""
-    from infogan.training import runner
+    from infogan.training import runner, several_seeds
     from infogan.training.run_directory import RunDirectory, next_free
 
+    several_seeds.check(config, seeds)
     dataset = data.load(config.data) if images is None else data.from_array(images, config.data)
     config = runner.resolve(config, dataset)
     path = next_free(Path("runs"), config.preset) if out is None else Path(out)
-    return runner.train(config, dataset, RunDirectory.create(path))
+    run = RunDirectory.create(path, seeds=seeds > 1)
+    if seeds > 1:
+        return several_seeds.train(config, dataset, run, seeds)
+    return runner.train(config, dataset, run)
 
 
 def resume(run: str | Path, *, settings: Sequence[str] = (), override: bool = False) -> InfoGAN:
@@ -160,11 +170,13 @@ def resume(run: str | Path, *, settings: Sequence[str] = (), override: bool = Fa
 
 def resume_run(run: str | Path, *, settings: Sequence[str] = (), override: bool = False) -> Trained:
     """`resume`, with the run and the data beside the model."""
-    from infogan.training import runner
-    from infogan.training.run_directory import RunDirectory
+    from infogan.training import runner, several_seeds
+    from infogan.training.run_directory import RunDirectory, has_seeds
 
-    return runner.resume(
-        RunDirectory.open(Path(run)),
+    directory = RunDirectory.open(Path(run))
+    go_on = several_seeds.resume if has_seeds(directory.path) else runner.resume
+    return go_on(
+        directory,
         lambda config: data.load(config.data),
         settings=settings,
         allow_changes=override,

@@ -95,7 +95,7 @@ def _train(arguments: argparse.Namespace) -> None:
     if arguments.dry_run:
         print(config.to_toml(chosen), end="")
         return
-    _print_result(api.train_config(chosen, out=arguments.out))
+    _print_result(api.train_config(chosen, out=arguments.out, seeds=arguments.seeds))
 
 
 def _resume(arguments: argparse.Namespace) -> None:
@@ -256,6 +256,13 @@ def _positive(text: str) -> int:
     return value
 
 
+def _up_to_100(text: str) -> int:
+    value = _positive(text)
+    if value > 100:
+        raise argparse.ArgumentTypeError(f"{value} is too many: expected 1 to 100")
+    return value
+
+
 def _numbers(text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
@@ -291,6 +298,10 @@ def _add_training(command: Callable[[str, Command, str], argparse.ArgumentParser
     train.add_argument("--recipe", help="how to train (paper: appendix C of the paper)")
     train.add_argument("--steps", type=_whole, metavar="N", help="one D and one G update each")
     train.add_argument("--seed", type=_whole, metavar="N", help="decides everything random")
+    train.add_argument(
+        "--seeds", type=_up_to_100, default=1, metavar="N",
+        help="train N seeds, dropping the worst on the way, and keep the best (1 to 100)",
+    )  # fmt: skip
     train.add_argument("--size", type=_whole, metavar="N", help="height and width of the images, 8 to 256")
     train.add_argument("--codes", metavar="CODES", help='for example "digit:10 rotation:u width:u"')
     train.add_argument("--config", type=Path, metavar="FILE", help="a TOML file, as --dry-run prints it")

@@ -11,6 +11,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -284,6 +285,11 @@ class TrainingConfig(Section):
     remedy_end: int = Field(default=0, ge=0, le=_MOST_STEPS, description="the last such step; 0: never")
     remedy_every: int = Field(default=100, ge=1, le=_MOST_STEPS)
     seed: int = Field(default=0, ge=0, lt=2**63)
+    seeds_drop: tuple[Annotated[_Int, Field(ge=1, le=_MOST_STEPS)], ...] = Field(
+        default=(1_000, 1_500),
+        strict=False,  # TOML's lists are no tuples
+        description="with --seeds: steps where the worse half is dropped; at the last, all but the best",
+    )
     ema_decay: float = Field(default=0.0, ge=0, lt=1, description="of the generator's weights; 0: no EMA")
     ema_start: int = Field(default=0, ge=0, le=_MOST_STEPS, description="step from which the EMA follows")
     save_every: int = Field(default=500, ge=1, le=_MOST_STEPS)
@@ -291,6 +297,13 @@ class TrainingConfig(Section):
     sample_every: int = Field(default=500, ge=1, le=_MOST_STEPS)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")
+
+    @field_validator("seeds_drop")
+    @classmethod
+    def _rising(cls, steps: tuple[int, ...]) -> tuple[int, ...]:
+        if any(later <= sooner for sooner, later in pairwise(steps)):
+            raise ValueError("steps in rising order, each once, as in [1000, 1500]")
+        return steps
 
 
 class Config(Section):

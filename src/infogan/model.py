@@ -194,7 +194,7 @@ class InfoGAN(nn.Module):
         path = Path(path)
         folder = path / "model" if (path / "model").is_dir() else path
         if not (folder / "model.safetensors").is_file():
-            stopped = (path / "checkpoints").is_dir()
+            stopped = (path / "checkpoints").is_dir() or (path / "selection.json").is_file()
             raise UsageError(
                 f"{path} holds no model"
                 + (" yet: its training has not ended or been stopped" if stopped else ""),

@@ -25,7 +25,7 @@ COMMANDS = {
     "sample": ["--count", "--out", "--seed", "--weights"],
     "train": [
         "--codes", "--config", "--data", "--device", "--dry-run", "--out",
-        "--precision", "--recipe", "--seed", "--set", "--size", "--steps",
+        "--precision", "--recipe", "--seed", "--seeds", "--set", "--size", "--steps",
     ],
     "traverse": ["--code", "--out", "--rows", "--seed", "--values", "--weights"],
 }  # fmt: skip

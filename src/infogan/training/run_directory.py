@@ -39,14 +39,19 @@ class RunDirectory:
         self.path = Path(path)
 
     @classmethod
-    def create(cls, path: str | Path) -> RunDirectory:
+    def create(cls, path: str | Path, *, seeds: bool = False) -> RunDirectory:
         """A new run in a folder that does not exist yet or is empty, with the folders it needs inside.
+
+        Args:
+            path: RUN.
+            seeds: whether it is of several seeds: runs in seeds/ then stand where checkpoints would.
 
         Raises:
             UsageError: the folder holds a run or something else, or `path` is a file.
             StorageError: it cannot be made.
         """
         run = cls(path)
+        inside = run.seeds if seeds else run.checkpoints
         if run.path.exists() and not run.path.is_dir():
             raise UsageError(f"{path} is a file", "a new or empty folder for the run", "another --out")
         with storage.writing(run.path, 0):
@@ -60,9 +65,9 @@ class RunDirectory:
             try:
                 held = next(iter(sorted(run.path.iterdir())), None)
                 if held is None:
-                    run.checkpoints.mkdir()  # exclusive: of two processes that found it empty one goes on
+                    inside.mkdir()  # exclusive: of two processes that found it empty one goes on
             except FileExistsError:
-                held = run.checkpoints
+                held = inside
             if held is not None:
                 raise UsageError(
                     f"{path} is not empty: it holds {held.name!r}", "a new or empty folder", "another --out"
@@ -127,6 +132,16 @@ class RunDirectory:
     def checkpoints(self) -> Path:
         """The folder of checkpoints."""
         return self.path / "checkpoints"
+
+    @property
+    def seeds(self) -> Path:
+        """The folder of runs, one a seed, where the run is of several seeds."""
+        return self.path / "seeds"
+
+    @property
+    def selection_path(self) -> Path:
+        """selection.json: which seed was dropped when and why; only where the run is of several seeds."""
+        return self.path / "selection.json"
 
     @property
     def model(self) -> Path:
@@ -202,8 +217,9 @@ class RunDirectory:
             with storage.writing(path, 0):
                 self._claim(descriptor)
                 storage.clear_leftovers(self.path)
-                if self.checkpoints.is_dir():
-                    storage.clear_leftovers(self.checkpoints)
+                for inside in (self.checkpoints, self.seeds):
+                    if inside.is_dir():
+                        storage.clear_leftovers(inside)
             try:
                 yield
             finally:
@@ -229,10 +245,15 @@ class RunDirectory:
 
 
 def is_run(path: Path) -> bool:
-    """Whether a folder is a run's: it has a configuration and a folder of checkpoints."""
+    """Whether a folder is a run's: it has a configuration, and checkpoints or a selection among seeds."""
     run = RunDirectory(path)
-    # Unlike pathlib's, these two answer False for a folder that may not be looked into.
-    return os.path.isfile(run.config_path) and os.path.isdir(run.checkpoints)
+    # Unlike pathlib's, these answer False for a folder that may not be looked into.
+    return os.path.isfile(run.config_path) and (os.path.isdir(run.checkpoints) or has_seeds(path))
+
+
+def has_seeds(path: Path) -> bool:
+    """Whether a folder is that of a run of several seeds."""
+    return os.path.isfile(RunDirectory(path).selection_path)
 
 
 def next_free(parent: str | Path, preset: str) -> Path:

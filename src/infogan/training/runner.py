@@ -89,7 +89,7 @@ def train(
     """
     with run.lock():
         run.write_config(config)
-        with _resumable(run):
+        with resumable(run):
             return Trained(_Session(config, dataset, run, progress).run_to_end(), run, dataset)
 
 
@@ -114,10 +114,10 @@ def resume(
         ConfigError: a setting that changes the result, without `allow_changes`.
         StorageError: every checkpoint is damaged.
     """
-    with run.lock(), _resumable(run):
+    with run.lock(), resumable(run):
         before = configuration.read(run.config_path)
         config = configuration.override(before, settings)
-        _check_changes(before, config, allow_changes)
+        check_changes(before, config, allow_changes)
         dataset = load_data(config)
         session = _Session(config, dataset, run, progress)
         session.restore(allow_changes)
@@ -127,7 +127,7 @@ def resume(
 
 
 @contextmanager
-def _resumable(run: RunDirectory) -> Iterator[None]:
+def resumable(run: RunDirectory) -> Iterator[None]:
     """Whoever is interrupted in the block is told of the run that can be gone on with."""
     try:
         yield
@@ -136,7 +136,8 @@ def _resumable(run: RunDirectory) -> Iterator[None]:
         raise
 
 
-def _check_changes(before: Config, after: Config, allowed: bool) -> None:
+def check_changes(before: Config, after: Config, allowed: bool) -> None:
+    """Raises ConfigError if a run that goes on as `after` would be another, unless that is `allowed`."""
     changed = configuration.changes(before, after)
     closed = {key: pair for key, pair in changed.items() if key not in FREE_KEYS}
     if closed and not allowed:
