@@ -158,9 +158,10 @@ def test_the_score_is_what_the_metrics_say(tmp_path: Path) -> None:
 def test_a_score_is_the_sum_over_places_and_the_mean_over_100_steps(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     lines = [
-        {"step": step, "real": {"kind[0]": {"information_nats": step / 100}, "kind[1]": {"information_nats": 1}}}
+        {"step": step, "real": {f"kind[{i}]": {"information_nats": nats} for i, nats in enumerate(both)}}
         for step in range(20, 221, 20)
-    ]  # fmt: skip
+        if (both := (step / 100, 1))
+    ]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert several_seeds.real_information(path, 200) == pytest.approx(2.6)  # 120, 140, 160, 180, 200
     assert several_seeds.real_information(path, 40) == pytest.approx(1.3)
@@ -265,7 +266,7 @@ PLACES = {
     "the first decision": (several_seeds, "real_information", lambda path, _: path.parent.name == "seed-2"),
     "what the first decision says": (several_seeds, "_by_text", lambda values: True),
     "a step of the best alone": (Trainer, "advance", in_step(31, 1)),
-    "the last picture": (pictures, "sample_grid", lambda _: True),
+    "the first picture": (pictures, "sample_grid", lambda _: True),
 }
 
 
@@ -285,9 +286,7 @@ def test_an_interruption_changes_nothing(
     path = tmp_path / "run"
     owner, name, when = PLACES[place]
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(
-            owner, name, once(lambda: os.kill(os.getpid(), number), when, getattr(owner, name))
-        )
+        patched.setattr(owner, name, once(lambda: os.kill(os.getpid(), number), when, getattr(owner, name)))
         assert begin(path) == code
     told = capsys.readouterr().err
     assert f"to go on: infogan resume {path}\n" in told and "Traceback" not in told
@@ -296,12 +295,12 @@ def test_an_interruption_changes_nothing(
     assert weights(path) == weights(finished)
 
 
-class Crash(Exception):
+class CrashError(Exception):
     """What no part of the program knows."""
 
 
 def crash() -> None:
-    raise Crash
+    raise CrashError
 
 
 CRASHES = {
@@ -323,7 +322,7 @@ def test_a_crash_between_two_writes_changes_nothing(
     owner, name, when = CRASHES[place]
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(owner, name, once(crash, when, getattr(owner, name)))
-        with pytest.raises(Crash):
+        with pytest.raises(CrashError):
             begin(path)
     assert run("resume", path) == 0
     assert selection(path) == selection(finished)
