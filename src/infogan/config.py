@@ -181,7 +181,7 @@ class Section(BaseModel):
 class DataConfig(Section):
     """Where the images come from, and how they are brought to one form."""
 
-    source: str = Field(description="a name in the registry of infogan.data: mnist, mnist-5k, digits, folder")
+    source: str = Field(description="a name in the registry of infogan.data: mnist, digits, folder, ...")
     path: str | None = Field(default=None, description="a file or folder; None: a cache or a package")
     size: int | None = Field(default=None, ge=8, le=256, description="height and width in pixels")
     channels: Literal[1, 3, 4] | None = Field(default=None, description="None: as the source has it")

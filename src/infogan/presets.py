@@ -181,6 +181,15 @@ def _digit_codes() -> LatentsConfig:
     )
 
 
+def _type_codes() -> dict[str, Code]:
+    """One Cat(10) and two Unif(-1, 1), of images whose factors nobody has named."""
+    return {
+        "type": Categorical(10),
+        "style1": Uniform(info_weight=CONTINUOUS_WEIGHT),
+        "style2": Uniform(info_weight=CONTINUOUS_WEIGHT),
+    }
+
+
 @preset("mnist")
 def mnist() -> Config:
     """MNIST, appendix C.1: 60,000 digits, Cat(10) and two Unif(-1, 1). Expect 2.2 of 2.3 nats or more."""
@@ -189,6 +198,22 @@ def mnist() -> Config:
         data=DataConfig(source="mnist", size=28, channels=1),
         latents=_digit_codes(),
         network=NetworkConfig(architecture="mnist"),
+    )
+
+
+@preset("fashion-mnist")
+def fashion_mnist() -> Config:
+    """Fashion-MNIST (Xiao et al. 2017): beyond the paper, with MNIST's networks, one Cat(10) and two Unif(-1, 1).
+
+    Unsupervised accuracy elsewhere: ClusterGAN 61.2 +- 2.3 %.
+    """
+    base = mnist()
+    return base.model_copy(
+        update={
+            "preset": "fashion-mnist",
+            "data": base.data.model_copy(update={"source": "fashion-mnist"}),
+            "latents": LatentsConfig(noise=62, codes=_type_codes()),
+        }
     )
 
 
@@ -222,13 +247,7 @@ def folder() -> Config:
     return Config(
         preset="folder",
         data=DataConfig(source="folder"),
-        latents=LatentsConfig(
-            codes={
-                "type": Categorical(10),
-                "style1": Uniform(info_weight=CONTINUOUS_WEIGHT),
-                "style2": Uniform(info_weight=CONTINUOUS_WEIGHT),
-            }
-        ),
+        latents=LatentsConfig(codes=_type_codes()),
     )
 
 

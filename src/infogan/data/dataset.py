@@ -83,12 +83,15 @@ class Dataset:
         train: what is trained on.
         test: what measurements are made on; no image of it is trained on.
         skipped: files of the source that could not be read, with reasons.
+        handwriting: whether the images are strokes, white on black, so that slant, width and thickness mean
+            something. Only for measuring.
     """
 
     name: str
     train: Split
     test: Split
     skipped: tuple[Skipped, ...] = ()
+    handwriting: bool = False
 
     @cached_property
     def fingerprint(self) -> str:

@@ -9,7 +9,7 @@ from infogan.data.dataset import Found, Split
 from infogan.data.registry import source
 
 
-@source("digits", held_out=297, takes_path=False)
+@source("digits", held_out=297, takes_path=False, handwriting=True)
 def digits(config: DataConfig) -> Found:
     """1,797 real handwritten digits, 8x8 gray, inside scikit-learn.
 

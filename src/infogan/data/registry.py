@@ -35,6 +35,7 @@ class Source:
         read: finds the images.
         held_out: test images by default, a count (int) or a share (float); None: the source has its own.
         takes_path: whether `data.path` means something to it.
+        handwriting: whether its images are strokes, white on black.
     """
 
     name: str
@@ -42,13 +43,14 @@ class Source:
     read: Read
     held_out: int | float | None
     takes_path: bool
+    handwriting: bool = False
 
 
 _SOURCES: dict[str, Source] = {}
 
 
 def source(
-    name: str, *, held_out: int | float | None = 0.1, takes_path: bool = True
+    name: str, *, held_out: int | float | None = 0.1, takes_path: bool = True, handwriting: bool = False
 ) -> Callable[[Read], Read]:
     """Registers a function from a configuration to images as the source `name`.
 
@@ -57,6 +59,7 @@ def source(
         held_out: how many images make the test split by default, a count (int) or a share (float); None: the
             source has test images of its own, and returns them.
         takes_path: False: a `data.path` is refused, because the source would ignore it.
+        handwriting: True: the images are strokes, white on black, and are measured as such.
     """
 
     def register(read: Read) -> Read:
@@ -65,7 +68,7 @@ def source(
         if not read.__doc__:
             raise ValueError(f"the source {name!r} has no docstring; its first line is what users read")
         summary = read.__doc__.strip().splitlines()[0]
-        _SOURCES[name] = Source(name, summary, read, held_out, takes_path)
+        _SOURCES[name] = Source(name, summary, read, held_out, takes_path, handwriting)
         return read
 
     return register
@@ -128,7 +131,7 @@ def _prepare(entry: Source, found: Found, config: DataConfig) -> Dataset:
             "one number for all",
             "--set data.channels=1, to make all gray",
         )
-    return Dataset(entry.name, train, test, found.skipped)
+    return Dataset(entry.name, train, test, found.skipped, entry.handwriting)
 
 
 def _import_all() -> None:
