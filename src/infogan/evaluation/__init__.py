@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from infogan.errors import DivergenceError, UsageError
 from infogan.evaluation import registry
-from infogan.evaluation.clustering import measurable, model_clustering, place_name
+from infogan.evaluation.clustering import measurable, model_clustering
 from infogan.evaluation.fresh_recognition import Budget, fit_recognition
+from infogan.evaluation.reading import place_name
 from infogan.evaluation.subject import Progress, Subject, silent
 from infogan.model import InfoGAN, Weights
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
+from torch import Tensor
 
 from infogan import images as edge
 from infogan import streams
@@ -17,11 +18,11 @@ from infogan.evaluation.clustering import (
     choose,
     measurable,
     model_clustering,
-    place_name,
     read_assignments,
     score,
     subject_labels,
 )
+from infogan.evaluation.reading import place_name
 from infogan.evaluation.registry import metric
 from infogan.evaluation.subject import Subject, train_images
 from infogan.model import InfoGAN
@@ -83,6 +84,23 @@ def untrained(config: Config, images: UInt8[np.ndarray, "n h w c"], *, seed: int
     return model.eval()
 
 
+def untrained_model(subject: Subject) -> InfoGAN:
+    """`untrained` for the model that is judged. Ask for it by `subject.once`."""
+    model = subject.model
+    return untrained(model.config, subject.once(train_images), seed=subject.seed).to(model.device)
+
+
+def untrained_reading_of_train(subject: Subject) -> Float[Tensor, "n outputs"]:
+    """Raw outputs of the untrained Q for `train_images`. Ask for it by `subject.once`."""
+    return subject.once(untrained_model).recognise(subject.once(train_images), domain="real")
+
+
+def untrained_reading_of_test(subject: Subject) -> Float[Tensor, "n outputs"]:
+    """Raw outputs of the untrained Q for all test images. Ask for it by `subject.once`."""
+    assert subject.dataset is not None
+    return subject.once(untrained_model).recognise(subject.dataset.test.images, domain="real")
+
+
 def _flat(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n pixels"]:
     return (images.reshape(len(images), -1) / np.float32(255)).astype(np.float32)
 
@@ -97,8 +115,10 @@ def _metric(subject: Subject) -> dict[str, Any]:
     assigned, seen = kmeans(train, test, subject.once(model_clustering).categories)
     by_kmeans = score(assigned, labels, seed=seed, stream="kmeans")
 
-    blank = untrained(subject.model.config, train, seed=seed).to(subject.model.device)
-    candidates = read_assignments(blank.latents, blank.recognise(train), blank.recognise(test))
+    blank = subject.once(untrained_model)
+    candidates = read_assignments(
+        blank.latents, subject.once(untrained_reading_of_train), subject.once(untrained_reading_of_test)
+    )
     place = choose(candidates, labels)
     by_untrained = score(candidates[place], labels, seed=seed, stream="untrained")
     return {

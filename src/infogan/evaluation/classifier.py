@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from infogan import images as edge
 from infogan import streams
+from infogan.evaluation.subject import Subject
 
 _BATCH = 128
 _EPOCHS = 12
@@ -59,15 +60,22 @@ class Classifier(nn.Module):
         logits: Tensor = self.layers(edge.to_float(images, "tanh"))
         return logits
 
-    @torch.inference_mode()
     def predict(self, images: UInt8[np.ndarray, "n h w c"]) -> Int[np.ndarray, " n"]:
         """The most probable class of each image."""
+        return np.asarray(self.classes[self._read(images, self.layers).argmax(1)])
+
+    def features(self, images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n 128"]:
+        """The hidden layer before the logits, after its ReLU."""
+        return self._read(images, nn.Sequential(*list(self.layers)[:-1]))
+
+    @torch.inference_mode()
+    def _read(self, images: UInt8[np.ndarray, "n h w c"], layers: nn.Sequential) -> np.ndarray:
         device = next(self.parameters()).device
-        parts = [np.zeros(0, dtype=np.int64)]
-        for start in range(0, len(images), _READ_BATCH):
+        parts = []
+        for start in range(0, max(len(images), 1), _READ_BATCH):
             part = torch.from_numpy(np.ascontiguousarray(images[start : start + _READ_BATCH]))
-            parts.append(self(part.to(device)).argmax(1).cpu().numpy())
-        return np.asarray(self.classes[np.concatenate(parts)])
+            parts.append(layers(edge.to_float(part.to(device), "tanh")).cpu().numpy())
+        return np.concatenate(parts)
 
 
 def train_classifier(
@@ -99,6 +107,15 @@ def train_classifier(
             torch.autograd.backward(loss)
             optimiser.step()
     return model.eval()
+
+
+def subject_classifier(subject: Subject) -> Classifier:
+    """The classifier of the subject's labelled training images. Ask for it by `subject.once`."""
+    dataset = subject.dataset
+    assert dataset is not None and dataset.train.labels is not None
+    return train_classifier(
+        dataset.train.images, dataset.train.labels, seed=subject.seed, device=subject.model.device
+    )
 
 
 def _batches(count: int, steps: int, seed: int) -> tuple[Int[Tensor, " batch"], ...]:

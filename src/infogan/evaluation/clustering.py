@@ -17,16 +17,14 @@ from torch import Tensor
 
 from infogan.config import Categorical
 from infogan.errors import DataError
+from infogan.evaluation.reading import Place, place_name, reading_of_test, reading_of_train
 from infogan.evaluation.registry import metric
 from infogan.evaluation.resampling import bootstrap_interval, numpy_generator
-from infogan.evaluation.subject import Subject, train_images, train_subset
+from infogan.evaluation.subject import Subject, train_subset
 from infogan.latents import Latents
 
 UNMATCHED = -1
 """The class of a category that a one-to-one matching leaves over."""
-
-Place = tuple[str, int]
-"""A categorical code and which of its dimensions."""
 
 
 @dataclass(frozen=True)
@@ -245,20 +243,12 @@ def subject_labels(subject: Subject) -> Labels:
 
 def model_clustering(subject: Subject) -> ModelClustering:
     """The model's best categorical code and its score. Ask for it by `subject.once`."""
-    assert subject.dataset is not None
     model, labels = subject.model, subject.once(subject_labels)
-    train = model.recognise(subject.once(train_images), domain="real")
-    test = model.recognise(subject.dataset.test.images, domain="real")
+    train, test = subject.once(reading_of_train), subject.once(reading_of_test)
     candidates = read_assignments(model.latents, train, test)
     place = choose(candidates, labels)
     figures = score(candidates[place], labels, seed=subject.seed, stream="model")
     return ModelClustering(place, candidates[place].categories, figures)
-
-
-def place_name(place: Place, latents: Latents) -> str:
-    """The code's name, with the dimension behind it where the code has several: shape[1]."""
-    name, dimension = place
-    return name if latents.priors[name].code.dim == 1 else f"{name}[{dimension}]"
 
 
 @metric("clustering")

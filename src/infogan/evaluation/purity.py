@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Int, UInt8
 
 from infogan.config import Categorical
-from infogan.evaluation.classifier import train_classifier
-from infogan.evaluation.clustering import UNMATCHED, ModelClustering, Place, measurable, model_clustering
+from infogan.evaluation.classifier import subject_classifier
+from infogan.evaluation.clustering import UNMATCHED, ModelClustering, measurable, model_clustering
+from infogan.evaluation.reading import Place
 from infogan.evaluation.registry import metric
 from infogan.evaluation.resampling import LEVEL, RESAMPLES, numpy_generator
 from infogan.evaluation.subject import Subject
@@ -72,10 +73,8 @@ def purity(
 def _predictions(subject: Subject, found: ModelClustering) -> tuple[Int[np.ndarray, "categories n"], float]:
     """The classes of generated images by category, and the classifier's own accuracy on test images."""
     dataset = subject.dataset
-    assert dataset is not None and dataset.train.labels is not None and dataset.test.labels is not None
-    classifier = train_classifier(
-        dataset.train.images, dataset.train.labels, seed=subject.seed, device=subject.model.device
-    )
+    assert dataset is not None and dataset.test.labels is not None
+    classifier = subject.once(subject_classifier)
     count = max(1, min(subject.samples // found.categories, _MOST_PER_CATEGORY))
     predicted = [
         classifier.predict(

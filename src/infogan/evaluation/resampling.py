@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -51,7 +52,43 @@ def bootstrap_interval(
         generator: of the resamples.
         limits: the range of the figure, to which the interval is cut.
     """
-    measured = float(figure(table))
-    resampled = figure(resample_tables(table, generator))
+    return centred_interval(float(figure(table)), figure(resample_tables(table, generator)), limits)
+
+
+def centred_interval(
+    measured: float, resampled: Float[np.ndarray, " resamples"], limits: tuple[float, float]
+) -> list[float]:
+    """The 95 % percentile interval [low, high], moved by the mean of the resamples minus the figure.
+
+    Args:
+        measured: the figure; the interval always holds it.
+        resampled: the figure of each bootstrap sample.
+        limits: the range of the figure, to which the interval is cut.
+    """
     low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) - (resampled.mean() - measured)
     return [max(limits[0], min(float(low), measured)), min(limits[1], max(float(high), measured))]
+
+
+def mean_interval(
+    values: Float[np.ndarray, " n"], limits: tuple[float, float] = (-math.inf, math.inf)
+) -> list[float]:
+    """The 95 % interval [low, high] of the mean of independent values, 2 or more, by its standard error."""
+    return ratio_interval(values, np.ones_like(values), limits)
+
+
+def ratio_interval(
+    above: Float[np.ndarray, " n"],
+    below: Float[np.ndarray, " n"],
+    limits: tuple[float, float] = (-math.inf, math.inf),
+) -> list[float]:
+    """The 95 % interval [low, high] of a ratio of two means over the same n cases (delta method).
+
+    Args:
+        above: of each case, 2 or more cases.
+        below: of each case; their mean is not 0.
+        limits: the range of the figure, to which the interval is cut.
+    """
+    ratio = float(above.mean() / below.mean())
+    error = float((above - ratio * below).std(ddof=1) / math.sqrt(len(above)) / abs(below.mean()))
+    low, high = ratio - NORMAL_QUANTILE * error, ratio + NORMAL_QUANTILE * error
+    return [max(limits[0], low), min(limits[1], high)]

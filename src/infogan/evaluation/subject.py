@@ -55,13 +55,18 @@ class Subject:
         return cast(Made, self._made[make])
 
 
-def train_subset(count: int, seed: int) -> Int[np.ndarray, " n"]:
-    """Indices, in order, of at most TRAIN_IMAGES of `count` training images, drawn without replacement.
+def drawn_subset(count: int, most: int, *, seed: int, stream: str) -> Int[np.ndarray, " n"]:
+    """Indices, in order, of at most `most` of `count` images, drawn without replacement.
 
     Drawn, and not the first ones: many sets lie sorted by label.
     """
-    order = torch.randperm(count, generator=streams.generator(seed, "evaluation/train subset"))
-    return np.sort(order[:TRAIN_IMAGES].numpy())
+    order = torch.randperm(count, generator=streams.generator(seed, stream))
+    return np.sort(order[:most].numpy())
+
+
+def train_subset(count: int, seed: int) -> Int[np.ndarray, " n"]:
+    """`drawn_subset` of at most TRAIN_IMAGES of `count` training images."""
+    return drawn_subset(count, TRAIN_IMAGES, seed=seed, stream="evaluation/train subset")
 
 
 def train_images(subject: Subject) -> UInt8[np.ndarray, "n h w c"]:
