@@ -33,6 +33,10 @@ def test_a_model_that_draws_and_reads_its_codes_without_error(
     assert clustering["generated_purity"] == 1.0
     assert found["codes"]["digit"]["mutual_information_nats"] == pytest.approx(math.log(4), abs=1e-6)
     assert found["codes"]["style"]["r2_fake"] > 0.99
+    assert found["fidelity"]["precision"] > 0.5
+    assert found["real"]["digit"]["information_nats"] > 0.3
+    assert found["variance"]["noise_share"] == 0  # its background is the same for all noises
+    assert found["variance"]["generated"] == pytest.approx(found["variance"]["codes"]["style"])
     for baseline in ("kmeans", "untrained"):
         assert {"accuracy", "nmi", "ari", "matching", "accuracy_interval"} <= set(
             found["baselines"][baseline]["clustering"]
@@ -49,8 +53,9 @@ def test_figures_are_a_function_of_the_seed(tiny_model: InfoGAN, drawn_dataset: 
 
 def test_without_labels_only_what_needs_none(tiny_model: InfoGAN, unlabelled_dataset: Dataset) -> None:
     found = evaluate(tiny_model, unlabelled_dataset, samples=20)
-    assert {"codes", "images", "dataset"} <= set(found)
-    assert not {"clustering", "baselines", "train_seconds"} & set(found)
+    assert {"codes", "images", "dataset", "real", "variance"} <= set(found)
+    assert not {"clustering", "fidelity", "factors", "train_seconds"} & set(found)
+    assert found["baselines"].keys() == {"untrained"} and found["baselines"]["untrained"].keys() == {"real"}
     assert sorting_line(tiny_model, unlabelled_dataset) is None
     with pytest.raises(UsageError, match="unlabelled"):
         clustering_accuracy(tiny_model, unlabelled_dataset)
@@ -59,9 +64,12 @@ def test_without_labels_only_what_needs_none(tiny_model: InfoGAN, unlabelled_dat
 def test_without_images_or_without_a_category(
     tiny_model: InfoGAN, drawn_dataset: Dataset, config_of: Callable[..., Config]
 ) -> None:
-    assert not {"images", "split", "dataset", "clustering"} & set(evaluate(tiny_model, None, samples=20))
+    without_images = evaluate(tiny_model, None, samples=20)
+    assert not {"images", "split", "dataset", "clustering", "real", "fidelity"} & set(without_images)
+    assert "real" not in without_images["variance"]
     continuous = evaluate(InfoGAN(config_of("style:u pose:n")), drawn_dataset, samples=20)
-    assert not {"clustering", "baselines"} & set(continuous)
+    assert not {"clustering", "real"} & set(continuous)
+    assert continuous["baselines"].keys() == {"real"}  # the reference of precision and recall
     assert list(continuous["codes"]) == ["style", "pose"]
 
 
@@ -117,7 +125,8 @@ def test_two_metrics_cannot_share_a_name() -> None:
 def test_evaluation_imports_neither_training_nor_slow_libraries() -> None:
     program = (
         "import sys; from infogan.evaluation import registry; registry.metrics();"
-        "print([m for m in sys.modules if m.startswith(('infogan.training', 'sklearn', 'scipy.optimize'))])"
+        "late = ('infogan.training', 'sklearn', 'scipy.optimize', 'scipy.stats');"
+        "print([m for m in sys.modules if m.startswith(late)])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
