@@ -196,7 +196,9 @@ def _reproduce(arguments: argparse.Namespace) -> None:
     from infogan import experiments
     from infogan.experiments.registry import Options
 
-    options = Options(arguments.data, arguments.out, arguments.steps, arguments.seed, arguments.set)
+    options = Options(
+        arguments.data, arguments.out, arguments.steps, arguments.seed, arguments.seeds, arguments.set
+    )
     experiments.run(arguments.experiment, options)
 
 
@@ -318,11 +320,14 @@ def _add_training(command: Callable[[str, Command, str], argparse.ArgumentParser
     _add_set(resume)
     resume.add_argument("--override", action="store_true", help="allow settings that change the result")
     reproduce = command("reproduce", _reproduce, "run an experiment of the paper and write its figure")
-    reproduce.add_argument("experiment", metavar="EXPERIMENT", help="figure1 or mnist-paper")
+    reproduce.add_argument(
+        "experiment", metavar="EXPERIMENT", help="such as figure1; any other word lists them"
+    )
     reproduce.add_argument("--data", type=Path, metavar="FILES", help="where the images lie")
     reproduce.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/EXPERIMENT-NNN")
     reproduce.add_argument("--steps", type=_whole, metavar="N", help="steps of each arm")
-    reproduce.add_argument("--seed", type=_whole, metavar="N", default=0)
+    reproduce.add_argument("--seed", type=_whole, metavar="N", default=0, help="the first seed")
+    reproduce.add_argument("--seeds", type=_positive, metavar="N", help="how many (default: as published)")
     _add_set(reproduce)
 
 

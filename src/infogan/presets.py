@@ -203,7 +203,7 @@ def mnist() -> Config:
 
 @preset("fashion-mnist")
 def fashion_mnist() -> Config:
-    """Fashion-MNIST (Xiao et al. 2017): beyond the paper, with MNIST's networks, one Cat(10) and two Unif(-1, 1).
+    """Fashion-MNIST (Xiao et al. 2017): beyond the paper, with MNIST's networks and codes.
 
     Unsupervised accuracy elsewhere: ClusterGAN 61.2 +- 2.3 %.
     """

@@ -6,10 +6,10 @@ Each metric is a function on arrays, in a file of its own, registered there by `
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from infogan.errors import DivergenceError, UsageError
+from infogan.errors import DivergenceError, UsageError, did_you_mean
 from infogan.evaluation import registry
 from infogan.evaluation.clustering import measurable, model_clustering
 from infogan.evaluation.fresh_recognition import Budget, fit_recognition
@@ -30,6 +30,7 @@ def evaluate(  # noqa: PLR0913 - what is judged, by how much, and by which chanc
     weights: Weights | None = None,
     samples: int = 10_000,
     seed: int = 0,
+    only: Collection[str] = (),
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """All figures of a model: what `evaluation.json` holds.
@@ -40,6 +41,7 @@ def evaluate(  # noqa: PLR0913 - what is judged, by how much, and by which chanc
         weights: "raw" or "ema"; the model's own choice when left out.
         samples: fresh generated images that a figure rests on, 2 or more.
         seed: of the evaluation's own chance.
+        only: metrics to leave it at, by the names that `registry.metrics` gives; all when left out.
         progress: is told which metric begins.
 
     Returns:
@@ -49,7 +51,8 @@ def evaluate(  # noqa: PLR0913 - what is judged, by how much, and by which chanc
         them. What does not apply is absent.
 
     Raises:
-        UsageError: `samples` is below 2, the model has no such weights, or the images do not fit it.
+        UsageError: `samples` is below 2, a name in `only` is no metric, the model has no such weights, or the
+            images do not fit it.
         DataError: a split is empty, or a label is negative.
         DivergenceError: a figure is not finite.
     """
@@ -58,7 +61,16 @@ def evaluate(  # noqa: PLR0913 - what is judged, by how much, and by which chanc
     subject = Subject(model, dataset, weights or model.weights, samples, seed, progress)
     model.sample(1, weights=subject.weights)  # a wrong `weights` fails now, and not minutes later
     result: dict[str, Any] = {}
-    for name, metric in registry.metrics().items():
+    known = registry.metrics()
+    for unknown in sorted(set(only) - set(known)):
+        raise UsageError(
+            f"{unknown!r} is no metric{did_you_mean(unknown, known)}",
+            f"some of {', '.join(known)}",
+            "only=()",
+        )
+    for name, metric in known.items():
+        if only and name not in only:
+            continue
         progress(f"evaluate: {name}")
         _merge(result, metric(subject))
     result |= _circumstances(subject)

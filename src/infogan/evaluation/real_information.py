@@ -67,7 +67,8 @@ def information(
         images whose most probable category is each of the K.
     """
     size = first.shape[1]
-    chosen = [np.eye(size, dtype=first.dtype)[part.argmax(1)] for part in (first, second)]
+    sure = np.eye(size, dtype=first.dtype)
+    chosen = (sure[first.argmax(1)], sure[second.argmax(1)])
     figures: dict[str, Any] = {}
     for name, tables in (("information_nats", (first, second)), ("most_probable_information_nats", chosen)):
         measured = float(table_information(joint_table(*map(torch.from_numpy, tables))))

@@ -16,6 +16,7 @@ from infogan.augmentation import augment
 from infogan.config import Config
 from infogan.data import Dataset
 from infogan.model import InfoGAN
+from infogan.networks import Domain
 from infogan.training.real_reading import RealReading
 
 
@@ -29,7 +30,10 @@ def cluster_real(config: Config, dataset: Dataset) -> InfoGAN:
     model, training = InfoGAN(config), config.training
     reading = nn.ModuleList([model.trunk, model.recognition]).train()
     optimizer = torch.optim.Adam(
-        reading.parameters(), lr=training.learning_rate_discriminator, betas=(training.beta1, 0.999), fused=True
+        reading.parameters(),
+        lr=training.learning_rate_discriminator,
+        betas=(training.beta1, 0.999),
+        fused=True,
     )
     pictures, real = torch.tensor(dataset.train.images), RealReading(model.latents, config.objective)
     weights = config.objective
@@ -37,10 +41,12 @@ def cluster_real(config: Config, dataset: Dataset) -> InfoGAN:
         chosen = streams.batch_indices(training.seed, step, training.batch_size, len(pictures))
         batch = edge.to_float(pictures[chosen], model.table.output)
         views = [
-            augment(batch, config.augmentation, streams.generator(training.seed, f"augment/real-{view}", step))
+            augment(
+                batch, config.augmentation, streams.generator(training.seed, f"augment/real-{view}", step)
+            )
             for view in (0, 1)
         ]
-        domains = ("real", "real")
+        domains: tuple[Domain, Domain] = ("real", "real")
         raw, subcodes = model.recognition.read(model.trunk(torch.cat(views), domains), domains)
         terms = real.information(raw, subcodes)
         gain = weights.real_information_weight * terms["real_information"]

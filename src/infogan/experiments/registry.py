@@ -15,7 +15,8 @@ class Options:
         data: where the images lie; None: the source's own place.
         out: the experiment's folder; None: runs/NAME-NNN.
         steps: of each arm; None: as in the paper.
-        seed: of each arm.
+        seed: of each arm, or the first of several.
+        seeds: how many seeds; None: the experiment's own number.
         settings: KEY=VALUE texts for every arm.
     """
 
@@ -23,6 +24,7 @@ class Options:
     out: Path | None = None
     steps: int | None = None
     seed: int = 0
+    seeds: int | None = None
     settings: Sequence[str] = ()
 
 

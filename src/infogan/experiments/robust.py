@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from infogan import api, data, evaluation, presets, storage
+from infogan import api, data, evaluation, storage
 from infogan.config import Config
 from infogan.experiments.real_only import cluster_real
 from infogan.experiments.registry import Options, experiment
@@ -18,6 +18,7 @@ from infogan.training.runner import Trained
 
 SEEDS, STEPS = 5, 1_000
 WIDTH = "network.width=0.5"
+REAL_ONLY = "real images alone"
 
 PARTS: dict[str, tuple[str, ...]] = {
     "real information": ("objective.real_information_weight",),
@@ -64,9 +65,7 @@ def arms() -> dict[str, tuple[str, ...]]:
     for count in range(1, len(names) + 1):
         found[f"plus {names[count - 1]}"] = names[:count]
     for left in names[:-1]:
-        found[f"all but {left}"] = tuple(
-            name for name in names if name != left and _NEEDS.get(name) != left
-        )
+        found[f"all but {left}"] = tuple(name for name in names if name != left and _NEEDS.get(name) != left)
     found["changes for D alone"] = tuple(
         name
         for name in names
@@ -108,7 +107,7 @@ def _measure(trained: Trained) -> dict[str, Any]:
 def _real_only_row(folder: Path, config: Config, steps: int) -> None:
     """The row of the baseline without a generator."""
     seed = config.training.seed
-    path = folder / "rows" / f"real images alone-seed-{seed}-step-{steps}.json"
+    path = folder / "rows" / f"{REAL_ONLY}-seed-{seed}-step-{steps}.json"
     if path.exists():
         return
     dataset = data.load(config.data)
@@ -116,7 +115,7 @@ def _real_only_row(folder: Path, config: Config, steps: int) -> None:
     training = config.training.model_copy(update={"steps": steps})
     model = cluster_real(config.model_copy(update={"training": training}), dataset)
     made = {
-        "arm": "real images alone",
+        "arm": REAL_ONLY,
         "seed": seed,
         "steps": steps,
         "config": config.model_dump(mode="json"),
@@ -126,35 +125,38 @@ def _real_only_row(folder: Path, config: Config, steps: int) -> None:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows in Markdown, one line an arm, every seed's accuracy shown."""
+    """The rows in Markdown: one line an arm, the accuracy of every seed."""
     lines = [
-        "| recipe | accuracy by seed | mean (95 % over seeds) | variance: noise / all | R^2 of continuous codes |",
+        "| recipe | accuracy by seed | mean (95 % over seeds) | variance of noise / of all | R^2 of codes |",
         "|---|---|---|---|---|",
     ]
-    for arm in [*arms(), "real images alone"]:
-        found = [entry for entry in rows if entry["arm"] == arm]
+    for arm in [*arms(), REAL_ONLY]:
+        found = [entry["scores"] for entry in rows if entry["arm"] == arm]
         if not found:
             continue
-        accuracies = [entry["scores"]["clustering"]["accuracy"] for entry in found]
+        accuracies = [scores["clustering"]["accuracy"] for scores in found]
         mean, low, high = mean_interval(accuracies)
-        spread = [entry["scores"]["variance"] for entry in found if "variance" in entry["scores"]]
-        codes = [
-            code["r2_fake"]
-            for entry in found
-            for code in entry["scores"].get("codes", {}).values()
-            if "r2_fake" in code
-        ]
+        shown = " ".join(f"{value:.3f}" for value in accuracies)
         lines.append(
-            f"| {arm} | {' '.join(f'{value:.3f}' for value in accuracies)} | {mean:.3f} ({low:.3f} to {high:.3f}) "
-            f"| {_mean(spread, 'noise')} / {_mean(spread, 'generated')} "
-            f"| {sum(codes) / len(codes):.2f} |" if codes else
-            f"| {arm} | {' '.join(f'{value:.3f}' for value in accuracies)} | {mean:.3f} ({low:.3f} to {high:.3f}) | | |"
+            f"| {arm} | {shown} | {mean:.3f} ({low:.3f} to {high:.3f}) "
+            f"| {_variances(found)} | {_determination(found)} |"
         )
     return "\n".join(lines)
 
 
-def _mean(entries: Sequence[Mapping[str, float]], key: str) -> str:
-    return f"{sum(entry[key] for entry in entries) / len(entries):.1f}" if entries else ""
+def _variances(scores: Sequence[Mapping[str, Any]]) -> str:
+    """Noise and all, means over seeds; nothing for a recipe that generates nothing."""
+    found = [entry["variance"] for entry in scores if "variance" in entry]
+    if not found:
+        return ""
+    return " / ".join(
+        f"{sum(entry[key] for entry in found) / len(found):.1f}" for key in ("noise", "generated")
+    )
 
 
-_ = presets
+def _determination(scores: Sequence[Mapping[str, Any]]) -> str:
+    """The mean R^2 of the continuous codes on generated images."""
+    found = [
+        code["r2_fake"] for entry in scores for code in entry.get("codes", {}).values() if "r2_fake" in code
+    ]
+    return f"{sum(found) / len(found):.2f}" if found else ""
