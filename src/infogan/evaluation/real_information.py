@@ -71,8 +71,9 @@ def information(
     chosen = (sure[first.argmax(1)], sure[second.argmax(1)])
     figures: dict[str, Any] = {}
     for name, tables in (("information_nats", (first, second)), ("most_probable_information_nats", chosen)):
-        measured = float(table_information(joint_table(*map(torch.from_numpy, tables))))
-        resampled = np.stack([_resampled_table(*tables, generator) for _ in range(RESAMPLES)])
+        a, b = tables
+        measured = float(table_information(joint_table(torch.from_numpy(a), torch.from_numpy(b))))
+        resampled = np.stack([_resampled_table(a, b, generator) for _ in range(RESAMPLES)])
         of_resampled = table_information(torch.from_numpy(resampled)).double().numpy()
         figures[name] = measured
         figures[f"{name}_interval"] = centred_interval(measured, of_resampled, (0.0, float(np.log(size))))
