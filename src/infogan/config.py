@@ -261,6 +261,12 @@ class ObjectiveConfig(Section):
     mode_seeking_weight: float = Field(
         default=0.0, ge=0, le=1_000, description="of the distance of two noises over that of their images"
     )
+    mode_seeking_start: int = Field(
+        default=0, ge=0, le=_MOST_STEPS, description="step up to which that weight is 0"
+    )
+    mode_seeking_full: int = Field(
+        default=0, ge=0, le=_MOST_STEPS, description="step from which it is whole; linear in between"
+    )
 
 
 class TrainingConfig(Section):
@@ -325,6 +331,8 @@ class Config(Section):
             raise ValueError("training.ema_start has no effect without training.ema_decay")
         if training.decay_end and training.decay_end <= training.decay_start:
             raise ValueError("training.decay_end must lie above training.decay_start")
+        if objective.mode_seeking_full < objective.mode_seeking_start:
+            raise ValueError("objective.mode_seeking_full must not lie below objective.mode_seeking_start")
         real = objective.real_information_weight or objective.subcode_weight
         if real and not self.augmentation.active:
             raise ValueError("objective.real_information_weight needs changes: set [augmentation]")

@@ -82,7 +82,8 @@ def information(
 
 def stated(policy: AugmentationConfig, origin: str) -> dict[str, Any]:
     """What of a policy is not 0, and whether it comes from the "model" or is the "default"."""
-    return {"origin": origin, **{key: value for key, value in policy.model_dump().items() if value}}
+    ranges = policy.model_dump(exclude={"everything"})
+    return {"origin": origin, **{key: value for key, value in ranges.items() if value}}
 
 
 def _resampled_table(

@@ -103,7 +103,7 @@ class Trainer:
             if weights.generator_information:
                 generator = generator - objective.weighted_information(bounds, self.weights)
             for term in seeking.values():
-                generator = generator + weights.mode_seeking_weight * term
+                generator = generator + self._mode_seeking_weight() * term
             self._update("generator", generator)
         self._follow()
         self.model.eval()
@@ -159,7 +159,7 @@ class Trainer:
 
     def _generator_losses(self) -> tuple[Float[Tensor, ""], dict[str, Tensor], dict[str, Tensor]]:
         """G's own loss, the bound of each code, and mode seeking; on latents drawn anew."""
-        model, seeking = self.model, bool(self.config.objective.mode_seeking_weight)
+        model, seeking = self.model, self._mode_seeking_weight() > 0
         with self._autocast():
             latents, codes = self._latents("generator", self.config.training.batch_size, pairs=seeking)
             images = model.generator(latents)
@@ -174,6 +174,14 @@ class Trainer:
                 (noises[:half], noises[-half:]), (images[:half], images[-half:])
             )
         return loss, objective.mutual_information_bound(model.latents, raw, codes), terms
+
+    def _mode_seeking_weight(self) -> float:
+        """Its weight at this step: categories find their clusters first, then noise is kept alive."""
+        weights = self.config.objective
+        span = weights.mode_seeking_full - weights.mode_seeking_start
+        risen = (self.step - weights.mode_seeking_start) / span if span else 1.0
+        reached = self.step >= weights.mode_seeking_start
+        return weights.mode_seeking_weight * min(risen, 1.0) * reached
 
     def _weighted_terms(self, terms: Mapping[str, Tensor]) -> Tensor | float:
         """What is gained on real images, each term with its weight."""
