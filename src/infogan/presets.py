@@ -134,13 +134,15 @@ def robust(config: Config) -> Config:
         "real_information_weight": 1.0,
         "marginal_weight": 2.0,
         "subcode_weight": 0.5,
-        "mode_seeking_weight": 0.02,
+        "mode_seeking_weight": 0.005,
     }
     augmentation = config.augmentation
     if not augmentation.active:
         augmentation = AugmentationConfig(rotation=15.0, shift=0.07, scale=0.12, shear=0.15)
     training = {
         "recipe": "robust",
+        "steps": min(config.training.steps, 2_500),
+        "learning_rate_discriminator": 4e-4,
         "decay_start": 1_000,
         "decay_end": 2_500,
         "decay_to": 0.02,
@@ -213,6 +215,7 @@ def fashion_mnist() -> Config:
             "preset": "fashion-mnist",
             "data": base.data.model_copy(update={"source": "fashion-mnist"}),
             "latents": LatentsConfig(noise=62, codes=_type_codes()),
+            "augmentation": AugmentationConfig(rotation=5.0, shift=0.05, scale=0.1, flip=True),
         }
     )
 

@@ -124,7 +124,10 @@ def category_unused(recent: Sequence[Line]) -> dict[str, str | None]:
 
 
 MARGIN = 0.01
-"""Nats by which a split must gain more than a merge loses: as in `split_merge`, which needs torch."""
+"""Nats by which a split must gain more than a merge loses, here and for the remedy."""
+
+FORMED = 0.5
+"""Share of ln K that a code must carry on real images before its gains and losses mean anything."""
 
 
 @warning(
@@ -140,7 +143,7 @@ def code_stuck(recent: Sequence[Line]) -> dict[str, str | None]:
 
     Twins have been seen to lose 0.01 to 0.04 nats and healthy pairs 0.09 and more; a category of two kinds to
     gain 0.04 to 0.07 and others 0.02. All of them are small while the categories still form: the code is
-    judged from half of ln K nats of information on. The grace is two attempts of the remedy, from step 500.
+    judged from `FORMED` on. The grace is two attempts of the remedy, from step 500.
     """
     found: dict[str, str | None] = {}
     for place, entry in recent[-1].get("real", {}).items():
@@ -148,7 +151,7 @@ def code_stuck(recent: Sequence[Line]) -> dict[str, str | None]:
         if not (merge and split and "information_nats" in entry and "usage" in entry):
             continue
         (i, j), k = merge["twins"], split["double"]
-        formed = entry["information_nats"] > 0.5 * math.log(len(entry["usage"]))
+        formed = entry["information_nats"] > FORMED * math.log(len(entry["usage"]))
         wrong = formed and k not in (i, j) and split["nats"] > merge["nats"] + MARGIN
         found[place] = _when(
             wrong,
@@ -189,7 +192,7 @@ def code_ignored(recent: Sequence[Line]) -> dict[str, str | None]:
     grace=300,
     what="Images of the same codes are nearly all alike: the noise, which should make each of them "
     "different, is ignored.",
-    advice="--recipe robust, and there a larger --set mode_seeking_weight=0.1",
+    advice="--recipe robust, and there a larger --set mode_seeking_weight=0.02",
 )
 def noise_dead(recent: Sequence[Line]) -> dict[str, str | None]:
     """The noise makes less than a tenth of the generated images' variance."""
@@ -232,7 +235,7 @@ def discriminator_ahead(recent: Sequence[Line]) -> dict[str, str | None]:
     grace=300,
     what="The generated images are far more alike than the real ones: the generator has come down to a few "
     "pictures.",
-    advice="--set mode_seeking_weight=0.1, or smaller steps, --set learning_rate_generator=5e-4",
+    advice="--set mode_seeking_weight=0.02, or smaller steps, --set learning_rate_generator=5e-4",
 )
 def collapse(recent: Sequence[Line]) -> dict[str, str | None]:
     """The variance of generated images is less than a tenth of the real ones'."""

@@ -7,6 +7,7 @@ information, and the sub-code of a double category adds much.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,9 +18,7 @@ from torch import Tensor, nn
 
 from infogan import objective
 from infogan.model import InfoGAN
-
-MARGIN = 0.01
-"""Nats by which the sub-code's gain must exceed the twins' loss."""
+from infogan.training.health import FORMED, MARGIN
 
 
 @dataclass(frozen=True)
@@ -31,17 +30,19 @@ class Diagnosis:
         loss: the nats that it loses.
         double: the category whose sub-code adds most.
         gain: the nats that it adds.
+        formed: whether the categories carry enough for that to mean anything.
     """
 
     twins: tuple[int, int]
     loss: float
     double: int
     gain: float
+    formed: bool = True
 
     @property
     def stuck(self) -> bool:
         """Whether splitting the one and merging the others would gain information."""
-        return self.double not in self.twins and self.gain > self.loss + MARGIN
+        return self.formed and self.double not in self.twins and self.gain > self.loss + MARGIN
 
 
 def merge_losses(joint: Float[Tensor, "k k"]) -> Float[Tensor, "k k"]:
@@ -85,7 +86,8 @@ def diagnose(joint: Float[Tensor, "k k"], fine: Float[Tensor, "2*k 2*k"]) -> Dia
     gains = split_gains(joint.cpu(), fine.cpu())
     gains[list(twins)] = -float("inf")
     double = int(gains.argmax())
-    return Diagnosis(twins, float(losses.min()), double, float(gains[double]))
+    formed = float(objective.table_information(joint)) > FORMED * math.log(len(joint))
+    return Diagnosis(twins, float(losses.min()), double, float(gains[double]), formed)
 
 
 def report(joint: Float[Tensor, "k k"], table: Float[Tensor, "m m"]) -> dict[str, Any]:

@@ -64,6 +64,15 @@ def test_a_stuck_code_is_told_from_a_healthy_one() -> None:
     assert not split_merge.diagnose(healthy, torch.kron(healthy, halves)).stuck
 
 
+def test_categories_that_have_not_formed_yet_are_left_alone() -> None:
+    blurred = 0.2 * table_of(TWINS, 4) + 0.8 * torch.ones(4, 4) / 16
+    fine = 0.2 * fine_table(double=3) + 0.8 * torch.ones(8, 8) / 64
+    found = split_merge.diagnose(blurred, fine)
+    assert found.gain > found.loss
+    assert not found.formed
+    assert not found.stuck
+
+
 def test_a_double_category_that_is_itself_a_twin_is_left_alone() -> None:
     found = split_merge.diagnose(table_of(TWINS, 4), fine_table(double=0))
     assert found.double not in found.twins
@@ -126,6 +135,7 @@ def test_the_operation_splits_by_the_sub_code_and_unites_the_twins() -> None:
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every look finds a stuck code, and a trial is short."""
     monkeypatch.setattr(split_merge, "MARGIN", -1.0)
+    monkeypatch.setattr(split_merge, "FORMED", -1.0)
     monkeypatch.setattr(remedy, "TRIAL", 6)
 
 
