@@ -20,7 +20,7 @@ COMMANDS = {
     "encode": ["--out"],
     "evaluate": ["--data", "--json", "--samples", "--seed", "--weights"],
     "presets": [],
-    "reproduce": ["--data", "--out", "--seed", "--set", "--steps"],
+    "reproduce": ["--data", "--out", "--seed", "--seeds", "--set", "--steps"],
     "resume": ["--data", "--override", "--set", "--steps"],
     "sample": ["--count", "--out", "--seed", "--weights"],
     "train": [
