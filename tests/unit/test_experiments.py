@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
-from infogan import evaluation
-from infogan.errors import UsageError
-from infogan.experiments import names, run
+from infogan import api, data, evaluation
+from infogan import config as configuration
+from infogan.config import Config
+from infogan.errors import ConfigError, UsageError
+from infogan.experiments import names, robust, rows, run
 from infogan.experiments.mnist_paper import lowest_mean
+from infogan.experiments.real_only import cluster_real
 from infogan.experiments.registry import Options
+from infogan.model import InfoGAN
+from infogan.training import runner
 
 TINY = (
     "data.source=digits", "data.size=8", "network.architecture=generic", "network.width=0.125",
@@ -62,3 +69,73 @@ def test_the_lowest_mean_looks_at_the_hundred_steps_before_each_line() -> None:
     assert lowest_mean(lines, 0) == 3.0  # of lines 1 to 5, which end at step 100
     assert lowest_mean(lines, 101) == 4.0
     assert lowest_mean(lines, 1_000) is None
+
+
+# --- the robust recipe -----------------------------------------------------------------------------------
+
+
+def configurations() -> tuple[Config, Config]:
+    paper, full = (
+        api.configure("mnist", recipe=name, settings=["network.width=0.5"]) for name in ("paper", "robust")
+    )
+    return paper, full
+
+
+def test_all_parts_together_are_the_recipe_and_none_is_the_paper() -> None:
+    paper, full = configurations()
+    ours = robust.with_parts(paper, full, tuple(robust.PARTS))
+    steps = full.training.model_copy(update={"steps": ours.training.steps})
+    assert ours == full.model_copy(update={"training": steps})
+    assert robust.with_parts(paper, full, ()) == paper
+
+
+def test_every_part_makes_a_difference_and_only_with_its_own_keys() -> None:
+    paper, full = configurations()
+    arms = robust.arms()
+    configs = {arm: robust.with_parts(paper, full, parts) for arm, parts in arms.items()}
+    assert len({config.model_dump_json() for config in configs.values()}) == len(configs)
+    whole = configs[f"plus {list(robust.PARTS)[-1]}"]
+    for part, keys in robust.PARTS.items():
+        if f"all but {part}" not in arms:
+            continue
+        changed = set(configuration.changes(whole, configs[f"all but {part}"]))
+        own = {key for key in changed if any(key.startswith(k) for k in keys)}
+        assert own, part
+        # Split and merge cannot be without sub-codes.
+        others = {key for key in changed - own if not key.startswith("training.remedy")}
+        assert not others, part
+
+
+def test_a_table_of_seeds_goes_on_where_it_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = Options(out=tmp_path, steps=4, seed=7, seeds=2, settings=[*TINY, "remedy_end=0"])
+    run("robust-digits", options)
+    printed = capsys.readouterr().out
+    result = json.loads((tmp_path / "robust-digits.json").read_text())
+    assert [(row["seed"], row["steps"]) for row in result["rows"]] == [(7, 4), (8, 4)]
+    assert result["summary"]["4"]["seeds"] == [7, 8]
+    assert printed.count("\n| 7 | 4 |") == 1
+    monkeypatch.setattr(rows, "trained_to", None)  # what is measured is not trained again
+    run("robust-digits", options)
+    with pytest.raises(ConfigError, match="other settings"):
+        run("robust-digits", replace(options, settings=[*options.settings, "marginal_weight=3.0"]))
+
+
+def test_a_mean_over_seeds_has_students_interval() -> None:
+    assert rows.mean_interval([0.9]) == (0.9, 0.9, 0.9)
+    mean, low, high = rows.mean_interval([1.0, 2.0, 3.0])
+    assert (mean, low, high) == pytest.approx((2.0, 2 - 2.4841, 2 + 2.4841), abs=1e-3)  # t(2) = 4.3027
+
+
+def test_real_images_alone_are_clustered_without_a_generator() -> None:
+    config = api.configure(
+        "digits", settings=["network.width=0.25", "training.steps=60", "learning_rate_discriminator=0.003"]
+    )
+    dataset = data.load(config.data)
+    config = runner.resolve(config, dataset)
+    before, model = InfoGAN(config), cluster_real(config, dataset)
+    for mine, theirs in zip(model.generator.parameters(), before.generator.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+    accuracies = [evaluation.clustering_accuracy(one, dataset) for one in (before, model)]
+    assert accuracies[1] > accuracies[0] + 0.1

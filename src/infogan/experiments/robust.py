@@ -11,7 +11,7 @@ from infogan import api, data, evaluation, storage
 from infogan.config import Config
 from infogan.experiments.real_only import cluster_real
 from infogan.experiments.registry import Options, experiment
-from infogan.experiments.rows import mean_interval, read_rows, row
+from infogan.experiments.rows import mean_interval, read_rows, row, write_row
 from infogan.training import runner
 from infogan.training.run_directory import next_free
 from infogan.training.runner import Trained
@@ -121,7 +121,7 @@ def _real_only_row(folder: Path, config: Config, steps: int) -> None:
         "config": config.model_dump(mode="json"),
         "scores": evaluation.evaluate(model, dataset, only=("clustering",)),
     }
-    storage.write_text(path, json.dumps(made, indent=1) + "\n")
+    write_row(path, made)
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:

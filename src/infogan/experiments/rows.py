@@ -6,7 +6,7 @@ Rows are found again by arm, seed and steps; a row of other settings is refused 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +55,19 @@ def row(folder: Path, arm: str, config: Config, steps: int, measure: Measure) ->
         "machine": json.loads(trained.run.environment_path.read_text()),
         **measure(trained),
     }
-    storage.write_text(path, json.dumps(made, indent=1) + "\n")
+    write_row(path, made)
     return made
+
+
+def write_row(path: Path, made: Mapping[str, Any]) -> None:
+    """Writes one row, whole or not at all; its folder is made where it is missing.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    with storage.writing(path, 0):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    storage.write_text(path, json.dumps(made, indent=1) + "\n")
 
 
 def _essence(settings: dict[str, Any]) -> dict[str, Any]:
