@@ -26,12 +26,13 @@ WARM_UP = 3  # steps until memory and caches are as they stay
 BATCH = 128
 
 
-def infogan_step(precision: engine.Precision) -> Callable[[], None]:
-    """A step of the preset `mnist` with the recipe `paper`, as `infogan train` makes it."""
+def infogan_step(precision: engine.Precision, recipe: str, width: float) -> Callable[[], None]:
+    """A step of the preset `mnist` with a recipe and a width, as `infogan train` makes it."""
     engine.keep_freed_memory()
     digits = pictures.digits()
     images = torch.from_numpy(digits[pictures.repeated(len(digits))][..., None])
-    config = presets.apply_recipe(presets.load("mnist"), "paper")
+    config = presets.apply_recipe(presets.load("mnist"), recipe)
+    config = config.model_copy(update={"network": config.network.model_copy(update={"width": width})})
     if config.training.batch_size != BATCH:
         raise ValueError(f"the recipe's batch size is {config.training.batch_size}, not {BATCH}")
     trainer = Trainer(InfoGAN(config), images, device=torch.device("cpu"), precision=precision)
@@ -79,13 +80,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measures what it is told to and prints it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.worker", description=__doc__)
     parser.add_argument("what", choices=("infogan", "textbook"))
+    parser.add_argument("--recipe", default="paper")
+    parser.add_argument("--width", type=float, default=1.0)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--turns", type=int, default=10)
     parser.add_argument("--steps", type=int, default=3, help="in a turn")
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
-    prepare = partial(infogan_step, given.precision) if given.what == "infogan" else textbook_step
+    ours = partial(infogan_step, given.precision, given.recipe, given.width)
+    prepare = ours if given.what == "infogan" else textbook_step
     print(json.dumps(measure(prepare(), given.turns, given.steps)))
 
 

@@ -133,7 +133,7 @@ def robust(config: Config) -> Config:
     objective = {
         "real_information_weight": 1.0,
         "marginal_weight": 2.0,
-        "subcode_weight": 0.5,
+        "subcode_weight": 1.0,
         "mode_seeking_weight": 0.005,
     }
     augmentation = config.augmentation
@@ -228,7 +228,7 @@ def mnist_5k() -> Config:
         data=DataConfig(source="mnist-5k", size=28, channels=1, held_out=1_000),
         latents=_digit_codes(),
         network=NetworkConfig(architecture="mnist"),
-        training=TrainingConfig(steps=600, save_every=200, sample_every=100),
+        training=TrainingConfig(steps=1_000, save_every=200, sample_every=200),
     )
 
 

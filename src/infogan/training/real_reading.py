@@ -74,7 +74,8 @@ class RealReading:
                     objective.subcode_probabilities(first, parts[0]),
                     objective.subcode_probabilities(second, parts[1]),
                 )
-                term = objective.table_information(joint, marginal)
+                # Plain information: halves of a category need not be of one size, as categories should be.
+                term = objective.table_information(joint)
                 terms["subcode_information"] = terms.get("subcode_information", 0) + term
             self._follow(self.tables, place, joint)
         return terms
