@@ -188,6 +188,12 @@ class DataConfig(Section):
     held_out: int | None = Field(
         default=None, ge=1, le=10**7, description="images of the test split where the source has none"
     )
+    validation: int | None = Field(
+        default=None,
+        ge=1,
+        le=10**7,
+        description="the last so many training images are judged, and not trained on, in place of test images",
+    )
 
 
 class LatentsConfig(Section):

@@ -141,10 +141,9 @@ def robust(config: Config) -> Config:
         augmentation = AugmentationConfig(rotation=15.0, shift=0.07, scale=0.12, shear=0.15)
     training = {
         "recipe": "robust",
-        "steps": min(config.training.steps, 2_500),
         "learning_rate_discriminator": 4e-4,
-        "decay_start": 1_000,
-        "decay_end": 2_500,
+        "decay_start": 2_500,
+        "decay_end": 5_000,
         "decay_to": 0.02,
         "remedy_start": 500,
         "remedy_end": 900,

@@ -85,6 +85,7 @@ class Dataset:
         skipped: files of the source that could not be read, with reasons.
         handwriting: whether the images are strokes, white on black, so that slant, width and thickness mean
             something. Only for measuring.
+        split: what `test` is: "test", or "validation" where training images stand in for them.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Dataset:
     test: Split
     skipped: tuple[Skipped, ...] = ()
     handwriting: bool = False
+    split: str = "test"
 
     @cached_property
     def fingerprint(self) -> str:

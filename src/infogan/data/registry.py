@@ -119,6 +119,8 @@ def _prepare(entry: Source, found: Found, config: DataConfig) -> Dataset:
     train, test = found.train, found.test
     if test is None:
         train, test = _hold_out(found.train, config, entry)
+    if config.validation is not None:
+        train, test = _validation(train, config.validation)
     size = config.size
     if size is None:
         size = common_size({(split.images.shape[2], split.images.shape[1]) for split in (train, test)})
@@ -131,7 +133,8 @@ def _prepare(entry: Source, found: Found, config: DataConfig) -> Dataset:
             "one number for all",
             "--set data.channels=1, to make all gray",
         )
-    return Dataset(entry.name, train, test, found.skipped, entry.handwriting)
+    split = "test" if config.validation is None else "validation"
+    return Dataset(entry.name, train, test, found.skipped, entry.handwriting, split)
 
 
 def _import_all() -> None:
@@ -182,6 +185,22 @@ def _hold_out(pool: Split, config: DataConfig, entry: Source) -> tuple[Split, Sp
         )
     order = _shuffle(count)
     return _take(pool, order[:-held_out]), _take(pool, order[-held_out:])
+
+
+def _validation(train: Split, count: int) -> tuple[Split, Split]:
+    """The training images without their last `count`, and these: constants are chosen on them.
+
+    The test images are left alone, so that whoever chooses does not look at them.
+    """
+    most = len(train.images) - 1
+    if count > most:
+        raise DataError(
+            f"data.validation = {count}: there are {most + 1} training images",
+            f"at most {most}, so that at least 1 is left to train on",
+            f"--set data.validation={max(1, most // 6)}",
+        )
+    order = np.arange(most + 1)
+    return _take(train, order[:-count]), _take(train, order[-count:])
 
 
 def _shuffle(count: int) -> Int64[np.ndarray, " count"]:

@@ -103,7 +103,7 @@ def sorting_line(model: InfoGAN, dataset: Dataset, *, seed: int = 0) -> str | No
     name = place_name(found.place, model.latents)
     low, high = found.figures["accuracy_interval"]
     return (
-        f"{name} sorts {found.figures['accuracy']:.1%} of {len(dataset.test.images):,} test images as their "
+        f"{name} sorts {found.figures['accuracy']:.1%} of {len(dataset.test.images):,} {dataset.split} images as their "
         f"labels do (95 % interval {low:.1%} to {high:.1%}); no label was used in training"
     )
 
@@ -117,7 +117,7 @@ def _circumstances(subject: Subject) -> dict[str, Any]:
         facts |= {
             "dataset": subject.dataset.name,
             "dataset_fingerprint": subject.dataset.fingerprint,
-            "split": "test",
+            "split": subject.dataset.split,
             "images": len(subject.dataset.test.images),
         }
     return facts

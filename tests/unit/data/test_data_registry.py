@@ -179,3 +179,14 @@ def test_listing_the_sources_imports_no_heavy_package() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_the_last_training_images_stand_in_for_the_test_images() -> None:
+    plain, apart = (load(DataConfig(source="digits", validation=count)) for count in (None, 100))
+    assert np.array_equal(apart.test.images, plain.train.images[-100:])
+    assert np.array_equal(apart.train.images, plain.train.images[:-100])
+    assert (plain.split, apart.split) == ("test", "validation")
+    assert apart.test.labels is not None and plain.train.labels is not None
+    assert np.array_equal(apart.test.labels, plain.train.labels[-100:])
+    with pytest.raises(DataError, match="there are"):
+        load(DataConfig(source="digits", validation=len(plain.train.images)))
