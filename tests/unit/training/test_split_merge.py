@@ -218,4 +218,4 @@ def test_terms_that_cannot_work_are_refused() -> None:
     with pytest.raises(ConfigError, match="subcode_weight"):
         configuration.override(config, ["subcode_weight=0.0"])
     with pytest.raises(ConfigError, match="decay_end"):
-        configuration.override(config, ["decay_start=3000"])
+        configuration.override(config, ["decay_start=6000"])
