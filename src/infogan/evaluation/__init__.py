@@ -102,9 +102,10 @@ def sorting_line(model: InfoGAN, dataset: Dataset, *, seed: int = 0) -> str | No
     found = subject.once(model_clustering)
     name = place_name(found.place, model.latents)
     low, high = found.figures["accuracy_interval"]
+    images = f"{len(dataset.test.images):,} {dataset.split} images"
     return (
-        f"{name} sorts {found.figures['accuracy']:.1%} of {len(dataset.test.images):,} {dataset.split} images as their "
-        f"labels do (95 % interval {low:.1%} to {high:.1%}); no label was used in training"
+        f"{name} sorts {found.figures['accuracy']:.1%} of {images} as their labels "
+        f"do (95 % interval {low:.1%} to {high:.1%}); no label was used in training"
     )
 
 
