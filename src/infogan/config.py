@@ -192,7 +192,7 @@ class DataConfig(Section):
         default=None,
         ge=1,
         le=10**7,
-        description="the last so many training images are judged, and not trained on, in place of test images",
+        description="so many last training images, judged in place of test images and not trained on",
     )
 
 
