@@ -146,7 +146,7 @@ def robust(config: Config) -> Config:
         "decay_end": 5_000,
         "decay_to": 0.02,
         "remedy_start": 500,
-        "remedy_end": 900,
+        "remedy_end": 2_000,
     }
     network = {"width": min(config.network.width, 0.5), "recognition_std": 0.08}
     codes = {name: _softer(code) for name, code in config.latents.codes.items()}

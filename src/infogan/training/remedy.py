@@ -64,26 +64,35 @@ class Remedy:
             if len(self.real.usage[place]) < 3:
                 continue
             joint = self.real.category_table(place)
-            found = split_merge.diagnose(joint, self.real.tables[place])
-            if found.stuck:
-                self.before = {f"{_BEFORE}{key}": value.detach().clone() for key, value in tensors().items()}
-                return [self._operate(step, place, found, optimizers)], None
+            fine = self.real.tables[place]
+            for found in (split_merge.diagnose(joint, fine), split_merge.best_exchange(joint, fine)):
+                if found.stuck:
+                    state = tensors().items()
+                    self.before = {f"{_BEFORE}{key}": value.detach().clone() for key, value in state}
+                    return [self._operate(step, place, found, optimizers)], None
         return [], None
 
     def _operate(
         self,
         step: int,
         place: Place,
-        found: split_merge.Diagnosis,
+        found: split_merge.Diagnosis | split_merge.Exchange,
         optimizers: Mapping[str, torch.optim.Optimizer],
     ) -> str:
         information = self._information(place)
         draw = streams.generator(self.training.seed, "remedy", step)
         rows = split_merge.rows_of(self.model, *place)
-        split_merge.operate(self.model, optimizers, rows, found, draw)
-        self.real.forget(place)
         self.trial = {"step": step, "place": list(place), "information_nats": information}
         name = place_key(place, self.model.latents.categorical[place[0]])
+        self.real.forget(place)
+        if isinstance(found, split_merge.Exchange):
+            split_merge.exchange(self.model, optimizers, rows, found, draw)
+            return (
+                f"step {step}: categories {found.pair[0]} and {found.pair[1]} of {name} divide two kinds "
+                f"along the wrong line: by their sub-codes they carry {found.gain:.3f} nats more, and now are "
+                "divided so"
+            )
+        split_merge.operate(self.model, optimizers, rows, found, draw)
         return (
             f"step {step}: categories {found.twins[0]} and {found.twins[1]} of {name} share one cluster "
             f"({found.loss:.3f} nats apart) and category {found.double} holds two ({found.gain:.3f} nats): "

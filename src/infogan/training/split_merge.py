@@ -1,14 +1,15 @@
 """A stuck categorical code mended: twins become one category, and a category of two clusters becomes two.
 
-Runs of InfoGAN stick where one category holds two kinds of image while two others share one. The joint
-table of an image's code and its moved copy's shows both without labels: merging twins loses little
-information, and the sub-code of a double category adds much.
+Runs of InfoGAN stick where one category holds two kinds of image while two others share one, or where two
+categories divide two kinds along the wrong line (fives and eights into slanted and upright ones). The joint
+table of an image's code and its moved copy's shows this without labels: merging twins loses little
+information, the sub-code of a double category adds much, and two categories that exchange halves gain.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,8 +91,51 @@ def diagnose(joint: Float[Tensor, "k k"], fine: Float[Tensor, "2*k 2*k"]) -> Dia
     return Diagnosis(twins, float(losses.min()), double, float(gains[double]), formed)
 
 
+@dataclass(frozen=True)
+class Exchange:
+    """Two categories whose halves would be better put together the other way.
+
+    Attributes:
+        pair: the two categories.
+        crossed: whether the first half of one belongs to the second half of the other.
+        gain: nats of information that the new division has more than the present one; below 0 where the
+            present one is better, as for every pair of two healthy categories.
+        formed: as of `Diagnosis`.
+    """
+
+    pair: tuple[int, int]
+    crossed: bool
+    gain: float
+    formed: bool = True
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the exchange gains information at once; a thousandth of a nat may be chance."""
+        return self.formed and self.gain > 1e-3
+
+
+def best_exchange(joint: Float[Tensor, "k k"], fine: Float[Tensor, "2*k 2*k"]) -> Exchange:
+    """The pair of categories that gains most, or loses least, by exchanging halves.
+
+    Args:
+        joint: over categories, two or more.
+        fine: over categories times their two sub-codes.
+    """
+    joint, fine, size = joint.cpu(), fine.cpu(), len(joint)
+    pairs = [(i, j, crossed) for i in range(size) for j in range(i + 1, size) for crossed in (False, True)]
+    rows = torch.eye(size).repeat_interleave(2, dim=1).repeat(len(pairs), 1, 1)  # sums sub-codes
+    for index, (i, j, crossed) in enumerate(pairs):
+        moved = 2 * j if not crossed else 2 * j + 1  # it joins i's first half; i's second goes to j
+        rows[index, [i, j], 2 * i + 1] = rows[index, [j, i], 2 * i + 1]
+        rows[index, [i, j], moved] = rows[index, [j, i], moved]
+    gains = objective.table_information(rows @ fine @ rows.mT) - objective.table_information(joint)
+    i, j, crossed = pairs[int(gains.argmax())]
+    formed = float(objective.table_information(joint)) > FORMED * math.log(size)
+    return Exchange((i, j), crossed, float(gains.max()), formed)
+
+
 def report(joint: Float[Tensor, "k k"], table: Float[Tensor, "m m"]) -> dict[str, Any]:
-    """`merge` and, with sub-codes, `split`: the categories and nats of a diagnosis, for metrics.jsonl."""
+    """`merge` and, with sub-codes, `split` and `exchange`: categories and nats, for metrics.jsonl."""
     if len(joint) < 3:
         return {}
     losses = merge_losses(joint.cpu())
@@ -102,6 +146,8 @@ def report(joint: Float[Tensor, "k k"], table: Float[Tensor, "m m"]) -> dict[str
     if len(table) == 2 * len(joint):
         gains = split_gains(joint.cpu(), table.cpu())
         found["split"] = {"double": int(gains.argmax()), "nats": float(gains.max())}
+        exchange = best_exchange(joint, table)
+        found["exchange"] = {"pair": list(exchange.pair), "nats": exchange.gain}
     return found
 
 
@@ -166,7 +212,48 @@ def operate(
     columns = [rows.inputs + k for k in (kept, freed, double)]
     first.weight[:, columns[1]] = first.weight[:, columns[2]]
     _forget(optimizers["generator"], first.weight, columns, dimension=1)
-    again = [rows.subcodes + 2 * k + half for k in (kept, freed, double) for half in (0, 1)]
+    _renew_subcodes(model, optimizers, rows, (kept, freed, double), draw)
+
+
+@torch.no_grad()
+def exchange(
+    model: InfoGAN,
+    optimizers: Mapping[str, torch.optim.Optimizer],
+    rows: Rows,
+    found: Exchange,
+    draw: torch.Generator,
+) -> None:
+    """Divides two categories anew, by their sub-codes in place of their own outputs.
+
+    Both rows of Q become their mean, with the bias of both together, and differ by the mean of both
+    differences between sub-codes. G's columns stay: Q's new answers teach G what they are to mean.
+    """
+    output, fine, first = model.recognition.output, model.recognition.subcodes, _first_layer(model)
+    assert fine is not None
+    i, j = (rows.outputs + k for k in found.pair)
+    s, t = (rows.subcodes + 2 * k for k in found.pair)
+    sign = -1 if found.crossed else 1
+    for parameter, sub in ((output.weight, fine.weight), (output.bias, fine.bias)):
+        middle = (parameter[i] + parameter[j]) / 2
+        half = (sub[s] - sub[s + 1] + sign * (sub[t] - sub[t + 1])) / 4
+        parameter[i], parameter[j] = middle + half, middle - half
+        _forget(optimizers["discriminator"], parameter, [i, j])
+    output.bias[[i, j]] += math.log(2.0)
+    _forget(optimizers["generator"], first.weight, [rows.inputs + k for k in found.pair], dimension=1)
+    _renew_subcodes(model, optimizers, rows, found.pair, draw)
+
+
+def _renew_subcodes(
+    model: InfoGAN,
+    optimizers: Mapping[str, torch.optim.Optimizer],
+    rows: Rows,
+    categories: Sequence[int],
+    draw: torch.Generator,
+) -> None:
+    """Sub-codes of categories that have changed their meaning start anew."""
+    fine = model.recognition.subcodes
+    assert fine is not None
+    again = [rows.subcodes + 2 * k + half for k in categories for half in (0, 1)]
     std = model.config.network.recognition_std
     fresh = torch.randn(len(again), fine.weight.shape[1], generator=draw, device=draw.device) * std
     fine.weight[again] = fresh.to(fine.weight.device)

@@ -79,6 +79,64 @@ def test_a_double_category_that_is_itself_a_twin_is_left_alone() -> None:
     assert not found.stuck
 
 
+def crossed_halves() -> Tensor:
+    """Two kinds, each in one half of both categories 0 and 1; categories 2 and 3 are healthy."""
+    kinds = [(0, 2), (1, 3), (4,), (5,), (6,), (7,)]  # cells of 2 x category + sub-code
+    shares = [0.25, 0.25, 0.125, 0.125, 0.125, 0.125]
+    fine = torch.zeros(8, 8)
+    for cells, share in zip(kinds, shares, strict=True):
+        for a in cells:
+            for b in cells:
+                fine[a, b] = share / len(cells) ** 2
+    return fine
+
+
+def summed(fine: Tensor) -> Tensor:
+    return fine.unflatten(0, (4, 2)).sum(1).unflatten(1, (4, 2)).sum(2)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_two_kinds_divided_along_the_wrong_line_are_found(turned: bool) -> None:
+    fine = crossed_halves()
+    if turned:  # the sub-codes of category 1 in the other order
+        order = [0, 1, 3, 2, 4, 5, 6, 7]
+        fine = fine[order][:, order]
+    found = split_merge.best_exchange(summed(fine), fine)
+    assert (found.pair, found.crossed, found.stuck) == ((0, 1), turned, True)
+    assert found.gain == pytest.approx(0.5 * math.log(2), abs=1e-5)
+
+
+def test_healthy_categories_lose_by_an_exchange() -> None:
+    fine = torch.kron(torch.eye(4) / 4, torch.ones(2, 2) / 4)
+    found = split_merge.best_exchange(summed(fine), fine)
+    assert found.gain < -0.1
+    assert not found.stuck
+    kinds = torch.eye(8) / 8  # each half a kind of its own: any pairing is as good, and so is this one
+    assert not split_merge.best_exchange(summed(kinds), kinds).stuck
+
+
+def test_an_exchange_divides_by_the_sub_codes() -> None:
+    made = trainer(tiny())
+    for _ in range(3):
+        made.advance()
+    model, rows = made.model, split_merge.rows_of(made.model, "digit", 0)
+    hidden = torch.randn(20, model.recognition.output.in_features, generator=torch.Generator().manual_seed(0))
+    layer, fine = model.recognition.output, model.recognition.subcodes
+    assert fine is not None
+    with torch.no_grad():
+        before, sub = layer(hidden), fine(hidden)[:, rows.subcodes :]
+        found = split_merge.Exchange(pair=(1, 4), crossed=True, gain=1.0)
+        split_merge.exchange(model, made.optimizers, rows, found, torch.Generator().manual_seed(0))
+        after = layer(hidden)
+    one, four = rows.outputs + 1, rows.outputs + 4
+    difference = ((sub[:, 2] - sub[:, 3]) + (sub[:, 9] - sub[:, 8])) / 2
+    assert torch.allclose(after[:, one] - after[:, four], difference, atol=1e-5)
+    middle = (before[:, one] + before[:, four]) / 2 + math.log(2)
+    assert torch.allclose((after[:, one] + after[:, four]) / 2, middle, atol=1e-5)
+    others = [k for k in range(layer.out_features) if k not in (one, four)]
+    assert torch.equal(after[:, others], before[:, others])
+
+
 def tiny(**training: Any) -> Config:
     config = apply_recipe(load("digits"), "robust")
     network = config.network.model_copy(update={"width": 0.125})
