@@ -34,8 +34,10 @@ def augment(
     draws = torch.rand(count, 8, generator=generator, device=generator.device) * 2 - 1
     changed = images
     if policy.rotation or policy.shift or policy.scale or policy.shear or policy.flip:
-        grid = F.affine_grid(inverse_maps(draws, policy), list(images.shape), align_corners=False)
-        changed = F.grid_sample(changed.float(), grid, padding_mode="border", align_corners=False)
+        # In bfloat16 the grid is a tenth of a pixel off: generated images would be moved more coarsely.
+        with torch.autocast(images.device.type, enabled=False):
+            grid = F.affine_grid(inverse_maps(draws, policy), list(images.shape), align_corners=False)
+            changed = F.grid_sample(changed.float(), grid, padding_mode="border", align_corners=False)
     if policy.contrast:
         mean = changed.mean((1, 2, 3), keepdim=True)
         changed = mean + (changed - mean) * (1 + policy.contrast * draws[:, 6, None, None, None])

@@ -326,7 +326,7 @@ def _add_training(command: Callable[[str, Command, str], argparse.ArgumentParser
     reproduce.add_argument("--data", type=Path, metavar="FILES", help="where the images lie")
     reproduce.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/EXPERIMENT-NNN")
     reproduce.add_argument("--steps", type=_whole, metavar="N", help="steps of each arm")
-    reproduce.add_argument("--seed", type=_whole, metavar="N", default=0, help="the first seed")
+    reproduce.add_argument("--seed", type=_whole, metavar="N", help="the first one (default: as published)")
     reproduce.add_argument("--seeds", type=_positive, metavar="N", help="how many (default: as published)")
     _add_set(reproduce)
 

@@ -233,7 +233,9 @@ class AugmentationConfig(Section):
     scale: float = Field(default=0.0, ge=0, lt=1, description="0.12: from 0.88 to 1.12 times the size")
     shear: float = Field(default=0.0, ge=0, le=1, description="columns moved for each row")
     flip: bool = Field(default=False, description="left and right exchanged, half of the time")
-    brightness: float = Field(default=0.0, ge=0, le=1, description="added, as a share of the whole range")
+    brightness: float = Field(
+        default=0.0, ge=0, le=1, description="added to all pixels, which lie in [0, 1] or [-1, 1]"
+    )
     contrast: float = Field(default=0.0, ge=0, lt=1, description="factor on the distance from the mean")
     everything: bool = Field(
         default=True, description="D and Q see no image unchanged; False: only real images' moved copies"
@@ -337,6 +339,8 @@ class Config(Section):
             raise ValueError("training.ema_start has no effect without training.ema_decay")
         if training.decay_end and training.decay_end <= training.decay_start:
             raise ValueError("training.decay_end must lie above training.decay_start")
+        if training.remedy_end and training.remedy_end < training.remedy_start:
+            raise ValueError("training.remedy_end must not lie below training.remedy_start")
         if objective.mode_seeking_full < objective.mode_seeking_start:
             raise ValueError("objective.mode_seeking_full must not lie below objective.mode_seeking_start")
         real = objective.real_information_weight or objective.subcode_weight

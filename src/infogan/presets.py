@@ -28,6 +28,8 @@ PRESETS: dict[str, Callable[[], Config]] = {}
 RECIPES: dict[str, Callable[[Config], Config]] = {}
 _OWN_RECIPES: dict[str, str] = {}
 DEFAULT_RECIPE = "robust"
+SOFTEST, SOFT_WEIGHT = 0.3, 0.2
+"""Of continuous codes in `robust`: the least std of their posterior, in half ranges, and their lambda."""
 
 
 def preset(
@@ -112,10 +114,15 @@ def paper(config: Config) -> Config:
         "beta1": 0.5,
         "ema_decay": 0.0,
         "ema_start": 0,
+        "decay_start": 0,
         "decay_end": 0,
+        "decay_to": 0.0,
+        "remedy_start": 0,
         "remedy_end": 0,
     }
-    off = dict.fromkeys(("real_information_weight", "subcode_weight", "mode_seeking_weight"), 0.0)
+    weights = ("real_information_weight", "subcode_weight", "mode_seeking_weight")
+    off: dict[str, float] = {**dict.fromkeys(weights, 0.0), "marginal_weight": 1.0}
+    off |= {"mode_seeking_start": 0, "mode_seeking_full": 0}
     return config.model_copy(
         update={
             "latents": config.latents.model_copy(update={"noise_prior": "uniform"}),
@@ -163,11 +170,17 @@ def robust(config: Config) -> Config:
 
 
 def _softer(code: Code) -> Code:
-    """A continuous code that may not be read more sharply than leaves room for noise."""
+    """A continuous code that may not be read more sharply than leaves room for noise.
+
+    Only what is as the presets have it is changed: a weight or limit that somebody chose stays.
+    """
     if not isinstance(code, Uniform | Normal):
         return code
-    posterior = replace(code.posterior, std_min=0.3)
-    return replace(code, info_weight=0.2, posterior=posterior)  # type: ignore[arg-type]  # its own family
+    posterior = code.posterior
+    if posterior.std_min == type(posterior)().std_min and posterior.std_max >= SOFTEST:
+        posterior = replace(posterior, std_min=SOFTEST)
+    weight = SOFT_WEIGHT if code.info_weight == CONTINUOUS_WEIGHT else code.info_weight
+    return replace(code, info_weight=weight, posterior=posterior)  # type: ignore[arg-type]  # its own family
 
 
 def _digit_codes() -> LatentsConfig:

@@ -119,3 +119,12 @@ def test_ranges_of_zero_leave_the_map_as_it_is() -> None:
     still = torch.tensor([[1.0, 0, 0], [0, 1.0, 0]]).expand(5, 2, 3)
     draws = torch.rand(5, 8, generator=chance()) * 2 - 1
     assert torch.allclose(inverse_maps(draws, AugmentationConfig()), still)
+
+
+def test_layers_in_bfloat16_do_not_coarsen_the_changes() -> None:
+    policy = AugmentationConfig(rotation=15, shift=0.07, scale=0.12, shear=0.15)
+    images = torch.rand(4, 1, 28, 28, generator=chance())
+    outside = augment(images, policy, chance(1))
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = augment(images, policy, chance(1))
+    assert torch.allclose(inside, outside, atol=1e-6)

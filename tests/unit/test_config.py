@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from infogan import presets
+from infogan import api, presets
 from infogan.config import (
     CONTINUOUS_WEIGHT,
     Bernoulli,
@@ -439,3 +439,14 @@ def test_every_code_has_its_own_weight_or_the_one_for_all() -> None:
     config = with_codes(named, objective=ObjectiveConfig(info_weight=2.0))
     # A weight of 0 is a weight: it is not replaced by the one for all.
     assert config.info_weights() == {"a": 2.0, "b": 0.1, "c": 0.0}
+
+
+def test_the_recipe_leaves_codes_that_somebody_chose() -> None:
+    own = Uniform(info_weight=1.0, posterior=Gaussian(std_min=0.05, std_max=0.25))
+    config = api.configure("digits", codes={"kind": Categorical(4), "tilt": own, "pose": Uniform()})
+    assert config.training.recipe == "robust"
+    assert config.latents.codes["tilt"] == own
+    assert config.latents.codes["pose"].info_weight is None
+    assert config.latents.codes["pose"].posterior.std_min == 0.3
+    soft = api.configure("digits", codes="kind:4 tilt:u").latents.codes["tilt"]
+    assert (soft.info_weight, soft.posterior.std_min) == (0.2, 0.3)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from infogan import api, evaluation, storage
 from infogan.config import Config
+from infogan.errors import UsageError
 from infogan.experiments.arms import trained_to
 from infogan.experiments.registry import Options, experiment
 from infogan.model import InfoGAN
@@ -35,9 +36,13 @@ def figure1(options: Options) -> None:
     generator's step of the second arm leaves the bound out. Afterwards a fresh Q is fitted to convergence on
     each frozen generator, so that a low curve is the generator's doing and not a weak Q's.
     """
+    if options.seeds is not None:
+        raise UsageError(
+            f"--seeds {options.seeds}: figure1 has two arms of one seed", "no --seeds", "--seed N for another"
+        )
     base = api.configure(
         "figure1", data=options.data, settings=[
-            f"training.seed={options.seed}",
+            f"training.seed={options.seed or 0}",
             *([] if options.steps is None else [f"training.steps={options.steps}"]),
             *options.settings,
         ],

@@ -40,7 +40,8 @@ def mnist_paper(options: Options) -> None:
             "the same --set as before, to go on",
             "another --out",
         )
-    plan = [(options.seed + index, short) for index in range(SEEDS)] + [(options.seed, long)]
+    first = options.seed or 0
+    plan = [(first + index, short) for index in range(options.seeds or SEEDS)] + [(first, long)]
     for seed, steps in plan:
         if any((row["seed"], row["steps"]) == (seed, steps) for row in rows):
             continue

@@ -15,7 +15,7 @@ class Options:
         data: where the images lie; None: the source's own place.
         out: the experiment's folder; None: runs/NAME-NNN.
         steps: of each arm; None: as in the paper.
-        seed: of each arm, or the first of several.
+        seed: of each arm, or the first of several; None: the experiment's own.
         seeds: how many seeds; None: the experiment's own number.
         settings: KEY=VALUE texts for every arm.
     """
@@ -23,7 +23,7 @@ class Options:
     data: Path | None = None
     out: Path | None = None
     steps: int | None = None
-    seed: int = 0
+    seed: int | None = None
     seeds: int | None = None
     settings: Sequence[str] = ()
 

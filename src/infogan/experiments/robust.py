@@ -11,12 +11,12 @@ from infogan import api, data, evaluation, storage
 from infogan.config import Config
 from infogan.experiments.real_only import cluster_real
 from infogan.experiments.registry import Options, experiment
-from infogan.experiments.rows import mean_interval, read_rows, row, write_row
+from infogan.experiments.rows import found, mean_interval, read_rows, row, write_row
 from infogan.training import runner
-from infogan.training.run_directory import next_free
+from infogan.training.run_directory import environment, next_free
 from infogan.training.runner import Trained
 
-SEEDS, STEPS = 5, 1_000
+FIRST_SEED, SEEDS, STEPS = 100, 5, 1_000
 WIDTH = "network.width=0.5"
 REAL_ONLY = "real images alone"
 
@@ -29,8 +29,13 @@ PARTS: dict[str, tuple[str, ...]] = {
     "split and merge": ("training.remedy_start", "training.remedy_end", "training.remedy_every"),
     "soft continuous codes": ("latents.codes",),
     "mode seeking": ("objective.mode_seeking_weight",),
-    "learning rates": ("training.learning_rate_discriminator", "training.learning_rate_generator"),
-    "falling rates": ("training.decay_start", "training.decay_end", "training.decay_to"),
+    "learning rates": (
+        "training.learning_rate_discriminator",
+        "training.learning_rate_generator",
+        "training.decay_start",  # the rates fall after the steps of this table
+        "training.decay_end",
+        "training.decay_to",
+    ),
 }
 """The parts of the recipe in the order in which the table adds them, and the keys that are theirs."""
 
@@ -84,7 +89,8 @@ def robust(options: Options) -> None:
     """
     steps = options.steps or STEPS
     folder = options.out or next_free(Path("runs"), "robust")
-    for seed in range(options.seed, options.seed + (options.seeds or SEEDS)):
+    first = FIRST_SEED if options.seed is None else options.seed
+    for seed in range(first, first + (options.seeds or SEEDS)):
         settings = [f"training.seed={seed}", *options.settings]
         paper = api.configure("mnist", data=options.data, recipe="paper", settings=[WIDTH, *settings])
         full = api.configure("mnist", data=options.data, recipe="robust", settings=[WIDTH, *settings])
@@ -108,7 +114,7 @@ def _real_only_row(folder: Path, config: Config, steps: int) -> None:
     """The row of the baseline without a generator."""
     seed = config.training.seed
     path = folder / "rows" / f"{REAL_ONLY}-seed-{seed}-step-{steps}.json"
-    if path.exists():
+    if found(path, config) is not None:
         return
     dataset = data.load(config.data)
     config = runner.resolve(config, dataset)
@@ -119,6 +125,7 @@ def _real_only_row(folder: Path, config: Config, steps: int) -> None:
         "seed": seed,
         "steps": steps,
         "config": config.model_dump(mode="json"),
+        "machine": environment(),
         "scores": evaluation.evaluate(model, dataset, only=("clustering",)),
     }
     write_row(path, made)

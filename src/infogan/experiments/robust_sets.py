@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def _all_seeds(preset: str, options: Options, *, seeds: int, early: int | None =
     """Trains and measures every seed; stopped, it goes on; two shells may share one folder by --seed."""
     name = f"robust-{preset.partition('-')[0]}"
     folder = options.out or next_free(Path("runs"), name)
-    first = options.seed or FIRST_SEED
+    first = FIRST_SEED if options.seed is None else options.seed
     for seed in range(first, first + (options.seeds or seeds)):
         config = api.configure(
             preset, data=options.data, recipe="robust", settings=[f"training.seed={seed}", *options.settings]
@@ -83,7 +84,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "seeds": [entry["seed"] for entry in some],
             "accuracy_mean": mean,
             "accuracy_mean_interval": [low, high],
-            "accuracy_median": sorted(accuracies)[len(accuracies) // 2],
+            "accuracy_median": statistics.median(accuracies),
             "accuracy_least": min(accuracies),
             "accuracy_greatest": max(accuracies),
         }
@@ -145,4 +146,5 @@ def _line(entry: Mapping[str, Any]) -> str:
 def _correlations(scores: Mapping[str, Any], factors: Sequence[str]) -> str:
     """|Spearman| on generated and on real images, of whichever of the factors has a code."""
     found = [scores["factors"][name] for name in factors if name in scores.get("factors", {})]
-    return "; ".join(f"{one['spearman_generated']:.2f}, {one['spearman_real']:.2f}" for one in found)
+    keys = ("spearman_generated", "spearman_real")
+    return "; ".join(", ".join(f"{one[key]:.2f}" for key in keys if key in one) for one in found)

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from infogan import config as configuration
 from infogan import storage
 from infogan.config import Config
 from infogan.errors import ConfigError
 from infogan.experiments.arms import trained_to
-from infogan.training.runner import Trained
+from infogan.training.runner import FREE_KEYS, RESOLVED_KEYS, Trained
 
 Measure = Callable[[Trained], dict[str, Any]]
 
@@ -36,27 +37,35 @@ def row(folder: Path, arm: str, config: Config, steps: int, measure: Measure) ->
     """
     seed = config.training.seed
     path = folder / "rows" / f"{arm}-seed-{seed}-step-{steps}.json"
-    settings = config.model_dump(mode="json")
-    if path.exists():
-        found: dict[str, Any] = json.loads(path.read_text())
-        if _essence(found["config"]) != _essence(settings):
-            raise ConfigError(
-                f"{path} holds figures of other settings",
-                "the same command as before, to go on",
-                "another --out",
-            )
-        return found
+    if (there := found(path, config)) is not None:
+        return there
     trained = trained_to(config, steps, folder / arm / f"seed-{seed}")
     made = {
         "arm": arm,
         "seed": seed,
         "steps": steps,
-        "config": settings,
+        "config": config.model_dump(mode="json"),
         "machine": json.loads(trained.run.environment_path.read_text()),
         **measure(trained),
     }
     write_row(path, made)
     return made
+
+
+def found(path: Path, config: Config) -> dict[str, Any] | None:
+    """The row in a file; None where there is no such file.
+
+    Raises:
+        ConfigError: it is of another configuration.
+    """
+    if not path.exists():
+        return None
+    there: dict[str, Any] = json.loads(path.read_text())
+    if _essence(there["config"]) != _essence(config.model_dump(mode="json")):
+        raise ConfigError(
+            f"{path} holds figures of other settings", "the same command as before, to go on", "another --out"
+        )
+    return there
 
 
 def write_row(path: Path, made: Mapping[str, Any]) -> None:
@@ -72,18 +81,16 @@ def write_row(path: Path, made: Mapping[str, Any]) -> None:
 
 def _essence(settings: dict[str, Any]) -> dict[str, Any]:
     """What makes a run what it is: not where its images lie, nor how often it saves."""
-    data = {key: value for key, value in settings["data"].items() if key != "path"}
-    free = {"steps", "save_every", "sample_every", "keep", "device"}
-    training = {key: value for key, value in settings["training"].items() if key not in free}
-    return {**settings, "data": data, "training": training}
+    flat = configuration.flatten(settings)
+    return {key: value for key, value in flat.items() if key not in FREE_KEYS | RESOLVED_KEYS}
 
 
 def read_rows(folder: Path) -> list[dict[str, Any]]:
     """All rows of an experiment, by arm, steps and seed; `config` stays in the files."""
-    found = [json.loads(path.read_text()) for path in sorted((folder / "rows").glob("*.json"))]
-    for entry in found:
+    rows = [json.loads(path.read_text()) for path in sorted((folder / "rows").glob("*.json"))]
+    for entry in rows:
         entry.pop("config")
-    return sorted(found, key=lambda entry: (entry["arm"], entry["steps"], entry["seed"]))
+    return sorted(rows, key=lambda entry: (entry["arm"], entry["steps"], entry["seed"]))
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:

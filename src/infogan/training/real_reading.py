@@ -47,6 +47,7 @@ class RealReading:
         self.latents, self.weights = latents, weights
         self.tables: dict[Place, Tensor] = {}
         self.usage: dict[Place, Tensor] = {}
+        self._seen: dict[Place, int] = {}  # steps in the means
 
     def information(
         self, raw: Float[Tensor, "n outputs"], subcodes: Float[Tensor, "n subcodes"] | None
@@ -62,7 +63,7 @@ class RealReading:
         fine = {} if subcodes is None else self._split_subcodes(subcodes)
         for place, probabilities in self._probabilities(raw).items():
             first, second = probabilities.chunk(2)
-            self._follow(self.usage, place, probabilities.mean(0))
+            self._see(place, probabilities)
             terms.setdefault("real_information", torch.zeros((), device=raw.device))
             joint = objective.joint_table(first, second)
             terms["real_information"] = terms["real_information"] + objective.table_information(
@@ -83,11 +84,11 @@ class RealReading:
     def observe(self, raw: Float[Tensor, "n outputs"]) -> None:
         """Only how often each category is read, where nothing is learned from real images."""
         for place, probabilities in self._probabilities(raw).items():
-            self._follow(self.usage, place, probabilities.mean(0))
+            self._see(place, probabilities)
 
     def forget(self, place: Place) -> None:
         """Starts the means of a place anew, after its categories have changed their meaning."""
-        del self.tables[place], self.usage[place]
+        del self.tables[place], self.usage[place], self._seen[place]
 
     def category_table(self, place: Place) -> Float[Tensor, "k k"]:
         """P(c, c') over categories alone."""
@@ -98,8 +99,10 @@ class RealReading:
     def report(self) -> dict[str, Any]:
         """By place: `usage`, and with moved copies `information_nats`, `merge` and `split`."""
         found: dict[str, Any] = {}
-        for place, usage in self.usage.items():
-            entry: dict[str, Any] = {"usage": [round(float(share), 5) for share in usage]}
+        for place in self._places():
+            entry: dict[str, Any] = {}
+            if place in self.usage:
+                entry["usage"] = [round(float(share), 5) for share in self.usage[place]]
             if place in self.tables:
                 categories = self.category_table(place)
                 entry["information_nats"] = float(objective.table_information(categories))
@@ -109,7 +112,8 @@ class RealReading:
 
     def tensors(self) -> dict[str, Tensor]:
         """What a checkpoint keeps."""
-        kept = {"table": self.tables, "usage": self.usage}
+        seen = {place: torch.tensor(count) for place, count in self._seen.items()}
+        kept = {"table": self.tables, "usage": self.usage, "seen": seen}
         return {
             f"real.{what}.{name}.{index}": value
             for what, values in kept.items()
@@ -118,12 +122,15 @@ class RealReading:
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """The inverse of `tensors`; other keys are not looked at."""
-        self.tables, self.usage = {}, {}
+        self.tables, self.usage, self._seen = {}, {}, {}
         for key, value in tensors.items():
             if key.startswith("real."):
                 _, what, name, index = key.split(".")
-                kept = self.tables if what == "table" else self.usage
-                kept[name, int(index)] = value.clone()
+                place = name, int(index)
+                if what == "seen":
+                    self._seen[place] = int(value)
+                else:
+                    (self.tables if what == "table" else self.usage)[place] = value.clone()
 
     def _probabilities(self, raw: Tensor) -> dict[Place, Float[Tensor, "n k"]]:
         posteriors = self.latents.posteriors(raw)
@@ -141,7 +148,20 @@ class RealReading:
             for index in range(prior.code.dim)
         }
 
-    @staticmethod
-    def _follow(means: dict[Place, Tensor], place: Place, value: Tensor) -> None:
+    def _places(self) -> list[Place]:
+        return [
+            (name, index)
+            for name, prior in self.latents.categorical.items()
+            for index in range(prior.code.dim)
+        ]
+
+    def _see(self, place: Place, probabilities: Float[Tensor, "n k"]) -> None:
+        self._seen[place] = self._seen.get(place, 0) + 1
+        self._follow(self.usage, place, probabilities.mean(0))
+
+    def _follow(self, means: dict[Place, Tensor], place: Place, value: Tensor) -> None:
+        """A plain mean at first, then a moving one: no batch weighs more than others."""
         value = value.detach()
-        means[place] = torch.lerp(value, means[place], _DECAY) if place in means else value.clone()
+        # What a checkpoint gave back lies on the CPU.
+        before = means[place].to(value.device) if place in means else torch.zeros_like(value)
+        means[place] = torch.lerp(before, value, max(1 - _DECAY, 1 / self._seen[place]))

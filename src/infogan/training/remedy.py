@@ -61,7 +61,7 @@ class Remedy:
         if not due or step % training.remedy_every:
             return [], None
         for place in list(self.real.tables):
-            if len(self.real.usage[place]) < 3:
+            if not 3 <= len(self.real.usage[place]) <= split_merge.MOST_CATEGORIES:
                 continue
             joint = self.real.category_table(place)
             fine = self.real.tables[place]
@@ -89,8 +89,7 @@ class Remedy:
             split_merge.exchange(self.model, optimizers, rows, found, draw)
             return (
                 f"step {step}: categories {found.pair[0]} and {found.pair[1]} of {name} divide two kinds "
-                f"along the wrong line: by their sub-codes they carry {found.gain:.3f} nats more, and now are "
-                "divided so"
+                f"along the wrong line: their sub-codes carry {found.gain:.3f} nats more, and divide them now"
             )
         split_merge.operate(self.model, optimizers, rows, found, draw)
         return (

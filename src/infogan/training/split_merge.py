@@ -21,6 +21,9 @@ from infogan import objective
 from infogan.model import InfoGAN
 from infogan.training.health import FORMED, MARGIN
 
+MOST_CATEGORIES = 40
+"""Beyond them pairs are too many to be looked at every some steps."""
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -136,19 +139,18 @@ def best_exchange(joint: Float[Tensor, "k k"], fine: Float[Tensor, "2*k 2*k"]) -
 
 def report(joint: Float[Tensor, "k k"], table: Float[Tensor, "m m"]) -> dict[str, Any]:
     """`merge` and, with sub-codes, `split` and `exchange`: categories and nats, for metrics.jsonl."""
-    if len(joint) < 3:
+    if not 3 <= len(joint) <= MOST_CATEGORIES:
         return {}
-    losses = merge_losses(joint.cpu())
-    flat = int(losses.argmin())
-    found: dict[str, Any] = {
-        "merge": {"twins": [flat // len(losses), flat % len(losses)], "nats": float(losses.min())}
+    if len(table) != 2 * len(joint):
+        losses = merge_losses(joint.cpu())
+        flat = int(losses.argmin())
+        return {"merge": {"twins": [flat // len(losses), flat % len(losses)], "nats": float(losses.min())}}
+    found, other = diagnose(joint, table), best_exchange(joint, table)
+    return {
+        "merge": {"twins": list(found.twins), "nats": found.loss},
+        "split": {"double": found.double, "nats": found.gain},
+        "exchange": {"pair": list(other.pair), "nats": other.gain},
     }
-    if len(table) == 2 * len(joint):
-        gains = split_gains(joint.cpu(), table.cpu())
-        found["split"] = {"double": int(gains.argmax()), "nats": float(gains.max())}
-        exchange = best_exchange(joint, table)
-        found["exchange"] = {"pair": list(exchange.pair), "nats": exchange.gain}
-    return found
 
 
 # --- the operation ---------------------------------------------------------------------------------------
@@ -208,7 +210,8 @@ def operate(
         parameter[b] = parameter[d] - half
         parameter[d] = parameter[d] + half
         _forget(optimizers["discriminator"], parameter, [a, b, d])
-    output.bias[a] += torch.log(torch.tensor(2.0))
+    output.bias[a] += math.log(2.0)  # together as probable as both were
+    output.bias[[b, d]] -= math.log(2.0)  # as probable as the one was, where its sub-codes are unsure
     columns = [rows.inputs + k for k in (kept, freed, double)]
     first.weight[:, columns[1]] = first.weight[:, columns[2]]
     _forget(optimizers["generator"], first.weight, columns, dimension=1)
@@ -271,9 +274,11 @@ def _first_layer(model: InfoGAN) -> nn.Linear:
 def _forget(
     optimizer: torch.optim.Optimizer, parameter: Tensor, indices: list[int], dimension: int = 0
 ) -> None:
-    """Adam's moments of some rows (or columns) back to none."""
-    for key in ("exp_avg", "exp_avg_sq"):
-        if key in optimizer.state[parameter]:
-            optimizer.state[parameter][key].index_fill_(
-                dimension, torch.tensor(indices, device=parameter.device), 0.0
-            )
+    """Adam's mean gradient of some rows (or columns) back to none.
+
+    Their mean square stays: without it, and with a step count that is past bias correction, the first
+    updates would be ten times too large.
+    """
+    if "exp_avg" in optimizer.state[parameter]:
+        chosen = torch.tensor(indices, device=parameter.device)
+        optimizer.state[parameter]["exp_avg"].index_fill_(dimension, chosen, 0.0)

@@ -68,6 +68,11 @@ class Trainer:
         self.dimensions = {
             f"mutual_information.{name}": prior.code.dim for name, prior in model.latents.priors.items()
         }
+        places = sum(prior.code.dim for prior in model.latents.categorical.values())
+        self.dimensions["real_information"] = places * max(
+            1, math.ceil(self.config.objective.marginal_weight)
+        )
+        self.dimensions["subcode_information"] = places
         self.step = 0
         self.window: dict[str, float] = {}
         self.notes: list[str] = []  # what was done since the last window, in words
@@ -159,7 +164,8 @@ class Trainer:
 
     def _generator_losses(self) -> tuple[Float[Tensor, ""], dict[str, Tensor], dict[str, Tensor]]:
         """G's own loss, the bound of each code, and mode seeking; on latents drawn anew."""
-        model, seeking = self.model, self._mode_seeking_weight() > 0
+        model = self.model
+        seeking = self._mode_seeking_weight() > 0 and model.latents.noise > 0
         with self._autocast():
             latents, codes = self._latents("generator", self.config.training.batch_size, pairs=seeking)
             images = model.generator(latents)

@@ -169,9 +169,9 @@ def test_the_operation_splits_by_the_sub_code_and_unites_the_twins() -> None:
         split_merge.operate(model, made.optimizers, rows, found, torch.Generator().manual_seed(0))
         after = layer(hidden)
     d = rows.outputs
-    share = (sub[:, 2 * 7] - sub[:, 2 * 7 + 1]) / 2
-    assert torch.allclose(after[:, d + 7], before[:, d + 7] + share, atol=1e-5)
-    assert torch.allclose(after[:, d + 4], before[:, d + 7] - share, atol=1e-5)
+    share, two = (sub[:, 2 * 7] - sub[:, 2 * 7 + 1]) / 2, math.log(2)
+    assert torch.allclose(after[:, d + 7], before[:, d + 7] + share - two, atol=1e-5)
+    assert torch.allclose(after[:, d + 4], before[:, d + 7] - share - two, atol=1e-5)
     mean = (before[:, d + 1] + before[:, d + 4]) / 2 + math.log(2)
     assert torch.allclose(after[:, d + 1], mean, atol=1e-5)
     others = [k for k in range(layer.out_features) if k - d not in (1, 4, 7)]
@@ -277,3 +277,31 @@ def test_terms_that_cannot_work_are_refused() -> None:
         configuration.override(config, ["subcode_weight=0.0"])
     with pytest.raises(ConfigError, match="decay_end"):
         configuration.override(config, ["decay_start=6000"])
+
+
+def test_without_noise_there_is_no_mode_to_seek() -> None:
+    config = tiny(remedy_end=0, remedy_start=0)
+    made = trainer(config.model_copy(update={"latents": config.latents.model_copy(update={"noise": 0})}))
+    made.advance()
+    assert "mode_seeking" not in made.take_window()["terms"]
+
+
+def test_means_of_real_images_weigh_every_batch_alike_at_first() -> None:
+    made = trainer(tiny())
+    outputs = made.model.latents.posterior_width
+    start = split_merge.rows_of(made.model, "digit", 0).outputs
+    for category in (0, 1, 2):
+        raw = torch.zeros(8, outputs)
+        raw[:, start + category] = 50.0
+        made.real.observe(raw)
+    assert torch.allclose(made.real.usage["digit", 0][:3], torch.tensor(1 / 3), atol=1e-5)
+
+
+def test_what_health_reads_is_what_the_remedy_acts_on() -> None:
+    fine = fine_table(double=3)
+    joint = table_of(TWINS, 4)
+    found, entry = split_merge.diagnose(joint, fine), split_merge.report(joint, fine)
+    assert entry["merge"] == {"twins": list(found.twins), "nats": found.loss}
+    assert entry["split"] == {"double": found.double, "nats": found.gain}
+    assert entry["exchange"]["pair"] == list(split_merge.best_exchange(joint, fine).pair)
+    assert split_merge.report(torch.eye(41) / 41, torch.eye(82) / 82) == {}
