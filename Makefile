@@ -48,6 +48,9 @@ bench: $(VENV)/.installed-dev  ## speeds as ratios within one run, into benchmar
 experiments: $(VENV)/.installed  ## the figures of docs/results.md that take hours (DATA=folder of IDX files)
 	$(BIN)/infogan reproduce figure1 $(if $(DATA),--data $(DATA))
 	$(BIN)/infogan reproduce mnist-paper $(if $(DATA),--data $(DATA))
+	$(BIN)/infogan reproduce robust-mnist $(if $(DATA),--data $(DATA))
+	$(BIN)/infogan reproduce robust-digits
+	$(BIN)/infogan reproduce robust $(if $(DATA),--data $(DATA))
 
 package: $(VENV)/.installed-dev  ## a wheel in dist/
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
