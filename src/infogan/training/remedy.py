@@ -87,9 +87,11 @@ class Remedy:
         self.real.forget(place)
         if isinstance(found, split_merge.Exchange):
             split_merge.exchange(self.model, optimizers, rows, found, draw)
+            others = found.present + found.gain
             return (
                 f"step {step}: categories {found.pair[0]} and {found.pair[1]} of {name} divide two kinds "
-                f"along the wrong line: their sub-codes carry {found.gain:.3f} nats more, and divide them now"
+                f"along the wrong line ({found.present:.3f} nats apart, {others:.3f} by their sub-codes): "
+                "from now on their sub-codes divide them"
             )
         split_merge.operate(self.model, optimizers, rows, found, draw)
         return (

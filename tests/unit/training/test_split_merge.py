@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -111,6 +112,8 @@ def test_healthy_categories_lose_by_an_exchange() -> None:
     found = split_merge.best_exchange(summed(fine), fine)
     assert found.gain < -0.1
     assert not found.stuck
+    assert not replace(found, present=0.01, usual=1.0).stuck
+    assert replace(found, present=0.01, usual=1.0, gain=-0.002).stuck
     kinds = torch.eye(8) / 8  # each half a kind of its own: any pairing is as good, and so is this one
     assert not split_merge.best_exchange(summed(kinds), kinds).stuck
 
@@ -125,7 +128,7 @@ def test_an_exchange_divides_by_the_sub_codes() -> None:
     assert fine is not None
     with torch.no_grad():
         before, sub = layer(hidden), fine(hidden)[:, rows.subcodes :]
-        found = split_merge.Exchange(pair=(1, 4), crossed=True, gain=1.0)
+        found = split_merge.Exchange(pair=(1, 4), crossed=True, gain=1.0, present=0.1, usual=0.2)
         split_merge.exchange(model, made.optimizers, rows, found, torch.Generator().manual_seed(0))
         after = layer(hidden)
     one, four = rows.outputs + 1, rows.outputs + 4
