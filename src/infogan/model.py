@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from infogan import config as configuration
 from infogan import images as edge
 from infogan import networks, storage, streams
+from infogan.augmentation import still
 from infogan.config import Config
 from infogan.errors import ConfigError, StorageError, UsageError, did_you_mean
 from infogan.latents import Codes, Latents
@@ -247,10 +248,20 @@ class InfoGAN(nn.Module):
 
     @torch.inference_mode()
     def recognise(
-        self, images: UInt8[np.ndarray, "n h w c"], *, domain: networks.Domain = "real"
+        self,
+        images: UInt8[np.ndarray, "n h w c"],
+        *,
+        domain: networks.Domain = "real",
+        moved: bool = False,
     ) -> Float[Tensor, "n outputs"]:
-        """Raw outputs of Q's head for images, on the CPU; one image alone exactly as in a batch."""
-        return self._read(images, domain, features=False)
+        """Raw outputs of Q's head for images, on the CPU; one image alone exactly as in a batch.
+
+        Args:
+            images: uint8, of the model's size and channels.
+            domain: as of `encode`.
+            moved: whether they were changed as in training, and so are soft already.
+        """
+        return self._read(images, domain, features=False, moved=moved)
 
     @torch.inference_mode()
     def features(
@@ -324,7 +335,9 @@ class InfoGAN(nn.Module):
             return nn.functional.one_hot(index, code.size).flatten()[None].float()
         return torch.from_numpy(given.astype(np.float32))[None]
 
-    def _read(self, images: np.ndarray, domain: networks.Domain, *, features: bool) -> Tensor:
+    def _read(
+        self, images: np.ndarray, domain: networks.Domain, *, features: bool, moved: bool = False
+    ) -> Tensor:
         form = (self.size, self.size, self.channels)
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != form:
             raise UsageError(
@@ -339,7 +352,7 @@ class InfoGAN(nn.Module):
                 full = np.zeros((_ENCODE_BATCH, *images.shape[1:]), np.uint8)
                 full[: len(part)] = part
                 x = edge.to_float(torch.from_numpy(full).to(self.device), self.table.output)
-                x = self.trunk(x, (domain,))
+                x = self.trunk(x if moved else still(x, self.config.augmentation), (domain,))
                 x = x if features else self.recognition(x, (domain,))
                 parts.append(x[: len(part)].float().cpu())
         empty = self.trunk.features if features else self.latents.posterior_width

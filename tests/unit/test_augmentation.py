@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from infogan import streams
-from infogan.augmentation import augment, inverse_maps
+from infogan.augmentation import augment, inverse_maps, still
 from infogan.config import AugmentationConfig
 
 
@@ -128,3 +128,22 @@ def test_layers_in_bfloat16_do_not_coarsen_the_changes() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         inside = augment(images, policy, chance(1))
     assert torch.allclose(inside, outside, atol=1e-6)
+
+
+def test_still_images_are_as_soft_as_moved_ones_on_average_and_do_not_move() -> None:
+    point = torch.zeros(1, 1, 33, 33)
+    point[..., 16, 16] = 1.0
+    policy = AugmentationConfig(shift=0.5 / 33)  # up to half a pixel
+    moved = augment(point.expand(20_000, -1, -1, -1), policy, chance()).mean(0, keepdim=True)
+    assert torch.allclose(still(point, policy), moved, atol=0.01)
+    assert still(point, policy).sum().item() == pytest.approx(1, abs=1e-6)
+
+
+def test_images_that_were_not_softened_in_training_are_not_softened_afterwards() -> None:
+    images = torch.rand(2, 3, 8, 8, generator=chance())
+    for policy in (
+        AugmentationConfig(),
+        AugmentationConfig(brightness=0.2, flip=True),
+        AugmentationConfig(rotation=15, everything=False),
+    ):
+        assert torch.equal(still(images, policy), images)

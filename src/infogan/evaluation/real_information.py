@@ -107,8 +107,8 @@ def _metric(subject: Subject) -> dict[str, Any]:
 
     blank = subject.once(untrained_model)
     readings = {
-        "real": (subject.once(reading_of_test), model.recognise(copies, domain="real")),
-        "untrained": (subject.once(untrained_reading_of_test), blank.recognise(copies, domain="real")),
+        "real": (subject.once(reading_of_test), model.recognise(copies, moved=True)),
+        "untrained": (subject.once(untrained_reading_of_test), blank.recognise(copies, moved=True)),
     }
     found: dict[str, dict[str, Any]] = {}
     for who, (image, copy) in readings.items():
