@@ -112,7 +112,7 @@ class RealReading:
 
     def tensors(self) -> dict[str, Tensor]:
         """What a checkpoint keeps."""
-        seen = {place: torch.tensor(count) for place, count in self._seen.items()}
+        seen = {place: torch.tensor(float(count)) for place, count in self._seen.items()}
         kept = {"table": self.tables, "usage": self.usage, "seen": seen}
         return {
             f"real.{what}.{name}.{index}": value
