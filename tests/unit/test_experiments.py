@@ -123,8 +123,8 @@ def test_a_table_of_seeds_goes_on_where_it_stopped(
 
 
 def test_a_mean_over_seeds_has_students_interval() -> None:
-    assert rows.mean_interval([0.9]) == (0.9, 0.9, 0.9)
-    mean, low, high = rows.mean_interval([1.0, 2.0, 3.0])
+    assert rows.seeds_interval([0.9]) == (0.9, 0.9, 0.9)
+    mean, low, high = rows.seeds_interval([1.0, 2.0, 3.0])
     assert (mean, low, high) == pytest.approx((2.0, 2 - 2.4841, 2 + 2.4841), abs=1e-3)  # t(2) = 4.3027
 
 

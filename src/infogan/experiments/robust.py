@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from infogan import api, data, evaluation, storage
+from infogan import api, data, evaluation
 from infogan.config import Config
 from infogan.experiments.real_only import cluster_real
 from infogan.experiments.registry import Options, experiment
-from infogan.experiments.rows import found, mean_interval, read_rows, row, write_row
+from infogan.experiments.rows import Make, publish, read_rows, row, seeds, seeds_interval, trained
 from infogan.training import runner
 from infogan.training.run_directory import environment, next_free
-from infogan.training.runner import Trained
 
-FIRST_SEED, SEEDS, STEPS = 100, 5, 1_000
+SEEDS, STEPS = 5, 1_000
+METRICS = ("clustering", "variance within categories", "mutual information")
 WIDTH = "network.width=0.5"
 REAL_ONLY = "real images alone"
 
@@ -89,46 +88,29 @@ def robust(options: Options) -> None:
     """
     steps = options.steps or STEPS
     folder = options.out or next_free(Path("runs"), "robust")
-    first = FIRST_SEED if options.seed is None else options.seed
-    for seed in range(first, first + (options.seeds or SEEDS)):
+    for seed in seeds(options, SEEDS):
         settings = [f"training.seed={seed}", *options.settings]
         paper = api.configure("mnist", data=options.data, recipe="paper", settings=[WIDTH, *settings])
         full = api.configure("mnist", data=options.data, recipe="robust", settings=[WIDTH, *settings])
         for arm, parts in arms().items():
-            row(folder, arm, with_parts(paper, full, parts), steps, _measure)
-        _real_only_row(folder, full, steps)
+            config = with_parts(paper, full, parts)
+            row(folder, arm, config, steps, trained(config, steps, METRICS))
+        row(folder, REAL_ONLY, full, steps, _clustered(full, steps))
     rows = read_rows(folder)
-    storage.write_text(
-        folder / "robust.json", json.dumps({"experiment": "robust", "rows": rows}, indent=1) + "\n"
-    )
-    print(table(rows))
-    print(folder / "robust.json")
+    publish(folder, "robust", {"rows": rows}, table(rows))
 
 
-def _measure(trained: Trained) -> dict[str, Any]:
-    chosen = ("clustering", "variance within categories", "mutual information")
-    return {"scores": evaluation.evaluate(trained.model, trained.dataset, only=chosen)}
+def _clustered(config: Config, steps: int) -> Make:
+    """The baseline without a generator, which keeps no run."""
 
+    def make(_: Path) -> dict[str, Any]:
+        dataset = data.load(config.data)
+        training = config.training.model_copy(update={"steps": steps})
+        resolved = runner.resolve(config.model_copy(update={"training": training}), dataset)
+        scores = evaluation.evaluate(cluster_real(resolved, dataset), dataset, only=("clustering",))
+        return {"machine": environment(), "scores": scores}
 
-def _real_only_row(folder: Path, config: Config, steps: int) -> None:
-    """The row of the baseline without a generator."""
-    seed = config.training.seed
-    path = folder / "rows" / f"{REAL_ONLY}-seed-{seed}-step-{steps}.json"
-    if found(path, config) is not None:
-        return
-    dataset = data.load(config.data)
-    config = runner.resolve(config, dataset)
-    training = config.training.model_copy(update={"steps": steps})
-    model = cluster_real(config.model_copy(update={"training": training}), dataset)
-    made = {
-        "arm": REAL_ONLY,
-        "seed": seed,
-        "steps": steps,
-        "config": config.model_dump(mode="json"),
-        "machine": environment(),
-        "scores": evaluation.evaluate(model, dataset, only=("clustering",)),
-    }
-    write_row(path, made)
+    return make
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -142,7 +124,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         if not found:
             continue
         accuracies = [scores["clustering"]["accuracy"] for scores in found]
-        mean, low, high = mean_interval(accuracies)
+        mean, low, high = seeds_interval(accuracies)
         shown = " ".join(f"{value:.3f}" for value in accuracies)
         lines.append(
             f"| {arm} | {shown} | {mean:.3f} ({low:.3f} to {high:.3f}) "

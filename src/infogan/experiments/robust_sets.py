@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import statistics
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from infogan import api, evaluation, storage
+from infogan import api
 from infogan.evaluation import selection
 from infogan.evaluation.resampling import numpy_generator
 from infogan.experiments.registry import Options, experiment
-from infogan.experiments.rows import Measure, mean_interval, read_rows, row
+from infogan.experiments.rows import publish, read_rows, row, seeds, seeds_interval, trained
 from infogan.training.run_directory import next_free
-from infogan.training.runner import Trained
-
-FIRST_SEED = 100
-"""Constants were chosen with seeds 0 to 9: what is published comes from others."""
 
 EARLY = 1_250
 EARLY_METRICS = ("baselines", "clustering", "purity of generated images")
@@ -28,46 +23,35 @@ EARLY_METRICS = ("baselines", "clustering", "purity of generated images")
 @experiment("robust-mnist")
 def robust_mnist(options: Options) -> None:
     """MNIST, ten seeds from 100 on: early, after 1,250 steps, and at the end; test images."""
-    _all_seeds("mnist", options, seeds=10, early=EARLY)
+    _all_seeds("mnist", options, count=10, early=EARLY)
 
 
 @experiment("robust-fashion")
 def robust_fashion(options: Options) -> None:
     """Fashion-MNIST, five seeds from 100 on; test images."""
-    _all_seeds("fashion-mnist", options, seeds=5)
+    _all_seeds("fashion-mnist", options, count=5)
 
 
 @experiment("robust-digits")
 def robust_digits(options: Options) -> None:
     """scikit-learn's 1,797 digits of 8x8 pixels, ten seeds from 100 on; held-out images."""
-    _all_seeds("digits", options, seeds=10)
+    _all_seeds("digits", options, count=10)
 
 
-def _all_seeds(preset: str, options: Options, *, seeds: int, early: int | None = None) -> None:
+def _all_seeds(preset: str, options: Options, *, count: int, early: int | None = None) -> None:
     """Trains and measures every seed; stopped, it goes on; two shells may share one folder by --seed."""
     name = f"robust-{preset.partition('-')[0]}"
     folder = options.out or next_free(Path("runs"), name)
-    first = FIRST_SEED if options.seed is None else options.seed
-    for seed in range(first, first + (options.seeds or seeds)):
+    for seed in seeds(options, count):
         config = api.configure(
             preset, data=options.data, recipe="robust", settings=[f"training.seed={seed}", *options.settings]
         )
         steps = options.steps or config.training.steps
         if early is not None and early < steps:
-            row(folder, preset, config, early, _measure(EARLY_METRICS))
-        row(folder, preset, config, steps, _measure(()))
+            row(folder, preset, config, early, trained(config, early, EARLY_METRICS))
+        row(folder, preset, config, steps, trained(config, steps))
     rows = read_rows(folder)
-    result = {"experiment": name, "summary": summary(rows), "rows": rows}
-    storage.write_text(folder / f"{name}.json", json.dumps(result, indent=1) + "\n")
-    print(table(rows))
-    print(folder / f"{name}.json")
-
-
-def _measure(only: Collection[str]) -> Measure:
-    def measure(trained: Trained) -> dict[str, Any]:
-        return {"scores": evaluation.evaluate(trained.model, trained.dataset, only=only)}
-
-    return measure
+    publish(folder, name, {"summary": summary(rows), "rows": rows}, table(rows))
 
 
 # --- what is written about them --------------------------------------------------------------------------
@@ -79,7 +63,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for steps in sorted({entry["steps"] for entry in rows}):
         some = [entry for entry in rows if entry["steps"] == steps]
         accuracies = [entry["scores"]["clustering"]["accuracy"] for entry in some]
-        mean, low, high = mean_interval(accuracies)
+        mean, low, high = seeds_interval(accuracies)
         part: dict[str, Any] = {
             "seeds": [entry["seed"] for entry in some],
             "accuracy_mean": mean,

@@ -6,77 +6,83 @@ Rows are found again by arm, seed and steps; a row of other settings is refused 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from infogan import config as configuration
-from infogan import storage
+from infogan import evaluation, storage
 from infogan.config import Config
 from infogan.errors import ConfigError
 from infogan.experiments.arms import trained_to
-from infogan.training.runner import FREE_KEYS, RESOLVED_KEYS, Trained
+from infogan.experiments.registry import Options
+from infogan.training.runner import FREE_KEYS, RESOLVED_KEYS
 
-Measure = Callable[[Trained], dict[str, Any]]
+FIRST_SEED = 100
+"""Constants were chosen with seeds 0 to 9: what is published comes from others."""
+
+Make = Callable[[Path], dict[str, Any]]
+"""From the path that a run may have to its figures."""
 
 
-def row(folder: Path, arm: str, config: Config, steps: int, measure: Measure) -> dict[str, Any]:
-    """One training's figures: read from its file, or trained, measured and written.
+def seeds(options: Options, count: int) -> range:
+    """The seeds of a table: as the command line has them, else `count` from FIRST_SEED on."""
+    first = FIRST_SEED if options.seed is None else options.seed
+    return range(first, first + (options.seeds or count))
+
+
+def row(folder: Path, arm: str, config: Config, steps: int, make: Make) -> None:
+    """One training's figures: trained, measured and written, unless its file is there.
 
     Args:
         folder: of the experiment; runs lie in ARM/seed-N, rows in rows/.
         arm: name of the variant.
         config: of the run; its seed is the row's.
         steps: where the training stands when it is measured.
-        measure: figures of a trained model.
+        make: trains and measures.
 
     Raises:
         ConfigError: the row on disk is of another configuration.
+        StorageError: the row cannot be written.
     """
     seed = config.training.seed
     path = folder / "rows" / f"{arm}-seed-{seed}-step-{steps}.json"
-    if (there := found(path, config)) is not None:
-        return there
-    trained = trained_to(config, steps, folder / arm / f"seed-{seed}")
-    made = {
-        "arm": arm,
-        "seed": seed,
-        "steps": steps,
-        "config": config.model_dump(mode="json"),
-        "machine": json.loads(trained.run.environment_path.read_text()),
-        **measure(trained),
-    }
-    write_row(path, made)
-    return made
-
-
-def found(path: Path, config: Config) -> dict[str, Any] | None:
-    """The row in a file; None where there is no such file.
-
-    Raises:
-        ConfigError: it is of another configuration.
-    """
-    if not path.exists():
-        return None
-    there: dict[str, Any] = json.loads(path.read_text())
-    if _essence(there["config"]) != _essence(config.model_dump(mode="json")):
-        raise ConfigError(
-            f"{path} holds figures of other settings", "the same command as before, to go on", "another --out"
-        )
-    return there
-
-
-def write_row(path: Path, made: Mapping[str, Any]) -> None:
-    """Writes one row, whole or not at all; its folder is made where it is missing.
-
-    Raises:
-        StorageError: it cannot be written.
-    """
+    if path.exists():
+        _check(path, config)
+        return
+    facts = {"arm": arm, "seed": seed, "steps": steps, "config": config.model_dump(mode="json")}
+    made = facts | make(folder / arm / f"seed-{seed}")
     with storage.writing(path, 0):
         path.parent.mkdir(parents=True, exist_ok=True)
     storage.write_text(path, json.dumps(made, indent=1) + "\n")
+
+
+def trained(config: Config, steps: int, only: Collection[str] = ()) -> Make:
+    """Trains to a step and evaluates; `only` as of `evaluation.evaluate`."""
+
+    def make(path: Path) -> dict[str, Any]:
+        run = trained_to(config, steps, path)
+        scores = evaluation.evaluate(run.model, run.dataset, only=only)
+        return {"machine": json.loads(run.run.environment_path.read_text()), "scores": scores}
+
+    return make
+
+
+def _check(path: Path, config: Config) -> None:
+    if _essence(json.loads(path.read_text())["config"]) != _essence(config.model_dump(mode="json")):
+        raise ConfigError(
+            f"{path} holds figures of other settings", "the same command as before, to go on", "another --out"
+        )
+
+
+def publish(folder: Path, name: str, result: Mapping[str, Any], table: str) -> None:
+    """Writes NAME.json and prints the table in Markdown."""
+    path = folder / f"{name}.json"
+    storage.write_text(path, json.dumps({"experiment": name, **result}, indent=1) + "\n")
+    print(table)
+    print(path)
 
 
 def _essence(settings: dict[str, Any]) -> dict[str, Any]:
@@ -93,7 +99,7 @@ def read_rows(folder: Path) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda entry: (entry["arm"], entry["steps"], entry["seed"]))
 
 
-def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
+def seeds_interval(values: Sequence[float]) -> tuple[float, float, float]:
     """Mean over seeds with its 95 % interval by Student's t; the mean alone, thrice, for one seed."""
     from scipy import stats  # late: it takes a good part of a second
 
