@@ -85,13 +85,21 @@ def split_gains(joint: Float[Tensor, "k k"], fine: Float[Tensor, "2*k 2*k"]) -> 
 def diagnose(joint: Float[Tensor, "k k"], fine: Float[Tensor, "2*k 2*k"]) -> Diagnosis:
     """The best pair to merge and the best category to split."""
     losses = merge_losses(joint.cpu())
-    flat = int(losses.argmin())
-    twins = (flat // len(losses), flat % len(losses))
+    twins = _twins(losses)
     gains = split_gains(joint.cpu(), fine.cpu())
     gains[list(twins)] = -float("inf")
     double = int(gains.argmax())
-    formed = float(objective.table_information(joint)) > FORMED * math.log(len(joint))
-    return Diagnosis(twins, float(losses.min()), double, float(gains[double]), formed)
+    return Diagnosis(twins, float(losses.min()), double, float(gains[double]), _formed(joint))
+
+
+def _twins(losses: Float[Tensor, "k k"]) -> tuple[int, int]:
+    """The pair whose merging loses least."""
+    flat = int(losses.argmin())
+    return flat // len(losses), flat % len(losses)
+
+
+def _formed(joint: Float[Tensor, "k k"]) -> bool:
+    return float(objective.table_information(joint)) > FORMED * math.log(len(joint))
 
 
 @dataclass(frozen=True)
@@ -144,8 +152,7 @@ def best_exchange(joint: Float[Tensor, "k k"], fine: Float[Tensor, "2*k 2*k"]) -
     i, j, crossed = pairs[int(gains.argmax())]
     losses = merge_losses(joint)
     usual = float(losses[torch.triu(torch.ones_like(losses), 1).bool()].median())
-    formed = float(objective.table_information(joint)) > FORMED * math.log(size)
-    return Exchange((i, j), crossed, float(gains.max()), float(losses[i, j]), usual, formed)
+    return Exchange((i, j), crossed, float(gains.max()), float(losses[i, j]), usual, _formed(joint))
 
 
 def report(joint: Float[Tensor, "k k"], table: Float[Tensor, "m m"]) -> dict[str, Any]:
@@ -154,8 +161,7 @@ def report(joint: Float[Tensor, "k k"], table: Float[Tensor, "m m"]) -> dict[str
         return {}
     if len(table) != 2 * len(joint):
         losses = merge_losses(joint.cpu())
-        flat = int(losses.argmin())
-        return {"merge": {"twins": [flat // len(losses), flat % len(losses)], "nats": float(losses.min())}}
+        return {"merge": {"twins": list(_twins(losses)), "nats": float(losses.min())}}
     found, other = diagnose(joint, table), best_exchange(joint, table)
     return {
         "merge": {"twins": list(found.twins), "nats": found.loss},
@@ -207,7 +213,7 @@ def operate(
 
     Q: the first twin's row becomes the mean of both, with the bias of both together; the double's row and
     the freed one differ by the difference of its sub-codes. G: the freed column is the double's. Adam's
-    moments of all these rows start anew, and so do the sub-codes of the categories concerned.
+    mean gradients of all these rows start anew, and so do the sub-codes of the categories concerned.
     """
     kept, freed = found.twins
     double = found.double
