@@ -120,14 +120,13 @@ def paper(config: Config) -> Config:
         "remedy_start": 0,
         "remedy_end": 0,
     }
-    weights = ("real_information_weight", "subcode_weight", "mode_seeking_weight")
-    off: dict[str, float] = {**dict.fromkeys(weights, 0.0), "marginal_weight": 1.0}
-    off |= {"mode_seeking_start": 0, "mode_seeking_full": 0}
+    # What the paper knows of is kept; the rest is off, as it is by default.
+    objective = config.objective.model_dump(include={"info_weight", "generator_information"})
     return config.model_copy(
         update={
             "latents": config.latents.model_copy(update={"noise_prior": "uniform"}),
-            "network": config.network.model_copy(update={"recognition_std": 0.02}),
-            "objective": config.objective.model_copy(update=off),
+            "network": config.network.model_copy(update={"recognition_std": NetworkConfig().recognition_std}),
+            "objective": ObjectiveConfig(**objective),
             "augmentation": AugmentationConfig(),
             "training": config.training.model_copy(update=updates),
         }
