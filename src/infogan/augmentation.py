@@ -33,7 +33,7 @@ def augment(
     # All is always drawn, so that a change of one range does not move the others' draws.
     draws = torch.rand(count, 8, generator=generator, device=generator.device) * 2 - 1
     changed = images
-    if policy.rotation or policy.shift or policy.scale or policy.shear or policy.flip:
+    if policy.moves or policy.flip:
         # In bfloat16 the grid is a tenth of a pixel off: generated images would be moved more coarsely.
         with torch.autocast(images.device.type, enabled=False):
             grid = F.affine_grid(inverse_maps(draws, policy), list(images.shape), align_corners=False)
@@ -57,8 +57,7 @@ def still(images: Float[Tensor, "n c h w"], policy: AugmentationConfig) -> Float
         images: in any range.
         policy: that the networks were trained with; without geometry for all images nothing is done.
     """
-    moved = policy.rotation or policy.shift or policy.scale or policy.shear
-    if not (moved and policy.everything):
+    if not (policy.moves and policy.everything):
         return images
     line = torch.tensor([0.125, 0.75, 0.125], device=images.device)
     kernel = (line[:, None] * line).expand(images.shape[1], 1, 3, 3)

@@ -242,6 +242,11 @@ class AugmentationConfig(Section):
     )
 
     @property
+    def moves(self) -> bool:
+        """Whether images are read between their pixels, which softens them; a flip does not."""
+        return any((self.rotation, self.shift, self.scale, self.shear))
+
+    @property
     def active(self) -> bool:
         """Whether anything is changed at all."""
         return any(self.model_dump(exclude={"everything"}).values())

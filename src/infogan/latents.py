@@ -18,6 +18,9 @@ from torch import Tensor
 
 from infogan.config import Bernoulli, Categorical, Gaussian, LatentsConfig, Normal, Uniform
 
+Place = tuple[str, int]
+"""A code and which of its dimensions."""
+
 Codes = dict[str, Tensor]
 """Values of every code by name, float [N, width]: categories one-hot, the others as they are."""
 
@@ -360,6 +363,24 @@ class Latents:
     def categorical(self) -> dict[str, CategoricalPrior]:
         """The categorical codes."""
         return {name: prior for name, prior in self.priors.items() if isinstance(prior, CategoricalPrior)}
+
+    @property
+    def categorical_places(self) -> list[Place]:
+        """Every dimension of every categorical code."""
+        return [(name, index) for name, prior in self.categorical.items() for index in range(prior.code.dim)]
+
+    def place_name(self, place: Place) -> str:
+        """The code's name, with the dimension behind it where the code has several: shape[1]."""
+        name, index = place
+        return name if self.priors[name].code.dim == 1 else f"{name}[{index}]"
+
+    def category_probabilities(self, raw: Float[Tensor, "n outputs"]) -> dict[Place, Float[Tensor, "n k"]]:
+        """Q's probabilities of the categories of each dimension of each categorical code."""
+        posteriors = self.posteriors(raw)
+        return {
+            (name, index): posteriors[name].mean.unflatten(1, (self.categorical[name].code.dim, -1))[:, index]
+            for name, index in self.categorical_places
+        }
 
     @property
     def subcode_width(self) -> int:

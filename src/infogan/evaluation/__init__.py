@@ -13,7 +13,6 @@ from infogan.errors import DivergenceError, UsageError, did_you_mean
 from infogan.evaluation import registry
 from infogan.evaluation.clustering import measurable, model_clustering
 from infogan.evaluation.fresh_recognition import Budget, fit_recognition
-from infogan.evaluation.reading import place_name
 from infogan.evaluation.subject import Progress, Subject, silent
 from infogan.model import InfoGAN, Weights
 
@@ -100,7 +99,7 @@ def sorting_line(model: InfoGAN, dataset: Dataset, *, seed: int = 0) -> str | No
     if not measurable(subject):
         return None
     found = subject.once(model_clustering)
-    name = place_name(found.place, model.latents)
+    name = model.latents.place_name(found.place)
     low, high = found.figures["accuracy_interval"]
     images = f"{len(dataset.test.images):,} {dataset.split} images"
     return (

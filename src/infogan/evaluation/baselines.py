@@ -22,7 +22,6 @@ from infogan.evaluation.clustering import (
     score,
     subject_labels,
 )
-from infogan.evaluation.reading import place_name
 from infogan.evaluation.registry import metric
 from infogan.evaluation.subject import Subject, train_images
 from infogan.model import InfoGAN
@@ -124,6 +123,6 @@ def _metric(subject: Subject) -> dict[str, Any]:
     return {
         "baselines": {
             "kmeans": {"clustering": by_kmeans, "features": seen},
-            "untrained": {"clustering": {"code": place_name(place, blank.latents), **by_untrained}},
+            "untrained": {"clustering": {"code": blank.latents.place_name(place), **by_untrained}},
         }
     }

@@ -17,11 +17,11 @@ from torch import Tensor
 
 from infogan.config import Categorical
 from infogan.errors import DataError
-from infogan.evaluation.reading import Place, place_name, reading_of_test, reading_of_train
+from infogan.evaluation.reading import reading_of_test, reading_of_train
 from infogan.evaluation.registry import metric
 from infogan.evaluation.resampling import bootstrap_interval, numpy_generator
 from infogan.evaluation.subject import Subject, train_subset
-from infogan.latents import Latents
+from infogan.latents import Latents, Place
 
 UNMATCHED = -1
 """The class of a category that a one-to-one matching leaves over."""
@@ -256,4 +256,4 @@ def _metric(subject: Subject) -> dict[str, Any]:
     if not measurable(subject):
         return {}
     found = subject.once(model_clustering)
-    return {"clustering": {"code": place_name(found.place, subject.model.latents), **found.figures}}
+    return {"clustering": {"code": subject.model.latents.place_name(found.place), **found.figures}}

@@ -19,10 +19,8 @@ from torch import Tensor
 from infogan.evaluation.baselines import untrained_reading_of_test, untrained_reading_of_train
 from infogan.evaluation.mutual_information import fresh_fakes
 from infogan.evaluation.reading import (
-    Place,
     continuous_places,
     drawn_categories,
-    place_name,
     read_categories,
     reading_of_test,
     reading_of_train,
@@ -31,7 +29,7 @@ from infogan.evaluation.registry import metric
 from infogan.evaluation.resampling import NORMAL_QUANTILE
 from infogan.evaluation.strokes import measure
 from infogan.evaluation.subject import Subject, train_images
-from infogan.latents import Latents
+from infogan.latents import Latents, Place
 
 _LEAST_IMAGES = 20  # in a category: a rank correlation of fewer is hardly more than chance
 _MOST_FAKES = 4_000
@@ -132,7 +130,7 @@ def score_factors(
     """
     found: dict[str, dict[str, Any]] = {}
     for factor, place in matching.items():
-        found[factor] = {"code": place_name(place, latents)}
+        found[factor] = {"code": latents.place_name(place)}
         for kind, images in scored.items():
             agreement = images.agreement(place, factor)
             if len(agreement.correlations):

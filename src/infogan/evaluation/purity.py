@@ -11,10 +11,10 @@ from jaxtyping import Int, UInt8
 from infogan.config import Categorical
 from infogan.evaluation.classifier import subject_classifier
 from infogan.evaluation.clustering import UNMATCHED, ModelClustering, measurable, model_clustering
-from infogan.evaluation.reading import Place
 from infogan.evaluation.registry import metric
 from infogan.evaluation.resampling import LEVEL, RESAMPLES, numpy_generator
 from infogan.evaluation.subject import Subject
+from infogan.latents import Place
 from infogan.model import InfoGAN, Weights
 
 _MOST_PER_CATEGORY = 500  # the mean over ten categories is then known to half a percent

@@ -8,10 +8,7 @@ from torch import Tensor
 
 from infogan.config import Categorical, Normal, Uniform
 from infogan.evaluation.subject import Subject, train_images
-from infogan.latents import Latents
-
-Place = tuple[str, int]
-"""A code and which of its dimensions."""
+from infogan.latents import Latents, Place
 
 
 def reading_of_train(subject: Subject) -> Float[Tensor, "n outputs"]:
@@ -23,12 +20,6 @@ def reading_of_test(subject: Subject) -> Float[Tensor, "n outputs"]:
     """Raw outputs of Q's head for all test images. Ask for it by `subject.once`."""
     assert subject.dataset is not None
     return subject.model.recognise(subject.dataset.test.images, domain="real")
-
-
-def place_name(place: Place, latents: Latents) -> str:
-    """The code's name, with the dimension behind it where the code has several: shape[1]."""
-    name, dimension = place
-    return name if latents.priors[name].code.dim == 1 else f"{name}[{dimension}]"
 
 
 def continuous_places(latents: Latents) -> list[Place]:
@@ -65,15 +56,3 @@ def drawn_categories(latents: Latents, codes: dict[str, Tensor]) -> Int[np.ndarr
         count = len(next(iter(codes.values())))
         return np.zeros(count, dtype=np.int64)
     return np.asarray(codes[name].argmax(1).numpy())
-
-
-def category_probabilities(
-    latents: Latents, raw: Float[Tensor, "n outputs"]
-) -> dict[Place, Float[Tensor, "n k"]]:
-    """Q's probabilities of the categories of each dimension of each categorical code."""
-    posteriors = latents.posteriors(raw)
-    return {
-        (name, dimension): posteriors[name].mean.unflatten(1, (prior.code.dim, -1))[:, dimension]
-        for name, prior in latents.categorical.items()
-        for dimension in range(prior.code.dim)
-    }

@@ -17,7 +17,7 @@ from infogan import streams
 from infogan.augmentation import augment
 from infogan.config import AugmentationConfig
 from infogan.evaluation.baselines import untrained_model, untrained_reading_of_test
-from infogan.evaluation.reading import category_probabilities, place_name, reading_of_test
+from infogan.evaluation.reading import reading_of_test
 from infogan.evaluation.registry import metric
 from infogan.evaluation.resampling import RESAMPLES, centred_interval, numpy_generator
 from infogan.evaluation.subject import Subject
@@ -112,10 +112,10 @@ def _metric(subject: Subject) -> dict[str, Any]:
     }
     found: dict[str, dict[str, Any]] = {}
     for who, (image, copy) in readings.items():
-        first, second = (category_probabilities(model.latents, raw) for raw in (image, copy))
+        first, second = (model.latents.category_probabilities(raw) for raw in (image, copy))
         found[who] = {}
         for place, probabilities in first.items():
-            name = place_name(place, model.latents)
+            name = model.latents.place_name(place)
             generator = numpy_generator(subject.seed, f"evaluation/bootstrap/real information/{who}/{name}")
             found[who][name] = information(probabilities.numpy(), second[place].numpy(), generator)
     for figures in found["real"].values():

@@ -15,20 +15,11 @@ from torch import Tensor
 
 from infogan import objective
 from infogan.config import ObjectiveConfig
-from infogan.latents import CategoricalPrior, Latents
+from infogan.latents import Latents, Place
 from infogan.training import split_merge
 
 _DECAY = 0.98
 """Of the moving means: they hold about the last 50 steps."""
-
-Place = tuple[str, int]
-"""A categorical code and which of its dimensions."""
-
-
-def place_key(place: Place, prior: CategoricalPrior) -> str:
-    """The place as files name it: the code alone where it has one dimension."""
-    name, index = place
-    return name if prior.code.dim == 1 else f"{name}[{index}]"
 
 
 class RealReading:
@@ -61,7 +52,7 @@ class RealReading:
         marginal = self.weights.marginal_weight
         terms: dict[str, Tensor] = {}
         fine = {} if subcodes is None else self._split_subcodes(subcodes)
-        for place, probabilities in self._probabilities(raw).items():
+        for place, probabilities in self.latents.category_probabilities(raw).items():
             first, second = probabilities.chunk(2)
             self._see(place, probabilities)
             terms.setdefault("real_information", torch.zeros((), device=raw.device))
@@ -83,7 +74,7 @@ class RealReading:
 
     def observe(self, raw: Float[Tensor, "n outputs"]) -> None:
         """Only how often each category is read, where nothing is learned from real images."""
-        for place, probabilities in self._probabilities(raw).items():
+        for place, probabilities in self.latents.category_probabilities(raw).items():
             self._see(place, probabilities)
 
     def forget(self, place: Place) -> None:
@@ -97,9 +88,9 @@ class RealReading:
         return table
 
     def report(self) -> dict[str, Any]:
-        """By place: `usage`, and with moved copies `information_nats`, `merge` and `split`."""
+        """By place: `usage`, and with moved copies `information_nats` and what `split_merge.report` says."""
         found: dict[str, Any] = {}
-        for place in self._places():
+        for place in self.latents.categorical_places:
             entry: dict[str, Any] = {}
             if place in self.usage:
                 entry["usage"] = [round(float(share), 5) for share in self.usage[place]]
@@ -107,7 +98,7 @@ class RealReading:
                 categories = self.category_table(place)
                 entry["information_nats"] = float(objective.table_information(categories))
                 entry |= split_merge.report(categories, self.tables[place])
-            found[place_key(place, self.latents.categorical[place[0]])] = entry
+            found[self.latents.place_name(place)] = entry
         return found
 
     def tensors(self) -> dict[str, Tensor]:
@@ -132,14 +123,6 @@ class RealReading:
                 else:
                     (self.tables if what == "table" else self.usage)[place] = value.clone()
 
-    def _probabilities(self, raw: Tensor) -> dict[Place, Float[Tensor, "n k"]]:
-        posteriors = self.latents.posteriors(raw)
-        return {
-            (name, index): posteriors[name].mean.unflatten(1, (prior.code.dim, -1))[:, index]
-            for name, prior in self.latents.categorical.items()
-            for index in range(prior.code.dim)
-        }
-
     def _split_subcodes(self, raw: Tensor) -> dict[Place, Float[Tensor, "n k 2"]]:
         parts = raw.float().split([2 * prior.width for prior in self.latents.categorical.values()], dim=1)
         return {
@@ -147,13 +130,6 @@ class RealReading:
             for (name, prior), part in zip(self.latents.categorical.items(), parts, strict=True)
             for index in range(prior.code.dim)
         }
-
-    def _places(self) -> list[Place]:
-        return [
-            (name, index)
-            for name, prior in self.latents.categorical.items()
-            for index in range(prior.code.dim)
-        ]
 
     def _see(self, place: Place, probabilities: Float[Tensor, "n k"]) -> None:
         self._seen[place] = self._seen.get(place, 0) + 1

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from infogan import objective, streams
 from infogan.config import TrainingConfig
+from infogan.latents import Place
 from infogan.model import InfoGAN
 from infogan.training import split_merge
-from infogan.training.real_reading import Place, RealReading, place_key
+from infogan.training.real_reading import RealReading
 
 TRIAL = 200
 """Steps after which an operation is judged."""
@@ -83,7 +84,7 @@ class Remedy:
         draw = streams.generator(self.training.seed, "remedy", step)
         rows = split_merge.rows_of(self.model, *place)
         self.trial = {"step": step, "place": list(place), "information_nats": information}
-        name = place_key(place, self.model.latents.categorical[place[0]])
+        name = self.model.latents.place_name(place)
         self.real.forget(place)
         if isinstance(found, split_merge.Exchange):
             split_merge.exchange(self.model, optimizers, rows, found, draw)
@@ -121,11 +122,7 @@ class Remedy:
 
     # --- what a checkpoint keeps -----------------------------------------------------------------------
 
-    def state(self) -> dict[str, Any] | None:
-        """The trial that is running."""
-        return self.trial
-
     def restore(self, trial: Mapping[str, Any] | None, tensors: Mapping[str, Tensor]) -> None:
-        """Goes back to what `state` and `before` were; other tensors are not looked at."""
+        """Goes back to what `trial` and `before` were; other tensors are not looked at."""
         self.trial = None if trial is None else dict(trial)
         self.before = {key: value.clone() for key, value in tensors.items() if key.startswith(_BEFORE)}

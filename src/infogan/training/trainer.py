@@ -342,7 +342,7 @@ class Trainer:
             "step": self.step,
             "window": dict(self.window),
             "notes": list(self.notes),
-            "trial": self.remedy.state(),
+            "trial": self.remedy.trial,
         }
 
     def restore(
