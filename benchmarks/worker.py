@@ -35,7 +35,12 @@ def infogan_step(precision: engine.Precision, recipe: str, width: float) -> Call
     config = config.model_copy(update={"network": config.network.model_copy(update={"width": width})})
     if config.training.batch_size != BATCH:
         raise ValueError(f"the recipe's batch size is {config.training.batch_size}, not {BATCH}")
-    trainer = Trainer(InfoGAN(config), images, device=torch.device("cpu"), precision=precision)
+    # Which images are neighbours is no matter of speed.
+    neighbours = max(config.objective.neighbours, 1)
+    nearest = torch.randint(len(images), (len(images), neighbours), generator=torch.Generator())
+    trainer = Trainer(
+        InfoGAN(config), images, device=torch.device("cpu"), precision=precision, nearest=nearest
+    )
     return trainer.advance
 
 

@@ -262,6 +262,18 @@ class ObjectiveConfig(Section):
     real_information_weight: float = Field(
         default=0.0, ge=0, le=1_000, description="of the information between a real image and its moved copy"
     )
+    neighbours: int = Field(
+        default=0,
+        ge=0,
+        le=1_000,
+        description="the moved copy is that of one of so many nearest images; 0: the image's own",
+    )
+    neighbour_share: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="of images whose moved copy is a neighbour's; the rest: their own",
+    )
     marginal_weight: float = Field(
         default=1.0,
         ge=0,
@@ -359,6 +371,11 @@ class Config(Section):
     def reads_real(self) -> bool:
         """Whether Q learns from real images, too."""
         return bool(self.objective.real_information_weight or self.objective.subcode_weight)
+
+    @property
+    def seeks_neighbours(self) -> bool:
+        """Whether an image's moved copy may be that of another image."""
+        return self.reads_real and self.objective.neighbours > 0 and self.objective.neighbour_share > 0
 
     def info_weights(self) -> dict[str, float]:
         """lambda_i of each code, by name: its own, or the one for all."""

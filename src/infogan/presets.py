@@ -138,6 +138,7 @@ def robust(config: Config) -> Config:
     """Q learns from real images, too: codes that mean something in every run. docs/recipe.md tells all."""
     objective = {
         "real_information_weight": 1.0,
+        "neighbours": 10,
         "marginal_weight": 2.0,
         "subcode_weight": 1.0,
         "mode_seeking_weight": 0.005,

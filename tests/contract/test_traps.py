@@ -274,7 +274,7 @@ def guard_real_and_generated_images_have_one_range() -> None:
         model = build(table=table, size=size)
         trainer = trainer_of(model)
         made = model.generator.nonlinearity(torch.tensor([-1e4, 0, 1e4]))
-        real = trainer._real_images()
+        real = trainer._real_images(trainer._batch())
         assert (real.min(), real.max()) == (made[0], made[2]), f"{table}: real images"
         levels = edge.to_uint8(made.reshape(3, 1, 1, 1), model.table.output).flatten().tolist()
         assert levels == [0, 128, 255], f"{table}: samples"
@@ -466,7 +466,7 @@ def guard_real_images_are_normalised_apart_from_fakes() -> None:
             lambda _, inputs: seen.append(inputs[0][:BATCH].detach())
         )
         trainer = trainer_of(model)
-        trainer._discriminator_losses(trainer._real_images())
+        trainer._discriminator_losses(trainer._views(trainer._batch()))
     assert torch.equal(*seen), "features of real images change with the fakes beside them"
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 
+from infogan.data import neighbours
 from infogan.errors import DataError
 
 
@@ -34,6 +35,7 @@ class Split:
 
     images: UInt8[np.ndarray, "n h w c"]
     labels: Int64[np.ndarray, " n"] | None = None
+    _nearest: dict[int, Int64[np.ndarray, "n count"]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         images, labels = self.images, self.labels
@@ -55,6 +57,12 @@ class Split:
                 f"int64 [{len(images)}], one for each image",
                 "labels.astype(numpy.int64), or no labels at all: training needs none",
             )
+
+    def nearest(self, count: int) -> Int64[np.ndarray, "n count"]:
+        """What `neighbours.nearest` gives for these images, found once: every seed of a run asks for it."""
+        if count not in self._nearest:
+            self._nearest[count] = neighbours.nearest(self.images, count)
+        return self._nearest[count]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,8 @@
 """Clustering real images without a generator: the fair baseline of the recipe `robust`.
 
-The same trunk and head, the same changes, the same information between an image and its moved copy (Ji et
-al. 2019), for as many steps; only generated images are missing. Changing images is prior knowledge, and this
-shows what it does alone.
+The same trunk and head, the same changes, the same information between an image and its moved copy or that
+of a neighbour (Ji et al. 2019), for as many steps; only generated images are missing. Changing images and
+knowing their neighbours is prior knowledge, and this shows what it does alone.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from infogan import streams
 from infogan.augmentation import augment
 from infogan.config import Config
 from infogan.data import Dataset
+from infogan.data.neighbours import partners
 from infogan.model import InfoGAN
 from infogan.networks import Domain
 from infogan.training.real_reading import RealReading
@@ -36,15 +37,22 @@ def cluster_real(config: Config, dataset: Dataset) -> InfoGAN:
         fused=True,
     )
     pictures, real = torch.tensor(dataset.train.images), RealReading(model.latents, config.objective)
-    weights = config.objective
+    weights, nearest = config.objective, None
+    if config.seeks_neighbours:
+        nearest = torch.from_numpy(dataset.train.nearest(weights.neighbours))
     for step in range(training.steps):
         chosen = streams.batch_indices(training.seed, step, training.batch_size, len(pictures))
-        batch = edge.to_float(pictures[chosen], model.table.output)
+        others = chosen
+        if nearest is not None:
+            draw = streams.generator(training.seed, "neighbours", step)
+            others = partners(chosen, nearest, weights.neighbour_share, draw)
         views = [
             augment(
-                batch, config.augmentation, streams.generator(training.seed, f"augment/real-{view}", step)
+                edge.to_float(pictures[indices], model.table.output),
+                config.augmentation,
+                streams.generator(training.seed, f"augment/real-{view}", step),
             )
-            for view in (0, 1)
+            for view, indices in enumerate((chosen, others))
         ]
         domains: tuple[Domain, Domain] = ("real", "real")
         raw, subcodes = model.recognition.read(model.trunk(torch.cat(views), domains), domains)

@@ -24,6 +24,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "Q's first weights": ("network.recognition_std",),
     "weighted marginals": ("objective.marginal_weight",),
     "changes for D, too": ("augmentation.everything",),
+    "neighbours": ("objective.neighbours", "objective.neighbour_share"),
     "sub-codes": ("objective.subcode_weight",),
     "split and merge": ("training.remedy_start", "training.remedy_end", "training.remedy_every"),
     "soft continuous codes": ("latents.codes",),
@@ -73,7 +74,8 @@ def arms() -> dict[str, tuple[str, ...]]:
     found["changes for D alone"] = tuple(
         name
         for name in names
-        if name not in ("real information", "weighted marginals", "sub-codes", "split and merge")
+        if name
+        not in ("real information", "weighted marginals", "neighbours", "sub-codes", "split and merge")
     )
     return found
 

@@ -162,7 +162,11 @@ class _Session:
         device = engine.choose_device(config.training.device)
         precision = engine.choose_precision(config.training.precision, device)
         self.trainer = Trainer(
-            InfoGAN(config), torch.tensor(dataset.train.images), device=device, precision=precision
+            InfoGAN(config),
+            torch.tensor(dataset.train.images),
+            device=device,
+            precision=precision,
+            nearest=self._nearest(dataset),
         )
         self.metrics = metrics.MetricsLog(run.metrics_path, self.progress.say)
         self.health = health.Health()
@@ -182,6 +186,13 @@ class _Session:
             self.progress.say(
                 f"warning: {len(dataset.skipped):,} files could not be read; {run.path}/skipped.csv says why"
             )
+
+    def _nearest(self, dataset: Dataset) -> torch.Tensor | None:
+        if not self.config.seeks_neighbours:
+            return None
+        count = self.config.objective.neighbours
+        self.progress.say(f"looking for the {count} nearest neighbours of each image")
+        return torch.from_numpy(dataset.train.nearest(count))
 
     # --- the loop ------------------------------------------------------------------------------------
 

@@ -7,25 +7,26 @@ repeat:                                                         (PAPER: appendix
     G:           descend  -E[log D(fake)] - sum lambda_i L_i    through a frozen D and Q
 
 The recipe `robust` shows D and Q every image changed anew (A: augmentation), the real ones twice:
-    D, Q, trunk: descend also  - weight I(Q(A x), Q(A' x))       on real images
+    D, Q, trunk: descend also  - weight I(Q(A x), Q(A' y))       on real images; y: x or a neighbour of it
     G:           descend also  + weight (distance of two noises / distance of their images)
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
 from infogan import images as edge
 from infogan import objective, streams
 from infogan.augmentation import augment
 from infogan.config import Config
+from infogan.data.neighbours import partners
 from infogan.errors import DivergenceError, StorageError
 from infogan.latents import Codes
 from infogan.model import InfoGAN
@@ -49,6 +50,7 @@ class Trainer:
         images: all training images.
         device: where to train.
         precision: of the layers; weights, optimiser, losses and statistics are float32.
+        nearest: the neighbours of each image, where `config.seeks_neighbours`.
     """
 
     def __init__(
@@ -58,10 +60,14 @@ class Trainer:
         *,
         device: torch.device,
         precision: engine.Precision,
+        nearest: Int64[Tensor, "n k"] | None = None,
     ) -> None:
         self.config: Config = model.config
+        if self.config.seeks_neighbours and nearest is None:
+            raise ValueError("objective.neighbours needs `nearest`, as Split.nearest gives it")
         self.model, self.device, self.precision = model.to(device), device, precision
         self.images = images.to(device)
+        self.nearest = nearest
         self.weights = self.config.info_weights()
         self.real = RealReading(model.latents, self.config.objective)
         # A bound is a sum over the code's dimensions.
@@ -95,9 +101,9 @@ class Trainer:
         """
         self.model.train()
         self._set_learning_rates()
-        real = self._real_images()
+        indices = self._batch()
         weights = self.config.objective
-        discriminator, bounds, terms = self._discriminator_losses(real)
+        discriminator, bounds, terms = self._discriminator_losses(self._views(indices))
         values = self._checked({"loss.discriminator": discriminator, **_prefixed(bounds), **terms})
         total = discriminator - objective.weighted_information(bounds, self.weights)
         self._update("discriminator", total - self._weighted_terms(terms))
@@ -132,11 +138,10 @@ class Trainer:
         return model | self._moments()
 
     def _discriminator_losses(
-        self, real: Float[Tensor, "n c h w"]
+        self, views: Sequence[Float[Tensor, "n c h w"]]
     ) -> tuple[Float[Tensor, ""], dict[str, Tensor], dict[str, Tensor]]:
         """-V(D, G), the bounds, and the terms on real images with mean D(x) and D(G); none moves G."""
-        model, count = self.model, len(real)
-        views = self._views(real)
+        model, count = self.model, len(views[0])
         with self._autocast():
             with torch.no_grad():
                 latents, codes = self._latents("discriminator", count)
@@ -198,10 +203,19 @@ class Trainer:
         }
         return sum(weight * terms[name] for name, weight in by_term.items() if name in terms)
 
-    def _views(self, real: Float[Tensor, "n c h w"]) -> list[Float[Tensor, "n c h w"]]:
-        """Real images as D and Q see them, and behind them their moved copies where Q learns from them."""
-        views = [self._shown(real, "real-0")]
-        return [*views, self._changed(real, "real-1")] if self.config.reads_real else views
+    def _views(self, indices: Int64[Tensor, " n"]) -> list[Float[Tensor, "n c h w"]]:
+        """Real images as D and Q see them, and where Q learns from them behind them their moved copies."""
+        views = [self._shown(self._real_images(indices), "real-0")]
+        if self.config.reads_real:
+            views.append(self._changed(self._real_images(self._partners(indices)), "real-1"))
+        return views
+
+    def _partners(self, indices: Int64[Tensor, " n"]) -> Int64[Tensor, " n"]:
+        """The image whose moved copy stands for each one's: its own, or that of one of its neighbours."""
+        if self.nearest is None:
+            return indices
+        draw = streams.generator(self.config.training.seed, "neighbours", self.step)
+        return partners(indices, self.nearest, self.config.objective.neighbour_share, draw)
 
     def _shown(self, images: Float[Tensor, "n c h w"], use: str) -> Float[Tensor, "n c h w"]:
         """Images as D and Q see them: changed, where the policy says that all are."""
@@ -229,9 +243,11 @@ class Trainer:
         for name, rate in rates.items():
             self.optimizers[name].param_groups[0]["lr"] = rate * factor
 
-    def _real_images(self) -> Float[Tensor, "n c h w"]:
+    def _batch(self) -> Int64[Tensor, " n"]:
         training = self.config.training
-        indices = streams.batch_indices(training.seed, self.step, training.batch_size, len(self.images))
+        return streams.batch_indices(training.seed, self.step, training.batch_size, len(self.images))
+
+    def _real_images(self, indices: Int64[Tensor, " n"]) -> Float[Tensor, "n c h w"]:
         return edge.to_float(self.images[indices.to(self.device)], self.model.table.output)
 
     def _latents(

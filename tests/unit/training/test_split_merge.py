@@ -153,7 +153,14 @@ def trainer(config: Config) -> Trainer:
     dataset = data.load(config.data)
     config = runner.resolve(config, dataset)
     device = torch.device("cpu")
-    return Trainer(InfoGAN(config), torch.tensor(dataset.train.images), device=device, precision="float32")
+    nearest = torch.from_numpy(dataset.train.nearest(config.objective.neighbours))
+    return Trainer(
+        InfoGAN(config),
+        torch.tensor(dataset.train.images),
+        device=device,
+        precision="float32",
+        nearest=nearest,
+    )
 
 
 def test_the_operation_splits_by_the_sub_code_and_unites_the_twins() -> None:

@@ -74,11 +74,11 @@ def test_weights_ask_for_gradients_again_after_a_step(trainer: Trainer) -> None:
 def test_recognition_learns_nothing_from_real_images(trainer: Trainer) -> None:
     real = torch.full((8, 1, 8, 8), 0.5)
     trainer.model.train()
-    _, bounds, _ = trainer._discriminator_losses(real)
+    _, bounds, _ = trainer._discriminator_losses([real])
     other = make_trainer(trainer.config)
     other.model.train()
     _, same, _ = other._discriminator_losses(
-        torch.rand(real.shape, generator=torch.Generator().manual_seed(1))
+        [torch.rand(real.shape, generator=torch.Generator().manual_seed(1))]
     )
     assert {name: bound.item() for name, bound in bounds.items()} == {
         name: bound.item() for name, bound in same.items()
@@ -234,7 +234,54 @@ def test_epochs_and_seeds_are_shuffled_differently() -> None:
 
 def test_real_images_are_those_of_the_batch_indices(trainer: Trainer) -> None:
     trainer.step = 7
-    assert torch.allclose(trainer._real_images(), real_images(trainer.config, 7), atol=1e-6)
+    assert torch.allclose(trainer._real_images(trainer._batch()), real_images(trainer.config, 7), atol=1e-6)
+
+
+# --- neighbours ------------------------------------------------------------------------------------------
+
+
+def neighbourly(config: Config, nearest: torch.Tensor | None, **objective: Any) -> Trainer:
+    settings = {"real_information_weight": 1.0, "neighbours": 2} | objective
+    config = changed_config(config)
+    config = config.model_copy(update={"objective": config.objective.model_copy(update=settings)})
+    return Trainer(InfoGAN(config), IMAGES, device=CPU, precision="float32", nearest=nearest)
+
+
+def test_the_moved_copy_is_that_of_a_neighbour(tiny_config: Config) -> None:
+    """Nothing is changed in this configuration, so that images can be told by their pixels."""
+    nearest = torch.stack([(torch.arange(40) + 1) % 40, (torch.arange(40) + 2) % 40], dim=1)
+    made = neighbourly(tiny_config, nearest)
+    seen = set()
+    for made.step in range(3):
+        indices = made._batch()
+        real, copies = made._views(indices)
+        assert torch.equal(real, made._real_images(indices))
+        for index, copy in zip(indices.tolist(), copies, strict=True):
+            choices = [made._real_images(nearest[index, k : k + 1])[0] for k in (0, 1)]
+            seen |= {k for k in (0, 1) if torch.equal(copy, choices[k])}
+            assert any(torch.equal(copy, choice) for choice in choices)
+    assert seen == {0, 1}, "drawn anew, among all of them"
+
+
+def test_neighbours_are_drawn_by_seed_and_step(tiny_config: Config) -> None:
+    nearest = torch.stack([(torch.arange(40) + 1) % 40, (torch.arange(40) + 2) % 40], dim=1)
+    one, other = neighbourly(tiny_config, nearest), neighbourly(tiny_config, nearest)
+    one.step = other.step = 3
+    assert torch.equal(one._partners(one._batch()), other._partners(other._batch()))
+
+
+def test_without_neighbours_the_copy_is_the_images_own(tiny_config: Config) -> None:
+    for made in (
+        neighbourly(tiny_config, None, neighbours=0),
+        neighbourly(tiny_config, None, neighbour_share=0.0),
+    ):
+        real, copies = made._views(made._batch())
+        assert torch.equal(real, copies)
+
+
+def test_neighbours_that_nobody_looked_for_are_an_error(tiny_config: Config) -> None:
+    with pytest.raises(ValueError, match="nearest"):
+        neighbourly(tiny_config, None)
 
 
 # --- the moving average ----------------------------------------------------------------------------------
