@@ -43,7 +43,7 @@ lint: $(VENV)/.installed-dev  ## ruff and mypy
 	$(BIN)/mypy
 
 bench: $(VENV)/.installed-dev  ## speeds as ratios within one run, into benchmarks/results.json
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(if $(MNIST),--mnist $(MNIST))
 
 experiments: $(VENV)/.installed  ## the figures of docs/results.md that take hours (DATA=folder of IDX files)
 	$(BIN)/infogan reproduce figure1 $(if $(DATA),--data $(DATA))

@@ -23,7 +23,7 @@ from benchmarks import operations
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results.json"
-PARTS = ("training", "recipe", "start-up")
+PARTS = ("training", "recipe", "error", "start-up")
 TARGETS = {
     "matrix_rate": (">=", 0.65),
     "textbook": (">=", 1.8),
@@ -32,6 +32,7 @@ TARGETS = {
     "help": ("<=", 0.3),
     "import": ("<=", 0.15),
 }
+MNIST_IMAGES = 60_000
 _QUIET = 0.5  # processes that ran on average in the minute before
 COMMANDS = {
     "bare": ("-c", "pass"),
@@ -133,12 +134,17 @@ def _order(threads: Sequence[int], chosen: str, singles: bool) -> list[tuple[str
 
 def _worker(what: str, threads: int, turns: int, settings: Sequence[str] = ()) -> dict[str, float]:
     kind = ["textbook"] if what == "textbook" else ["infogan", "--precision", what, *settings]
-    command = [sys.executable, "-m", "benchmarks.worker", *kind, f"--threads={threads}", f"--turns={turns}"]
+    return _process("benchmarks.worker", threads, [*kind, f"--turns={turns}"])
+
+
+def _process(module: str, threads: int, arguments: Sequence[str]) -> dict[str, Any]:
+    """What a measurement prints that runs in a process of its own."""
+    command = [sys.executable, "-m", module, f"--threads={threads}", *arguments]
     count = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     ran = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **count}, check=True, stdout=subprocess.PIPE, text=True
     )
-    measured: dict[str, float] = json.loads(ran.stdout)
+    measured: dict[str, Any] = json.loads(ran.stdout)
     return measured
 
 
@@ -172,6 +178,37 @@ def measure_recipe(rounds: int, turns: int) -> dict[str, Any]:
         },
         "ratios": {"robust_time": judged("robust_time", times)},
     }
+
+
+def measure_error(rounds: int, turns: int, mnist: Path | None) -> dict[str, Any]:
+    """Time until `robust` errs in 5 of 100 of MNIST's test images, a seed a round, beside the paper's speed.
+
+    Returns:
+        `rounds`, as to_error.py and the worker measured them, and `paper_epochs`: how often the paper's
+        recipe at its own width would have seen all training images in that time.
+    """
+    threads = min(2, _usable_cores())
+    where = [] if mnist is None else ["--data", str(mnist)]
+    found: list[dict[str, Any]] = []
+    for seed in range(rounds):
+        _say(f"round {seed + 1} of {rounds}: to an error of 5 %, {threads} threads")
+        measured = _process("benchmarks.to_error", threads, [*where, f"--seed={seed}"])
+        if "not_measured" in measured:
+            return measured
+        paper = _worker("float32", threads, turns)["images_per_second"]
+        found.append({**measured, "paper_images_per_second": _short(paper)})
+    epochs = [entry["seconds"] * entry["paper_images_per_second"] / MNIST_IMAGES for entry in found]
+    reached = all(entry["steps"] is not None for entry in found)
+    return {
+        "threads": threads,
+        "rounds": found,
+        "reached": reached,
+        **({"paper_epochs": spread(epochs), "seconds": _spread_of(found, "seconds")} if reached else {}),
+    }
+
+
+def _spread_of(entries: Sequence[Mapping[str, Any]], key: str) -> dict[str, float]:
+    return spread([entry[key] for entry in entries])
 
 
 # --- starting up -----------------------------------------------------------------------------------------
@@ -233,7 +270,23 @@ def table(results: Mapping[str, Any]) -> str:
         }.items():
             shown = ", ".join(f"{speed:,.1f} ({count} threads)" for count, speed in speeds.items())
             lines.append(f"{what:14} {shown}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_error_lines(results.get("error"))])
+
+
+def _error_lines(error: Mapping[str, Any] | None) -> list[str]:
+    if error is None:
+        return []
+    name = "5 % error       "
+    if "not_measured" in error:
+        return ["", name + error["not_measured"]]
+    lines = [""]
+    for entry in error["rounds"]:
+        after = f"after {entry['seconds']:.0f} s ({error['threads']} threads)"
+        steps = f"{entry['steps']} steps" if entry["steps"] is not None else "MISSED"
+        lines.append(f"{name}seed {entry['seed']}: {steps}, {entry['error']:.2%} {after}")
+    if error["reached"]:
+        lines.append(f"in that time the paper's recipe sees {error['paper_epochs']['median']:.2f} epochs")
+    return lines
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -242,6 +295,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="fewer repetitions: about a minute")
     parser.add_argument(
         "--only", choices=PARTS, help="one part; then nothing is written unless --out is given"
+    )
+    parser.add_argument(
+        "--mnist", type=Path, help="folder with MNIST's files; default: where infogan keeps it"
     )
     parser.add_argument("--out", type=Path, help="default: benchmarks/results.json; --quick writes none")
     given = parser.parse_args(arguments)
@@ -257,6 +313,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results["training"] = measure_training(*((1, 4) if given.quick else (3, 8)))
     if given.only in (None, "recipe"):
         results["recipe"] = measure_recipe(*((1, 4) if given.quick else (3, 8)))
+    if given.only in (None, "error"):
+        results["error"] = measure_error(*((1, 4) if given.quick else (3, 8)), given.mnist)
     if given.only in (None, "start-up"):
         results["start_up"] = measure_start_up(5 if given.quick else 15)
     print(table(results))
@@ -269,7 +327,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         *results.get("recipe", {}).get("ratios", {}).values(),
         *results.get("start_up", {}).values(),
     ]
-    return 0 if all(part.get("passed", True) for part in parts) else 1
+    reached = results.get("error", {}).get("reached", True)
+    return 0 if reached and all(part.get("passed", True) for part in parts) else 1
 
 
 def _usable_cores() -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +14,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from benchmarks import bench, operations, pictures, worker
+from benchmarks import bench, operations, pictures, to_error, worker
 from benchmarks.textbook import CATEGORIES, CONTINUOUS, Textbook, information_loss
-from infogan import presets
+from infogan import data, presets
 from infogan.config import Config
 from infogan.model import InfoGAN
 
@@ -196,6 +198,8 @@ def test_results_are_written(monkeypatch, capsys, tmp_path: Path) -> None:
         {("float32", 1): [run(100, per_flop=1.0)], ("textbook", 1): [run(50)]}, [1], "float32", 1
     )
     monkeypatch.setattr(bench, "measure_training", lambda rounds, turns: training)
+    monkeypatch.setattr(bench, "measure_recipe", lambda rounds, turns: {})
+    monkeypatch.setattr(bench, "measure_error", lambda rounds, turns, mnist: {"not_measured": "no MNIST"})
     monkeypatch.setattr(bench, "_seconds", lambda command: 0.02)
     out = tmp_path / "results.json"
     assert bench.main(["--out", str(out)]) == 0
@@ -205,3 +209,50 @@ def test_results_are_written(monkeypatch, capsys, tmp_path: Path) -> None:
     assert results["training"]["ratios"]["textbook"]["passed"]
     assert results["start_up"]["import"]["median"] == 0
     assert "not measured" not in capsys.readouterr().err
+
+
+# --- time to an error ------------------------------------------------------------------------------------
+
+
+def test_training_ends_with_the_look_that_finds_the_error() -> None:
+    config = presets.apply_recipe(presets.load("digits"), "robust")
+    config = config.model_copy(update={"network": config.network.model_copy(update={"width": 0.125})})
+    dataset = data.load(config.data)
+    found = to_error.reach(config, dataset, error=0.95, every=1, most=5)
+    assert found["steps"] == 1
+    assert 0 < found["neighbour_seconds"] < found["seconds"]
+    missed = to_error.reach(config, dataset, error=0.0, every=1, most=2)
+    assert missed["steps"] is None
+    assert missed["error"] > 0
+
+
+def answers(steps: int | None) -> Callable[..., dict[str, Any]]:
+    def answer(module: str, threads: int, arguments: Sequence[str]) -> dict[str, Any]:
+        if module == "benchmarks.to_error":
+            return {"seed": 0, "steps": steps, "seconds": 60.0, "neighbour_seconds": 9.0, "error": 0.04}
+        return {"images_per_second": 500.0}
+
+    return answer
+
+
+def test_time_to_an_error_stands_beside_the_papers_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "_process", answers(300))
+    found = bench.measure_error(2, 4, None)
+    assert found["reached"]
+    assert found["paper_epochs"]["median"] == 60 * 500 / 60_000
+    assert "seed 0: 300 steps, 4.00% after 60 s" in bench.table({"error": found})
+
+
+def test_an_error_that_is_not_reached_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "_process", answers(None))
+    assert "MISSED" in bench.table({"error": bench.measure_error(1, 4, None)})
+    assert bench.main(["--only", "error", "--quick"]) == 1
+
+
+def test_without_mnist_nothing_is_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        bench, "_process", lambda *_: {"not_measured": "no MNIST; try: make bench MNIST=FOLDER"}
+    )
+    found = bench.measure_error(1, 4, None)
+    assert "make bench MNIST=FOLDER" in bench.table({"error": found})
+    assert bench.main(["--only", "error", "--quick"]) == 0
