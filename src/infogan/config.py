@@ -240,6 +240,15 @@ class AugmentationConfig(Section):
     everything: bool = Field(
         default=True, description="D and Q see no image unchanged; False: only real images' moved copies"
     )
+    code_rotation: float | None = Field(
+        default=None,
+        ge=0,
+        le=180,
+        description="of images from which continuous codes are read; unset: rotation",
+    )
+    code_shear: float | None = Field(
+        default=None, ge=0, le=1, description="of images from which continuous codes are read; unset: shear"
+    )
 
     @property
     def moves(self) -> bool:
@@ -249,7 +258,14 @@ class AugmentationConfig(Section):
     @property
     def active(self) -> bool:
         """Whether anything is changed at all."""
-        return any(self.model_dump(exclude={"everything"}).values())
+        return any(self.model_dump(exclude={"everything", "code_rotation", "code_shear"}).values())
+
+    @property
+    def for_codes(self) -> AugmentationConfig:
+        """The policy for generated images from which continuous codes are read."""
+        rotation = self.rotation if self.code_rotation is None else self.code_rotation
+        shear = self.shear if self.code_shear is None else self.code_shear
+        return self.model_copy(update={"rotation": rotation, "shear": shear})
 
 
 class ObjectiveConfig(Section):
@@ -371,6 +387,17 @@ class Config(Section):
     def reads_real(self) -> bool:
         """Whether Q learns from real images, too."""
         return bool(self.objective.real_information_weight or self.objective.subcode_weight)
+
+    @property
+    def reads_codes_apart(self) -> bool:
+        """Whether continuous codes are read from images of their own, that are changed otherwise."""
+        policy = self.augmentation
+        return bool(self.continuous) and policy.everything and policy.for_codes != policy
+
+    @property
+    def continuous(self) -> list[str]:
+        """The names of the continuous codes."""
+        return [name for name, code in self.latents.codes.items() if isinstance(code, Uniform | Normal)]
 
     @property
     def seeks_neighbours(self) -> bool:

@@ -145,7 +145,9 @@ def robust(config: Config) -> Config:
     }
     augmentation = config.augmentation
     if not augmentation.active:
-        augmentation = AugmentationConfig(rotation=15.0, shift=0.07, scale=0.12, shear=0.15)
+        augmentation = AugmentationConfig(
+            rotation=15.0, shift=0.07, scale=0.12, shear=0.15, code_rotation=10.0, code_shear=0.0
+        )
     training = {
         "recipe": "robust",
         "learning_rate_discriminator": 4e-4,

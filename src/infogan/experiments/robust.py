@@ -24,6 +24,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "Q's first weights": ("network.recognition_std",),
     "weighted marginals": ("objective.marginal_weight",),
     "changes for D, too": ("augmentation.everything",),
+    "continuous codes read apart": ("augmentation.code_rotation", "augmentation.code_shear"),
     "neighbours": ("objective.neighbours", "objective.neighbour_share"),
     "sub-codes": ("objective.subcode_weight",),
     "split and merge": ("training.remedy_start", "training.remedy_end", "training.remedy_every"),

@@ -16,7 +16,7 @@ from infogan import objective, streams
 from infogan.config import TrainingConfig
 from infogan.latents import Place
 from infogan.model import InfoGAN
-from infogan.training import split_merge
+from infogan.training import redivide, split_merge
 from infogan.training.real_reading import RealReading
 
 TRIAL = 200
@@ -32,10 +32,17 @@ class Remedy:
         training: its seed and its steps `remedy_start`, `remedy_end` and `remedy_every`.
         model: in training.
         real: what Q makes of real images.
+        survey: reads many real images and their moved copies for one place.
     """
 
-    def __init__(self, training: TrainingConfig, model: InfoGAN, real: RealReading) -> None:
-        self.training, self.model, self.real = training, model, real
+    def __init__(
+        self,
+        training: TrainingConfig,
+        model: InfoGAN,
+        real: RealReading,
+        survey: Callable[[Place], redivide.Survey],
+    ) -> None:
+        self.training, self.model, self.real, self.survey = training, model, real, survey
         self.trial: dict[str, Any] | None = None
         self.before: dict[str, Tensor] = {}
 
@@ -65,35 +72,49 @@ class Remedy:
             if not 3 <= len(self.real.usage[place]) <= split_merge.MOST_CATEGORIES:
                 continue
             joint = self.real.category_table(place)
-            fine = self.real.tables[place]
-            for found in (split_merge.diagnose(joint, fine), split_merge.best_exchange(joint, fine)):
-                if found.stuck:
-                    state = tensors().items()
-                    self.before = {f"{_BEFORE}{key}": value.detach().clone() for key, value in state}
-                    return [self._operate(step, place, found, optimizers)], None
+            found: split_merge.Diagnosis | redivide.Division | None
+            found = split_merge.diagnose(joint, self.real.tables[place])
+            survey = None
+            if not found.stuck:
+                found, survey = self._divided(step, place, split_merge.suspect(joint))
+            if found is not None and found.stuck:
+                state = tensors().items()
+                self.before = {f"{_BEFORE}{key}": value.detach().clone() for key, value in state}
+                return [self._operate(step, place, found, survey, optimizers)], None
         return [], None
+
+    def _divided(
+        self, step: int, place: Place, pair: tuple[int, int] | None
+    ) -> tuple[redivide.Division | None, redivide.Survey | None]:
+        """The best division of two categories that lie suspiciously close, and what it was found on."""
+        if pair is None:
+            return None, None
+        survey = self.survey(place)
+        draw = streams.generator(self.training.seed, "redivide", step)
+        return redivide.divide(survey, pair, draw), survey
 
     def _operate(
         self,
         step: int,
         place: Place,
-        found: split_merge.Diagnosis | split_merge.Exchange,
+        found: split_merge.Diagnosis | redivide.Division,
+        survey: redivide.Survey | None,
         optimizers: Mapping[str, torch.optim.Optimizer],
     ) -> str:
         information = self._information(place)
         draw = streams.generator(self.training.seed, "remedy", step)
-        rows = split_merge.rows_of(self.model, *place)
         self.trial = {"step": step, "place": list(place), "information_nats": information}
         name = self.model.latents.place_name(place)
         self.real.forget(place)
-        if isinstance(found, split_merge.Exchange):
-            split_merge.exchange(self.model, optimizers, rows, found, draw)
-            others = found.present + found.gain
+        if isinstance(found, redivide.Division):
+            assert survey is not None
+            redivide.operate(self.model, optimizers, place, survey, found, draw)
             return (
                 f"step {step}: categories {found.pair[0]} and {found.pair[1]} of {name} divide two kinds "
-                f"along the wrong line ({found.present:.3f} nats apart, {others:.3f} by their sub-codes): "
-                "from now on their sub-codes divide them"
+                f"along the wrong line ({found.present:.3f} nats within the two; another line keeps "
+                f"{found.found:.3f}): they were divided anew"
             )
+        rows = split_merge.rows_of(self.model, *place)
         split_merge.operate(self.model, optimizers, rows, found, draw)
         return (
             f"step {step}: categories {found.twins[0]} and {found.twins[1]} of {name} share one cluster "

@@ -1,9 +1,9 @@
 """A stuck categorical code mended: twins become one category, and a category of two clusters becomes two.
 
-Runs of InfoGAN stick where one category holds two kinds of image while two others share one, or where two
-categories divide two kinds along the wrong line (fives and eights into slanted and upright ones). The joint
-table of an image's code and its moved copy's shows this without labels: merging twins loses little
-information, the sub-code of a double category adds much, and two categories that exchange halves gain.
+Runs of InfoGAN stick where one category holds two kinds of image while two others share one. The joint table
+of an image's code and its moved copy's shows this without labels: merging twins loses little information,
+and the sub-code of a double category adds much. It also shows which two categories lie suspiciously close:
+they may divide two kinds along the wrong line, which is looked into by `redivide`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from torch import Tensor, nn
 from infogan import objective
 from infogan.model import InfoGAN
 from infogan.training.health import FORMED, MARGIN
+
+SUSPECT = 0.7
+"""Share of the usual nats between two categories below which a pair is looked into."""
 
 MOST_CATEGORIES = 40
 """Beyond them pairs are too many to be looked at every some steps."""
@@ -102,71 +105,27 @@ def _formed(joint: Float[Tensor, "k k"]) -> bool:
     return float(objective.table_information(joint)) > FORMED * math.log(len(joint))
 
 
-@dataclass(frozen=True)
-class Exchange:
-    """Two categories whose halves would be better put together the other way.
+def suspect(joint: Float[Tensor, "k k"]) -> tuple[int, int] | None:
+    """The two categories that lie least apart, if that is much less than usual; else None.
 
-    Attributes:
-        pair: the two categories.
-        crossed: whether the first half of one belongs to the second half of the other.
-        gain: nats of information that the new division has more than the present one; mostly below 0.
-        present: nats that the present division of the two is worth: what making them one would lose.
-        usual: the median of that over all pairs of categories.
-        formed: as of `Diagnosis`.
+    Healthy pairs on MNIST come to .7 of the median over all pairs and above, once the code has formed.
     """
-
-    pair: tuple[int, int]
-    crossed: bool
-    gain: float
-    present: float
-    usual: float
-    formed: bool = True
-
-    @property
-    def stuck(self) -> bool:
-        """Whether the two are little apart, and sub-codes divide them nearly as well or better.
-
-        Sub-codes have had less training than categories: a division of theirs that is worth three quarters of
-        the categories' own is the better one. Healthy pairs on MNIST come to .6 at most, stuck ones to .8 and
-        more; the least separated healthy pair lies at .84 of the usual and above, a stuck one at .62.
-        """
-        apart = self.present < 0.8 * self.usual
-        return self.formed and apart and self.gain > -0.25 * self.present
-
-
-def best_exchange(joint: Float[Tensor, "k k"], fine: Float[Tensor, "2*k 2*k"]) -> Exchange:
-    """The pair of categories that gains most, or loses least, by exchanging halves.
-
-    Args:
-        joint: over categories, two or more.
-        fine: over categories times their two sub-codes.
-    """
-    joint, fine, size = joint.cpu(), fine.cpu(), len(joint)
-    pairs = [(i, j, crossed) for i in range(size) for j in range(i + 1, size) for crossed in (False, True)]
-    rows = torch.eye(size).repeat_interleave(2, dim=1).repeat(len(pairs), 1, 1)  # sums sub-codes
-    for index, (i, j, crossed) in enumerate(pairs):
-        moved = 2 * j if not crossed else 2 * j + 1  # it joins i's first half; i's second goes to j
-        rows[index, [i, j], 2 * i + 1] = rows[index, [j, i], 2 * i + 1]
-        rows[index, [i, j], moved] = rows[index, [j, i], moved]
-    gains = objective.table_information(rows @ fine @ rows.mT) - objective.table_information(joint)
-    i, j, crossed = pairs[int(gains.argmax())]
-    losses = merge_losses(joint)
+    losses = merge_losses(joint.cpu())
     usual = float(losses[torch.triu(torch.ones_like(losses), 1).bool()].median())
-    return Exchange((i, j), crossed, float(gains.max()), float(losses[i, j]), usual, _formed(joint))
+    return _twins(losses) if _formed(joint) and float(losses.min()) < SUSPECT * usual else None
 
 
 def report(joint: Float[Tensor, "k k"], table: Float[Tensor, "m m"]) -> dict[str, Any]:
-    """`merge` and, with sub-codes, `split` and `exchange`: categories and nats, for metrics.jsonl."""
+    """`merge` and, with sub-codes, `split`: categories and nats, for metrics.jsonl."""
     if not 3 <= len(joint) <= MOST_CATEGORIES:
         return {}
     if len(table) != 2 * len(joint):
         losses = merge_losses(joint.cpu())
         return {"merge": {"twins": list(_twins(losses)), "nats": float(losses.min())}}
-    found, other = diagnose(joint, table), best_exchange(joint, table)
+    found = diagnose(joint, table)
     return {
         "merge": {"twins": list(found.twins), "nats": found.loss},
         "split": {"double": found.double, "nats": found.gain},
-        "exchange": {"pair": list(other.pair), "nats": other.gain},
     }
 
 
@@ -236,31 +195,19 @@ def operate(
 
 
 @torch.no_grad()
-def exchange(
+def make_alike(
     model: InfoGAN,
     optimizers: Mapping[str, torch.optim.Optimizer],
-    rows: Rows,
-    found: Exchange,
+    place: tuple[str, int],
+    pair: tuple[int, int],
     draw: torch.Generator,
 ) -> None:
-    """Divides two categories anew, by their sub-codes in place of their own outputs.
-
-    Both rows of Q become their mean, with the bias of both together, and differ by the mean of both
-    differences between sub-codes. G's columns stay: Q's new answers teach G what they are to mean.
-    """
-    output, fine, first = model.recognition.output, model.recognition.subcodes, _first_layer(model)
-    assert fine is not None
-    i, j = (rows.outputs + k for k in found.pair)
-    s, t = (rows.subcodes + 2 * k for k in found.pair)
-    sign = -1 if found.crossed else 1
-    for parameter, sub in ((output.weight, fine.weight), (output.bias, fine.bias)):
-        middle = (parameter[i] + parameter[j]) / 2
-        half = (sub[s] - sub[s + 1] + sign * (sub[t] - sub[t + 1])) / 4
-        parameter[i], parameter[j] = middle + half, middle - half
-        _forget(optimizers["discriminator"], parameter, [i, j])
-    output.bias[[i, j]] += math.log(2.0)
-    _forget(optimizers["generator"], first.weight, [rows.inputs + k for k in found.pair], dimension=1)
-    _renew_subcodes(model, optimizers, rows, found.pair, draw)
+    """G makes the same for two categories, and their sub-codes start anew: both are to be divided again."""
+    rows, first = rows_of(model, *place), _first_layer(model)
+    columns = [rows.inputs + k for k in pair]
+    first.weight[:, columns] = first.weight[:, columns].mean(1, keepdim=True)
+    _forget(optimizers["generator"], first.weight, columns, dimension=1)
+    _renew_subcodes(model, optimizers, rows, pair, draw)
 
 
 def _renew_subcodes(

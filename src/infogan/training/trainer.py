@@ -9,6 +9,7 @@ repeat:                                                         (PAPER: appendix
 The recipe `robust` shows D and Q every image changed anew (A: augmentation), the real ones twice:
     D, Q, trunk: descend also  - weight I(Q(A x), Q(A' y))       on real images; y: x or a neighbour of it
     G:           descend also  + weight (distance of two noises / distance of their images)
+and reads continuous codes, in both steps, from images of G that were changed otherwise.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from torch import Tensor, nn
 from infogan import images as edge
 from infogan import objective, streams
 from infogan.augmentation import augment
-from infogan.config import Config
+from infogan.config import AugmentationConfig, Config
 from infogan.data.neighbours import partners
 from infogan.errors import DivergenceError, StorageError
-from infogan.latents import Codes
+from infogan.latents import Codes, Place
 from infogan.model import InfoGAN
 from infogan.networks import Domain
-from infogan.training import engine
+from infogan.training import engine, redivide
 from infogan.training.real_reading import RealReading
 from infogan.training.remedy import Remedy
 from infogan.training.variance import pixel_variance
@@ -39,6 +40,7 @@ from infogan.training.variance import pixel_variance
 _LOSS_LIMIT = 1e3  # nats; a healthy adversarial loss stays below 20
 METRICS_EVERY = 20
 VARIANCE_EVERY = 100  # a multiple of METRICS_EVERY: it stands on the line of its step
+_READ_AT_ONCE = 500
 _TERMS = ("real_information", "subcode_information", "mode_seeking")
 
 
@@ -88,7 +90,7 @@ class Trainer:
             "discriminator": _adam(self.reading, training.learning_rate_discriminator, training.beta1),
             "generator": _adam(model.generator, training.learning_rate_generator, training.beta1),
         }
-        self.remedy = Remedy(training, model, self.real)
+        self.remedy = Remedy(training, model, self.real, self._survey)
 
     # --- one step --------------------------------------------------------------------------------------
 
@@ -145,13 +147,15 @@ class Trainer:
         with self._autocast():
             with torch.no_grad():
                 latents, codes = self._latents("discriminator", count)
-                fake = self._shown(model.generator(latents), "fake/discriminator")
+                made = model.generator(latents)
+                fake = self._shown(made, "fake/discriminator")
             # One pass through the trunk, but batch norm batches apart for each kind of image.
             domains: list[Domain] = ["real"] * len(views)
             features = model.trunk(torch.cat([*views, fake]), (*domains, "fake"))
             seen = count * len(views)
             logits = model.discriminator(features)
             raw = model.recognition(features[seen:], ("fake",))
+            bounds = self._bounds("discriminator", raw, made, codes)
             with torch.set_grad_enabled(self.config.reads_real):
                 # In `paper` Q never learns from real images; its statistics of them are for encoding.
                 real_raw, subcodes = model.recognition.read(features[:seen], domains)
@@ -165,7 +169,24 @@ class Trainer:
         loss = objective.discriminator_loss(logits[:judged], logits[seen:])
         scores = logits.detach().float().sigmoid()
         terms |= {"scores.real": scores[:judged].mean(), "scores.fake": scores[seen:].mean()}
-        return loss, objective.mutual_information_bound(model.latents, raw, codes), terms
+        return loss, bounds, terms
+
+    def _bounds(
+        self, update: str, raw: Float[Tensor, "n outputs"], images: Float[Tensor, "n c h w"], codes: Codes
+    ) -> dict[str, Tensor]:
+        """L_I of each code, by Q's outputs for changed images, or for others if so told."""
+        model = self.model
+        bounds = objective.mutual_information_bound(model.latents, raw, codes)
+        if not self.config.reads_codes_apart:
+            return bounds
+        # Half of the batch is enough for them, at half the cost.
+        few = math.ceil(len(images) / 2)
+        shown = self._changed(images[:few], f"codes/{update}", self.config.augmentation.for_codes)
+        raw = model.recognition(model.trunk(shown, ("fake",)), ("fake",))
+        apart = objective.mutual_information_bound(
+            model.latents, raw, {name: values[:few] for name, values in codes.items()}
+        )
+        return bounds | {name: apart[name] for name in self.config.continuous}
 
     def _generator_losses(self) -> tuple[Float[Tensor, ""], dict[str, Tensor], dict[str, Tensor]]:
         """G's own loss, the bound of each code, and mode seeking; on latents drawn anew."""
@@ -176,7 +197,7 @@ class Trainer:
             images = model.generator(latents)
             features = model.trunk(self._shown(images, "fake/generator"), ("fake",))
             loss = objective.generator_loss(model.discriminator(features))
-            raw = model.recognition(features, ("fake",))
+            bounds = self._bounds("generator", model.recognition(features, ("fake",)), images, codes)
         terms = {}
         if seeking:
             half = len(latents) // 2
@@ -184,7 +205,7 @@ class Trainer:
             terms["mode_seeking"] = objective.mode_seeking(
                 (noises[:half], noises[-half:]), (images[:half], images[-half:])
             )
-        return loss, objective.mutual_information_bound(model.latents, raw, codes), terms
+        return loss, bounds, terms
 
     def _mode_seeking_weight(self) -> float:
         """Its weight at this step: categories find their clusters first, then noise is kept alive."""
@@ -222,11 +243,35 @@ class Trainer:
         policy = self.config.augmentation
         return self._changed(images, use) if policy.active and policy.everything else images
 
-    def _changed(self, images: Float[Tensor, "n c h w"], use: str) -> Float[Tensor, "n c h w"]:
+    def _changed(
+        self, images: Float[Tensor, "n c h w"], use: str, policy: AugmentationConfig | None = None
+    ) -> Float[Tensor, "n c h w"]:
         """Each image changed by a draw of this step and use."""
-        policy = self.config.augmentation
+        policy = policy or self.config.augmentation
         seed = self.config.training.seed
         return augment(images, policy, streams.generator(seed, f"augment/{use}", self.step, self.device))
+
+    @torch.no_grad()
+    def _survey(self, place: Place) -> redivide.Survey:
+        """Real images and their moved copies, by the running statistics; the model is not in training."""
+        draw = streams.generator(self.config.training.seed, "survey", self.step)
+        chosen = torch.randperm(len(self.images), generator=draw)[: redivide.SURVEYED]
+        views = [self._read(indices, use, place) for use, indices in (
+            ("survey-0", chosen), ("survey-1", self._partners(chosen)),
+        )]  # fmt: skip
+        features, probabilities = zip(*views, strict=True)
+        return redivide.Survey(features, probabilities)
+
+    def _read(self, indices: Int64[Tensor, " n"], use: str, place: Place) -> tuple[Tensor, Tensor]:
+        """The trunk's features of changed real images, and the probabilities of their categories."""
+        features, probabilities = [], []
+        for number, part in enumerate(indices.split(_READ_AT_ONCE)):
+            images = self._changed(self._real_images(part), f"{use}-{number}")
+            with self._autocast():
+                features.append(self.model.trunk(images, ("real",)).float())
+                raw = self.model.recognition(features[-1], ("real",))
+            probabilities.append(self.model.latents.category_probabilities(raw)[place])
+        return torch.cat(features), torch.cat(probabilities)
 
     def _set_learning_rates(self) -> None:
         """Both rates at this step: a function of the absolute step, never of how long a run is to be."""

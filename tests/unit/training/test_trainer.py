@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from infogan import objective, streams
-from infogan.config import Config, ObjectiveConfig, TrainingConfig
+from infogan.config import AugmentationConfig, Config, ObjectiveConfig, TrainingConfig
 from infogan.errors import DivergenceError, StorageError
 from infogan.model import InfoGAN
 from infogan.training import engine
@@ -235,6 +235,46 @@ def test_epochs_and_seeds_are_shuffled_differently() -> None:
 def test_real_images_are_those_of_the_batch_indices(trainer: Trainer) -> None:
     trainer.step = 7
     assert torch.allclose(trainer._real_images(trainer._batch()), real_images(trainer.config, 7), atol=1e-6)
+
+
+# --- continuous codes read from unchanged images ---------------------------------------------------------
+
+
+def moving(config: Config, **augmentation: Any) -> Trainer:
+    policy = AugmentationConfig(rotation=90.0, **augmentation)
+    return make_trainer(changed_config(config).model_copy(update={"augmentation": policy}))
+
+
+def bounds_of(made: Trainer) -> dict[str, float]:
+    made.model.train()
+    _, bounds, _ = made._discriminator_losses(made._views(made._batch()))
+    return {name: bound.item() for name, bound in bounds.items()}
+
+
+def test_changes_move_only_the_bounds_of_codes_that_are_read_from_them(tiny_config: Config) -> None:
+    """The same networks and latents under two policies: only what is read from changed images differs."""
+    one, other = (bounds_of(moving(tiny_config, shift=shift, still_codes=True)) for shift in (0.0, 0.3))
+    continuous = tiny_config.continuous
+    assert continuous
+    assert set(continuous) < set(one)
+    for name in one:
+        assert (one[name] == other[name]) == (name in continuous), name
+
+
+def test_without_it_all_codes_are_read_from_changed_images(tiny_config: Config) -> None:
+    one, other = (bounds_of(moving(tiny_config, shift=shift)) for shift in (0.0, 0.3))
+    assert all(one[name] != other[name] for name in one)
+
+
+def test_the_generator_learns_continuous_codes_from_unchanged_images(tiny_config: Config) -> None:
+    found = []
+    for shift in (0.0, 0.3):
+        made = moving(tiny_config, shift=shift, still_codes=True)
+        made.model.train()
+        found.append(made._generator_losses()[1])
+    for name in tiny_config.continuous:
+        assert torch.equal(found[0][name], found[1][name])
+        assert found[0][name].requires_grad
 
 
 # --- neighbours ------------------------------------------------------------------------------------------
