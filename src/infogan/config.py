@@ -244,10 +244,10 @@ class AugmentationConfig(Section):
         default=None,
         ge=0,
         le=180,
-        description="of images from which continuous codes are read; unset: rotation",
+        description="the most where continuous codes are read; unset: rotation",
     )
     code_shear: float | None = Field(
-        default=None, ge=0, le=1, description="of images from which continuous codes are read; unset: shear"
+        default=None, ge=0, le=1, description="the most where continuous codes are read; unset: shear"
     )
 
     @property
@@ -263,8 +263,8 @@ class AugmentationConfig(Section):
     @property
     def for_codes(self) -> AugmentationConfig:
         """The policy for generated images from which continuous codes are read."""
-        rotation = self.rotation if self.code_rotation is None else self.code_rotation
-        shear = self.shear if self.code_shear is None else self.code_shear
+        rotation = self.rotation if self.code_rotation is None else min(self.rotation, self.code_rotation)
+        shear = self.shear if self.code_shear is None else min(self.shear, self.code_shear)
         return self.model_copy(update={"rotation": rotation, "shear": shear})
 
 

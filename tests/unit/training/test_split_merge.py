@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from infogan import data, objective
+from infogan import objective
 from infogan.config import Config
 from infogan.errors import ConfigError
-from infogan.model import InfoGAN
 from infogan.presets import apply_recipe, load
-from infogan.training import remedy, runner, split_merge
+from infogan.training import remedy, split_merge
 from infogan.training.trainer import Trainer
+
+Tiny = Callable[..., Config]
+Make = Callable[[Config], Trainer]
 
 
 def table_of(assignments: list[tuple[int, int, float]], size: int) -> Tensor:
@@ -80,90 +82,17 @@ def test_a_double_category_that_is_itself_a_twin_is_left_alone() -> None:
     assert not found.stuck
 
 
-def crossed_halves() -> Tensor:
-    """Two kinds, each in one half of both categories 0 and 1; categories 2 and 3 are healthy."""
-    kinds = [(0, 2), (1, 3), (4,), (5,), (6,), (7,)]  # cells of 2 x category + sub-code
-    shares = [0.25, 0.25, 0.125, 0.125, 0.125, 0.125]
-    fine = torch.zeros(8, 8)
-    for cells, share in zip(kinds, shares, strict=True):
-        for a in cells:
-            for b in cells:
-                fine[a, b] = share / len(cells) ** 2
-    return fine
+def test_two_categories_that_lie_close_are_looked_into() -> None:
+    apart = torch.eye(5) / 5
+    assert split_merge.suspect(apart) is None
+    close = apart.clone()
+    close[1, 1] = close[3, 3] = 0.12
+    close[1, 3] = close[3, 1] = 0.08
+    assert split_merge.suspect(close) == (1, 3)
+    assert split_merge.suspect(0.1 * close + 0.9 * torch.ones(5, 5) / 25) is None, "nothing has formed yet"
 
 
-def summed(fine: Tensor) -> Tensor:
-    return fine.unflatten(0, (4, 2)).sum(1).unflatten(1, (4, 2)).sum(2)
-
-
-@pytest.mark.parametrize("turned", [False, True])
-def test_two_kinds_divided_along_the_wrong_line_are_found(turned: bool) -> None:
-    fine = crossed_halves()
-    if turned:  # the sub-codes of category 1 in the other order
-        order = [0, 1, 3, 2, 4, 5, 6, 7]
-        fine = fine[order][:, order]
-    found = split_merge.best_exchange(summed(fine), fine)
-    assert (found.pair, found.crossed, found.stuck) == ((0, 1), turned, True)
-    assert found.gain == pytest.approx(0.5 * math.log(2), abs=1e-5)
-
-
-def test_healthy_categories_lose_by_an_exchange() -> None:
-    fine = torch.kron(torch.eye(4) / 4, torch.ones(2, 2) / 4)
-    found = split_merge.best_exchange(summed(fine), fine)
-    assert found.gain < -0.1
-    assert not found.stuck
-    assert not replace(found, present=0.01, usual=1.0).stuck
-    assert replace(found, present=0.01, usual=1.0, gain=-0.002).stuck
-    kinds = torch.eye(8) / 8  # each half a kind of its own: any pairing is as good, and so is this one
-    assert not split_merge.best_exchange(summed(kinds), kinds).stuck
-
-
-def test_an_exchange_divides_by_the_sub_codes() -> None:
-    made = trainer(tiny())
-    for _ in range(3):
-        made.advance()
-    model, rows = made.model, split_merge.rows_of(made.model, "digit", 0)
-    hidden = torch.randn(20, model.recognition.output.in_features, generator=torch.Generator().manual_seed(0))
-    layer, fine = model.recognition.output, model.recognition.subcodes
-    assert fine is not None
-    with torch.no_grad():
-        before, sub = layer(hidden), fine(hidden)[:, rows.subcodes :]
-        found = split_merge.Exchange(pair=(1, 4), crossed=True, gain=1.0, present=0.1, usual=0.2)
-        split_merge.exchange(model, made.optimizers, rows, found, torch.Generator().manual_seed(0))
-        after = layer(hidden)
-    one, four = rows.outputs + 1, rows.outputs + 4
-    difference = ((sub[:, 2] - sub[:, 3]) + (sub[:, 9] - sub[:, 8])) / 2
-    assert torch.allclose(after[:, one] - after[:, four], difference, atol=1e-5)
-    middle = (before[:, one] + before[:, four]) / 2 + math.log(2)
-    assert torch.allclose((after[:, one] + after[:, four]) / 2, middle, atol=1e-5)
-    others = [k for k in range(layer.out_features) if k not in (one, four)]
-    assert torch.equal(after[:, others], before[:, others])
-
-
-def tiny(**training: Any) -> Config:
-    config = apply_recipe(load("digits"), "robust")
-    network = config.network.model_copy(update={"width": 0.125})
-    settings = {"batch_size": 32, "remedy_start": 4, "remedy_end": 100, "remedy_every": 4} | training
-    return config.model_copy(
-        update={"network": network, "training": config.training.model_copy(update=settings)}
-    )
-
-
-def trainer(config: Config) -> Trainer:
-    dataset = data.load(config.data)
-    config = runner.resolve(config, dataset)
-    device = torch.device("cpu")
-    nearest = torch.from_numpy(dataset.train.nearest(config.objective.neighbours))
-    return Trainer(
-        InfoGAN(config),
-        torch.tensor(dataset.train.images),
-        device=device,
-        precision="float32",
-        nearest=nearest,
-    )
-
-
-def test_the_operation_splits_by_the_sub_code_and_unites_the_twins() -> None:
+def test_the_operation_splits_by_the_sub_code_and_unites_the_twins(tiny: Tiny, trainer: Make) -> None:
     made = trainer(tiny())
     for _ in range(3):
         made.advance()
@@ -213,7 +142,9 @@ def information(value: float) -> Any:
 
 @pytest.mark.usefixtures("always")
 @pytest.mark.parametrize("risen", [True, False])
-def test_what_did_not_help_is_undone(monkeypatch: pytest.MonkeyPatch, risen: bool) -> None:
+def test_what_did_not_help_is_undone(
+    monkeypatch: pytest.MonkeyPatch, risen: bool, tiny: Tiny, trainer: Make
+) -> None:
     made = trainer(tiny(remedy_end=4))
     monkeypatch.setattr(remedy.Remedy, "_information", information(1.0))
     for _ in range(3):
@@ -233,7 +164,7 @@ def test_what_did_not_help_is_undone(monkeypatch: pytest.MonkeyPatch, risen: boo
 
 
 @pytest.mark.usefixtures("always")
-def test_a_run_resumed_during_a_trial_is_the_same_run() -> None:
+def test_a_run_resumed_during_a_trial_is_the_same_run(tiny: Tiny, trainer: Make) -> None:
     config = tiny()
     whole = trainer(config)
     for _ in range(6):
@@ -252,7 +183,7 @@ def test_a_run_resumed_during_a_trial_is_the_same_run() -> None:
         assert torch.equal(value, again.model.state_dict()[name]), name
 
 
-def test_learning_rates_are_a_function_of_the_absolute_step() -> None:
+def test_learning_rates_are_a_function_of_the_absolute_step(tiny: Tiny, trainer: Make) -> None:
     made = trainer(tiny(decay_start=2, decay_end=6, decay_to=0.5, remedy_end=0))
     rates = []
     for _ in range(8):
@@ -261,7 +192,7 @@ def test_learning_rates_are_a_function_of_the_absolute_step() -> None:
     assert rates == pytest.approx([1, 1, 1, 0.875, 0.75, 0.625, 0.5, 0.5])
 
 
-def test_real_reading_finds_what_q_keeps_of_a_moved_copy() -> None:
+def test_real_reading_finds_what_q_keeps_of_a_moved_copy(tiny: Tiny, trainer: Make) -> None:
     made = trainer(tiny())
     prior = made.model.latents.categorical["digit"]
     raw = torch.zeros(40, made.model.latents.posterior_width)
@@ -289,14 +220,14 @@ def test_terms_that_cannot_work_are_refused() -> None:
         configuration.override(config, ["decay_start=6000"])
 
 
-def test_without_noise_there_is_no_mode_to_seek() -> None:
+def test_without_noise_there_is_no_mode_to_seek(tiny: Tiny, trainer: Make) -> None:
     config = tiny(remedy_end=0, remedy_start=0)
     made = trainer(config.model_copy(update={"latents": config.latents.model_copy(update={"noise": 0})}))
     made.advance()
     assert "mode_seeking" not in made.take_window()["terms"]
 
 
-def test_means_of_real_images_weigh_every_batch_alike_at_first() -> None:
+def test_means_of_real_images_weigh_every_batch_alike_at_first(tiny: Tiny, trainer: Make) -> None:
     made = trainer(tiny())
     outputs = made.model.latents.posterior_width
     start = split_merge.rows_of(made.model, "digit", 0).outputs
@@ -313,5 +244,4 @@ def test_what_health_reads_is_what_the_remedy_acts_on() -> None:
     found, entry = split_merge.diagnose(joint, fine), split_merge.report(joint, fine)
     assert entry["merge"] == {"twins": list(found.twins), "nats": found.loss}
     assert entry["split"] == {"double": found.double, "nats": found.gain}
-    assert entry["exchange"]["pair"] == list(split_merge.best_exchange(joint, fine).pair)
     assert split_merge.report(torch.eye(41) / 41, torch.eye(82) / 82) == {}

@@ -237,11 +237,11 @@ def test_real_images_are_those_of_the_batch_indices(trainer: Trainer) -> None:
     assert torch.allclose(trainer._real_images(trainer._batch()), real_images(trainer.config, 7), atol=1e-6)
 
 
-# --- continuous codes read from unchanged images ---------------------------------------------------------
+# --- continuous codes read apart -------------------------------------------------------------------------
 
 
 def moving(config: Config, **augmentation: Any) -> Trainer:
-    policy = AugmentationConfig(rotation=90.0, **augmentation)
+    policy = AugmentationConfig(**augmentation)
     return make_trainer(changed_config(config).model_copy(update={"augmentation": policy}))
 
 
@@ -253,7 +253,7 @@ def bounds_of(made: Trainer) -> dict[str, float]:
 
 def test_changes_move_only_the_bounds_of_codes_that_are_read_from_them(tiny_config: Config) -> None:
     """The same networks and latents under two policies: only what is read from changed images differs."""
-    one, other = (bounds_of(moving(tiny_config, shift=shift, still_codes=True)) for shift in (0.0, 0.3))
+    one, other = (bounds_of(moving(tiny_config, rotation=turn, code_rotation=10.0)) for turn in (60.0, 90.0))
     continuous = tiny_config.continuous
     assert continuous
     assert set(continuous) < set(one)
@@ -261,15 +261,15 @@ def test_changes_move_only_the_bounds_of_codes_that_are_read_from_them(tiny_conf
         assert (one[name] == other[name]) == (name in continuous), name
 
 
-def test_without_it_all_codes_are_read_from_changed_images(tiny_config: Config) -> None:
-    one, other = (bounds_of(moving(tiny_config, shift=shift)) for shift in (0.0, 0.3))
+def test_without_it_all_codes_are_read_from_the_same_images(tiny_config: Config) -> None:
+    one, other = (bounds_of(moving(tiny_config, rotation=turn)) for turn in (60.0, 90.0))
     assert all(one[name] != other[name] for name in one)
 
 
-def test_the_generator_learns_continuous_codes_from_unchanged_images(tiny_config: Config) -> None:
+def test_the_generator_learns_continuous_codes_from_images_of_their_own(tiny_config: Config) -> None:
     found = []
-    for shift in (0.0, 0.3):
-        made = moving(tiny_config, shift=shift, still_codes=True)
+    for turn in (60.0, 90.0):
+        made = moving(tiny_config, rotation=turn, code_rotation=10.0)
         made.model.train()
         found.append(made._generator_losses()[1])
     for name in tiny_config.continuous:
