@@ -120,8 +120,10 @@ def paper(config: Config) -> Config:
         "remedy_start": 0,
         "remedy_end": 0,
     }
-    # What the paper knows of is kept; the rest is off, as it is by default.
-    objective = config.objective.model_dump(include={"info_weight", "generator_information"})
+    # What the paper knows of is kept; the rest is off, as it is by default. Whether neighbours may stand for
+    # each other is a matter of the images, and does nothing here.
+    kept = {"info_weight", "generator_information", "neighbour_share"}
+    objective = config.objective.model_dump(include=kept)
     return config.model_copy(
         update={
             "latents": config.latents.model_copy(update={"noise_prior": "uniform"}),
@@ -229,7 +231,11 @@ def fashion_mnist() -> Config:
             "preset": "fashion-mnist",
             "data": base.data.model_copy(update={"source": "fashion-mnist"}),
             "latents": LatentsConfig(noise=62, codes=_type_codes()),
-            "augmentation": AugmentationConfig(rotation=5.0, shift=0.05, scale=0.1, flip=True),
+            "augmentation": AugmentationConfig(
+                rotation=5.0, shift=0.05, scale=0.1, flip=True, brightness=0.1, contrast=0.4
+            ),
+            # The pixels that are most alike are of the same shade, not of the same kind of shoe.
+            "objective": ObjectiveConfig(neighbour_share=0.0),
         }
     )
 
@@ -265,6 +271,8 @@ def folder() -> Config:
         preset="folder",
         data=DataConfig(source="folder"),
         latents=LatentsConfig(codes=_type_codes()),
+        # Only images in which one thing fills the frame in one place have neighbours by their pixels.
+        objective=ObjectiveConfig(neighbour_share=0.0),
     )
 
 

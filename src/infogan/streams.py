@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 
 import torch
+from jaxtyping import Int64
+from torch import Tensor
 
 
 def generator(seed: int, stream: str, step: int = 0, device: torch.device | str = "cpu") -> torch.Generator:
@@ -37,3 +39,19 @@ def batch_indices(seed: int, step: int, batch_size: int, count: int) -> torch.Te
     order = torch.cat([torch.randperm(count, generator=generator(seed, "shuffle", e)) for e in epochs])
     offset = start - epochs[0] * count
     return order[offset : offset + batch_size]
+
+
+def partners(
+    indices: Int64[Tensor, " n"], nearest: Int64[Tensor, "all k"], share: float, draw: torch.Generator
+) -> Int64[Tensor, " n"]:
+    """For each image a neighbour of it, drawn anew, or the image itself.
+
+    Args:
+        indices: which images.
+        nearest: the neighbours of all images.
+        share: of the images that get a neighbour; the others stand for themselves.
+        draw: on the CPU.
+    """
+    chosen = torch.randint(nearest.shape[1], indices.shape, generator=draw)
+    replaced = torch.rand(indices.shape, generator=draw) < share
+    return torch.where(replaced, nearest[indices, chosen], indices)

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from infogan.data import neighbours
 from infogan.errors import DataError
 
 
@@ -61,6 +60,8 @@ class Split:
     def nearest(self, count: int) -> Int64[np.ndarray, "n count"]:
         """What `neighbours.nearest` gives for these images, found once: every seed of a run asks for it."""
         if count not in self._nearest:
+            from infogan.data import neighbours  # late: few ask for it
+
             self._nearest[count] = neighbours.nearest(self.images, count)
         return self._nearest[count]
 

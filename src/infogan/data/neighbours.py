@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int64, UInt8
-from torch import Tensor
 
 COMPONENTS = 50
 """Principal components that images are compared by: on MNIST as good as all pixels, and ten times faster."""
@@ -18,22 +15,6 @@ _FITTED = 10_000
 """Images that the components are found on, spread evenly over all of them."""
 
 _CHUNK = 4_096
-
-
-def partners(
-    indices: Int64[Tensor, " n"], nearest: Int64[Tensor, "all k"], share: float, draw: torch.Generator
-) -> Int64[Tensor, " n"]:
-    """For each image a neighbour of it, drawn anew, or the image itself.
-
-    Args:
-        indices: which images.
-        nearest: the neighbours of all images.
-        share: of the images that get a neighbour; the others stand for themselves.
-        draw: on the CPU.
-    """
-    chosen = torch.randint(nearest.shape[1], indices.shape, generator=draw)
-    replaced = torch.rand(indices.shape, generator=draw) < share
-    return torch.where(replaced, nearest[indices, chosen], indices)
 
 
 def nearest(images: UInt8[np.ndarray, "n h w c"], count: int) -> Int64[np.ndarray, "n count"]:
@@ -64,6 +45,9 @@ def nearest(images: UInt8[np.ndarray, "n h w c"], count: int) -> Int64[np.ndarra
 
 def _pixels(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n pixels"]:
     """float32 in [0, 1], of at most 32x32 pixels."""
+    import torch  # late: whoever lists the sources has no need of it
+    import torch.nn.functional as F
+
     shown = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255
     if max(shown.shape[2:]) > _SIDE:
         shown = F.adaptive_avg_pool2d(shown, (min(shown.shape[2], _SIDE), min(shown.shape[3], _SIDE)))

@@ -15,7 +15,6 @@ from infogan import streams
 from infogan.augmentation import augment
 from infogan.config import Config
 from infogan.data import Dataset
-from infogan.data.neighbours import partners
 from infogan.model import InfoGAN
 from infogan.networks import Domain
 from infogan.training.real_reading import RealReading
@@ -45,7 +44,7 @@ def cluster_real(config: Config, dataset: Dataset) -> InfoGAN:
         others = chosen
         if nearest is not None:
             draw = streams.generator(training.seed, "neighbours", step)
-            others = partners(chosen, nearest, weights.neighbour_share, draw)
+            others = streams.partners(chosen, nearest, weights.neighbour_share, draw)
         views = [
             augment(
                 edge.to_float(pictures[indices], model.table.output),

@@ -53,7 +53,9 @@ def with_parts(paper: Config, robust: Config, parts: Sequence[str]) -> Config:
     """
     values, source = paper.model_dump(), robust.model_dump()
     # A policy alone does nothing: it is there wherever a part reads it.
-    values["augmentation"] = {**source["augmentation"], "everything": False}
+    apart = PARTS["continuous codes read apart"]
+    own = {leaf: values["augmentation"][leaf] for leaf in (key.split(".")[1] for key in apart)}
+    values["augmentation"] = {**source["augmentation"], "everything": False, **own}
     if not set(parts) & {"real information", "sub-codes", "changes for D, too"}:
         values["augmentation"] = paper.augmentation.model_dump()
     for part in parts:

@@ -27,7 +27,6 @@ from infogan import images as edge
 from infogan import objective, streams
 from infogan.augmentation import augment
 from infogan.config import AugmentationConfig, Config
-from infogan.data.neighbours import partners
 from infogan.errors import DivergenceError, StorageError
 from infogan.latents import Codes, Place
 from infogan.model import InfoGAN
@@ -236,7 +235,7 @@ class Trainer:
         if self.nearest is None:
             return indices
         draw = streams.generator(self.config.training.seed, "neighbours", self.step)
-        return partners(indices, self.nearest, self.config.objective.neighbour_share, draw)
+        return streams.partners(indices, self.nearest, self.config.objective.neighbour_share, draw)
 
     def _shown(self, images: Float[Tensor, "n c h w"], use: str) -> Float[Tensor, "n c h w"]:
         """Images as D and Q see them: changed, where the policy says that all are."""

@@ -9,7 +9,7 @@ import torch
 from infogan import data, streams
 from infogan.config import DataConfig
 from infogan.data.dataset import Split
-from infogan.data.neighbours import nearest, partners
+from infogan.data.neighbours import nearest
 
 
 def test_neighbours_are_mostly_of_the_same_class() -> None:
@@ -63,7 +63,9 @@ def test_partners_are_neighbours_in_the_share_that_was_asked_for() -> None:
     indices = torch.arange(1_000)
 
     def drawn(share: float) -> torch.Tensor:
-        return (partners(indices, neighbours, share, streams.generator(0, "neighbours")) - indices) % 1_000
+        return (
+            streams.partners(indices, neighbours, share, streams.generator(0, "neighbours")) - indices
+        ) % 1_000
 
     assert (drawn(0.0) == 0).all()
     counts = torch.bincount(drawn(1.0), minlength=4)
