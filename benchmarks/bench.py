@@ -197,18 +197,13 @@ def measure_error(rounds: int, turns: int, mnist: Path | None) -> dict[str, Any]
             return measured
         paper = _worker("float32", threads, turns)["images_per_second"]
         found.append({**measured, "paper_images_per_second": _short(paper)})
-    epochs = [entry["seconds"] * entry["paper_images_per_second"] / MNIST_IMAGES for entry in found]
     reached = all(entry["steps"] is not None for entry in found)
-    return {
-        "threads": threads,
-        "rounds": found,
-        "reached": reached,
-        **({"paper_epochs": spread(epochs), "seconds": _spread_of(found, "seconds")} if reached else {}),
-    }
-
-
-def _spread_of(entries: Sequence[Mapping[str, Any]], key: str) -> dict[str, float]:
-    return spread([entry[key] for entry in entries])
+    result = {"threads": threads, "rounds": found, "reached": reached}
+    if not reached:
+        return result
+    seconds = [entry["seconds"] for entry in found]
+    epochs = [entry["seconds"] * entry["paper_images_per_second"] / MNIST_IMAGES for entry in found]
+    return {**result, "paper_epochs": spread(epochs), "seconds": spread(seconds)}
 
 
 # --- starting up -----------------------------------------------------------------------------------------

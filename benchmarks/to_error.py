@@ -21,7 +21,7 @@ from infogan.data import Dataset
 from infogan.errors import InfoGANError
 from infogan.model import InfoGAN
 from infogan.training import engine, runner
-from infogan.training.trainer import Trainer
+from infogan.training.trainer import Trainer, nearest_images
 
 ERROR = 0.05
 EVERY = 25  # steps between two looks
@@ -40,9 +40,7 @@ def reach(
     engine.keep_freed_memory()
     config = runner.resolve(config, dataset)
     start = time.perf_counter()
-    nearest = None
-    if config.seeks_neighbours:
-        nearest = torch.from_numpy(dataset.train.nearest(config.objective.neighbours))
+    nearest = nearest_images(config, dataset.train)
     neighbours = seconds = time.perf_counter() - start
     device = engine.choose_device(config.training.device)
     trainer = Trainer(

@@ -42,16 +42,20 @@ def batch_indices(seed: int, step: int, batch_size: int, count: int) -> torch.Te
 
 
 def partners(
-    indices: Int64[Tensor, " n"], nearest: Int64[Tensor, "all k"], share: float, draw: torch.Generator
+    indices: Int64[Tensor, " n"], nearest: Int64[Tensor, "all k"] | None, share: float, seed: int, step: int
 ) -> Int64[Tensor, " n"]:
-    """For each image a neighbour of it, drawn anew, or the image itself.
+    """For each image a neighbour of it, drawn anew in every step, or the image itself.
 
     Args:
         indices: which images.
-        nearest: the neighbours of all images.
+        nearest: the neighbours of all images; None: every image stands for itself.
         share: of the images that get a neighbour; the others stand for themselves.
-        draw: on the CPU.
+        seed: of the run.
+        step: of the run.
     """
+    if nearest is None:
+        return indices
+    draw = generator(seed, "neighbours", step)
     chosen = torch.randint(nearest.shape[1], indices.shape, generator=draw)
     replaced = torch.rand(indices.shape, generator=draw) < share
     return torch.where(replaced, nearest[indices, chosen], indices)

@@ -18,6 +18,7 @@ from infogan.data import Dataset
 from infogan.model import InfoGAN
 from infogan.networks import Domain
 from infogan.training.real_reading import RealReading
+from infogan.training.trainer import nearest_images
 
 
 def cluster_real(config: Config, dataset: Dataset) -> InfoGAN:
@@ -36,15 +37,10 @@ def cluster_real(config: Config, dataset: Dataset) -> InfoGAN:
         fused=True,
     )
     pictures, real = torch.tensor(dataset.train.images), RealReading(model.latents, config.objective)
-    weights, nearest = config.objective, None
-    if config.seeks_neighbours:
-        nearest = torch.from_numpy(dataset.train.nearest(weights.neighbours))
+    weights, nearest = config.objective, nearest_images(config, dataset.train)
     for step in range(training.steps):
         chosen = streams.batch_indices(training.seed, step, training.batch_size, len(pictures))
-        others = chosen
-        if nearest is not None:
-            draw = streams.generator(training.seed, "neighbours", step)
-            others = streams.partners(chosen, nearest, weights.neighbour_share, draw)
+        others = streams.partners(chosen, nearest, weights.neighbour_share, training.seed, step)
         views = [
             augment(
                 edge.to_float(pictures[indices], model.table.output),

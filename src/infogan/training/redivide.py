@@ -55,6 +55,7 @@ class Division:
     """A new division of a pair of categories, linear in the trunk's features.
 
     Attributes:
+        survey: what it was found on.
         pair: the two categories.
         present: nats of information that Q's division keeps between images of the pair and their copies.
         found: nats that the new one keeps; both on images that it was not found on.
@@ -62,6 +63,7 @@ class Division:
         bias: see above.
     """
 
+    survey: Survey
     pair: tuple[int, int]
     present: float
     found: float
@@ -99,6 +101,7 @@ def divide(survey: Survey, pair: tuple[int, int], draw: torch.Generator) -> Divi
     first, second = (share / share.sum(1, keepdim=True) for share in shares)
     weight = best.weight.detach() / spread
     return Division(
+        survey,
         pair,
         float(objective.real_information(first, second)),
         _worth(best, [view[judged] for view in views]),
@@ -130,11 +133,10 @@ def _worth(head: nn.Linear, views: Sequence[Float[Tensor, "n f"]]) -> float:
     return float(objective.real_information(*(head(view).softmax(1) for view in views)))
 
 
-def operate(  # noqa: PLR0913, PLR0917 - the networks, their optimisers, and what is to be taught
+def operate(
     model: InfoGAN,
     optimizers: Mapping[str, torch.optim.Optimizer],
     place: Place,
-    survey: Survey,
     division: Division,
     draw: torch.Generator,
 ) -> None:
@@ -144,7 +146,7 @@ def operate(  # noqa: PLR0913, PLR0917 - the networks, their optimisers, and wha
     category from here on, until Q's new answers have taught it which is which.
     """
     split_merge.make_alike(model, optimizers, place, division.pair, draw)
-    features = torch.cat(survey.features)
+    survey, features = division.survey, torch.cat(division.survey.features)
     with torch.no_grad():
         before = model.recognition.eval()(features, ("real",))
         target = torch.cat(survey.probabilities).clone()
@@ -167,9 +169,7 @@ def operate(  # noqa: PLR0913, PLR0917 - the networks, their optimisers, and wha
     optimizer.zero_grad(set_to_none=True)
     head.eval()
     for parameter in parameters:
-        state = optimizers["discriminator"].state[parameter]
-        if "exp_avg" in state:
-            state["exp_avg"].zero_()
+        split_merge.forget(optimizers["discriminator"], parameter)
 
 
 def _others(model: InfoGAN, place: Place) -> Tensor:

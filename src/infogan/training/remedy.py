@@ -74,31 +74,26 @@ class Remedy:
             joint = self.real.category_table(place)
             found: split_merge.Diagnosis | redivide.Division | None
             found = split_merge.diagnose(joint, self.real.tables[place])
-            survey = None
             if not found.stuck:
-                found, survey = self._divided(step, place, split_merge.suspect(joint))
+                found = self._divided(step, place, split_merge.suspect(joint))
             if found is not None and found.stuck:
                 state = tensors().items()
                 self.before = {f"{_BEFORE}{key}": value.detach().clone() for key, value in state}
-                return [self._operate(step, place, found, survey, optimizers)], None
+                return [self._operate(step, place, found, optimizers)], None
         return [], None
 
-    def _divided(
-        self, step: int, place: Place, pair: tuple[int, int] | None
-    ) -> tuple[redivide.Division | None, redivide.Survey | None]:
-        """The best division of two categories that lie suspiciously close, and what it was found on."""
+    def _divided(self, step: int, place: Place, pair: tuple[int, int] | None) -> redivide.Division | None:
+        """The best division of two categories that lie suspiciously close."""
         if pair is None:
-            return None, None
-        survey = self.survey(place)
+            return None
         draw = streams.generator(self.training.seed, "redivide", step)
-        return redivide.divide(survey, pair, draw), survey
+        return redivide.divide(self.survey(place), pair, draw)
 
     def _operate(
         self,
         step: int,
         place: Place,
         found: split_merge.Diagnosis | redivide.Division,
-        survey: redivide.Survey | None,
         optimizers: Mapping[str, torch.optim.Optimizer],
     ) -> str:
         information = self._information(place)
@@ -107,8 +102,7 @@ class Remedy:
         name = self.model.latents.place_name(place)
         self.real.forget(place)
         if isinstance(found, redivide.Division):
-            assert survey is not None
-            redivide.operate(self.model, optimizers, place, survey, found, draw)
+            redivide.operate(self.model, optimizers, place, found, draw)
             return (
                 f"step {step}: categories {found.pair[0]} and {found.pair[1]} of {name} divide two kinds "
                 f"along the wrong line ({found.present:.3f} nats within the two; another line keeps "

@@ -24,7 +24,7 @@ from infogan.report.traversals import traversal_picture
 from infogan.training import checkpoint, engine, health, metrics
 from infogan.training.progress import Progress
 from infogan.training.run_directory import RunDirectory
-from infogan.training.trainer import METRICS_EVERY, Trainer
+from infogan.training.trainer import METRICS_EVERY, Trainer, nearest_images
 
 FREE_KEYS = frozenset(
     {"data.path", *(f"training.{key}" for key in ("steps", "save_every", "sample_every", "keep", "device"))}
@@ -161,12 +161,15 @@ class _Session:
         self.progress = progress or Progress(self.steps, log_path=run.log_path)
         device = engine.choose_device(config.training.device)
         precision = engine.choose_precision(config.training.precision, device)
+        if config.seeks_neighbours:
+            count = config.objective.neighbours
+            self.progress.say(f"looking for the {count} nearest neighbours of each image")
         self.trainer = Trainer(
             InfoGAN(config),
             torch.tensor(dataset.train.images),
             device=device,
             precision=precision,
-            nearest=self._nearest(dataset),
+            nearest=nearest_images(config, dataset.train),
         )
         self.metrics = metrics.MetricsLog(run.metrics_path, self.progress.say)
         self.health = health.Health()
@@ -186,13 +189,6 @@ class _Session:
             self.progress.say(
                 f"warning: {len(dataset.skipped):,} files could not be read; {run.path}/skipped.csv says why"
             )
-
-    def _nearest(self, dataset: Dataset) -> torch.Tensor | None:
-        if not self.config.seeks_neighbours:
-            return None
-        count = self.config.objective.neighbours
-        self.progress.say(f"looking for the {count} nearest neighbours of each image")
-        return torch.from_numpy(dataset.train.nearest(count))
 
     # --- the loop ------------------------------------------------------------------------------------
 

@@ -185,12 +185,12 @@ def operate(
         parameter[a] = (parameter[a] + parameter[b]) / 2
         parameter[b] = parameter[d] - half
         parameter[d] = parameter[d] + half
-        _forget(optimizers["discriminator"], parameter, [a, b, d])
+        forget(optimizers["discriminator"], parameter, [a, b, d])
     output.bias[a] += math.log(2.0)  # together as probable as both were
     output.bias[[b, d]] -= math.log(2.0)  # as probable as the one was, where its sub-codes are unsure
     columns = [rows.inputs + k for k in (kept, freed, double)]
     first.weight[:, columns[1]] = first.weight[:, columns[2]]
-    _forget(optimizers["generator"], first.weight, columns, dimension=1)
+    forget(optimizers["generator"], first.weight, columns, dimension=1)
     _renew_subcodes(model, optimizers, rows, (kept, freed, double), draw)
 
 
@@ -206,7 +206,7 @@ def make_alike(
     rows, first = rows_of(model, *place), _first_layer(model)
     columns = [rows.inputs + k for k in pair]
     first.weight[:, columns] = first.weight[:, columns].mean(1, keepdim=True)
-    _forget(optimizers["generator"], first.weight, columns, dimension=1)
+    forget(optimizers["generator"], first.weight, columns, dimension=1)
     _renew_subcodes(model, optimizers, rows, pair, draw)
 
 
@@ -226,7 +226,7 @@ def _renew_subcodes(
     fine.weight[again] = fresh.to(fine.weight.device)
     fine.bias[again] = 0.0
     for parameter in (fine.weight, fine.bias):
-        _forget(optimizers["discriminator"], parameter, again)
+        forget(optimizers["discriminator"], parameter, again)
 
 
 def _first_layer(model: InfoGAN) -> nn.Linear:
@@ -235,14 +235,18 @@ def _first_layer(model: InfoGAN) -> nn.Linear:
     return layer
 
 
-def _forget(
-    optimizer: torch.optim.Optimizer, parameter: Tensor, indices: list[int], dimension: int = 0
+def forget(
+    optimizer: torch.optim.Optimizer,
+    parameter: Tensor,
+    indices: Sequence[int] | None = None,
+    dimension: int = 0,
 ) -> None:
-    """Adam's mean gradient of some rows (or columns) back to none.
+    """Adam's mean gradient of some rows (or columns), or of all, back to none.
 
     Their mean square stays: without it, and with a step count that is past bias correction, the first
     updates would be ten times too large.
     """
     if "exp_avg" in optimizer.state[parameter]:
-        chosen = torch.tensor(indices, device=parameter.device)
+        every = range(parameter.shape[dimension])
+        chosen = torch.tensor(every if indices is None else indices, device=parameter.device)
         optimizer.state[parameter]["exp_avg"].index_fill_(dimension, chosen, 0.0)

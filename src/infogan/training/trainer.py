@@ -27,6 +27,7 @@ from infogan import images as edge
 from infogan import objective, streams
 from infogan.augmentation import augment
 from infogan.config import AugmentationConfig, Config
+from infogan.data.dataset import Split
 from infogan.errors import DivergenceError, StorageError
 from infogan.latents import Codes, Place
 from infogan.model import InfoGAN
@@ -43,6 +44,13 @@ _READ_AT_ONCE = 500
 _TERMS = ("real_information", "subcode_information", "mode_seeking")
 
 
+def nearest_images(config: Config, images: Split) -> Int64[Tensor, "n k"] | None:
+    """The neighbours that a training by `config` asks for, of all its images; None where it asks for none."""
+    if not config.seeks_neighbours:
+        return None
+    return torch.from_numpy(images.nearest(config.objective.neighbours))
+
+
 class Trainer:
     """A model in training: networks, optimisers, the step reached, and the means of the running window.
 
@@ -51,7 +59,7 @@ class Trainer:
         images: all training images.
         device: where to train.
         precision: of the layers; weights, optimiser, losses and statistics are float32.
-        nearest: the neighbours of each image, where `config.seeks_neighbours`.
+        nearest: what `nearest_images` gives.
     """
 
     def __init__(
@@ -65,7 +73,7 @@ class Trainer:
     ) -> None:
         self.config: Config = model.config
         if self.config.seeks_neighbours and nearest is None:
-            raise ValueError("objective.neighbours needs `nearest`, as Split.nearest gives it")
+            raise ValueError("objective.neighbours needs `nearest`, as nearest_images gives it")
         self.model, self.device, self.precision = model.to(device), device, precision
         self.images = images.to(device)
         self.nearest = nearest
@@ -232,10 +240,8 @@ class Trainer:
 
     def _partners(self, indices: Int64[Tensor, " n"]) -> Int64[Tensor, " n"]:
         """The image whose moved copy stands for each one's: its own, or that of one of its neighbours."""
-        if self.nearest is None:
-            return indices
-        draw = streams.generator(self.config.training.seed, "neighbours", self.step)
-        return streams.partners(indices, self.nearest, self.config.objective.neighbour_share, draw)
+        share, seed = self.config.objective.neighbour_share, self.config.training.seed
+        return streams.partners(indices, self.nearest, share, seed, self.step)
 
     def _shown(self, images: Float[Tensor, "n c h w"], use: str) -> Float[Tensor, "n c h w"]:
         """Images as D and Q see them: changed, where the policy says that all are."""
@@ -255,11 +261,9 @@ class Trainer:
         """Real images and their moved copies, by the running statistics; the model is not in training."""
         draw = streams.generator(self.config.training.seed, "survey", self.step)
         chosen = torch.randperm(len(self.images), generator=draw)[: redivide.SURVEYED]
-        views = [self._read(indices, use, place) for use, indices in (
-            ("survey-0", chosen), ("survey-1", self._partners(chosen)),
-        )]  # fmt: skip
-        features, probabilities = zip(*views, strict=True)
-        return redivide.Survey(features, probabilities)
+        features, probabilities = self._read(chosen, "survey-0", place)
+        of_copies, by_copies = self._read(self._partners(chosen), "survey-1", place)
+        return redivide.Survey((features, of_copies), (probabilities, by_copies))
 
     def _read(self, indices: Int64[Tensor, " n"], use: str, place: Place) -> tuple[Tensor, Tensor]:
         """The trunk's features of changed real images, and the probabilities of their categories."""

@@ -13,7 +13,7 @@ from infogan.config import Config
 from infogan.model import InfoGAN
 from infogan.presets import apply_recipe, load
 from infogan.training import runner
-from infogan.training.trainer import Trainer
+from infogan.training.trainer import Trainer, nearest_images
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def trainer() -> Callable[[Config], Trainer]:
             torch.tensor(dataset.train.images),
             device=torch.device("cpu"),
             precision="float32",
-            nearest=torch.from_numpy(dataset.train.nearest(config.objective.neighbours)),
+            nearest=nearest_images(config, dataset.train),
         )
 
     return make

@@ -82,10 +82,10 @@ def test_q_is_taught_the_division_and_the_rest_stays(tiny: Tiny, trainer: Make) 
     weight = torch.zeros(2, images.shape[1])
     best = images.std(0).argmax()
     weight[0, best], weight[1, best] = 20.0, -20.0
-    division = Division((2, 5), 0.1, 0.5, weight, -weight[:, best] * images[:, best].median())
+    division = Division(seen, (2, 5), 0.1, 0.5, weight, -weight[:, best] * images[:, best].median())
     before, trunk = model.recognition(images, ("real",)).detach(), model.trunk.state_dict()
     trunk = {name: value.clone() for name, value in trunk.items()}
-    redivide.operate(model, made.optimizers, place, seen, division, draw)
+    redivide.operate(model, made.optimizers, place, division, draw)
     after = model.recognition(images, ("real",)).detach()
     read = [model.latents.category_probabilities(raw)[place] for raw in (before, after)]
     pair = [part[:, [2, 5]] / part[:, [2, 5]].sum(1, keepdim=True) for part in read]
