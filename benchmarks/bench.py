@@ -68,13 +68,14 @@ def measure_training(rounds: int, turns: int) -> dict[str, Any]:
     from infogan.training import engine
 
     threads = sorted({1, min(2, _usable_cores())})
-    chosen = engine.choose_precision("auto", torch.device("cpu"))
+    cpu = torch.device("cpu")
+    chosen = engine.choose_precision("auto", cpu)
     runs: dict[tuple[str, int], list[dict[str, float]]] = {}
     for number in range(rounds):
         for what, count in _order(threads, chosen, singles=number == 0):
             _say(f"round {number + 1} of {rounds}: {what}, {count} threads")
             runs.setdefault((what, count), []).append(_worker(what, count, turns))
-    return summarise(runs, threads, chosen, operations_of_a_step())
+    return summarise(runs, threads, chosen, operations_of_a_step(), engine.has_matrix_units(cpu))
 
 
 def summarise(
@@ -82,6 +83,7 @@ def summarise(
     threads: Sequence[int],
     chosen: str,
     multiply_adds: int,
+    matrix_units: bool,
 ) -> dict[str, Any]:
     """Ratios per round and their spread.
 
@@ -91,6 +93,7 @@ def summarise(
         threads: in rising order; targets hold for the last.
         chosen: the precision that "auto" means here.
         multiply_adds: of a step, for each image.
+        matrix_units: whether the machine has such for that precision.
     """
     most = threads[-1]
     ours, textbook = runs["float32", most], runs["textbook", most]
@@ -99,11 +102,13 @@ def summarise(
         "matrix_rate": judged("matrix_rate", [run["images_per_flop"] * flops for run in ours]),
         "textbook": judged("textbook", _over(ours, textbook)),
     }
-    ratios["precision"] = (
-        {"not_measured": 'precision = "auto" is float32 here: no AMX multiplies bfloat16'}
-        if chosen == "float32"
-        else judged("precision", _over(runs[chosen, most], ours))
-    )
+    if chosen == "float32":
+        unmeasured = 'precision = "auto" is float32 here: nothing multiplies bfloat16'
+        ratios["precision"] = {"not_measured": unmeasured}
+    else:
+        times = _over(runs[chosen, most], ours)
+        # Vector units alone are no reason to expect twice the speed.
+        ratios["precision"] = judged("precision", times) if matrix_units else spread(times)
     speeds: dict[str, dict[str, float]] = {}
     for what, count in sorted(runs):
         speeds.setdefault(what, {})[str(count)] = _median(runs[what, count], "images_per_second")
@@ -161,22 +166,34 @@ def _median(runs: Sequence[Mapping[str, float]], key: str) -> float:
 
 
 def measure_recipe(rounds: int, turns: int) -> dict[str, Any]:
-    """Seconds of a step of `robust` over those of a step of `paper`, in turn, at float32 and half width."""
+    """Seconds of a step of `robust` over those of a step of `paper`, in turn, at half the paper's width.
+
+    At float32 and, where that is another, at the precision that training takes here.
+    """
+    import torch
+
+    from infogan.training import engine
+
     threads = min(2, _usable_cores())
-    speeds: dict[str, list[float]] = {"paper": [], "robust": [], "paper, full width": []}
+    chosen = engine.choose_precision("auto", torch.device("cpu"))
+    speeds: dict[tuple[str, str], list[float]] = {}
     for number in range(rounds):
-        for what, values in speeds.items():
-            _say(f"round {number + 1} of {rounds}: {what}, {threads} threads")
-            recipe, width = what.split(",")[0], "1.0" if "full" in what else "0.5"
-            settings = ("--recipe", recipe, "--width", width)
-            values.append(_worker("float32", threads, turns, settings)["images_per_second"])
-    times = [a / b for a, b in zip(speeds["paper"], speeds["robust"], strict=True)]
+        for precision in dict.fromkeys(("float32", chosen)):
+            for recipe in ("paper", "robust"):
+                _say(f"round {number + 1} of {rounds}: {recipe}, {precision}, {threads} threads")
+                run = _worker(precision, threads, turns, ("--recipe", recipe, "--width", "0.5"))
+                speeds.setdefault((recipe, precision), []).append(run["images_per_second"])
+    ratios = {}
+    for precision in dict.fromkeys(precision for _, precision in speeds):
+        times = [a / b for a, b in zip(speeds["paper", precision], speeds["robust", precision], strict=True)]
+        ratios[f"robust, {precision}"] = judged("robust_time", times)
     return {
         "threads": threads,
         "images_per_second": {
-            what: {str(threads): _short(statistics.median(values))} for what, values in speeds.items()
+            f"{recipe}, {precision}": {str(threads): _short(statistics.median(values))}
+            for (recipe, precision), values in speeds.items()
         },
-        "ratios": {"robust_time": judged("robust_time", times)},
+        "ratios": ratios,
     }
 
 
@@ -253,10 +270,10 @@ def table(results: Mapping[str, Any]) -> str:
     for name, value in judgements.items():
         if "not_measured" in value:
             lines.append(f"{name:14}  {value['not_measured']}")
-        elif "target" in value:
-            verdict = "reached" if value["passed"] else "MISSED"
+        elif "median" in value:
+            verdict = {True: "reached", False: "MISSED", None: "no target here"}[value.get("passed")]
             figures = "".join(f"{value[key]:>9.3f}" for key in ("median", "min", "max"))
-            lines.append(f"{name:14}{figures}  {value['target']} {verdict}")
+            lines.append(f"{name:14}{figures}  {value.get('target', '')} {verdict}")
     if training := results.get("training"):
         lines.append("")
         for what, speeds in {

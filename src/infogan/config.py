@@ -333,7 +333,7 @@ class TrainingConfig(Section):
     remedy_every: int = Field(default=100, ge=1, le=_MOST_STEPS)
     seed: int = Field(default=0, ge=0, lt=2**63)
     seeds_drop: tuple[Annotated[_Int, Field(ge=1, le=_MOST_STEPS)], ...] = Field(
-        default=(1_000, 1_500),
+        default=(1_250, 2_250),  # the second after the last trial of a remedy
         strict=False,  # TOML's lists are no tuples
         description="with --seeds: steps where the worse half is dropped; at the last, all but the best",
     )

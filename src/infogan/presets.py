@@ -259,8 +259,9 @@ def digits() -> Config:
         preset="digits",
         data=DataConfig(source="digits", size=8, channels=1),
         latents=_digit_codes().model_copy(update={"noise": 16}),
-        network=NetworkConfig(width=0.25),
-        training=TrainingConfig(steps=1_500, batch_size=64),
+        # A quarter of the paper's width holds too few features for a stuck code to be mended by.
+        network=NetworkConfig(width=0.5),
+        training=TrainingConfig(steps=1_500),
     )
 
 

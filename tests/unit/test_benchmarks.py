@@ -157,22 +157,30 @@ def test_ratios_are_taken_round_by_round() -> None:
         ("textbook", 2): [run(100), run(100), run(100)],
         ("float32", 1): [run(120, gflops=50)],
     }
-    summary = bench.summarise(runs, [1, 2], "float32", 100_000_000)
+    summary = bench.summarise(runs, [1, 2], "float32", 100_000_000, False)
     assert summary["ratios"]["textbook"] | {"target": ""} == {
         "median": 2.0, "min": 1.0, "max": 3.0, "target": "", "passed": True
     }  # fmt: skip
     assert summary["ratios"]["matrix_rate"]["median"] == pytest.approx(0.6)
     assert summary["matrix_gflops"] == {"1": 50.0, "2": 100.0}
     assert summary["images_per_second"] == {"float32": {"1": 120.0, "2": 200.0}, "textbook": {"2": 100.0}}
-    assert "no AMX" in summary["ratios"]["precision"]["not_measured"]
+    assert "nothing multiplies" in summary["ratios"]["precision"]["not_measured"]
 
 
 def test_bfloat16_is_compared_where_it_was_chosen() -> None:
     runs = {("float32", 1): [run(100)], ("bfloat16", 1): [run(190)], ("textbook", 1): [run(50)]}
-    summary = bench.summarise(runs, [1], "bfloat16", 1)
+    summary = bench.summarise(runs, [1], "bfloat16", 1, matrix_units=True)
     assert summary["ratios"]["precision"]["median"] == 1.9
     assert not summary["ratios"]["precision"]["passed"]
     assert summary["auto_precision"] == "bfloat16"
+
+
+def test_vector_units_alone_have_no_target() -> None:
+    runs = {("float32", 1): [run(100)], ("bfloat16", 1): [run(150)], ("textbook", 1): [run(50)]}
+    summary = bench.summarise(runs, [1], "bfloat16", 1, matrix_units=False)
+    assert summary["ratios"]["precision"] == {"median": 1.5, "min": 1.5, "max": 1.5}
+    line = next(line for line in bench.table({"training": summary}).splitlines() if "precision" in line)
+    assert "1.500" in line and "no target here" in line
 
 
 @pytest.mark.parametrize(("chosen", "count"), [("float32", 3), ("bfloat16", 5)])
@@ -195,7 +203,7 @@ def test_a_part_alone_overwrites_nothing(monkeypatch, capsys, tmp_path: Path) ->
 
 def test_results_are_written(monkeypatch, capsys, tmp_path: Path) -> None:
     training = bench.summarise(
-        {("float32", 1): [run(100, per_flop=1.0)], ("textbook", 1): [run(50)]}, [1], "float32", 1
+        {("float32", 1): [run(100, per_flop=1.0)], ("textbook", 1): [run(50)]}, [1], "float32", 1, False
     )
     monkeypatch.setattr(bench, "measure_training", lambda rounds, turns: training)
     monkeypatch.setattr(bench, "measure_recipe", lambda rounds, turns: {})

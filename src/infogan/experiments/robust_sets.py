@@ -72,24 +72,24 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "accuracy_least": min(accuracies),
             "accuracy_greatest": max(accuracies),
         }
-        if len(some) > 2 and all("real" in entry["scores"] for entry in some):
-            part |= _selection(some, accuracies)
+        if len(some) > 2 and all("label_free_nats" in entry for entry in some):
+            part["label_free"] = _label_free(some, accuracies)
         found[str(steps)] = part
     return found
 
 
-def _selection(rows: Sequence[Mapping[str, Any]], accuracies: Sequence[float]) -> dict[str, Any]:
-    """How well the information on real images tells good runs from bad ones."""
-    information = np.array(
-        [sum(place["information_nats"] for place in entry["scores"]["real"].values()) for entry in rows]
-    )
+def _label_free(rows: Sequence[Mapping[str, Any]], accuracies: Sequence[float]) -> dict[str, Any]:
+    """By the step at which it is asked: how well `--seeds`' score tells good runs from bad ones."""
     reached = np.array(accuracies)
-    chance = numpy_generator(0, "experiments/selection")
-    return {
-        "picked_seed": rows[int(information.argmax())]["seed"],
-        "regret": selection.regret(information, reached),
-        **selection.rank_correlation(information, reached, chance),
-    }
+    found: dict[str, Any] = {}
+    for step in rows[0]["label_free_nats"]:
+        nats = np.array([entry["label_free_nats"][step] for entry in rows])
+        found[step] = {
+            "picked_seed": rows[int(nats.argmax())]["seed"],
+            "regret": selection.regret(nats, reached),
+            **selection.rank_correlation(nats, reached, numpy_generator(0, "experiments/selection")),
+        }
+    return found
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:

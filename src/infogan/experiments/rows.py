@@ -14,10 +14,12 @@ import numpy as np
 
 from infogan import config as configuration
 from infogan import evaluation, storage
-from infogan.config import Config
+from infogan.config import Categorical, Config
 from infogan.errors import ConfigError
 from infogan.experiments.arms import trained_to
 from infogan.experiments.registry import Options
+from infogan.training import several_seeds
+from infogan.training.run_directory import RunDirectory
 from infogan.training.runner import FREE_KEYS, RESOLVED_KEYS
 
 FIRST_SEED = 100
@@ -65,9 +67,19 @@ def trained(config: Config, steps: int, only: Collection[str] = ()) -> Make:
     def make(path: Path) -> dict[str, Any]:
         run = trained_to(config, steps, path)
         scores = evaluation.evaluate(run.model, run.dataset, only=only)
-        return {"machine": json.loads(run.run.environment_path.read_text()), "scores": scores}
+        machine = json.loads(run.run.environment_path.read_text())
+        return {"machine": machine, "scores": scores, **_label_free(config, run.run, steps)}
 
     return make
+
+
+def _label_free(config: Config, run: RunDirectory, steps: int) -> dict[str, Any]:
+    """By step, the score by which `--seeds` picks: at its set points, and at the end."""
+    if not (config.reads_real and any(isinstance(c, Categorical) for c in config.latents.codes.values())):
+        return {}
+    points = {point for point in config.training.seeds_drop if point < steps} | {steps}
+    found = {str(step): several_seeds.real_information(run.metrics_path, step) for step in sorted(points)}
+    return {"label_free_nats": found}
 
 
 def _check(path: Path, config: Config) -> None:

@@ -23,8 +23,8 @@ from infogan.training import split_merge
 SURVEYED = 8_000
 """Real images that a survey reads."""
 
-BETTER = 1.4
-"""How many times as much a new division must be worth. On MNIST: stuck pairs 2, healthy ones 1.1."""
+BETTER, GAIN = 1.4, 0.05
+"""How many times as much a new division must be worth, and how many nats more within the pair."""
 
 STARTS, STEPS, BATCH = 4, 200, 512
 _LEAST = 100  # images of a pair in either half: fewer say nothing
@@ -73,7 +73,7 @@ class Division:
     @property
     def stuck(self) -> bool:
         """Whether the new division is so much better that Q's must be wrong."""
-        return self.found > BETTER * self.present
+        return self.found > max(BETTER * self.present, self.present + GAIN)
 
     def __call__(self, features: Float[Tensor, "n f"]) -> Float[Tensor, "n 2"]:
         """Probabilities of the two categories."""
@@ -83,7 +83,7 @@ class Division:
 def divide(survey: Survey, pair: tuple[int, int], draw: torch.Generator) -> Division | None:
     """The best division of a pair out of several random starts; None where there are too few images.
 
-    Half of the pair's images are learned from, the other half judges.
+    Half of the pair's images are learned from, and choose among the starts; the other half judges.
     """
     chosen = survey.of_pair(pair).nonzero()[:, 0]
     half = len(chosen) // 2
@@ -93,10 +93,8 @@ def divide(survey: Survey, pair: tuple[int, int], draw: torch.Generator) -> Divi
     mean = survey.features[0][learned].mean(0)
     spread = survey.features[0][learned].std(0) + 1e-3
     views = [(part - mean) / spread for part in survey.features]
-    best = max(
-        (_fit([view[learned] for view in views], draw) for _ in range(STARTS)),
-        key=lambda found: _worth(found, [view[judged] for view in views]),
-    )
+    seen, unseen = ([view[some] for view in views] for some in (learned, judged))
+    best = max((_fit(seen, draw) for _ in range(STARTS)), key=lambda found: _worth(found, seen))
     shares = [part[judged][:, list(pair)] for part in survey.probabilities]
     first, second = (share / share.sum(1, keepdim=True) for share in shares)
     weight = best.weight.detach() / spread
@@ -104,7 +102,7 @@ def divide(survey: Survey, pair: tuple[int, int], draw: torch.Generator) -> Divi
         survey,
         pair,
         float(objective.real_information(first, second)),
-        _worth(best, [view[judged] for view in views]),
+        _worth(best, unseen),
         weight,
         best.bias.detach() - weight @ mean,
     )

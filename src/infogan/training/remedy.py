@@ -1,7 +1,9 @@
 """The remedy inside a run: a stuck categorical code is split and merged, and the operation is kept or undone.
 
-It looks at set steps. An operation is on trial for some hundred steps: where the information on real images
-has not risen by then, networks and optimisers go back to what they were before it.
+It looks at set steps. An operation is on trial for some hundred steps, and must do what it was made for: the
+two categories that it parted must lie farther apart, measured by what is usual, than the two that it found
+too close, and the information on real images must have risen, as it does in these steps in any case. Else
+networks and optimisers go back to what they were before it.
 """
 
 from __future__ import annotations
@@ -96,9 +98,18 @@ class Remedy:
         found: split_merge.Diagnosis | redivide.Division,
         optimizers: Mapping[str, torch.optim.Optimizer],
     ) -> str:
-        information = self._information(place)
+        if isinstance(found, redivide.Division):
+            close = parted = found.pair
+        else:
+            close, parted = found.twins, (found.twins[1], found.double)
         draw = streams.generator(self.training.seed, "remedy", step)
-        self.trial = {"step": step, "place": list(place), "information_nats": information}
+        self.trial = {
+            "step": step,
+            "place": list(place),
+            "information_nats": self._information(place),
+            "parted": list(parted),
+            "distance": self._distance(place, close),
+        }
         name = self.model.latents.place_name(place)
         self.real.forget(place)
         if isinstance(found, redivide.Division):
@@ -121,19 +132,24 @@ class Remedy:
         assert trial is not None
         name, index = trial["place"]
         now, before = self._information((name, index)), trial["information_nats"]
-        kept = now > before
+        apart = self._distance((name, index), (trial["parted"][0], trial["parted"][1]))
+        kept = now > before and apart > trial["distance"]
         undo = None if kept else {key.removeprefix(_BEFORE): value for key, value in self.before.items()}
         self.trial, self.before = None, {}
         if not kept:
             self.real.forget((name, index))
         verdict = "is kept" if kept else "is undone"
         return [
-            f"step {step}: the change of step {trial['step']} {verdict}: the information on real images "
-            f"went from {before:.3f} to {now:.3f} nats"
+            f"step {step}: the change of step {trial['step']} {verdict}: the distance of its two categories "
+            f"went from {trial['distance']:.2f} to {apart:.2f} of what is usual, and the information on real "
+            f"images from {before:.3f} to {now:.3f} nats"
         ], undo
 
     def _information(self, place: Place) -> float:
         return float(objective.table_information(self.real.category_table(place)))
+
+    def _distance(self, place: Place, pair: tuple[int, int]) -> float:
+        return split_merge.distance(self.real.category_table(place), pair)
 
     # --- what a checkpoint keeps -----------------------------------------------------------------------
 

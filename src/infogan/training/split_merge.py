@@ -111,8 +111,22 @@ def suspect(joint: Float[Tensor, "k k"]) -> tuple[int, int] | None:
     Healthy pairs on MNIST come to .7 of the median over all pairs and above, once the code has formed.
     """
     losses = merge_losses(joint.cpu())
-    usual = float(losses[torch.triu(torch.ones_like(losses), 1).bool()].median())
-    return _twins(losses) if _formed(joint) and float(losses.min()) < SUSPECT * usual else None
+    return _twins(losses) if _formed(joint) and float(losses.min()) < SUSPECT * _usual(losses) else None
+
+
+def distance(joint: Float[Tensor, "k k"], pair: tuple[int, int]) -> float:
+    """How far two categories lie apart: the nats that merging them loses, over those of a usual pair.
+
+    A ratio, since all losses grow while a run goes on. 0 where categories carry nothing.
+    """
+    losses = merge_losses(joint.cpu())
+    usual = _usual(losses)
+    return float(losses[pair]) / usual if usual > 0 else 0.0
+
+
+def _usual(losses: Float[Tensor, "k k"]) -> float:
+    """The median over all pairs."""
+    return float(losses[torch.triu(torch.ones_like(losses), 1).bool()].median())
 
 
 def report(joint: Float[Tensor, "k k"], table: Float[Tensor, "m m"]) -> dict[str, Any]:

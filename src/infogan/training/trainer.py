@@ -41,6 +41,7 @@ _LOSS_LIMIT = 1e3  # nats; a healthy adversarial loss stays below 20
 METRICS_EVERY = 20
 VARIANCE_EVERY = 100  # a multiple of METRICS_EVERY: it stands on the line of its step
 _READ_AT_ONCE = 500
+_READ_APART = 1 / 3  # of a batch: enough for continuous codes, and a whole one would cost half a step more
 _TERMS = ("real_information", "subcode_information", "mode_seeking")
 
 
@@ -186,8 +187,7 @@ class Trainer:
         bounds = objective.mutual_information_bound(model.latents, raw, codes)
         if not self.config.reads_codes_apart:
             return bounds
-        # Half of the batch is enough for them, at half the cost.
-        few = math.ceil(len(images) / 2)
+        few = max(2, math.ceil(len(images) * _READ_APART))  # batch norm needs two
         shown = self._changed(images[:few], f"codes/{update}", self.config.augmentation.for_codes)
         raw = model.recognition(model.trunk(shown, ("fake",)), ("fake",))
         apart = objective.mutual_information_bound(

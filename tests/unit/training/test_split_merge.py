@@ -92,6 +92,18 @@ def test_two_categories_that_lie_close_are_looked_into() -> None:
     assert split_merge.suspect(0.1 * close + 0.9 * torch.ones(5, 5) / 25) is None, "nothing has formed yet"
 
 
+def test_the_distance_of_a_pair_is_measured_by_what_is_usual() -> None:
+    joint = table_of(TWINS, 4)
+    assert split_merge.distance(joint, (0, 1)) < 0.05
+    assert split_merge.distance(joint, (2, 3)) > 0.7
+    assert split_merge.distance(torch.full((4, 4), 1 / 16), (0, 1)) == pytest.approx(0, abs=1e-3)
+    # What grows for all pairs alike, as a code becomes surer, brings no pair nearer to the others.
+    blurred = [0.6 * table_of(TWINS, 4) + 0.4 / 16, 0.9 * table_of(TWINS, 4) + 0.1 / 16]
+    early, late = (split_merge.distance(one, (2, 3)) for one in blurred)
+    assert split_merge.merge_losses(blurred[1])[2, 3] > 2 * split_merge.merge_losses(blurred[0])[2, 3]
+    assert late == pytest.approx(early, rel=0.2)
+
+
 def test_the_operation_splits_by_the_sub_code_and_unites_the_twins(tiny: Tiny, trainer: Make) -> None:
     made = trainer(tiny())
     for _ in range(3):
@@ -136,31 +148,48 @@ def always(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remedy, "TRIAL", 6)
 
 
-def information(value: float) -> Any:
-    return lambda self, place: value
+def always_gives(value: float) -> Any:
+    return lambda self, *arguments: value
 
 
 @pytest.mark.usefixtures("always")
-@pytest.mark.parametrize("risen", [True, False])
-def test_what_did_not_help_is_undone(
-    monkeypatch: pytest.MonkeyPatch, risen: bool, tiny: Tiny, trainer: Make
+@pytest.mark.parametrize(("nats", "apart"), [(2.0, 0.9), (0.5, 0.9), (2.0, 0.3)])
+def test_what_did_not_do_what_it_was_made_for_is_undone(
+    monkeypatch: pytest.MonkeyPatch, nats: float, apart: float, tiny: Tiny, trainer: Make
 ) -> None:
+    """The information rises in these steps in any case: that alone keeps nothing."""
     made = trainer(tiny(remedy_end=4))
-    monkeypatch.setattr(remedy.Remedy, "_information", information(1.0))
-    for _ in range(3):
+    monkeypatch.setattr(remedy.Remedy, "_information", always_gives(1.0))
+    monkeypatch.setattr(remedy.Remedy, "_distance", always_gives(0.4))
+    for _ in range(4):
         made.advance()
-    made.advance()
     assert made.remedy.trial is not None
     kept = {key: value.clone() for key, value in made.remedy.before.items()}
     for _ in range(5):
         made.advance()
-    monkeypatch.setattr(remedy.Remedy, "_information", information(2.0 if risen else 0.5))
+    monkeypatch.setattr(remedy.Remedy, "_information", always_gives(nats))
+    monkeypatch.setattr(remedy.Remedy, "_distance", always_gives(apart))
     made.advance()
     assert made.remedy.trial is None
     own = {f"before.model.{name}": value for name, value in made.model.state_dict().items()}
     same = all(torch.equal(value, kept[name]) for name, value in own.items())
-    assert same is not risen
-    assert ("kept" if risen else "undone") in made.take_window()["notes"][-1]
+    good = nats > 1.0 and apart > 0.4
+    assert same is not good
+    assert ("kept" if good else "undone") in made.take_window()["notes"][-1]
+
+
+@pytest.mark.usefixtures("always")
+def test_a_trial_is_about_the_two_categories_that_were_parted(
+    monkeypatch: pytest.MonkeyPatch, tiny: Tiny, trainer: Make
+) -> None:
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(split_merge, "distance", lambda joint, pair: asked.append(pair) or len(asked))
+    found = split_merge.Diagnosis(twins=(1, 4), loss=0.0, double=7, gain=1.0)
+    monkeypatch.setattr(split_merge, "diagnose", lambda joint, fine: found)
+    made = trainer(tiny(remedy_end=4))
+    for _ in range(10):
+        made.advance()
+    assert asked == [(1, 4), (4, 7)]  # the twins were too close; what one of them took is to lie farther off
 
 
 @pytest.mark.usefixtures("always")

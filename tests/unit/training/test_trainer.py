@@ -353,20 +353,24 @@ def test_no_decay_means_no_average(trainer: Trainer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "native"),
+    ("text", "native", "matrix"),
     [
-        ("processor : 0\nflags\t\t: fpu sse amx_bf16 amx_tile amx_int8\nflags : fpu\n", True),
-        ("flags\t\t: fpu avx512_bf16 amx_tile\n", False),
-        ("flags\t\t: fpu amx_bf16\n", False),
-        ("flags\t\t: fpu\nflags\t\t: amx_bf16 amx_tile\n", False),  # the first processor speaks for all
-        ("Features\t: fp asimd bf16\n", False),
-        ("", False),
+        ("processor : 0\nflags\t\t: fpu sse amx_bf16 amx_tile amx_int8\nflags : fpu\n", True, True),
+        ("flags\t\t: fpu avx512f avx512_bf16\n", True, False),
+        ("flags\t\t: fpu avx512f amx_tile\n", False, False),
+        ("flags\t\t: fpu amx_bf16\n", False, False),
+        ("flags\t\t: fpu\nflags\t\t: amx_bf16 amx_tile\n", False, False),  # the first speaks for all
+        ("Features\t: fp asimd bf16\n", False, False),
+        ("", False, False),
     ],
 )
-def test_bfloat16_is_native_only_with_matrix_units(text: str, native: bool, tmp_path: Path) -> None:
+def test_bfloat16_is_native_with_matrix_or_vector_units(
+    text: str, native: bool, matrix: bool, tmp_path: Path
+) -> None:
     flags = tmp_path / "cpuinfo"
     flags.write_text(text)
     assert engine.multiplies_bfloat16(CPU, flags) is native
+    assert engine.has_matrix_units(CPU, flags) is matrix
 
 
 def test_a_system_that_names_no_flags_has_no_native_bfloat16(tmp_path: Path) -> None:
