@@ -385,8 +385,9 @@ class Config(Section):
 
     @property
     def reads_real(self) -> bool:
-        """Whether Q learns from real images, too."""
-        return bool(self.objective.real_information_weight or self.objective.subcode_weight)
+        """Whether Q learns from real images, too: categories alone can."""
+        weighted = self.objective.real_information_weight or self.objective.subcode_weight
+        return bool(weighted) and any(isinstance(c, Categorical) for c in self.latents.codes.values())
 
     @property
     def reads_codes_apart(self) -> bool:

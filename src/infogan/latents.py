@@ -178,6 +178,12 @@ class Prior(ABC):
         """`count` independent draws, on the generator's device."""
 
     @property
+    def has_fixed_std(self) -> bool:
+        """Whether the code's posterior is a Gaussian whose std is a setting and not an answer of Q."""
+        posterior = getattr(self.code, "posterior", None)
+        return isinstance(posterior, Gaussian) and posterior.std != "learned"
+
+    @property
     def centre(self) -> float:
         """The value that the networks see as 0."""
         return 0.0

@@ -84,9 +84,16 @@ def apply_recipe(config: Config, name: str) -> Config:
     """`config` trained by the recipe of that name.
 
     Raises:
-        ConfigError: no recipe has that name.
+        ConfigError: no recipe has that name; or it is `paper`, and another one has changed codes and width.
     """
     check_recipe(name)
+    before = config.training.recipe
+    if name == "paper" != before:
+        raise ConfigError(
+            f"recipe paper: this configuration is of the recipe {before}, whose codes and width are others",
+            "a preset, or a configuration of the recipe paper",
+            f"infogan train {config.preset if config.preset in PRESETS else 'PRESET'} --recipe paper",
+        )
     return RECIPES[name](config)
 
 

@@ -441,6 +441,15 @@ def test_every_code_has_its_own_weight_or_the_one_for_all() -> None:
     assert config.info_weights() == {"a": 2.0, "b": 0.1, "c": 0.0}
 
 
+def test_the_paper_s_recipe_is_not_made_from_another_one() -> None:
+    """Its codes, weights and width would not be the paper's, and nothing would say so."""
+    changed = presets.apply_recipe(presets.load("mnist"), "robust")
+    with pytest.raises(ConfigError, match="of the recipe robust") as caught:
+        presets.apply_recipe(changed, "paper")
+    assert "infogan train mnist --recipe paper" in str(caught.value)
+    assert presets.apply_recipe(changed, "robust") == changed
+
+
 def test_the_recipe_leaves_codes_that_somebody_chose() -> None:
     own = Uniform(info_weight=1.0, posterior=Gaussian(std_min=0.05, std_max=0.25))
     config = api.configure("digits", codes={"kind": Categorical(4), "tilt": own, "pose": Uniform()})

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor
 
 from infogan import InfoGAN, api, cli, config, presets
-from infogan.config import Config, TrainingConfig
+from infogan.config import Config, Gaussian, TrainingConfig
 from infogan.data import Dataset, Split
 from infogan.training import health, metrics, runner, split_merge, trainer
 from infogan.training.health import CALM, WARNINGS, Health
@@ -36,7 +37,7 @@ HEALTHY: dict[str, Any] = {
         "digit": {
             "usage": [0.1] * 10,
             "information_nats": 1.8,
-            "merge": {"twins": [0, 5], "nats": 0.09},
+            "merge": {"twins": [0, 5], "nats": 0.09, "usual_nats": 0.12},
             "split": {"double": 7, "nats": 0.02},
         }
     },
@@ -69,6 +70,8 @@ def usage(lowest: float) -> list[float]:
     return [lowest] + [(1 - lowest) / 9] * 9
 
 
+NEAR = {"twins": [0, 5], "nats": 0.02}
+
 # By warning: a line that is barely wrong, and one that is barely right.
 BARELY: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("stuck", {"loss.generator": 9e-4}, {"loss.generator": 1.1e-3}),
@@ -82,8 +85,8 @@ BARELY: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("category-unused", {"real.digit.usage": usage(0.0099)}, {"real.digit.usage": usage(0.0101)}),
     (
         "code-stuck",
-        {"real.digit.merge.nats": 0.02, "real.digit.split.nats": 0.031},
-        {"real.digit.merge.nats": 0.02, "real.digit.split.nats": 0.029},
+        {"real.digit.merge": NEAR, "real.digit.split.nats": 0.031},
+        {"real.digit.merge": NEAR, "real.digit.split.nats": 0.029},
     ),
     (
         "code-stuck",
@@ -97,6 +100,11 @@ BARELY: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     ("code-ignored", {"mutual_information.digit": 0.114}, {"mutual_information.digit": 0.116}),
     ("code-ignored", {"mutual_information.width": 0.0}, {"mutual_information.width": 0.001}),
+    (
+        "categories-close",
+        {"real.digit.merge.usual_nats": 0.181},
+        {"real.digit.merge.usual_nats": 0.179},
+    ),
     ("noise-dead", {"variance.noise": 3.9}, {"variance.noise": 4.1}),
     (
         "discriminator-ahead",
@@ -178,6 +186,21 @@ def test_a_stretch_that_is_broken_begins_anew(name: str) -> None:
     )
     assert begun[0] >= 1_000 + WARNINGS[name].window
     assert re.search(r"since step 1,(020|100): ", begun[1])
+
+
+def test_a_bound_that_a_fixed_std_keeps_below_nothing_is_not_judged(tiny_config: Config) -> None:
+    """With the authors' std of 1 no bound rises above -0.226 nats, however well a code is read."""
+    low = {"mutual_information": {"digit": 2.1, "rotation": -0.24, "width": -0.25}}
+    lines = [line(step, low) for step in range(EVERY, 1_500, EVERY)]
+    assert {text.split()[1] for _, text in told(lines)} == {"stuck", "code-ignored"}
+    assert not told({**one, "fixed_std": ["rotation", "width"]} for one in lines)
+    code = replace(tiny_config.latents.codes["style"], posterior=Gaussian(std=1.0))  # type: ignore[type-var]
+    latents = tiny_config.latents.model_copy(update={"codes": {"style": code}})
+    for one, fixed in ((tiny_config, False), (tiny_config.model_copy(update={"latents": latents}), True)):
+        images = torch.zeros(32, 8, 8, 1, dtype=torch.uint8)
+        made = Trainer(InfoGAN(one), images, device=torch.device("cpu"), precision="float32")
+        made.advance()
+        assert made.take_window().get("fixed_std", []) == ["style"] * fixed
 
 
 def test_a_moment_of_calm_is_not_the_end() -> None:

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from infogan.config import Categorical, Gaussian, Normal, Uniform
+from infogan.config import Categorical
 from infogan.evaluation.registry import metric
 from infogan.evaluation.resampling import NORMAL_QUANTILE
 from infogan.evaluation.subject import Subject
@@ -43,23 +43,13 @@ def information(
 ) -> dict[str, dict[str, Any]]:
     """L_I of each code of a model on `samples` fresh generated images; keys as in `score_codes`."""
     fitted: dict[str, Tensor] = {}
-    if any(has_fixed_std(prior) for prior in model.latents.priors.values()):
+    if any(prior.has_fixed_std for prior in model.latents.priors.values()):
         images, codes = fresh_fakes(
             model, FITTING_SAMPLES, seed=seed, stream="evaluation/std fit", weights=weights
         )
         fitted = fit_stds(model.latents, model.recognise(images, domain="fake"), codes)
     images, codes = fresh_fakes(model, samples, seed=seed, stream="evaluation/information", weights=weights)
     return score_codes(model.latents, model.recognise(images, domain="fake"), codes, fitted)
-
-
-def has_fixed_std(prior: Prior) -> bool:
-    """Whether the code's posterior is a Gaussian whose std is a setting and not an answer of Q."""
-    code = prior.code
-    return (
-        isinstance(code, Uniform | Normal)
-        and isinstance(code.posterior, Gaussian)
-        and code.posterior.std != "learned"
-    )
 
 
 def fit_stds(
@@ -78,7 +68,7 @@ def fit_stds(
     return {
         name: (codes[name] - posterior.mean).square().mean(0).sqrt().clamp_min(_LEAST_STD)
         for name, posterior in latents.posteriors(raw).items()
-        if has_fixed_std(latents.priors[name])
+        if latents.priors[name].has_fixed_std
     }
 
 

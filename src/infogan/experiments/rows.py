@@ -14,7 +14,7 @@ import numpy as np
 
 from infogan import config as configuration
 from infogan import evaluation, storage
-from infogan.config import Categorical, Config
+from infogan.config import Config
 from infogan.errors import ConfigError
 from infogan.experiments.arms import trained_to
 from infogan.experiments.registry import Options
@@ -75,7 +75,7 @@ def trained(config: Config, steps: int, only: Collection[str] = ()) -> Make:
 
 def _label_free(config: Config, run: RunDirectory, steps: int) -> dict[str, Any]:
     """By step, the score by which `--seeds` picks: at its set points, and at the end."""
-    if not (config.reads_real and any(isinstance(c, Categorical) for c in config.latents.codes.values())):
+    if not config.reads_real:
         return {}
     points = {point for point in config.training.seeds_drop if point < steps} | {steps}
     found = {str(step): several_seeds.real_information(run.metrics_path, step) for step in sorted(points)}

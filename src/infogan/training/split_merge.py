@@ -85,9 +85,13 @@ def split_gains(joint: Float[Tensor, "k k"], fine: Float[Tensor, "2*k 2*k"]) -> 
     return torch.stack(gains)
 
 
-def diagnose(joint: Float[Tensor, "k k"], fine: Float[Tensor, "2*k 2*k"]) -> Diagnosis:
-    """The best pair to merge and the best category to split."""
-    losses = merge_losses(joint.cpu())
+def diagnose(
+    joint: Float[Tensor, "k k"],
+    fine: Float[Tensor, "2*k 2*k"],
+    losses: Float[Tensor, "k k"] | None = None,
+) -> Diagnosis:
+    """The best pair to merge and the best category to split; `losses` as merge_losses gives them."""
+    losses = merge_losses(joint.cpu()) if losses is None else losses
     twins = _twins(losses)
     gains = split_gains(joint.cpu(), fine.cpu())
     gains[list(twins)] = -float("inf")
@@ -130,17 +134,15 @@ def _usual(losses: Float[Tensor, "k k"]) -> float:
 
 
 def report(joint: Float[Tensor, "k k"], table: Float[Tensor, "m m"]) -> dict[str, Any]:
-    """`merge` and, with sub-codes, `split`: categories and nats, for metrics.jsonl."""
+    """`merge`, with the nats of a usual pair, and with sub-codes `split`: for metrics.jsonl."""
     if not 3 <= len(joint) <= MOST_CATEGORIES:
         return {}
+    losses = merge_losses(joint.cpu())
+    merge = {"twins": list(_twins(losses)), "nats": float(losses.min()), "usual_nats": _usual(losses)}
     if len(table) != 2 * len(joint):
-        losses = merge_losses(joint.cpu())
-        return {"merge": {"twins": list(_twins(losses)), "nats": float(losses.min())}}
-    found = diagnose(joint, table)
-    return {
-        "merge": {"twins": list(found.twins), "nats": found.loss},
-        "split": {"double": found.double, "nats": found.gain},
-    }
+        return {"merge": merge}
+    found = diagnose(joint, table, losses)
+    return {"merge": merge, "split": {"double": found.double, "nats": found.gain}}
 
 
 # --- the operation ---------------------------------------------------------------------------------------

@@ -376,10 +376,12 @@ class Trainer:
     def _report(self, means: Mapping[str, float]) -> dict[str, Any]:
         priors = self.model.latents.priors
         looked = self.step % VARIANCE_EVERY == 0
+        fixed = [name for name, prior in priors.items() if prior.has_fixed_std]
         return {
             "loss": {name: means[f"loss.{name}"] for name in ("discriminator", "generator")},
             "mutual_information": {name: means[f"mutual_information.{name}"] for name in priors},
             "ceiling": {name: prior.entropy for name, prior in priors.items() if prior.discrete},
+            **({"fixed_std": fixed} if fixed else {}),
             "terms": {name: means[name] for name in _TERMS if name in means},
             "real": self.real.report(),
             "scores": {name: means[f"scores.{name}"] for name in ("real", "fake")},

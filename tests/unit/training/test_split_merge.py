@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from infogan import objective
-from infogan.config import Config
+from infogan.config import Config, parse_codes
 from infogan.errors import ConfigError
 from infogan.presets import apply_recipe, load
 from infogan.training import remedy, split_merge
@@ -269,8 +269,27 @@ def test_means_of_real_images_weigh_every_batch_alike_at_first(tiny: Tiny, train
 
 def test_what_health_reads_is_what_the_remedy_acts_on() -> None:
     fine = fine_table(double=3)
-    joint = table_of(TWINS, 4)
+    joint = 0.9 * table_of(TWINS, 4) + 0.1 / 16
     found, entry = split_merge.diagnose(joint, fine), split_merge.report(joint, fine)
-    assert entry["merge"] == {"twins": list(found.twins), "nats": found.loss}
+    assert entry["merge"]["twins"] == list(found.twins)
+    assert entry["merge"]["nats"] == found.loss
+    usual = entry["merge"]["usual_nats"]
+    assert found.loss / usual == pytest.approx(split_merge.distance(joint, found.twins))
     assert entry["split"] == {"double": found.double, "nats": found.gain}
     assert split_merge.report(torch.eye(41) / 41, torch.eye(82) / 82) == {}
+
+
+def test_the_smallest_batches_train(tiny: Tiny, trainer: Make) -> None:
+    """Batch norm needs two images, also in the part of a batch that continuous codes are read from."""
+    made = trainer(tiny(batch_size=2, remedy_end=0, remedy_start=0))
+    made.advance()
+    assert made.step == 1
+
+
+def test_without_categories_nothing_is_looked_for_on_real_images(tiny: Tiny) -> None:
+    """No neighbours, no second view: no term would read them."""
+    config = tiny()
+    latents = config.latents.model_copy(update={"codes": parse_codes("slant:u width:u")})
+    assert config.seeks_neighbours and config.reads_real
+    bare = config.model_copy(update={"latents": latents})
+    assert not bare.seeks_neighbours and not bare.reads_real
