@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from infogan import api, data, evaluation
 from infogan import config as configuration
 from infogan.config import Config
 from infogan.errors import ConfigError, UsageError
-from infogan.experiments import names, robust, rows, run
+from infogan.experiments import names, robust, robust_sets, rows, run
 from infogan.experiments.mnist_paper import lowest_mean
 from infogan.experiments.real_only import cluster_real
 from infogan.experiments.registry import Options
@@ -115,11 +116,51 @@ def test_a_table_of_seeds_goes_on_where_it_stopped(
     result = json.loads((tmp_path / "robust-digits.json").read_text())
     assert [(row["seed"], row["steps"]) for row in result["rows"]] == [(7, 4), (8, 4)]
     assert result["summary"]["4"]["seeds"] == [7, 8]
+    assert set(result["rows"][0]["label_free_nats"]) == {"4"}
     assert printed.count("\n| 7 | 4 |") == 1
     monkeypatch.setattr(rows, "trained_to", None)  # what is measured is not trained again
     run("robust-digits", options)
     with pytest.raises(ConfigError, match="other settings"):
         run("robust-digits", replace(options, settings=[*options.settings, "marginal_weight=3.0"]))
+
+
+def measured(seed: int, accuracy: float, nats: float, **factors: float) -> dict[str, Any]:
+    """A row of a table as `rows.row` writes it: noise makes half of what varies."""
+    spearman = {
+        name: {"spearman_generated": value, "spearman_real": value - 0.1} for name, value in factors.items()
+    }
+    return {
+        "arm": "mnist", "seed": seed, "steps": 40, "label_free_nats": {"20": -nats, "40": nats},
+        "scores": {
+            "clustering": {"accuracy": accuracy, "generated_purity": accuracy},
+            "variance": {"real": 40.0, "generated": 36.0, "noise": 18.0},
+            "codes": {"rotation": {"r2_fake": accuracy}, "digit": {}},
+            "factors": spearman,
+        },
+    }  # fmt: skip
+
+
+def test_a_summary_shows_the_worst_seed_and_what_a_pick_without_labels_costs() -> None:
+    some = [
+        measured(1, 0.98, 2.1, slant=0.9, width=0.8),
+        measured(2, 0.90, 1.7, width=0.7, thickness=0.9),
+        measured(3, 0.97, 2.0, slant=0.8, thickness=0.6),
+    ]
+    found = robust_sets.summary(some)["40"]
+    assert found["accuracy_mean"] == pytest.approx(0.95)
+    assert (found["accuracy_median"], found["accuracy_least"]) == (0.97, 0.90)
+    assert found["r2_fake_least"] == 0.90
+    assert found["variance_median"] == {"generated_over_real": 0.9, "noise_over_generated": 0.5}
+    # A seed without a code for slant has none: it is not left out of the median.
+    assert found["slant_median"]["generated"] == 0.8
+    assert robust_sets.summary(some[:2])["40"]["slant_median"]["generated"] == 0.45
+    assert found["width_or_thickness_median"]["real"] == pytest.approx(0.7)
+    late, early = found["label_free"]["40"], found["label_free"]["20"]
+    assert (late["picked_seed"], late["regret"], late["rank_correlation"]) == (1, 0.0, pytest.approx(1))
+    assert (early["picked_seed"], early["regret"]) == (2, pytest.approx(0.08))
+    shown = robust_sets.summary_table({"40": found})
+    assert "| 40 | accuracy, median; least; greatest | 0.9700; 0.9000; 0.9800 |" in shown
+    assert "at step 20 | seed 2, regret 0.0800, rank correlation -1.00 |" in shown
 
 
 def test_a_mean_over_seeds_has_students_interval() -> None:

@@ -51,14 +51,15 @@ def _all_seeds(preset: str, options: Options, *, count: int, early: int | None =
             row(folder, preset, config, early, trained(config, early, EARLY_METRICS))
         row(folder, preset, config, steps, trained(config, steps))
     rows = read_rows(folder)
-    publish(folder, name, {"summary": summary(rows), "rows": rows}, table(rows))
+    found = summary(rows)
+    publish(folder, name, {"summary": found, "rows": rows}, f"{table(rows)}\n\n{summary_table(found)}")
 
 
 # --- what is written about them --------------------------------------------------------------------------
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """By steps: accuracy over seeds, and where it was measured the pick that needs no label."""
+    """By steps: accuracy over seeds, medians of what else was measured, and the pick that needs no label."""
     found: dict[str, Any] = {}
     for steps in sorted({entry["steps"] for entry in rows}):
         some = [entry for entry in rows if entry["steps"] == steps]
@@ -72,9 +73,43 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "accuracy_least": min(accuracies),
             "accuracy_greatest": max(accuracies),
         }
+        part |= _medians([entry["scores"] for entry in some])
         if len(some) > 2 and all("label_free_nats" in entry for entry in some):
             part["label_free"] = _label_free(some, accuracies)
         found[str(steps)] = part
+    return found
+
+
+STROKES = {"slant": ("slant",), "width_or_thickness": ("width", "thickness")}
+"""Factors of handwriting by what is asked of a recipe: a code for slant, and one for either of the others."""
+
+
+def _medians(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Over seeds; a factor that no code was matched to counts as a correlation of 0."""
+    found: dict[str, Any] = {
+        "generated_purity_median": statistics.median(one["clustering"]["generated_purity"] for one in scores)
+    }
+    if all("variance" in one for one in scores):
+        spread = [one["variance"] for one in scores]
+        found["variance_median"] = {
+            "generated_over_real": statistics.median(one["generated"] / one["real"] for one in spread),
+            "noise_over_generated": statistics.median(one["noise"] / one["generated"] for one in spread),
+        }
+    determined = [
+        code["r2_fake"] for one in scores for code in one.get("codes", {}).values() if "r2_fake" in code
+    ]
+    found |= {"r2_fake_least": min(determined)} if determined else {}
+    if all("factors" in one for one in scores):
+        found |= {
+            f"{name}_median": {
+                key: statistics.median(
+                    max(one["factors"].get(factor, {}).get(f"spearman_{key}", 0.0) for factor in factors)
+                    for one in scores
+                )
+                for key in ("generated", "real")
+            }
+            for name, factors in STROKES.items()
+        }
     return found
 
 
@@ -90,6 +125,35 @@ def _label_free(rows: Sequence[Mapping[str, Any]], accuracies: Sequence[float]) 
             **selection.rank_correlation(nats, reached, numpy_generator(0, "experiments/selection")),
         }
     return found
+
+
+def summary_table(summary: Mapping[str, Mapping[str, Any]]) -> str:
+    """What `summary` found in Markdown: over all seeds, a block of lines for each number of steps."""
+    lines = ["| steps | over all seeds | |", "|---|---|---|"]
+    for steps, part in summary.items():
+        low, high = part["accuracy_mean_interval"]
+        cells = {
+            "accuracy, mean (95 % over seeds)": f"{part['accuracy_mean']:.4f} ({low:.4f} to {high:.4f})",
+            "accuracy, median; least; greatest": "; ".join(
+                f"{part[f'accuracy_{key}']:.4f}" for key in ("median", "least", "greatest")
+            ),
+            "generated images in their category's class, median": f"{part['generated_purity_median']:.3f}",
+        }
+        for name, shares in part.get("variance_median", {}).items():
+            cells[f"variance, {name.replace('_', ' ')}, median"] = f"{shares:.2f}"
+        if "r2_fake_least" in part:
+            cells["R^2 of a continuous code, least"] = f"{part['r2_fake_least']:.2f}"
+        for name in STROKES:
+            if f"{name}_median" in part:
+                shown = [f"{part[f'{name}_median'][key]:.2f}" for key in ("generated", "real")]
+                cells[f"{name.replace('_', ' ')}, median: generated; real"] = "; ".join(shown)
+        for step, score in part.get("label_free", {}).items():
+            correlation = score.get("rank_correlation")
+            order = "no order" if correlation is None else f"rank correlation {correlation:.2f}"
+            pick = f"seed {score['picked_seed']}, regret {score['regret']:.4f}, {order}"
+            cells[f"picked without labels at step {int(step):,}"] = pick
+        lines += [f"| {int(steps):,} | {name} | {cell} |" for name, cell in cells.items()]
+    return "\n".join(lines)
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
