@@ -147,11 +147,10 @@ def code_stuck(recent: Sequence[Line]) -> dict[str, str | None]:
     """
     found: dict[str, str | None] = {}
     for place, entry in recent[-1].get("real", {}).items():
-        merge, split = entry.get("merge"), entry.get("split")
-        if not (merge and split and "information_nats" in entry and "usage" in entry):
+        merge, split, formed = entry.get("merge"), entry.get("split"), _formed(entry)
+        if formed is None or not (merge and split):
             continue
         (i, j), k = merge["twins"], split["double"]
-        formed = entry["information_nats"] > FORMED * math.log(len(entry["usage"]))
         wrong = formed and k not in (i, j) and split["nats"] > merge["nats"] + MARGIN
         found[place] = _when(
             wrong,
@@ -182,11 +181,10 @@ def categories_close(recent: Sequence[Line]) -> dict[str, str | None]:
     """
     found: dict[str, str | None] = {}
     for place, entry in recent[-1].get("real", {}).items():
-        merge = entry.get("merge", {})
-        if not ("usual_nats" in merge and "information_nats" in entry and "usage" in entry):
+        merge, formed = entry.get("merge", {}), _formed(entry)
+        if formed is None or "usual_nats" not in merge:
             continue
         i, j = merge["twins"]
-        formed = entry["information_nats"] > FORMED * math.log(len(entry["usage"]))
         close = formed and merge["nats"] < CLOSE * merge["usual_nats"]
         nats = f"{merge['nats']:.2f} nats apart, {merge['usual_nats']:.2f} are usual"
         found[place] = _when(close, f"categories {i} and {j}, {nats}")
@@ -417,6 +415,13 @@ def _figure(line: Line, section: str, key: str) -> float | None:
 def _bounds(line: Line) -> Mapping[str, float]:
     bounds: Mapping[str, float] = line.get("mutual_information", {})
     return bounds
+
+
+def _formed(entry: Mapping[str, Any]) -> bool | None:
+    """Whether the categories carry enough for gains and losses to mean anything; None where nothing says so."""
+    if not ("information_nats" in entry and "usage" in entry):
+        return None
+    return bool(entry["information_nats"] > FORMED * math.log(len(entry["usage"])))
 
 
 def _judged_bounds(line: Line) -> Mapping[str, float]:
