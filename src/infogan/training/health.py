@@ -418,7 +418,7 @@ def _bounds(line: Line) -> Mapping[str, float]:
 
 
 def _formed(entry: Mapping[str, Any]) -> bool | None:
-    """Whether the categories carry enough for gains and losses to mean anything; None where nothing says so."""
+    """Whether categories carry enough for gains and losses to mean anything; None where nothing says so."""
     if not ("information_nats" in entry and "usage" in entry):
         return None
     return bool(entry["information_nats"] > FORMED * math.log(len(entry["usage"])))
