@@ -13,7 +13,7 @@ from infogan import config as configuration
 from infogan import data, presets
 from infogan.config import Config
 from infogan.data import ARRAY_SUFFIXES
-from infogan.errors import DataError, UsageError, did_you_mean
+from infogan.errors import ConfigError, DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from infogan.model import InfoGAN
@@ -53,8 +53,15 @@ def configure(
         )
     if (chosen := recipe or own_recipe) is not None:
         config = presets.apply_recipe(config, chosen)
+    before = config.training.recipe
     config = configuration.override(config, settings)
     presets.check_recipe(config.training.recipe)
+    if config.training.recipe != before:
+        raise ConfigError(
+            f"--set training.recipe={config.training.recipe}: that would change the recipe's name alone",
+            f"the settings of the recipe, too, which are now those of {before}",
+            f"--recipe {config.training.recipe}",
+        )
     return config
 
 

@@ -188,8 +188,12 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         model, data_path=arguments.data, weights=arguments.weights, samples=arguments.samples,
         seed=arguments.seed, progress=lambda text: print(text, file=sys.stderr, flush=True),
     )  # fmt: skip
-    storage.write_text(Path(arguments.run) / "evaluation.json", json.dumps(scores, indent=2) + "\n")
-    print(json.dumps(scores, indent=2) if arguments.json else tables.evaluation_text(scores))
+    path = Path(arguments.run) / "evaluation.json"
+    storage.write_text(path, json.dumps(scores, indent=2) + "\n")
+    if arguments.json:
+        print(json.dumps(scores, indent=2))
+    else:
+        print(f"{tables.evaluation_text(scores)}\nall figures: {path}")
 
 
 def _reproduce(arguments: argparse.Namespace) -> None:
@@ -297,8 +301,8 @@ def _add_training(command: Callable[[str, Command, str], argparse.ArgumentParser
     train.add_argument("source", nargs="?", help="a preset, a folder or .npy/.npz of images, or a .toml file")
     train.add_argument("--data", type=Path, metavar="FILES", help="where the images lie")
     train.add_argument("--out", type=Path, metavar="RUN", help="the run directory (default: runs/PRESET-NNN)")
-    train.add_argument("--recipe", help="how to train (paper: appendix C of the paper)")
-    train.add_argument("--steps", type=_whole, metavar="N", help="one D and one G update each")
+    train.add_argument("--recipe", help="how to train: robust, or paper for appendix C")
+    train.add_argument("--steps", type=_positive, metavar="N", help="one D and one G update each")
     train.add_argument("--seed", type=_whole, metavar="N", help="decides everything random")
     train.add_argument(
         "--seeds", type=_up_to_100, default=1, metavar="N",
@@ -315,7 +319,7 @@ def _add_training(command: Callable[[str, Command, str], argparse.ArgumentParser
     train.add_argument("--dry-run", action="store_true", help="print the whole configuration and stop")
     resume = command("resume", _resume, "go on with a run that was stopped")
     resume.add_argument("run", type=Path, metavar="RUN")
-    resume.add_argument("--steps", type=_whole, metavar="N", help="the step to go on to")
+    resume.add_argument("--steps", type=_positive, metavar="N", help="the step to go on to")
     resume.add_argument("--data", type=Path, metavar="FILES", help="where the images lie now")
     _add_set(resume)
     resume.add_argument("--override", action="store_true", help="allow settings that change the result")
@@ -325,7 +329,7 @@ def _add_training(command: Callable[[str, Command, str], argparse.ArgumentParser
     )
     reproduce.add_argument("--data", type=Path, metavar="FILES", help="where the images lie")
     reproduce.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/EXPERIMENT-NNN")
-    reproduce.add_argument("--steps", type=_whole, metavar="N", help="steps of each arm")
+    reproduce.add_argument("--steps", type=_positive, metavar="N", help="steps of each arm")
     reproduce.add_argument("--seed", type=_whole, metavar="N", help="the first one (default: as published)")
     reproduce.add_argument("--seeds", type=_positive, metavar="N", help="how many (default: as published)")
     _add_set(reproduce)

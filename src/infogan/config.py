@@ -378,7 +378,10 @@ class Config(Section):
             raise ValueError("objective.mode_seeking_full must not lie below objective.mode_seeking_start")
         real = objective.real_information_weight or objective.subcode_weight
         if real and not self.augmentation.active:
-            raise ValueError("objective.real_information_weight needs changes: set [augmentation]")
+            raise ValueError(
+                "some change of images in [augmentation], such as shift=0.05, since the recipe learns from "
+                "moved copies of real images; or --recipe paper, which does not"
+            )
         if training.remedy_end and not objective.subcode_weight:
             raise ValueError("training.remedy_end needs sub-codes: set objective.subcode_weight")
         return self
@@ -603,9 +606,11 @@ def _config_error(error: ValidationError, where: _Where) -> ConfigError:
         expected = "'learned', or a number above 0 and up to 100"
     if key == "version":
         expected, advice = "version 1, the one that this infogan reads", "the infogan that wrote the file"
+    if not key:  # two settings that do not go together: the message names them
+        return ConfigError(f"{place}: the settings do not fit together{more}", expected, advice)
     shown = repr(problem.get("input"))
     shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
-    return ConfigError(f"{place}: {key or 'the whole'} = {shown} does not fit{more}", expected, advice)
+    return ConfigError(f"{place}: {key} = {shown} does not fit{more}", expected, advice)
 
 
 def _walk(location: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -328,7 +328,7 @@ class InfoGAN(nn.Module):
             raise UsageError(
                 f"{name} = {value!r} is no value of this code",
                 limits if code.dim == 1 else f"{code.dim} of {limits}",
-                f"{name}=0",
+                f"0 for {name}; infogan traverse RUN --code {name} shows what its values do",
             )
         if categorical:
             index = torch.from_numpy(given.astype(np.int64))

@@ -22,7 +22,7 @@ from infogan.config import (
     TrainingConfig,
     Uniform,
 )
-from infogan.errors import ConfigError, UsageError, did_you_mean
+from infogan.errors import ConfigError, UsageError, did_you_mean, nearest
 
 PRESETS: dict[str, Callable[[], Config]] = {}
 RECIPES: dict[str, Callable[[Config], Config]] = {}
@@ -103,7 +103,7 @@ def check_recipe(name: str) -> None:
         raise ConfigError(
             f"training.recipe = {name!r} is no recipe{did_you_mean(name, RECIPES)}",
             f"one of {', '.join(RECIPES)}",
-            f"--recipe {next(iter(RECIPES))}",
+            f"--recipe {nearest(name, RECIPES) or DEFAULT_RECIPE}",
         )
 
 

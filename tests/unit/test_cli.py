@@ -129,11 +129,16 @@ BAD = {
     "two sources": (["train", "mnist", "--config", "{}/note.toml"], 2, ["not two"]),
     "text as steps": (["train", "mnist", "--steps", "abc"], 2, ["--steps", "'abc'"]),
     "negative seed": (["train", "mnist", "--seed", "-1"], 2, ["--seed", "'-1'"]),
-    "no steps": (["train", "mnist", "--steps", "0"], 2, ["training.steps = 0"]),
+    "no steps": (["train", "mnist", "--steps", "0"], 2, ["--steps", "1 or more"]),
     "size": (["train", "mnist", "--size", "7"], 2, ["data.size = 7"]),
     "device": (["train", "mnist", "--device", "gpu"], 2, ["training.device = 'gpu'"]),
     "precision": (["train", "mnist", "--precision", "bfloat61"], 2, ["did you mean 'bfloat16'?"]),
-    "recipe": (["train", "mnist", "--recipe", "papr"], 2, ["'papr'", "did you mean 'paper'?"]),
+    "recipe": (["train", "mnist", "--recipe", "robst"], 2, ["'robst'", "did you mean 'robust'?"]),
+    "a recipe's name": (["train", "mnist", "--set", "recipe=paper"], 2, ["name alone"]),
+    "no change": (
+        ["train", "digits", *(f"--set={key}=0.0" for key in ("rotation", "shift", "scale", "shear"))],
+        2, ["do not fit together"],
+    ),
     "codes": (["train", "mnist", "--codes", "digit"], 2, ["'digit'"]),
     "key": (["train", "mnist", "--set", "save_evry=3"], 2, ["save_evry", "did you mean 'save_every'?"]),
     "no value": (["train", "mnist", "--set", "steps"], 2, ["'steps' has no '='"]),
@@ -167,6 +172,22 @@ BAD = {
     "unknown flag": (["presets", "--all"], 2, ["--all"]),
     "data action": (["data", "lst"], 2, ["'lst'"]),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("case", "advice"),
+    [
+        ("recipe", "--recipe robust"),  # and not another recipe than the one that was meant
+        ("a recipe's name", "--recipe paper"),
+        ("no change", "shift=0.05"),
+        ("category", "0 for type"),
+    ],
+)
+def test_advice_is_about_what_was_typed(
+    case: str, advice: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(*(argument.format(place) for argument in BAD[case][0]))
+    assert advice in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("case", BAD)

@@ -65,7 +65,52 @@ def evaluation_text(scores: Mapping[str, Any]) -> str:
         lines.append(text)
     if "clustering" in scores:
         lines += _clustering_lines(scores)
+    for part in (_real_lines, _variance_lines, _factor_lines, _fidelity_lines):
+        lines += part(scores)
     return "\n".join(lines)
+
+
+def _real_lines(scores: Mapping[str, Any]) -> list[str]:
+    untrained = scores.get("baselines", {}).get("untrained", {}).get("real", {})
+    lines = []
+    for name, found in scores.get("real", {}).items():
+        beside = f"; untrained {untrained[name]['information_nats']:.3f}" if name in untrained else ""
+        nats = _with_interval(found, "information_nats", 3)
+        lines.append(f"  {name} of a real image and of its moved copy share {nats} nats{beside}")
+    return lines
+
+
+def _variance_lines(scores: Mapping[str, Any]) -> list[str]:
+    found = scores.get("variance", {})
+    shown = [f"{key} images {found[key]:.1f}" for key in ("real", "generated") if key in found]
+    if "noise" in found:
+        shown.append(f"noise alone {found['noise']:.1f}")
+    return [f"  variance within categories: {', '.join(shown)}"] if shown else []
+
+
+def _factor_lines(scores: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for factor, found in scores.get("factors", {}).items():
+        shown = [
+            f"{_with_interval(found, f'spearman_{kind}', 2)} on {kind} images"
+            for kind in ("generated", "real")
+            if f"spearman_{kind}" in found
+        ]
+        lines.append(
+            f"  {factor}: code {found['code']}, rank correlation within categories {', '.join(shown)}"
+        )
+    return lines
+
+
+def _fidelity_lines(scores: Mapping[str, Any]) -> list[str]:
+    found = scores.get("fidelity", {})
+    shown = [f"{key} {_with_interval(found, key, 3)}" for key in ("precision", "recall") if key in found]
+    return [f"  generated images: {', '.join(shown)}, in {found['features']}"] if shown else []
+
+
+def _with_interval(found: Mapping[str, Any], key: str, decimals: int) -> str:
+    low, high = (f"{bound:.{decimals}f}" for bound in found[f"{key}_interval"])
+    return f"{found[key]:.{decimals}f} (95 %: {low} to {high})"
 
 
 def _clustering_lines(scores: Mapping[str, Any]) -> list[str]:

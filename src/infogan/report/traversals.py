@@ -31,4 +31,12 @@ def traversal_picture(  # noqa: PLR0913 - what InfoGAN.traverse takes
         labels = [str(int(row[: code.size].argmax())) for row in line]
     else:
         labels = pictures.format_values(line[:, 0].tolist())
-    return pictures.traversal_picture(images, name=name, values=labels)
+    others = len(model.latents.priors) > 1 or code.dim > 1
+    low, high = getattr(code, "low", None), getattr(code, "high", None)
+    drawn = f" (in training {low:g} to {high:g})" if low is not None and high is not None else ""
+    return pictures.traversal_picture(
+        images,
+        name=f"{name}{drawn}",
+        values=labels,
+        row_label="noise and other codes" if others else "noise",
+    )

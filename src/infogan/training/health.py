@@ -377,7 +377,10 @@ class Health:
     def summary(self) -> list[str]:
         """What the end of a training says: every warning that stands, or that there is none."""
         standing = [f"health: {_sentence(WARNINGS[name], self._standing(name))}" for name in self.active]
-        return standing or ["health: nothing to report"]
+        needed = max(max(rule.grace, rule.window) for rule in WARNINGS.values())
+        seen = self._recent[-1]["step"] if self._recent else 0
+        early = f" yet (some warnings need {needed:,} steps)" if seen < needed else ""
+        return standing or [f"health: nothing to report{early}"]
 
     def _standing(self, name: str) -> dict[str, _Watch]:
         return {subject: watch for subject, watch in self._watches[name].items() if watch.active}

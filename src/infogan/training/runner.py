@@ -182,7 +182,7 @@ class _Session:
         self.progress.say(
             f"{config.preset}: {len(dataset.train.images):,} images of "
             f"{config.data.size}x{config.data.size}x{config.data.channels}, "
-            f"{device}, {precision}, {torch.get_num_threads()} threads, seed {config.training.seed}"
+            f"{device}, {precision}, {_threads()}, seed {config.training.seed}"
         )
         if dataset.skipped:
             write_skipped(run, dataset)
@@ -358,3 +358,8 @@ def draw_pictures(model: InfoGAN, run: RunDirectory, step: int) -> list[Path]:
         written.append(run.traversals / f"step-{step:08d}-{name}.png")
         pictures.save_png(traversal_picture(model, name), written[-1])
     return written
+
+
+def _threads() -> str:
+    count = torch.get_num_threads()
+    return f"{count} thread" + ("s" if count > 1 else "")
