@@ -108,7 +108,8 @@ def summarise(
     else:
         times = _over(runs[chosen, most], ours)
         # Vector units alone are no reason to expect twice the speed.
-        ratios["precision"] = judged("precision", times) if matrix_units else spread(times)
+        without = {**spread(times), "target": "none without matrix units"}
+        ratios["precision"] = judged("precision", times) if matrix_units else without
     speeds: dict[str, dict[str, float]] = {}
     for what, count in sorted(runs):
         speeds.setdefault(what, {})[str(count)] = _median(runs[what, count], "images_per_second")
@@ -266,14 +267,14 @@ def table(results: Mapping[str, Any]) -> str:
         **results.get("recipe", {}).get("ratios", {}),
         **results.get("start_up", {}),
     }
-    lines = [f"{'':14}{'median':>9}{'min':>9}{'max':>9}  target"]
+    lines = [f"{'':18}{'median':>9}{'min':>9}{'max':>9}  target"]
     for name, value in judgements.items():
         if "not_measured" in value:
-            lines.append(f"{name:14}  {value['not_measured']}")
-        elif "median" in value:
-            verdict = {True: "reached", False: "MISSED", None: "no target here"}[value.get("passed")]
+            lines.append(f"{name:18}  {value['not_measured']}")
+        elif "target" in value:
+            verdict = {True: " reached", False: " MISSED", None: ""}[value.get("passed")]
             figures = "".join(f"{value[key]:>9.3f}" for key in ("median", "min", "max"))
-            lines.append(f"{name:14}{figures}  {value.get('target', '')} {verdict}")
+            lines.append(f"{name:18}{figures}  {value['target']}{verdict}")
     if training := results.get("training"):
         lines.append("")
         for what, speeds in {

@@ -50,7 +50,7 @@ def multiplies_bfloat16(device: torch.device, cpu_flags: Path = _CPU_FLAGS) -> b
     """Whether the hardware multiplies bfloat16 by itself, in matrix units or at least in vector ones.
 
     A CPU that does not emulates it and trains about ten times slower. With AVX512-BF16 alone the networks of
-    appendix C train 1.4 to 1.6 times as fast as at float32 (`make bench`).
+    appendix C train 1.4 to 1.5 times as fast as at float32 (`make bench`).
     """
     has_vectors = device.type == "cpu" and "avx512_bf16" in _flags(cpu_flags)
     return has_vectors or has_matrix_units(device, cpu_flags)
