@@ -334,7 +334,7 @@ def test_advice_names_settings_and_options_that_exist(name: str, capsys: pytest.
 def test_the_advice_for_a_code_is_about_that_code() -> None:
     ((_, text),) = told(line(step, {"mutual_information.width": -0.1}) for step in range(EVERY, 700, EVERY))
     assert "width (-0.10 nats). " in text
-    assert "--set latents.codes.width.info_weight=2" in text
+    assert "--set latents.codes.width.info_weight=0.5" in text
 
 
 def test_the_summary_has_every_warning_that_stands() -> None:

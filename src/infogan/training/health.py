@@ -197,8 +197,8 @@ def categories_close(recent: Sequence[Line]) -> dict[str, str | None]:
     grace=600,
     what="The generated images hardly depend on such a code: turning it changes nothing that could be read "
     "back from them.",
-    advice="a larger weight for the code, --set latents.codes.{subject}.info_weight=2; or leave the code "
-    "out, if nothing more varies in the images",
+    advice="a larger weight for the code, such as --set latents.codes.{subject}.info_weight=0.5 for a "
+    "continuous one and 2 for others; or leave the code out, if nothing more varies in the images",
 )
 def code_ignored(recent: Sequence[Line]) -> dict[str, str | None]:
     """A discrete code below 5 % of its ceiling, a continuous one at 0 nats or below (a Q that knows nothing:
