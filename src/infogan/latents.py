@@ -180,8 +180,7 @@ class Prior(ABC):
     @property
     def has_fixed_std(self) -> bool:
         """Whether the code's posterior is a Gaussian whose std is a setting and not an answer of Q."""
-        posterior = getattr(self.code, "posterior", None)
-        return isinstance(posterior, Gaussian) and posterior.std != "learned"
+        return False
 
     @property
     def centre(self) -> float:
@@ -246,10 +245,13 @@ class _ContinuousPrior(Prior):
     code: Uniform | Normal
 
     @property
-    def posterior_width(self) -> int:
+    def has_fixed_std(self) -> bool:
         family = self.code.posterior
-        fixed = isinstance(family, Gaussian) and family.std != "learned"
-        return self.code.dim * (1 if fixed else 2)
+        return isinstance(family, Gaussian) and family.std != "learned"
+
+    @property
+    def posterior_width(self) -> int:
+        return self.code.dim * (1 if self.has_fixed_std else 2)
 
     def _location_and_scale(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         family, raw = self.code.posterior, raw.float()
