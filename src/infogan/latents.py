@@ -1,7 +1,8 @@
 """What the generator reads: noise and named codes; their priors, entropies and posteriors.
 
 A code's prior P(c) and the family of its posterior Q(c|x) are two things: a uniform code may be read by a
-Gaussian (the paper) or by a Gaussian truncated to its support. All information is in nats.
+Gaussian (the paper) or by a Gaussian truncated to its support. A periodic code, an angle, is read by a von
+Mises. All information is in nats.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar
 
 import torch
@@ -16,7 +18,16 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from infogan.config import Bernoulli, Categorical, Gaussian, LatentsConfig, Normal, Uniform
+from infogan.config import (
+    Bernoulli,
+    Categorical,
+    Continuous,
+    Gaussian,
+    LatentsConfig,
+    Normal,
+    Periodic,
+    Uniform,
+)
 
 Place = tuple[str, int]
 """A code and which of its dimensions."""
@@ -112,6 +123,49 @@ class TruncatedGaussianPosterior(Posterior):
         return (self.scale * variance.clamp_min(0).sqrt()).float()
 
 
+class VonMisesPosterior(Posterior):
+    """A von Mises on the circle, q(c) = exp(kappa cos(pi (c - mean))) / (2 I0(kappa)), c in half turns.
+
+    Mardia and Jupp 2000, section 3.5.4. It is given by its natural parameters, kappa times the direction of
+    the mean, as a softmax is by logits: log q is concave in them and smooth at the zero vector, where it is
+    the prior. The direction of a vector, with a concentration of its own, would have infinite slopes there.
+
+    Args:
+        natural: cosine parts of all dimensions, then sine parts. The length of such a pair is kappa.
+        most: kappa's limit, above 0; a longer pair keeps its direction.
+    """
+
+    def __init__(self, natural: Float[Tensor, "n parts"], most: float) -> None:
+        # Where kappa is large, kappa cos - log I0 is a small difference of large numbers: float32 loses it.
+        cosine, sine = natural.double().chunk(2, dim=1)
+        kept = most / _length(cosine, sine).clamp_min(most)
+        self.cosine, self.sine = cosine * kept, sine * kept
+        self.kappa = _length(self.cosine, self.sine)
+
+    def log_prob(self, values: Float[Tensor, "n width"]) -> Float[Tensor, " n"]:
+        angle = math.pi * values.double()
+        along = self.cosine * angle.cos() + self.sine * angle.sin()
+        # i0e(kappa) = exp(-kappa) I0(kappa), which no kappa overflows.
+        log_i0: Tensor = torch.special.i0e(self.kappa).log() + self.kappa
+        return (along - log_i0 - math.log(2)).sum(1).float()
+
+    @property
+    def mean(self) -> Float[Tensor, "n width"]:
+        """The mean direction, in half turns from -1 to 1; 0 where there is none, at a kappa of 0."""
+        angle: Tensor = torch.atan2(self.sine, self.cosine)
+        return wrap((angle / math.pi).float())
+
+    @property
+    def std(self) -> Float[Tensor, "n width"]:
+        """The circular standard deviation, sqrt(-2 ln A(kappa)) / pi half turns, as `std_min` limits it.
+
+        It has no largest value: without any concentration it is infinite. The least resultant keeps it
+        below 4, so that its mean over images is a number.
+        """
+        resultant = _resultant(self.kappa).clamp_min(1e-30)
+        return ((-2 * resultant.log()).sqrt() / math.pi).float()
+
+
 class BernoulliPosterior(Posterior):
     """Independent yes-or-no codes from logits."""
 
@@ -124,6 +178,40 @@ class BernoulliPosterior(Posterior):
     @property
     def mean(self) -> Float[Tensor, "n width"]:
         return self.logits.sigmoid()
+
+
+def wrap(half_turns: Tensor) -> Tensor:
+    """The same angles from -1 up to, but not including, 1. What lies there already is left as it is."""
+    turned: Tensor = half_turns - 2 * ((half_turns + 1) / 2).floor()
+    return turned
+
+
+def _length(cosine: Tensor, sine: Tensor) -> Tensor:
+    """sqrt(cosine^2 + sine^2), with a gradient of 0 at 0, where hypot's has none."""
+    length: Tensor = torch.linalg.vector_norm(torch.stack([cosine, sine]), dim=0)
+    return length
+
+
+def _resultant(kappa: Tensor) -> Tensor:
+    """A(kappa) = I1(kappa) / I0(kappa) = E cos(error) of a von Mises, from 0 to 1."""
+    resultant: Tensor = torch.special.i1e(kappa) / torch.special.i0e(kappa)
+    return resultant
+
+
+@cache
+def concentration(std: float) -> float:
+    """The kappa whose circular standard deviation is `std` half turns: A(kappa) = exp(-(pi std)^2 / 2).
+
+    Args:
+        std: from 1e-4, a kappa of 1e7, to 1, one of 0.014.
+    """
+    wanted = math.exp(-((math.pi * std) ** 2) / 2)
+    low, high = -10.0, 25.0  # of ln kappa; A rises with it
+    for _ in range(60):
+        middle = (low + high) / 2
+        kappa = torch.tensor(math.exp(middle), dtype=torch.float64)
+        low, high = (middle, high) if float(_resultant(kappa)) < wanted else (low, middle)
+    return math.exp(low)
 
 
 def _log_normal_density(x: Tensor) -> Tensor:
@@ -149,7 +237,6 @@ class Prior(ABC):
     """
 
     of: ClassVar[dict[type, type[Prior]]] = {}
-    discrete: ClassVar[bool]
 
     def __init__(self, code: Any) -> None:
         self.code = code
@@ -159,9 +246,24 @@ class Prior(ABC):
             Prior.of[code] = cls
 
     @property
+    def discrete(self) -> bool:
+        """Whether the code takes one of finitely many values, so that H(c) is a ceiling."""
+        return not isinstance(self.code, Continuous)
+
+    @property
     def width(self) -> int:
-        """Numbers that the generator reads for this code."""
+        """Numbers that a value of this code has."""
         return int(self.code.dim)
+
+    @property
+    def input_width(self) -> int:
+        """Numbers that the generator reads for this code."""
+        return self.width
+
+    @property
+    def period(self) -> float | None:
+        """The distance after which values repeat themselves; None for codes on a line and categories."""
+        return None
 
     @property
     def posterior_width(self) -> int:
@@ -192,13 +294,13 @@ class Prior(ABC):
         """The distance from the centre that the networks see as 1."""
         return 1.0
 
-    def standardise(self, values: Float[Tensor, "n width"]) -> Float[Tensor, "n width"]:
+    def standardise(self, values: Float[Tensor, "n width"]) -> Float[Tensor, "n inputs"]:
         """Values as the generator reads them: whatever the code's range, as if it were [-1, 1]."""
         return (values - self.centre) / self.unit
 
-    def unstandardise(self, values: Float[Tensor, "n width"]) -> Float[Tensor, "n width"]:
+    def unstandardise(self, inputs: Float[Tensor, "n inputs"]) -> Float[Tensor, "n width"]:
         """The inverse of `standardise`."""
-        return values * self.unit + self.centre
+        return inputs * self.unit + self.centre
 
     @abstractmethod
     def posterior(self, raw: Float[Tensor, "n outputs"]) -> Posterior:
@@ -212,7 +314,6 @@ class Prior(ABC):
 class CategoricalPrior(Prior, code=Categorical):
     """Cat(K = size, p = 1/size), one-hot."""
 
-    discrete = True
     code: Categorical
 
     @property
@@ -238,10 +339,9 @@ class CategoricalPrior(Prior, code=Categorical):
         return values.flatten(1)
 
 
-class _ContinuousPrior(Prior):
+class _LinePrior(Prior):
     """What uniform and normal codes share: a Gaussian reading with a learned or a fixed std."""
 
-    discrete = False
     code: Uniform | Normal
 
     @property
@@ -271,7 +371,7 @@ class _ContinuousPrior(Prior):
         return values
 
 
-class UniformPrior(_ContinuousPrior, code=Uniform):
+class UniformPrior(_LinePrior, code=Uniform):
     """Unif(low, high)."""
 
     code: Uniform
@@ -305,7 +405,7 @@ class UniformPrior(_ContinuousPrior, code=Uniform):
         return values
 
 
-class NormalPrior(_ContinuousPrior, code=Normal):
+class NormalPrior(_LinePrior, code=Normal):
     """N(0, 1)."""
 
     code: Normal
@@ -321,10 +421,58 @@ class NormalPrior(_ContinuousPrior, code=Normal):
         return self._line(-2, 2)
 
 
+class PeriodicPrior(Prior, code=Periodic):
+    """Unif on the circle, in half turns from -1 to 1.
+
+    The generator reads an angle as its cosine and sine, so that -1 and 1 are one input and one picture.
+    """
+
+    code: Periodic
+
+    @property
+    def input_width(self) -> int:
+        return 2 * self.code.dim
+
+    @property
+    def period(self) -> float:
+        return self.code.high - self.code.low
+
+    @property
+    def posterior_width(self) -> int:
+        return 2 * self.code.dim
+
+    @property
+    def entropy(self) -> float:
+        return self.code.dim * math.log(self.period)
+
+    def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count width"]:
+        values = torch.rand(count, self.code.dim, generator=generator, device=generator.device)
+        return values * self.period + self.code.low
+
+    def standardise(self, values: Float[Tensor, "n width"]) -> Float[Tensor, "n inputs"]:
+        """Cosines of all dimensions, then sines. Wrapped first: sin(pi) and sin(-pi) round differently."""
+        angle = math.pi * wrap(values)
+        return torch.cat([angle.cos(), angle.sin()], dim=1)
+
+    def unstandardise(self, inputs: Float[Tensor, "n inputs"]) -> Float[Tensor, "n width"]:
+        """The inverse of `standardise`, up to rounding and whole turns."""
+        cosine, sine = inputs.chunk(2, dim=1)
+        return wrap(torch.atan2(sine, cosine) / math.pi)
+
+    def posterior(self, raw: Float[Tensor, "n outputs"]) -> VonMisesPosterior:
+        return VonMisesPosterior(raw, concentration(self.code.posterior.std_min))
+
+    def traversal(self) -> Float[Tensor, "steps width"]:
+        """One full turn in eight steps without its end, so that the last picture leads on to the first."""
+        steps = 8
+        values = torch.zeros(steps, self.code.dim)
+        values[:, 0] = self.code.low + self.period * torch.arange(steps) / steps
+        return values
+
+
 class BernoulliPrior(Prior, code=Bernoulli):
     """1 with the code's probability, else 0."""
 
-    discrete = True
     code: Bernoulli
 
     @property
@@ -360,7 +508,7 @@ class Latents:
     @property
     def width(self) -> int:
         """Inputs of the generator: noise and codes."""
-        return self.noise + sum(prior.width for prior in self.priors.values())
+        return self.noise + sum(prior.input_width for prior in self.priors.values())
 
     @property
     def posterior_width(self) -> int:
@@ -417,11 +565,11 @@ class Latents:
         return torch.cat([noise, *standard], dim=1)
 
     def split(self, latents: Float[Tensor, "n width"]) -> tuple[Float[Tensor, "n noise"], Codes]:
-        """The inverse of `join`."""
-        widths = [self.noise, *(prior.width for prior in self.priors.values())]
+        """The inverse of `join`; angles up to rounding."""
+        widths = [self.noise, *(prior.input_width for prior in self.priors.values())]
         noise, *codes = latents.split(widths, dim=1)
         priors = zip(self.priors.items(), codes, strict=True)
-        return noise, {name: prior.unstandardise(values) for (name, prior), values in priors}
+        return noise, {name: prior.unstandardise(inputs) for (name, prior), inputs in priors}
 
     def posteriors(self, raw: Float[Tensor, "n outputs"]) -> dict[str, Posterior]:
         """Q(c_i|x) of every code from the recognition head's raw outputs."""

@@ -124,7 +124,8 @@ class InfoGAN(nn.Module):
             name: of the code.
             rows: how many draws of noise and other codes.
             seed: of those draws.
-            values: the code's values across; every category, or twice the trained range, when left out.
+            values: the code's values across; when left out every category, twice the trained range, or one
+                full turn of a periodic code without its end.
             weights: "raw" or "ema".
 
         Raises:
@@ -151,7 +152,7 @@ class InfoGAN(nn.Module):
     def encode(
         self, images: UInt8[np.ndarray, "n h w c"], *, domain: networks.Domain = "real"
     ) -> dict[str, np.ndarray]:
-        """What Q reads from images: the mean of each code's posterior.
+        """What Q reads from images: the mean of each code's posterior, an angle's mean direction.
 
         Args:
             images: uint8, of the model's size and channels.

@@ -14,13 +14,14 @@ from infogan.config import (
     Categorical,
     Code,
     Config,
+    Continuous,
     DataConfig,
     LatentsConfig,
     NetworkConfig,
-    Normal,
     ObjectiveConfig,
     TrainingConfig,
     Uniform,
+    VonMises,
 )
 from infogan.errors import ConfigError, UsageError, did_you_mean, nearest
 
@@ -185,10 +186,11 @@ def _softer(code: Code) -> Code:
 
     Only what is as the presets have it is changed: a weight or limit that somebody chose stays.
     """
-    if not isinstance(code, Uniform | Normal):
+    if not isinstance(code, Continuous):
         return code
     posterior = code.posterior
-    if posterior.std_min == type(posterior)().std_min and posterior.std_max >= SOFTEST:
+    fits = isinstance(posterior, VonMises) or posterior.std_max >= SOFTEST
+    if fits and posterior.std_min == type(posterior)().std_min:
         posterior = replace(posterior, std_min=SOFTEST)
     weight = SOFT_WEIGHT if code.info_weight == CONTINUOUS_WEIGHT else code.info_weight
     return replace(code, info_weight=weight, posterior=posterior)  # type: ignore[arg-type]  # its own family

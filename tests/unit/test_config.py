@@ -24,9 +24,11 @@ from infogan.config import (
     LatentsConfig,
     Normal,
     ObjectiveConfig,
+    Periodic,
     TrainingConfig,
     TruncatedGaussian,
     Uniform,
+    VonMises,
     changes,
     override,
     parse,
@@ -78,6 +80,12 @@ codes = st.dictionaries(
         posterior=gaussians | truncated,
     )
     | st.builds(Normal, dim=dims, info_weight=weights, posterior=gaussians)
+    | st.builds(
+        Periodic,
+        dim=dims,
+        info_weight=weights,
+        posterior=st.builds(VonMises, std_min=st.floats(1e-4, 1)),
+    )
     | st.builds(Bernoulli, dim=dims, info_weight=weights, probability=st.floats(0.001, 0.999)),
     min_size=1,
     max_size=4,
@@ -377,6 +385,32 @@ def test_the_posterior_of_a_code_can_be_chosen_by_a_setting() -> None:
     assert isinstance(changed.latents.codes["rotation"].posterior, TruncatedGaussian)
 
 
+def test_a_code_can_be_made_periodic_by_a_setting() -> None:
+    changed = override(MNIST, ["latents.codes.rotation.kind=periodic"])
+    changed = override(changed, ["rotation.posterior.std_min=.2"])
+    assert changed.latents.codes["rotation"] == Periodic(posterior=VonMises(std_min=0.2))
+    assert changed.continuous == ["rotation", "width"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        (
+            "posterior.std_mn = 0.2",
+            "unknown key 'latents.codes.turn.posterior.std_mn' (did you mean 'std_min'?)",
+        ),
+        ("posterior.std_max = 0.2", "unknown key 'latents.codes.turn.posterior.std_max'"),
+        ("low = -1.0", "unknown key 'latents.codes.turn.low'"),
+        ("posterior.std_min = 0.0", "latents.codes.turn.posterior.std_min = 0.0 does not fit"),
+        ("posterior.std_min = 1.5", "latents.codes.turn.posterior.std_min = 1.5 does not fit"),
+        ('posterior.family = "gaussian"', "latents.codes.turn.posterior.family = 'gaussian' does not fit"),
+    ],
+)
+def test_what_a_periodic_code_does_not_know_is_refused(setting: str, message: str) -> None:
+    text = f'data.source = "digits"\n[latents.codes.turn]\nkind = "periodic"\n{setting}\n'
+    assert message in refused(text).happened
+
+
 def test_changes_are_listed_with_both_values() -> None:
     after = override(MNIST, ["steps=10", "rotation.dim=2", "data.path=here"])
     assert changes(MNIST, after) == {
@@ -397,13 +431,15 @@ def test_codes_that_come_or_go_are_changes() -> None:
 
 
 def test_the_short_form_of_codes() -> None:
-    assert parse_codes("digit:10 rotation:u  tilt:n3 flip:b2 big:10000 span:u12") == {
+    assert parse_codes("digit:10 rotation:u  tilt:n3 flip:b2 big:10000 span:u12 turn:p axes:p2") == {
         "digit": Categorical(10),
         "rotation": Uniform(info_weight=CONTINUOUS_WEIGHT),
         "tilt": Normal(dim=3, info_weight=CONTINUOUS_WEIGHT),
         "flip": Bernoulli(dim=2),
         "big": Categorical(10_000),
         "span": Uniform(dim=12, info_weight=CONTINUOUS_WEIGHT),
+        "turn": Periodic(info_weight=CONTINUOUS_WEIGHT),
+        "axes": Periodic(dim=2, info_weight=CONTINUOUS_WEIGHT),
     }
 
 
@@ -421,6 +457,8 @@ def test_the_short_form_of_codes() -> None:
         ("digit:-3", "digit:-3"),
         ("digit:99999999999999999999", "digit:99999999999999999999"),
         ("tilt:u0", "tilt:u0"),
+        ("turn:p0", "turn:p0"),
+        ("turn:10p", "turn:10p"),
         ("tilt:u99999", "tilt:u99999"),
         ("a:3 a:4", "a:4"),
         ("", "names no code"),
@@ -457,5 +495,8 @@ def test_the_recipe_leaves_codes_that_somebody_chose() -> None:
     assert config.latents.codes["tilt"] == own
     assert config.latents.codes["pose"].info_weight is None
     assert config.latents.codes["pose"].posterior.std_min == 0.3
-    soft = api.configure("digits", codes="kind:4 tilt:u").latents.codes["tilt"]
-    assert (soft.info_weight, soft.posterior.std_min) == (0.2, 0.3)
+    for letter in "unp":
+        soft = api.configure("digits", codes=f"kind:4 tilt:{letter}").latents.codes["tilt"]
+        assert (soft.info_weight, soft.posterior.std_min) == (0.2, 0.3)
+    sharp = Periodic(info_weight=1.0, posterior=VonMises(std_min=0.02))
+    assert api.configure("digits", codes={"turn": sharp}).latents.codes["turn"] == sharp

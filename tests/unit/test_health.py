@@ -99,7 +99,7 @@ BARELY: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"real.digit.merge.nats": 0.01, "real.digit.split": {"double": 5, "nats": 0.05}},
     ),
     ("code-ignored", {"mutual_information.digit": 0.114}, {"mutual_information.digit": 0.116}),
-    ("code-ignored", {"mutual_information.width": 0.0}, {"mutual_information.width": 0.001}),
+    ("code-ignored", {"mutual_information.width": 0.01}, {"mutual_information.width": 0.011}),
     (
         "categories-close",
         {"real.digit.merge.usual_nats": 0.181},

@@ -16,12 +16,22 @@ from torch.distributions import Normal as TorchNormal
 from torch.distributions import OneHotCategorical
 
 from infogan import streams
-from infogan.config import Bernoulli, Categorical, Gaussian, LatentsConfig, Normal, TruncatedGaussian, Uniform
+from infogan.config import (
+    Bernoulli,
+    Categorical,
+    Gaussian,
+    LatentsConfig,
+    Normal,
+    Periodic,
+    TruncatedGaussian,
+    Uniform,
+)
 from infogan.latents import (
     CategoricalPrior,
     GaussianPosterior,
     Latents,
     NormalPrior,
+    PeriodicPrior,
     Prior,
     TruncatedGaussianPosterior,
     UniformPrior,
@@ -34,6 +44,7 @@ EVERY_KIND = {
     "place": Uniform(2.0, 5.0, dim=2, posterior=TruncatedGaussian()),
     "fixed": Uniform(posterior=Gaussian(std=1.0)),
     "tilt": Normal(dim=2),
+    "turn": Periodic(dim=2),
     "flip": Bernoulli(dim=3, probability=0.3),
 }
 
@@ -64,6 +75,8 @@ def numbers(*shape: int, seed: int = 0, scale: float = 1.0) -> Tensor:
         (Uniform(0.0, 0.5, dim=2), -1.386294361),  # a differential entropy may lie below 0
         (Normal(), 1.418938533),
         (Normal(dim=3), 4.256815599),
+        (Periodic(), 0.693147181),
+        (Periodic(dim=3), 2.079441542),
         (Bernoulli(), 0.693147181),
         (Bernoulli(dim=2, probability=0.1), 0.650165947),
     ],
@@ -99,6 +112,7 @@ def test_the_dimensions_of_a_category_are_drawn_apart() -> None:
         (Uniform(dim=2), stats.uniform(-1, 2)),
         (Uniform(2.0, 5.0, dim=2), stats.uniform(2, 3)),
         (Normal(dim=2), stats.norm()),
+        (Periodic(dim=2), stats.uniform(-1, 2)),
     ],
 )
 def test_continuous_codes_follow_their_law(code: Any, law: Any) -> None:
@@ -334,6 +348,7 @@ some_code = (
     st.builds(Categorical, st.integers(2, 6), dim=st.integers(1, 3))
     | st.builds(Uniform, dim=st.integers(1, 3), posterior=st.sampled_from([Gaussian(), TruncatedGaussian()]))
     | st.builds(Normal, dim=st.integers(1, 3), posterior=st.sampled_from([Gaussian(), Gaussian(std=1.0)]))
+    | st.builds(Periodic, dim=st.integers(1, 3))
     | st.builds(Bernoulli, dim=st.integers(1, 3))
 )
 some_codes = st.lists(some_code, min_size=1, max_size=5).map(
@@ -351,7 +366,11 @@ def test_split_is_the_inverse_of_join(codes: dict[str, Any], noise: int, count: 
     back_noise, back = latents.split(joined)
     assert torch.equal(back_noise, given_noise)
     assert list(back) == list(codes)
-    assert all(torch.equal(back[name], given_codes[name]) for name in codes)
+    for name, code in codes.items():
+        if isinstance(code, Periodic):  # an angle comes back from its cosine and sine
+            torch.testing.assert_close(back[name], given_codes[name], rtol=0, atol=1e-6)
+        else:
+            assert torch.equal(back[name], given_codes[name])
 
 
 @settings(max_examples=30, deadline=None)
@@ -433,4 +452,5 @@ def test_every_kind_of_code_has_its_prior() -> None:
     assert Prior.of[Categorical] is CategoricalPrior
     assert Prior.of[Uniform] is UniformPrior
     assert Prior.of[Normal] is NormalPrior
-    assert set(Prior.of) == {Categorical, Uniform, Normal, Bernoulli}
+    assert Prior.of[Periodic] is PeriodicPrior
+    assert set(Prior.of) == {Categorical, Uniform, Normal, Periodic, Bernoulli}

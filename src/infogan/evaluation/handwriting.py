@@ -141,20 +141,25 @@ def score_factors(
 
 
 def applies(subject: Subject) -> bool:
-    """Whether the images are handwriting, white on black, and some code is continuous."""
+    """Whether the images are handwriting, white on black, and some continuous code lies on a line."""
     dataset = subject.dataset
     return (
         dataset is not None
         and dataset.handwriting
         and dataset.test.images.shape[3] == 1
-        and bool(continuous_places(subject.model.latents))
+        and bool(_ordered_places(subject.model.latents))
     )
+
+
+def _ordered_places(latents: Latents) -> list[Place]:
+    """Continuous codes but periodic ones: angles have no order, so that ranks mean nothing."""
+    return [(name, i) for name, i in continuous_places(latents) if latents.priors[name].period is None]
 
 
 def _read(latents: Latents, raw: Float[Tensor, "n outputs"], factors: Mapping[str, np.ndarray]) -> Measured:
     """Real images, with the codes and categories that Q reads."""
     posteriors = latents.posteriors(raw)
-    codes = {(name, i): posteriors[name].mean[:, i].numpy() for name, i in continuous_places(latents)}
+    codes = {(name, i): posteriors[name].mean[:, i].numpy() for name, i in _ordered_places(latents)}
     return Measured(codes, factors, read_categories(latents, raw))
 
 
@@ -164,7 +169,7 @@ def _generated(subject: Subject) -> Measured:
     images, codes = fresh_fakes(
         subject.model, count, seed=subject.seed, stream="evaluation/handwriting", weights=subject.weights
     )
-    values = {(name, i): codes[name][:, i].numpy() for name, i in continuous_places(latents)}
+    values = {(name, i): codes[name][:, i].numpy() for name, i in _ordered_places(latents)}
     return Measured(values, measure(images), drawn_categories(latents, codes))
 
 

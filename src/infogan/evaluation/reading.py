@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from infogan.config import Categorical, Normal, Uniform
+from infogan.config import Categorical
 from infogan.evaluation.subject import Subject, train_images
 from infogan.latents import Latents, Place
 
@@ -23,11 +23,11 @@ def reading_of_test(subject: Subject) -> Float[Tensor, "n outputs"]:
 
 
 def continuous_places(latents: Latents) -> list[Place]:
-    """Every dimension of every uniform or normal code."""
+    """Every dimension of every continuous code."""
     return [
         (name, dimension)
         for name, prior in latents.priors.items()
-        if isinstance(prior.code, Uniform | Normal)
+        if not prior.discrete
         for dimension in range(prior.code.dim)
     ]
 

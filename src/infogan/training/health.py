@@ -201,16 +201,17 @@ def categories_close(recent: Sequence[Line]) -> dict[str, str | None]:
     "continuous one and 2 for others; or leave the code out, if nothing more varies in the images",
 )
 def code_ignored(recent: Sequence[Line]) -> dict[str, str | None]:
-    """A discrete code below 5 % of its ceiling, a continuous one at 0 nats or below (a Q that knows nothing:
-    -0.18).
+    """A discrete code below 5 % of its ceiling, a continuous one at 0.01 nats or below.
 
-    Healthy runs have been seen above 20 % by step 20, and above 0 nats by step 320 at the latest.
+    A Q that knows nothing gives -0.18, or 0 but for chance where it can answer with the prior itself, as for
+    periodic codes. Healthy runs have been seen above 20 % by step 20, and above 0 nats by step 320 at the
+    latest.
     """
     line = recent[-1]
     found: dict[str, str | None] = {}
     for name, nats in _judged_bounds(line).items():
         ceiling = line.get("ceiling", {}).get(name)
-        ignored = nats <= 0 if ceiling is None else nats < 0.05 * ceiling
+        ignored = nats <= 0.01 if ceiling is None else nats < 0.05 * ceiling
         of = "" if ceiling is None else f" of {ceiling:.2f}"
         found[name] = _when(ignored, f"{nats:.2f}{of} nats")
     return found

@@ -171,7 +171,7 @@ def rows_of(model: InfoGAN, name: str, index: int) -> Rows:
         if other == name:
             size = prior.code.size
             return Rows(outputs + index * size, subcodes + 2 * index * size, inputs + index * size)
-        outputs, inputs = outputs + prior.posterior_width, inputs + prior.width
+        outputs, inputs = outputs + prior.posterior_width, inputs + prior.input_width
         subcodes += 2 * prior.width if other in model.latents.categorical else 0
     raise KeyError(name)
 
