@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import pkgutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from jaxtyping import install_import_hook
@@ -32,6 +33,15 @@ from infogan.model import InfoGAN  # noqa: E402
 torch.set_num_threads(1)
 
 _ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Prepared images go into a folder of this test process, also those of the commands that tests start."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("INFOGAN_CACHE", str(tmp_path_factory.mktemp("cache")))
+    yield
+    patch.undo()
 
 
 @pytest.fixture

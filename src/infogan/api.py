@@ -11,8 +11,8 @@ import numpy as np
 
 from infogan import config as configuration
 from infogan import data, presets
-from infogan.config import Config
-from infogan.data import ARRAY_SUFFIXES
+from infogan.config import Config, DataConfig
+from infogan.data import SUFFIXES, sources
 from infogan.errors import ConfigError, DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def configure(
     """The whole configuration of a training.
 
     Args:
-        source: a preset's name, a TOML file, a folder or .npy or .npz file of images, or a `Config`.
+        source: a preset's name, a TOML file, a folder, archive or .npy or .npz file of images, or a `Config`.
         data: where the images lie, where they don't come with the source.
         recipe: how to train: "paper" is appendix C; "robust" when left out, unless the source is a file or
             a `Config` that says its own.
@@ -74,26 +74,48 @@ def _from_source(source: str | Path | Config) -> tuple[Config, str | None]:
         return presets.load(source), presets.own_recipe(source)
     if path.suffix == ".toml":
         return configuration.read(path), None
-    if path.is_dir() or (path.suffix.lower() in ARRAY_SUFFIXES and path.is_file()):
+    if path.is_dir() or (path.name.lower().endswith(SUFFIXES) and path.is_file()):
         config = _replace(presets.load("folder"), "data", path=_absolute(path))
         return config, presets.own_recipe("folder")
     if path.exists():
         raise DataError(
-            f"{path} is no folder of images, no .npy or .npz file and no .toml file",
-            "a folder of images, an array file [N, H, W, C], or a configuration",
+            f"{path} is no folder of images, none of {', '.join(SUFFIXES)} and no .toml file",
+            "a folder or archive of images, an array file [N, H, W, C], or a configuration",
             "infogan train FOLDER",
         )
     if os.sep in str(source) or path.suffix:
         raise DataError(
             f"{path} does not exist",
-            "a folder of images, an .npy or .npz file, a .toml file, or a preset",
+            "a folder or archive of images, an .npy or .npz file, a .toml file, or a preset",
             "infogan train mnist-5k, or infogan presets for all presets",
         )
     raise UsageError(
         f"{str(source)!r} is no preset and no path{did_you_mean(str(source), presets.PRESETS)}",
-        f"one of {', '.join(presets.PRESETS)}; a folder or array of images; a .toml file",
+        f"one of {', '.join(presets.PRESETS)}; a folder, archive or array of images; a .toml file",
         "infogan presets, to see what each one does",
     )
+
+
+def data_config(
+    source: str | Path, *, data: str | Path | None = None, settings: Sequence[str] = ()
+) -> DataConfig:
+    """Which images, and in which form.
+
+    Args:
+        source: a source's name, or as in `configure`.
+        data: where the images lie, where they don't come with the source.
+        settings: "KEY=VALUE" texts, as `--set` takes them.
+
+    Raises:
+        InfoGANError: as of `configure`.
+    """
+    if source in sources():
+        config = _replace(presets.load("folder"), "data", source=source)
+    else:
+        config, _ = _from_source(source)
+    if data is not None:
+        config = _replace(config, "data", path=_absolute(data))
+    return configuration.override(config, settings).data
 
 
 def _absolute(path: str | Path) -> str:

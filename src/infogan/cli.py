@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from infogan import __version__, signals
-from infogan.errors import InfoGANError, Interrupted, UsageError, did_you_mean
+from infogan.errors import InfoGANError, Interrupted, StorageError, UsageError, did_you_mean
 
 Command = Callable[[argparse.Namespace], None]
 
@@ -85,7 +85,7 @@ def _train(arguments: argparse.Namespace) -> None:
             "infogan train mnist-5k",
         )
     shorthands = {"steps": "training.steps", "seed": "training.seed", "device": "training.device",
-                  "precision": "training.precision", "size": "data.size"}  # fmt: skip
+                  "precision": "training.precision", "size": "data.size", "crop": "data.crop"}  # fmt: skip
     given = {key: getattr(arguments, name) for name, key in shorthands.items()}
     settings = [f"{key}={value}" for key, value in given.items() if value is not None]
     chosen = api.configure(
@@ -216,8 +216,85 @@ def _presets(arguments: argparse.Namespace) -> None:
 def _data_list(arguments: argparse.Namespace) -> None:
     from infogan import data
 
-    for name, line in data.sources().items():
-        print(f"{name:10} {line}")
+    for name, source in data.sources().items():
+        about = source.about
+        print(f"{name}: {source.summary}")
+        print(f"  images: {about.images}; {about.form}\n  from: {about.origin}\n  licence: {about.licence}")
+        print(f"  sha256: {about.sha256}")
+
+
+def _data_prepare(arguments: argparse.Namespace) -> None:
+    from infogan import api, data
+
+    config = api.data_config(arguments.source, data=arguments.data, settings=_data_settings(arguments))
+    _print_prepared(data.prepare(config, arguments.out))
+
+
+def _data_check(arguments: argparse.Namespace) -> None:
+    from infogan.data import prepared, registry
+
+    folders = arguments.folders or sorted(registry.prepared_folder().glob("[!.]*"))
+    if not folders:
+        print(f"nothing is prepared in {registry.prepared_folder()}")
+    failed: StorageError | None = None
+    for folder in folders:
+        try:
+            found = prepared.read(folder)
+        except StorageError as error:
+            failed = error
+            print(f"damaged: {error.happened}")
+        else:
+            print(f"good: {folder}: {_described(found)}")
+    if failed is not None:
+        raise failed
+
+
+def _data_render(arguments: argparse.Namespace) -> None:
+    from infogan import api, data, storage
+    from infogan.data import prepared
+    from infogan.report import pictures
+
+    known = [name for name, source in data.sources().items() if source.draws]
+    if arguments.source not in known:
+        raise UsageError(
+            f"{arguments.source!r} draws no images{did_you_mean(arguments.source, known)}",
+            f"one of {', '.join(known)}",
+            f"infogan data render {known[0]}",
+        )
+    out = arguments.out or Path(arguments.source)
+    config = api.data_config(arguments.source, data=arguments.data, settings=_data_settings(arguments))
+    _print_prepared(data.prepare(config, out))
+    sheet = out.with_name(f"{out.name}.png")
+    with storage.writing(sheet, 0):
+        pictures.save_png(pictures.sample_grid(prepared.read(out).images[:_SHEET]), sheet)
+    print(f"  picture: {sheet}")
+
+
+_SHEET = 100  # images on the picture that shows what was drawn
+
+
+def _data_settings(arguments: argparse.Namespace) -> list[str]:
+    given = {key: getattr(arguments, key, None) for key in ("size", "crop", "count")}
+    return [*(f"data.{key}={value}" for key, value in given.items() if value is not None), *arguments.set]
+
+
+def _print_prepared(folder: Path) -> None:
+    from infogan.data import prepared
+
+    found = prepared.read(folder)
+    print(f"{folder}: {_described(found)}")
+    if found.skipped:
+        print(f"  {len(found.skipped):,} files could not be read: {folder / 'skipped.csv'} says why")
+
+
+def _described(found: Any) -> str:
+    """Prepared images in a line: how many, of what form, and what is known of each."""
+    count, height, width, channels = found.images.shape
+    truth = found.truth
+    known = [] if truth.labels is None else ["labels"]
+    known += [*truth.factors, *([f"{len(truth.attributes)} attributes"] if truth.attributes else [])]
+    text = f"{count:,} images of {height}x{width}x{channels}"
+    return f"{text}, with {', '.join(known)}" if known else text
 
 
 # --- what may be typed -----------------------------------------------------------------------------------
@@ -298,7 +375,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_training(command: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
     train = command("train", _train, "train a model on images")
-    train.add_argument("source", nargs="?", help="a preset, a folder or .npy/.npz of images, or a .toml file")
+    train.add_argument(
+        "source", nargs="?", help="a preset, a folder, archive or array of images, or a .toml file"
+    )
     train.add_argument("--data", type=Path, metavar="FILES", help="where the images lie")
     train.add_argument("--out", type=Path, metavar="RUN", help="the run directory (default: runs/PRESET-NNN)")
     train.add_argument("--recipe", help="how to train: robust, or paper for appendix C")
@@ -309,6 +388,7 @@ def _add_training(command: Callable[[str, Command, str], argparse.ArgumentParser
         help="train N seeds, dropping the worst on the way, and keep the best (1 to 100)",
     )  # fmt: skip
     train.add_argument("--size", type=_whole, metavar="N", help="height and width of the images, 8 to 256")
+    train.add_argument("--crop", type=_positive, metavar="N", help="central square of each picture to use")
     train.add_argument("--codes", metavar="CODES", help='for example "digit:10 rotation:u width:u"')
     train.add_argument("--config", type=Path, metavar="FILE", help="a TOML file, as --dry-run prints it")
     train.add_argument("--device", help="auto, cpu, cuda or cuda:N")
@@ -346,7 +426,9 @@ def _add_using(command: Callable[[str, Command, str], argparse.ArgumentParser]) 
     traverse.add_argument("--values", type=_numbers, metavar="A,B,...", help="across, as --values=-2,0,2")
     encode = command("encode", _encode, "read the codes off images, into a CSV file")
     encode.add_argument("run", type=Path, metavar="RUN")
-    encode.add_argument("images", type=Path, metavar="IMAGES", help="an image, a folder, or .npy/.npz")
+    encode.add_argument(
+        "images", type=Path, metavar="IMAGES", help="an image, a folder, archive or array of images"
+    )
     encode.add_argument("--out", type=Path, default=Path("codes.csv"), metavar="CSV")
     evaluate = command("evaluate", _evaluate, "measure what the codes carry")
     evaluate.add_argument("run", type=Path, metavar="RUN")
@@ -364,8 +446,28 @@ def _add_using(command: Callable[[str, Command, str], argparse.ArgumentParser]) 
 
 def _add_listing(command: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
     command("presets", _presets, "list the experiments that train knows by name")
-    data = command("data", _data_list, "list the data sources")
-    data.add_argument("action", choices=["list"], metavar="list")
+    data = command("data", _data_list, "list, prepare, check and draw images")
+    actions = data.add_subparsers(title="actions", required=True, metavar="ACTION", parser_class=_Parser)
+
+    def action(name: str, run: Command, text: str) -> argparse.ArgumentParser:
+        added = actions.add_parser(name, help=text, description=text)
+        added.set_defaults(command=run)
+        return added
+
+    action("list", _data_list, "every source: its images, their origin and licence")
+    prepare = action("prepare", _data_prepare, "bring images to one form, once; train does it by itself")
+    prepare.add_argument("source", metavar="SOURCE", help="a source, a preset, or a folder, archive or array")
+    check = action("check", _data_check, "read every byte of what was prepared")
+    check.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="default: all in the cache")
+    render = action("render", _data_render, "draw images whose factors are known, and a picture of some")
+    render.add_argument("source", metavar="SOURCE", help="a source that draws; any other word lists them")
+    for making in (prepare, render):
+        making.add_argument("--data", type=Path, metavar="FILES", help="where the images or models lie")
+        making.add_argument("--out", type=Path, metavar="FOLDER", help="where to put them")
+        making.add_argument("--size", type=_whole, metavar="N", help="height and width, 8 to 256")
+        _add_set(making)
+    prepare.add_argument("--crop", type=_positive, metavar="N", help="central square of each picture to use")
+    render.add_argument("--count", type=_positive, metavar="N", help="how many images")
 
 
 def _add_set(parser: argparse.ArgumentParser) -> None:

@@ -160,22 +160,59 @@ def write_folder(
         StorageError: it cannot be written; what was there before is still there.
     """
     folder = Path(os.path.realpath(folder))
-    manifest = _manifest(files, facts or {})
+    manifest = _manifest({name: _entry(data) for name, data in files.items()}, facts or {})
     needed = sum(map(len, files.values())) + len(manifest)
     with writing(folder, needed, then):
         _clear_abandoned(folder)
         if _holds(folder, manifest, exactly):
             return
         others = _others(folder, files, exactly)
+    with _prepared_aside(folder, needed, then) as partial:
+        reach(Point.TMP_WRITE)
+        for name in others:
+            _copy(folder / name, partial / name)
+        for name, data in files.items():
+            _write_new(partial / name, data, file_point(name))
+        _write_new(partial / MANIFEST, manifest, Point.MANIFEST)
+
+
+@contextmanager
+def building_folder(folder: Path, facts: dict[str, Any], *, needed: int) -> Iterator[Path]:
+    """A new folder whose files are too large for `write_folder`: the block fills it, then it takes its place.
+
+    Whatever the block leaves in the folder that it is given gets into the manifest. `folder` appears, or is
+    replaced, when the block has ended well, and stays as it was when it has not.
+
+    Args:
+        folder: where; its parents are made.
+        facts: what the manifest says beside the files; read when the block has ended.
+        needed: bytes that the block will write, for the message about a full disk.
+
+    Raises:
+        StorageError: it cannot be written; what was there before is still there.
+    """
+    folder = Path(os.path.realpath(folder))
+    with writing(folder, needed):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _clear_abandoned(folder)
+    with _prepared_aside(folder, needed) as partial:
+        reach(Point.TMP_WRITE)
+        yield partial
+        files = sorted(partial.iterdir())
+        for path in files:
+            _flush_file(path)
+        entries = {path.name: _file_entry(path) for path in files}
+        _write_new(partial / MANIFEST, _manifest(entries, facts), Point.MANIFEST)
+
+
+@contextmanager
+def _prepared_aside(folder: Path, needed: int, then: str = "type the same command again") -> Iterator[Path]:
+    """A new folder that gets the name of `folder` when the block has ended well, and is deleted if not."""
+    with writing(folder, needed, then):
         partial = _aside(folder)
         partial.mkdir()
         try:
-            reach(Point.TMP_WRITE)
-            for name in others:
-                _copy(folder / name, partial / name)
-            for name, data in files.items():
-                _write_new(partial / name, data, file_point(name))
-            _write_new(partial / MANIFEST, manifest, Point.MANIFEST)
+            yield partial
             _flush_folder(partial)
             reach(Point.RENAME)
             _put_in_place(partial, folder)
@@ -264,6 +301,11 @@ def _exchange(one: Path, other: Path) -> bool:
     if number in _CANNOT_EXCHANGE:
         return False
     raise OSError(number, os.strerror(number), str(other))
+
+
+def _flush_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _flush_folder(folder: Path) -> None:
@@ -375,6 +417,27 @@ def read_folder(
     return files
 
 
+def check_folder(folder: Path, *, advice: str = "another copy of this folder") -> dict[str, Any]:
+    """The manifest of a folder whose files are what it says: `read_folder` without their contents.
+
+    Files are read in pieces, so that they may be larger than the memory.
+
+    Raises:
+        StorageError: a file is missing, unreadable or damaged; naming it.
+    """
+    manifest = read_manifest(folder, advice)
+    for name, entry in manifest["files"].items():
+        path = folder / name
+        _check_regular(path, advice, entry["bytes"])
+        try:
+            found = _file_entry(path)
+        except OSError as error:
+            _damaged(path, f"it cannot be read: {error.strerror or error}", advice)
+        if found["sha256"] != entry["sha256"]:
+            _damaged(path, f"its sha256 is not the one in {MANIFEST}", advice)
+    return manifest
+
+
 def read_manifest(folder: Path, advice: str = "another copy of this folder") -> dict[str, Any]:
     """The facts of a folder's manifest, with `files` (name -> bytes and sha256) and `format`.
 
@@ -400,14 +463,22 @@ def read_manifest(folder: Path, advice: str = "another copy of this folder") -> 
     return dict(facts)
 
 
-def _manifest(files: Mapping[str, bytes], facts: Mapping[str, Any]) -> bytes:
-    for name in files:
+def _manifest(entries: Mapping[str, Mapping[str, Any]], facts: Mapping[str, Any]) -> bytes:
+    for name in entries:
         if not _is_plain(name):
             raise ValueError(f"{name!r} is no plain file name")
-    entries = {
-        name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()
-    }
-    return _seal({**facts, "files": entries, "format": FORMAT})
+    return _seal({**facts, "files": dict(entries), "format": FORMAT})
+
+
+def _entry(data: bytes) -> dict[str, Any]:
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _file_entry(path: Path) -> dict[str, Any]:
+    """The entry of a file on the disk, which is read in pieces."""
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        return {"bytes": size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def _seal(facts: Mapping[str, Any]) -> bytes:
@@ -441,17 +512,24 @@ def _read_entry(path: Path, entry: Mapping[str, Any], advice: str) -> bytes:
 
 def _read(path: Path, advice: str, size: int | None = None) -> bytes:
     """The content of a regular file; one that is not of the expected size is not read at all."""
+    _check_regular(path, advice, size)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        _damaged(path, f"it cannot be read: {error.strerror or error}", advice)
+
+
+def _check_regular(path: Path, advice: str, size: int | None) -> None:
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # a pipe would never end
-            _damaged(path, "it is not a regular file", advice)
-        if size is not None and status.st_size != size:
-            _damaged(path, f"it has {status.st_size:,} bytes instead of {size:,}", advice)
-        return path.read_bytes()
     except FileNotFoundError:
         _damaged(path, "it is missing", advice)
     except OSError as error:
         _damaged(path, f"it cannot be read: {error.strerror or error}", advice)
+    if not stat.S_ISREG(status.st_mode):  # a pipe would never end
+        _damaged(path, "it is not a regular file", advice)
+    if size is not None and status.st_size != size:
+        _damaged(path, f"it has {status.st_size:,} bytes instead of {size:,}", advice)
 
 
 def _damaged(path: Path, how: str, advice: str) -> NoReturn:

@@ -7,19 +7,23 @@ A new data set is one function in one new file of this package, under the decora
 found by looking, so that there is no list to keep.
 """
 
-from infogan.data.arrays import SUFFIXES as ARRAY_SUFFIXES
-from infogan.data.dataset import Dataset, Found, Skipped, Split
-from infogan.data.folder import read_images
-from infogan.data.registry import from_array, load, source, sources
+from infogan.data.dataset import Dataset, Factor, Found, Skipped, Split, Stream, Truth
+from infogan.data.folder import SUFFIXES, read_images
+from infogan.data.registry import About, from_array, load, prepare, source, sources
 
 __all__ = [
-    "ARRAY_SUFFIXES",
+    "SUFFIXES",
+    "About",
     "Dataset",
+    "Factor",
     "Found",
     "Skipped",
     "Split",
+    "Stream",
+    "Truth",
     "from_array",
     "load",
+    "prepare",
     "read_images",
     "source",
     "sources",

@@ -1,14 +1,15 @@
-"""What a data set is: images in two splits, and labels that only measurements may look at."""
+"""What a data set is: images in two splits, and what is known of them, which only measurements look at."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Bool, Float64, Int64, UInt8
 
 from infogan.errors import DataError
 
@@ -21,12 +22,75 @@ class Skipped(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
+class Factor:
+    """A true variable of each image, such as an azimuth.
+
+    Attributes:
+        values: float64 [N], in the unit that the source says.
+        period: where the variable lies on a circle, what a full turn is in that unit; None: on a line.
+    """
+
+    values: Float64[np.ndarray, " n"]
+    period: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What is known of each image beside its pixels. Only for measuring: training never reads it.
+
+    Attributes:
+        labels: the class of each image, int64 [N], or None.
+        classes: names of the classes, in the order of their numbers; empty where they have none.
+        factors: true variables by name.
+        attributes: what an image has or has not, bool [N] by name.
+
+    Raises:
+        DataError: the columns are of other types, or not equally long.
+    """
+
+    labels: Int64[np.ndarray, " n"] | None = None
+    classes: tuple[str, ...] = ()
+    factors: Mapping[str, Factor] = field(default_factory=dict)
+    attributes: Mapping[str, Bool[np.ndarray, " n"]] = field(default_factory=dict)
+
+    def check(self, count: int) -> None:
+        """Raises DataError unless every column fits `count` images."""
+        columns: list[tuple[str, np.ndarray, type]] = []
+        if self.labels is not None:
+            columns.append(("labels", self.labels, np.int64))
+        columns += [
+            (f"values of the factor {name}", one.values, np.float64) for name, one in self.factors.items()
+        ]
+        columns += [
+            (f"values of the attribute {name}", one, np.bool_) for name, one in self.attributes.items()
+        ]
+        for name, values, wanted in columns:
+            if values.dtype != wanted or values.shape != (count,):
+                kind = np.dtype(wanted).name
+                raise DataError(
+                    f"{name} are {values.dtype} {list(values.shape)} for {count} images",
+                    f"{kind} [{count}], one for each image",
+                    f"{name.split()[0]}.astype(numpy.{kind}), or none at all: training needs none",
+                )
+
+    def take(self, rows: Int64[np.ndarray, " m"] | slice) -> Truth:
+        """The same of some images, in the order of `rows`."""
+        return replace(
+            self,
+            labels=None if self.labels is None else self.labels[rows],
+            factors={name: Factor(one.values[rows], one.period) for name, one in self.factors.items()},
+            attributes={name: one[rows] for name, one in self.attributes.items()},
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class Split:
     """Some images of a data set.
 
     Attributes:
-        images: uint8 [N, H, W, C], 0..255, C one of 1 (gray), 3 (RGB) and 4 (RGBA).
-        labels: int64 [N], or None. Only for measuring: training never reads them.
+        images: uint8 [N, H, W, C], 0..255, C one of 1 (gray), 3 (RGB) and 4 (RGBA); often a memory map.
+        labels: int64 [N], or None; the same as `truth.labels`.
+        truth: all that is known of them.
 
     Raises:
         DataError: the arrays are not of that form, or there are more or fewer labels than images.
@@ -34,10 +98,11 @@ class Split:
 
     images: UInt8[np.ndarray, "n h w c"]
     labels: Int64[np.ndarray, " n"] | None = None
+    truth: Truth = field(default_factory=Truth)
     _nearest: dict[int, Int64[np.ndarray, "n count"]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        images, labels = self.images, self.labels
+        images = self.images
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3, 4):
             raise DataError(
                 f"images are {images.dtype} {list(images.shape)}",
@@ -50,12 +115,15 @@ class Split:
                 "at least 1 image of at least 1 pixel",
                 "infogan data list, for sources that have images",
             )
-        if labels is not None and (labels.dtype != np.int64 or labels.shape != images.shape[:1]):
-            raise DataError(
-                f"labels are {labels.dtype} {list(labels.shape)} for {len(images)} images",
-                f"int64 [{len(images)}], one for each image",
-                "labels.astype(numpy.int64), or no labels at all: training needs none",
-            )
+        if self.labels is None:
+            object.__setattr__(self, "labels", self.truth.labels)
+        else:
+            object.__setattr__(self, "truth", replace(self.truth, labels=self.labels))
+        self.truth.check(len(images))
+
+    def take(self, rows: Int64[np.ndarray, " m"] | slice) -> Split:
+        """Some of the images; a slice copies none of them."""
+        return Split(self.images[rows], truth=self.truth.take(rows))
 
     def nearest(self, count: int) -> Int64[np.ndarray, "n count"]:
         """What `neighbours.nearest` gives for these images, found once: every seed of a run asks for it."""
@@ -67,20 +135,37 @@ class Split:
 
 
 @dataclass(frozen=True, eq=False)
+class Stream:
+    """Images that are decoded or drawn one after the other, so that never all of them are in memory.
+
+    Attributes:
+        count: how many there are, with those that turn out to be unreadable.
+        shape: height, width and channels of each.
+        make: goes through them, in order: each as uint8 [H, W, C], or why it had to be left out.
+        truth: of all `count`.
+        names: of all `count`, where they come from files: paths below the source's own.
+    """
+
+    count: int
+    shape: tuple[int, int, int]
+    make: Callable[[], Iterator[UInt8[np.ndarray, "h w c"] | Skipped]]
+    truth: Truth = field(default_factory=Truth)
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class Found:
     """What a source hands over, before it is brought to one form.
 
     Attributes:
         train: all images, or the training images where the source has its own test images.
         test: the source's own test images; None: `load` holds some of `train` out.
-        skipped: files that could not be read.
-        names: the path of each image of `train`, where they come from files.
+        skipped: files that could not even be looked at.
     """
 
-    train: Split
-    test: Split | None = None
+    train: Split | Stream
+    test: Split | Stream | None = None
     skipped: tuple[Skipped, ...] = ()
-    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,10 +6,22 @@ import numpy as np
 
 from infogan.config import DataConfig
 from infogan.data.dataset import Found, Split
-from infogan.data.registry import source
+from infogan.data.registry import About, source
 
 
-@source("digits", held_out=297, takes_path=False, handwriting=True)
+@source(
+    "digits",
+    about=About(
+        images="1,797, of which 297 are held out",
+        form="8x8 gray, 0 to 16, scaled to 0..255",
+        licence="CC BY 4.0",
+        origin="Alpaydin and Kaynak, Optical Recognition of Handwritten Digits (UCI); inside scikit-learn",
+        sha256="that of the package",
+    ),
+    held_out=297,
+    takes_path=False,
+    handwriting=True,
+)
 def digits(config: DataConfig) -> Found:
     """1,797 real handwritten digits, 8x8 gray, inside scikit-learn.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from infogan.config import DataConfig
 from infogan.data.dataset import Found
 from infogan.data.mnist import read_files
-from infogan.data.registry import source
+from infogan.data.registry import About, source
 from infogan.errors import DataError
 
 FOLDER = Path("/usr/share/datasets/fashion-mnist")
@@ -16,7 +16,18 @@ FOLDER = Path("/usr/share/datasets/fashion-mnist")
 _INSTALL = "apt-get install dataset-fashion-mnist"
 
 
-@source("fashion-mnist", held_out=None)
+@source(
+    "fashion-mnist",
+    about=About(
+        images="60,000 + 10,000",
+        form="28x28 gray, 0..255",
+        licence="MIT",
+        origin="Xiao, Rasul and Vollgraf 2017; the Debian package dataset-fashion-mnist, or four IDX files",
+        sha256="that of the package",
+    ),
+    held_out=None,
+    place=lambda: FOLDER,
+)
 def fashion_mnist(config: DataConfig) -> Found:
     """Fashion-MNIST: 60,000 training and 10,000 test pictures of clothes, 28x28 gray, a Debian package.
 

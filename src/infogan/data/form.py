@@ -3,7 +3,8 @@
 The rule, the same for files and arrays, in this order:
 
 1. EXIF orientation is applied; of an animation the first frame is taken.
-2. The largest central square is cut out.
+2. The largest central square is cut out; with `crop`, the central square of so many pixels, where the image
+   has them.
 3. Gray images of 16 bits (modes I;16 and I) are divided by 257, those of floats (mode F) lie in [0, 1] and
    are multiplied by 255; anything else in these modes is refused. Nothing is stretched to the range.
 4. Where the result has no alpha channel, transparent pixels are laid on white. Colour becomes gray by
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 """Pillow's mode for each number of channels."""
 
+VERSION = 1
+"""Of the rule: another one makes other images, and what was prepared by the one before is made anew."""
+
 SMALLEST, LARGEST = 8, 256
 """Sides, in pixels, that the networks can be built for."""
 
@@ -32,19 +36,22 @@ DEFAULT_SIZE = 64
 """Side, in pixels, where neither the configuration nor the images tell one."""
 
 
-def fit(image: Image.Image, size: int, channels: int) -> UInt8[np.ndarray, "{size} {size} {channels}"]:
+def fit(
+    image: Image.Image, size: int, channels: int, crop: int | None = None
+) -> UInt8[np.ndarray, "{size} {size} {channels}"]:
     """An image in the form that the module's rule gives it.
 
     Args:
         image: of any mode and size. It may be changed in place.
         size: height and width of the result in pixels.
         channels: 1, 3 or 4.
+        crop: side of the central square that is looked at; None: the largest.
 
     Raises:
         ValueError: the image's values have no documented meaning. Decoding may raise almost anything.
     """
     ImageOps.exif_transpose(image, in_place=True)
-    side = min(image.size)
+    side = min(*image.size, crop or max(image.size))
     left, top = (image.width - side) // 2, (image.height - side) // 2
     square = _to_mode(image.crop((left, top, left + side, top + side)), MODES[channels])
     if side != size:
@@ -53,7 +60,7 @@ def fit(image: Image.Image, size: int, channels: int) -> UInt8[np.ndarray, "{siz
 
 
 def bring(
-    images: UInt8[np.ndarray, "n h w c"], size: int, channels: int | None
+    images: UInt8[np.ndarray, "n h w c"], size: int, channels: int | None, crop: int | None = None
 ) -> UInt8[np.ndarray, "n size size channels"]:
     """Images of one shape in another; unchanged, and not copied, where they have it already.
 
@@ -61,15 +68,24 @@ def bring(
         images: 0..255.
         size: height and width in pixels.
         channels: 1, 3 or 4; None: those that `images` have.
+        crop: as of `fit`.
     """
-    count, height, width, depth = images.shape
-    channels = depth if channels is None else channels
-    if (height, width, depth) == (size, size, channels):
+    channels = images.shape[3] if channels is None else channels
+    if images.shape[1:] == (size, size, channels) and (crop is None or crop >= size):
         return images
-    result = np.empty((count, size, size, channels), np.uint8)
+    result = np.empty((len(images), size, size, channels), np.uint8)
     for index, image in enumerate(images):
-        result[index] = fit(Image.fromarray(image[..., 0] if depth == 1 else image), size, channels)
+        result[index] = bring_one(image, size, channels, crop)
     return result
+
+
+def bring_one(
+    image: UInt8[np.ndarray, "h w c"], size: int, channels: int, crop: int | None = None
+) -> UInt8[np.ndarray, "size size channels"]:
+    """`bring` of one image."""
+    if image.shape == (size, size, channels) and (crop is None or crop >= size):
+        return image
+    return fit(Image.fromarray(image[..., 0] if image.shape[2] == 1 else image), size, channels, crop)
 
 
 def common_size(sizes: Collection[tuple[int, int]]) -> int:

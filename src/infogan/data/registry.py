@@ -1,28 +1,54 @@
 """The registry of sources, and `load`: the one way from a configuration to images.
 
-`load` does for every source alike what no source should do by itself: one size, one number of channels, and
-the same split into training and test images on every machine.
+`load` does for every source alike what no source should do by itself: one size, one number of channels, the
+same split into training and test images on every machine; and all of it once, into a prepared folder in the
+cache that is read from then on.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import json
+import logging
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 
 from infogan.config import DataConfig
-from infogan.data.dataset import Dataset, Found, Split
-from infogan.data.form import bring, common_size
-from infogan.errors import ConfigError, DataError, did_you_mean
+from infogan.data import files, form, prepared
+from infogan.data.dataset import Dataset, Found, Skipped, Split
+from infogan.data.download import cache_folder
+from infogan.data.prepared import Prepared
+from infogan.errors import ConfigError, DataError, StorageError, did_you_mean
 
-_SPLIT_KEY = 20160612
-"""Key of the shuffle before images are held out. Part of every published number: never change it."""
+log = logging.getLogger(__name__)
 
 Read = Callable[[DataConfig], Found]
+
+
+@dataclass(frozen=True)
+class About:
+    """What a source states of its images, in words for people.
+
+    Attributes:
+        images: how many there are, for training and for testing.
+        form: size, channels and range as they come.
+        licence: under which they may be used.
+        origin: who made them, and where they are to be had.
+        sha256: of the file or files, where they are the same for everybody; else how else they are checked.
+    """
+
+    images: str
+    form: str
+    licence: str
+    origin: str
+    sha256: str = "none known"
 
 
 @dataclass(frozen=True)
@@ -32,34 +58,54 @@ class Source:
     Attributes:
         name: as in `data.source` of a configuration.
         summary: first line of the function's docstring.
+        about: what it states of its images.
         read: finds the images.
         held_out: test images by default, a count (int) or a share (float); None: the source has its own.
         takes_path: whether `data.path` means something to it.
+        place: where its images lie when no path is given; None: inside a package, or drawn.
+        draws: whether it draws images, as many as `data.count` says.
         handwriting: whether its images are strokes, white on black.
+        version: of what it makes of its files; another one makes what was prepared before anew.
     """
 
     name: str
     summary: str
+    about: About
     read: Read
     held_out: int | float | None
     takes_path: bool
+    place: Callable[[], Path] | None = None
+    draws: bool = False
     handwriting: bool = False
+    version: int = 1
 
 
 _SOURCES: dict[str, Source] = {}
 
 
-def source(
-    name: str, *, held_out: int | float | None = 0.1, takes_path: bool = True, handwriting: bool = False
+def source(  # noqa: PLR0913 - one declaration a source
+    name: str,
+    *,
+    about: About,
+    held_out: int | float | None = 0.1,
+    takes_path: bool = True,
+    place: Callable[[], Path] | None = None,
+    draws: bool = False,
+    handwriting: bool = False,
+    version: int = 1,
 ) -> Callable[[Read], Read]:
     """Registers a function from a configuration to images as the source `name`.
 
     Args:
         name: as users type it.
+        about: what it states of its images.
         held_out: how many images make the test split by default, a count (int) or a share (float); None: the
             source has test images of its own, and returns them.
         takes_path: False: a `data.path` is refused, because the source would ignore it.
+        place: gives the file or folder that is read when no path is given.
+        draws: True: the source draws its images, `data.count` of them.
         handwriting: True: the images are strokes, white on black, and are measured as such.
+        version: of what it makes of its files.
     """
 
     def register(read: Read) -> Read:
@@ -68,23 +114,31 @@ def source(
         if not read.__doc__:
             raise ValueError(f"the source {name!r} has no docstring; its first line is what users read")
         summary = read.__doc__.strip().splitlines()[0]
-        _SOURCES[name] = Source(name, summary, read, held_out, takes_path, handwriting)
+        _SOURCES[name] = Source(
+            name, summary, about, read, held_out, takes_path, place, draws, handwriting, version
+        )
         return read
 
     return register
 
 
-def sources() -> dict[str, str]:
-    """The names that `data.source` may have, each with what it is, in one line."""
-    _import_all()
-    return {name: _SOURCES[name].summary for name in sorted(_SOURCES)}
+def sources() -> dict[str, Source]:
+    """Every source by the name that `data.source` may have."""
+    package = importlib.import_module(__package__)
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{__package__}.{module.name}")
+    return {name: _SOURCES[name] for name in sorted(_SOURCES)}
+
+
+# --- from a configuration to images ----------------------------------------------------------------------
 
 
 def load(config: DataConfig) -> Dataset:
     """The images that a configuration names, in one form and in two splits.
 
-    Sources without test images of their own are shuffled, the same way everywhere and always, and the last
-    `held_out` images are the test split.
+    They are read from a prepared folder: the one that `data.path` names, or one in the cache, which is made
+    where it is missing, damaged, or not of the files that are there. Sources without test images of their own
+    are shuffled, the same way everywhere and always, and the last `held_out` images are the test split.
 
     Returns:
         train and test images, uint8 [N, size, size, channels].
@@ -92,10 +146,53 @@ def load(config: DataConfig) -> Dataset:
     Raises:
         ConfigError: no source has that name, or a setting means nothing to the source.
         DataError: images are missing, unreadable or too few.
-        StorageError: a download could not be kept.
+        StorageError: a download, or the prepared images, could not be kept.
     """
     entry = _find(config)
-    return _prepare(entry, entry.read(config), config)
+    given = _given(entry, config)
+    found = _opened(entry, config) if given is None else given
+    every = found.all
+    if found.train is None:
+        train, test = _hold_out(every, config, entry)
+    else:
+        train, test = every.take(slice(found.train)), every.take(slice(found.train, None))
+    return _dataset(entry, config, train, test, found.skipped)
+
+
+def prepare(config: DataConfig, out: Path | None = None) -> Path:
+    """Prepares the images that a configuration names, and gives the folder.
+
+    Args:
+        config: its held_out and validation do not matter here.
+        out: where; None: the cache, in which what is there already is left as it is.
+
+    Raises:
+        InfoGANError: as of `load`.
+    """
+    entry = _find(config)
+    if out is not None:
+        _write(entry, config, out)
+        return out
+    _opened(entry, config)
+    return cached(config)
+
+
+def cached(config: DataConfig) -> Path:
+    """The folder in the cache in which these images are prepared, or would be."""
+    entry = _find(config)
+    place = Path(config.path).expanduser() if config.path is not None else entry.place and entry.place()
+    key = {
+        "versions": [entry.version, form.VERSION, prepared.VERSION],
+        "files": files.listing(place) if place else None,
+        **config.model_dump(include={"size", "channels", "crop", "count"}),
+    }
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    return prepared_folder() / f"{entry.name}-{digest[:16]}"
+
+
+def prepared_folder() -> Path:
+    """Where the cache keeps prepared images."""
+    return cache_folder() / "prepared"
 
 
 def from_array(
@@ -111,37 +208,67 @@ def from_array(
     Raises:
         DataError: the array is not of that form, or has too few images.
     """
-    return _prepare(_find(config), Found(Split(images, labels)), config)
+    entry = _find(config)
+    every = Split(images, labels)
+    size = config.size or form.common_size({(images.shape[2], images.shape[1])})
+    brought = Split(form.bring(images, size, config.channels, config.crop), truth=every.truth)
+    train, test = _hold_out(brought.take(prepared.shuffle(len(images))), config, entry)
+    return _dataset(entry, config, train, test)
 
 
-def _prepare(entry: Source, found: Found, config: DataConfig) -> Dataset:
-    """Two splits of one form."""
-    train, test = found.train, found.test
-    if test is None:
-        train, test = _hold_out(found.train, config, entry)
-    if config.validation is not None:
-        train, test = _validation(train, config.validation)
-    size = config.size
-    if size is None:
-        size = common_size({(split.images.shape[2], split.images.shape[1]) for split in (train, test)})
-    train = Split(bring(train.images, size, config.channels), train.labels)
-    test = Split(bring(test.images, size, config.channels), test.labels)
-    if train.images.shape[1:] != test.images.shape[1:]:
+def _opened(entry: Source, config: DataConfig) -> Prepared:
+    """The images out of the cache, where they are put first if need be."""
+    folder = cached(config)
+    if folder.exists():
+        try:
+            return prepared.read(folder)
+        except StorageError as error:
+            log.warning("%s; it is made anew", str(error).partition("\n")[0])
+    # A download may bring the files, and with them another folder.
+    found = entry.read(config)
+    folder = cached(config)
+    _write(entry, config, folder, found)
+    return prepared.read(folder)
+
+
+def _write(entry: Source, config: DataConfig, folder: Path, found: Found | None = None) -> None:
+    from infogan import __version__  # late: the package's front imports this room
+
+    facts: dict[str, Any] = {"source": entry.name, "infogan": __version__}
+    facts["settings"] = config.model_dump(include={"size", "channels", "crop", "count", "path"})
+    prepared.write(folder, entry.read(config) if found is None else found, config, facts)
+
+
+def _given(entry: Source, config: DataConfig) -> Prepared | None:
+    """What the path holds, where it is a prepared folder."""
+    path = None if config.path is None else Path(config.path).expanduser()
+    if path is None or not prepared.is_prepared(path):
+        return None
+    found = prepared.read(path)
+    if entry.name not in (found.facts["source"], "folder"):
         raise DataError(
-            f"{entry.name}: training images have {train.images.shape[3]} channels, "
-            f"test images {test.images.shape[3]}",
-            "one number for all",
-            "--set data.channels=1, to make all gray",
+            f"{path} holds prepared images of {found.facts['source']}",
+            f"images of {entry.name}",
+            f"infogan data prepare {entry.name}, or --data with where its files lie",
         )
-    split = "test" if config.validation is None else "validation"
-    return Dataset(entry.name, train, test, found.skipped, entry.handwriting, split)
+    shape = {"size": found.images.shape[1], "channels": found.images.shape[3]}
+    for key, value in shape.items():
+        if getattr(config, key) not in (None, value):
+            raise DataError(
+                f"{path} holds images of {key} {value}, not {getattr(config, key)}",
+                f"images prepared with {key} {getattr(config, key)}",
+                f"infogan data prepare, with another --out; or --set data.{key}={value}",
+            )
+    return found
 
 
-def _import_all() -> None:
-    """Imports every file of the package, so that each has registered its source."""
-    package = importlib.import_module(__package__)
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{__package__}.{module.name}")
+def _dataset(
+    entry: Source, config: DataConfig, train: Split, test: Split, skipped: tuple[Skipped, ...] = ()
+) -> Dataset:
+    if config.validation is None:
+        return Dataset(entry.name, train, test, skipped, entry.handwriting)
+    train, test = _validation(train, config.validation)
+    return Dataset(entry.name, train, test, skipped, entry.handwriting, "validation")
 
 
 def _find(config: DataConfig) -> Source:
@@ -152,10 +279,10 @@ def _find(config: DataConfig) -> Source:
             f"one of {', '.join(known)}",
             "infogan data list, or --set data.source=folder with --data FOLDER for own images",
         )
-    entry = _SOURCES[config.source]
+    entry = known[config.source]
     if config.path is not None and not entry.takes_path:
         raise ConfigError(
-            f"data.path = {config.path!r}: {entry.name} reads no path, it comes inside a package",
+            f"data.path = {config.path!r}: {entry.name} reads no path, its images are its own",
             "no path",
             f"no --data for {entry.name}, or --set data.source=folder to read those images",
         )
@@ -165,10 +292,17 @@ def _find(config: DataConfig) -> Source:
             "no held_out",
             "a configuration without data.held_out",
         )
+    if config.count is not None and not entry.draws:
+        raise ConfigError(
+            f"data.count = {config.count}: {entry.name} draws no images",
+            f"a source that does: {', '.join(name for name, one in known.items() if one.draws)}",
+            "a configuration without data.count",
+        )
     return entry
 
 
 def _hold_out(pool: Split, config: DataConfig, entry: Source) -> tuple[Split, Split]:
+    """Training images, and behind them so many test images."""
     count = len(pool.images)
     default = entry.held_out
     if default is None:
@@ -183,8 +317,7 @@ def _hold_out(pool: Split, config: DataConfig, entry: Source) -> tuple[Split, Sp
             f"at most {count - 1}, so that at least 1 is left to train on",
             f"--set data.held_out={max(1, count // 10)}",
         )
-    order = _shuffle(count)
-    return _take(pool, order[:-held_out]), _take(pool, order[-held_out:])
+    return pool.take(slice(count - held_out)), pool.take(slice(count - held_out, None))
 
 
 def _validation(train: Split, count: int) -> tuple[Split, Split]:
@@ -199,17 +332,4 @@ def _validation(train: Split, count: int) -> tuple[Split, Split]:
             f"at most {most}, so that at least 1 is left to train on",
             f"--set data.validation={max(1, most // 6)}",
         )
-    order = np.arange(most + 1)
-    return _take(train, order[:-count]), _take(train, order[-count:])
-
-
-def _shuffle(count: int) -> Int64[np.ndarray, " count"]:
-    """A fixed order of `count` images.
-
-    Sorts Philox's raw numbers: numpy promises that those stay, and promises no such thing of `permutation`.
-    """
-    return np.argsort(np.random.Philox(key=_SPLIT_KEY).random_raw(count), kind="stable")
-
-
-def _take(split: Split, order: Int64[np.ndarray, " m"]) -> Split:
-    return Split(split.images[order], None if split.labels is None else split.labels[order])
+    return train.take(slice(most + 1 - count)), train.take(slice(most + 1 - count, None))

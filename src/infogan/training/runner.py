@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from infogan import config as configuration
@@ -166,7 +167,7 @@ class _Session:
             self.progress.say(f"looking for the {count} nearest neighbours of each image")
         self.trainer = Trainer(
             InfoGAN(config),
-            torch.tensor(dataset.train.images),
+            torch.from_numpy(np.asarray(dataset.train.images)),  # a memory map stays one
             device=device,
             precision=precision,
             nearest=nearest_images(config, dataset.train),

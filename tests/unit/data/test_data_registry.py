@@ -12,7 +12,7 @@ import pytest
 
 import infogan.data
 from infogan.config import DataConfig
-from infogan.data import Dataset, Found, Split, load, registry, source, sources
+from infogan.data import About, Dataset, Found, Split, load, registry, source, sources
 from infogan.errors import ConfigError, DataError
 
 
@@ -26,6 +26,9 @@ def registered() -> Iterator[dict[str, registry.Source]]:
     registry._SOURCES.update(before)
 
 
+ABOUT = About(images="few", form="8x8 gray", licence="none", origin="this test")
+
+
 def numbered(count: int) -> Split:
     """Images whose first pixel and label are their number."""
     images = np.zeros((count, 8, 8, 1), np.uint8)
@@ -36,8 +39,14 @@ def numbered(count: int) -> Split:
 def test_sources_lists_every_source_with_its_line() -> None:
     found = sources()
     assert {"digits", "folder", "mnist", "mnist-5k"} <= set(found)
-    assert found["digits"].startswith("1,797 real handwritten digits")
-    assert all(line and "\n" not in line for line in found.values())
+    assert found["digits"].summary.startswith("1,797 real handwritten digits")
+    assert all(entry.summary and "\n" not in entry.summary for entry in found.values())
+
+
+def test_every_source_states_what_its_images_are() -> None:
+    for name, entry in sources().items():
+        stated = vars(entry.about).values()
+        assert all(text and "\n" not in text for text in stated), name
 
 
 def test_a_new_source_is_one_function_in_one_file(
@@ -45,15 +54,15 @@ def test_a_new_source_is_one_function_in_one_file(
 ) -> None:
     (tmp_path / "stripes.py").write_text(
         "import numpy as np\n"
-        "from infogan.data import Found, Split, source\n"
-        "@source('stripes', held_out=2)\n"
+        "from infogan.data import About, Found, Split, source\n"
+        "@source('stripes', about=About('10', '8x8 gray', 'none', 'a test'), held_out=2)\n"
         "def stripes(config):\n"
         "    '''Stripes of two grays.'''\n"
         "    return Found(Split(np.zeros((10, 8, 8, 1), np.uint8)))\n"
     )
     monkeypatch.setattr(infogan.data, "__path__", [*infogan.data.__path__, str(tmp_path)])
     try:
-        assert sources()["stripes"] == "Stripes of two grays."
+        assert sources()["stripes"].summary == "Stripes of two grays."
         dataset = load(DataConfig(source="stripes"))
         assert (len(dataset.train.images), len(dataset.test.images)) == (8, 2)
     finally:
@@ -66,7 +75,7 @@ def test_two_sources_of_one_name_are_refused(registered: dict[str, registry.Sour
         return Found(numbered(3))
 
     with pytest.raises(ValueError, match=r"'digits'.*infogan\.data\.digits"):
-        source("digits")(other)
+        source("digits", about=ABOUT)(other)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +96,7 @@ def test_what_cannot_be_loaded_says_why(config: DataConfig, error: type[Exceptio
 
 
 def test_the_split_is_whole_shuffled_and_fixed_for_ever(registered: dict[str, registry.Source]) -> None:
-    @source("numbered", held_out=4)
+    @source("numbered", about=ABOUT, held_out=4)
     def read(config: DataConfig) -> Found:
         """Numbers."""
         return Found(numbered(12))
@@ -112,7 +121,7 @@ GOLDEN_TEST = [8, 7, 2, 3]
 def test_a_tenth_is_held_out_by_default_and_at_least_one(
     count: int, held_out: int, registered: dict[str, registry.Source]
 ) -> None:
-    @source("tenth")
+    @source("tenth", about=ABOUT)
     def read(config: DataConfig) -> Found:
         """Numbers."""
         return Found(numbered(count))
@@ -122,12 +131,12 @@ def test_a_tenth_is_held_out_by_default_and_at_least_one(
 
 
 def test_splits_of_different_channels_are_refused(registered: dict[str, registry.Source]) -> None:
-    @source("uneven", held_out=None)
+    @source("uneven", about=ABOUT, held_out=None)
     def read(config: DataConfig) -> Found:
         """Gray to train, colour to test."""
         return Found(numbered(3), Split(np.zeros((2, 8, 8, 3), np.uint8)))
 
-    with pytest.raises(DataError, match="uneven: training images have 1 channels, test images 3"):
+    with pytest.raises(DataError, match="training images have 1 channels, test images 3"):
         load(DataConfig(source="uneven"))
     assert load(DataConfig(source="uneven", channels=1)).test.images.shape == (2, 8, 8, 1)
 
