@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Bool, Float64, UInt8
 from numpy.lib import format as npy
 
-from infogan.data.dataset import Split
+from infogan.data.dataset import Factor, Split, Truth
 from infogan.errors import DataError
 
 SUFFIXES = (".npy", ".npz")
@@ -30,7 +30,7 @@ MOST_BYTES = 1 << 34
 _MOST_ARRAYS = 1_000
 _CHUNK = 1_024
 _FORM = "uint8, or floats from 0 to 1, [N, H, W] or [N, H, W, C] with 1, 3 or 4 channels"
-_UNREADABLE = (
+UNREADABLE = (
     OSError,
     EOFError,
     ValueError,
@@ -42,20 +42,24 @@ _UNREADABLE = (
     zlib.error,
     lzma.LZMAError,
 )
+"""What reading a damaged array raises."""
 
 
 @dataclass(frozen=True)
-class _Header:
+class Header:
     """What an array says about itself, read without the array."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    fortran_order: bool = False
 
     @property
     def nbytes(self) -> int:
+        """Bytes of the array behind the header."""
         return math.prod(self.shape) * self.dtype.itemsize
 
     def holds_images(self) -> bool:
+        """Whether type and shape are those of images."""
         kind = self.dtype == np.uint8 or self.dtype.kind == "f"
         # [H, W, 3] is one picture, and no set of H pictures that are 3 pixels wide.
         gray = len(self.shape) == 3 and self.shape[2] > 4
@@ -67,38 +71,45 @@ class _Header:
 
 
 def read_array(path: Path) -> Split:
-    """Images, uint8 [N, H, W, C], and labels where there are some, from a .npy or .npz file.
+    """Images, uint8 [N, H, W, C], and what else is known of them, from a .npy or .npz file.
 
     Of a .npz file the images are the array named images, imgs, x, X or x_train, or else the only array that
     can be images; the labels are whole numbers under labels, y or y_train, where there is one for each
-    image. Floats from 0 to 1 become 0..255.
+    image. Of the other arrays of one dimension, as long as there are images, those of numbers are factors by
+    their names and those of truth values attributes; all other arrays are left alone. Floats from 0 to 1
+    become 0..255.
 
     Raises:
         DataError: the file is unreadable, has no such array or several, or values out of range.
     """
-    labels = None
+    truth = Truth()
     try:
         if path.suffix.lower() == ".npz":
             with zipfile.ZipFile(path) as archive:
-                headers = _read_headers(archive, path)
+                headers = read_headers(archive, path)
                 name = _choose(headers, path)
-                images = _read(archive, name, headers[name])
-                labels = _read_labels(archive, headers, len(images))
+                images = read_member(archive, name)
+                truth = _read_truth(archive, headers, name, len(images), path)
             where = f"{path}, array {name!r}"
         else:
             where = str(path)
             with path.open("rb") as file:
-                header = _read_header(file, path.stat().st_size)
+                header = read_header(file, path.stat().st_size)
             _check_header(header, where)
             images = np.load(path, mmap_mode="r", allow_pickle=False)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         reason = str(error) or type(error).__name__
         raise DataError(f"cannot read {path}: {reason}", f"an array of images: {_FORM}", _advice()) from None
     images = _to_uint8(images, where)
-    return Split(images[..., None] if images.ndim == 3 else images, labels)
+    return Split(images[..., None] if images.ndim == 3 else images, truth=truth)
 
 
-def _read_headers(archive: zipfile.ZipFile, path: Path) -> dict[str, _Header]:
+def read_headers(archive: zipfile.ZipFile, path: Path) -> dict[str, Header]:
+    """What each array of a .npz file says about itself, by its name.
+
+    Raises:
+        DataError: there are over 1,000. Damaged files raise one of `UNREADABLE`.
+    """
     members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
     if len(members) > _MOST_ARRAYS:
         raise DataError(
@@ -109,27 +120,27 @@ def _read_headers(archive: zipfile.ZipFile, path: Path) -> dict[str, _Header]:
     headers = {}
     for info in members:
         with archive.open(info) as stream:
-            headers[info.filename.removesuffix(".npy")] = _read_header(stream, info.file_size)
+            headers[info.filename.removesuffix(".npy")] = read_header(stream, info.file_size)
     return headers
 
 
-def _read_header(stream: IO[bytes], size: int) -> _Header:
+def read_header(stream: IO[bytes], size: int) -> Header:
     """The header of an array that fills a file, or member of a zip file, of `size` bytes."""
     version = npy.read_magic(stream)
     if version == (1, 0):
-        shape, _, dtype = npy.read_array_header_1_0(stream)
+        shape, fortran_order, dtype = npy.read_array_header_1_0(stream)
     elif version == (2, 0):
-        shape, _, dtype = npy.read_array_header_2_0(stream)
+        shape, fortran_order, dtype = npy.read_array_header_2_0(stream)
     else:
         raise ValueError(f"an array of the .npy format {version}")
-    header = _Header(shape, dtype)
+    header = Header(shape, dtype, fortran_order)
     # A pickle may have any length.
     if not dtype.hasobject and stream.tell() + header.nbytes != size:
         raise ValueError(f"the header promises {header}, in a file of {size} bytes")
     return header
 
 
-def _choose(headers: Mapping[str, _Header], path: Path) -> str:
+def _choose(headers: Mapping[str, Header], path: Path) -> str:
     """The name of the array that holds the images."""
     named = [name for name in IMAGE_NAMES if name in headers]
     if named:
@@ -147,27 +158,53 @@ def _choose(headers: Mapping[str, _Header], path: Path) -> str:
     )
 
 
-def _check_header(header: _Header, where: str) -> None:
+def _check_header(header: Header, where: str) -> None:
     if not header.holds_images() or header.nbytes > MOST_BYTES:
         in_front = len(header.shape) == 4 and header.shape[1] in (1, 3, 4)
         advice = "images.transpose(0, 2, 3, 1), which puts the channels behind" if in_front else _advice()
         raise DataError(f"{where} is {header}", f"{_FORM}, of at most {MOST_BYTES} bytes", advice)
 
 
-def _read(archive: zipfile.ZipFile, name: str, header: _Header) -> np.ndarray:
+def read_member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """An array of a .npz file, whole. Damaged files raise one of `UNREADABLE`."""
     with archive.open(f"{name}.npy") as stream:
         array: np.ndarray = npy.read_array(stream, allow_pickle=False)
     return array
 
 
-def _read_labels(
-    archive: zipfile.ZipFile, headers: Mapping[str, _Header], count: int
-) -> Int64[np.ndarray, " count"] | None:
-    for name in LABEL_NAMES:
-        header = headers.get(name)
-        if header is not None and header.dtype.kind in "iu" and header.shape == (count,):
-            return _read(archive, name, header).astype(np.int64)
-    return None
+def _read_truth(
+    archive: zipfile.ZipFile, headers: Mapping[str, Header], images: str, count: int, path: Path
+) -> Truth:
+    """What the arrays beside the one named `images` say of each of its `count` images."""
+    columns = {name: header.dtype.kind for name, header in headers.items() if header.shape == (count,)}
+    columns.pop(images, None)
+    labels = next((name for name in LABEL_NAMES if columns.get(name, "") in ("i", "u")), None)
+    factors: dict[str, Factor] = {}
+    attributes: dict[str, Bool[np.ndarray, " count"]] = {}
+    for name, kind in columns.items():
+        if name == labels:
+            continue
+        if kind == "b":
+            attributes[name] = read_member(archive, name)
+        elif kind in "iuf":
+            factors[name] = Factor(_finite(read_member(archive, name).astype(np.float64), name, path))
+    return Truth(
+        None if labels is None else read_member(archive, labels).astype(np.int64),
+        factors=factors,
+        attributes=attributes,
+    )
+
+
+def _finite(values: Float64[np.ndarray, " n"], name: str, path: Path) -> Float64[np.ndarray, " n"]:
+    wrong = np.flatnonzero(~np.isfinite(values))
+    if len(wrong):
+        raise DataError(
+            f"{path}, array {name!r}: {len(wrong)} of {len(values)} values are not finite, that of image "
+            f"{wrong[0]} the first",
+            "a number for each image, since an array of one dimension beside the images is a factor",
+            f"numpy.savez without {name!r}: training needs no factor",
+        )
+    return values
 
 
 def _to_uint8(images: np.ndarray, where: str) -> UInt8[np.ndarray, " n *hwc"]:

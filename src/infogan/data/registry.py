@@ -130,6 +130,15 @@ def sources() -> dict[str, Source]:
     return {name: _SOURCES[name] for name in sorted(_SOURCES)}
 
 
+def find(name: str) -> Source:
+    """The source of that name, for sources that hand over to another.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return sources()[name]
+
+
 # --- from a configuration to images ----------------------------------------------------------------------
 
 

@@ -168,3 +168,83 @@ def test_a_flipped_byte_in_an_npz_is_noticed(tmp_path: Path) -> None:
     path.write_bytes(damaged)
     with pytest.raises(DataError, match="CRC"):
         read_array(path)
+
+
+# --- what else a file knows of its images ----------------------------------------------------------------
+
+
+def test_arrays_of_one_dimension_are_factors_and_attributes(tmp_path: Path) -> None:
+    angle, wide = np.linspace(-60, 60, 10, dtype=np.float32), np.arange(10) % 3 == 0
+    path = save(
+        tmp_path / "a.npz", images=IMAGES, angle=angle, chair=np.arange(10, dtype=np.uint8), wide=wide
+    )
+    truth = read_array(path).truth
+    assert list(truth.factors) == ["angle", "chair"]
+    assert truth.factors["angle"].values.dtype == np.float64
+    assert (truth.factors["angle"].values == angle).all()
+    assert truth.factors["angle"].period is None
+    assert truth.factors["chair"].values.tolist() == list(range(10))
+    assert list(truth.attributes) == ["wide"]
+    assert (truth.attributes["wide"] == wide).all()
+    dataset = load(DataConfig(source="folder", path=str(path), held_out=3))
+    rows = {image.tobytes(): row for row, image in enumerate(IMAGES)}
+    for split in (dataset.train, dataset.test):
+        order = [rows[image.tobytes()] for image in split.images]
+        assert (split.truth.factors["angle"].values == angle[order]).all()
+        assert (split.truth.attributes["wide"] == wide[order]).all()
+
+
+def test_labels_are_no_factor_and_factors_no_labels(tmp_path: Path) -> None:
+    whole, real = np.arange(10), np.linspace(0, 1, 10)
+    split = read_array(save(tmp_path / "a.npz", images=IMAGES, labels=whole, age=real))
+    assert split.labels is not None
+    assert split.labels.tolist() == whole.tolist()
+    assert list(split.truth.factors) == ["age"]
+    split = read_array(save(tmp_path / "b.npz", images=IMAGES, y=real))
+    assert split.labels is None
+    assert list(split.truth.factors) == ["y"]
+
+
+def test_all_other_arrays_are_left_alone(tmp_path: Path) -> None:
+    trap = np.array([Trap(tmp_path / "sprung")] * 10, dtype=object)
+    path = save(
+        tmp_path / "a.npz",
+        images=IMAGES,
+        table=np.zeros((10, 4)),
+        short=np.zeros(9),
+        names=np.array(["a"] * 10),
+        waves=np.zeros(10, complex),
+        days=np.zeros(10, "datetime64[D]"),
+        origin=np.array("here"),
+        things=trap,
+    )
+    truth = read_array(path).truth
+    assert (truth.factors, truth.attributes, truth.labels) == ({}, {}, None)
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_factor_with_a_gap_is_refused_by_its_name(tmp_path: Path, value: float) -> None:
+    path = save(tmp_path / "a.npz", images=IMAGES, age=np.array([1.0, value] * 5))
+    with pytest.raises(DataError) as caught:
+        read_array(path)
+    assert f"{path}, array 'age': 5 of 10 values are not finite, that of image 1 the first" in str(
+        caught.value
+    )
+    assert "numpy.savez without 'age'" in caught.value.advice
+
+
+def test_real_factors(shared_data: Path) -> None:
+    faces = read_array(shared_data / "faces" / "faces_ict_32.npz")
+    assert faces.images.shape == (20_000, 32, 32, 1)
+    assert list(faces.truth.factors) == [
+        "azimuth",
+        "elevation",
+        "light_azimuth",
+        "light_elevation",
+        "width_ratio",
+    ]
+    assert faces.truth.factors["azimuth"].values.max() == pytest.approx(60, abs=0.01)
+    chairs = read_array(shared_data / "chairs" / "chairs50_64.npz").truth
+    assert set(chairs.factors) == {"azimuth", "elevation", "object"}
+    assert sorted(set(chairs.factors["azimuth"].values)) == list(range(0, 360, 5))

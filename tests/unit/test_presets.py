@@ -1,0 +1,147 @@
+"""The paper's experiments as presets: each number of appendix C, and one step of each network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from infogan import api, presets
+from infogan.config import Categorical, Config, Continuous
+from infogan.model import InfoGAN
+from infogan.training.run_directory import RunDirectory
+
+PAPER = {
+    # name: noise, inputs of G, categories of each discrete code, continuous codes, size, channels
+    "mnist": (62, 74, [10], 2, 28, 1),
+    "svhn": (124, 168, [10] * 4, 4, 32, 3),
+    "celeba": (128, 228, [10] * 10, 0, 32, 3),
+    "faces-azimuth": (128, 133, [], 5, 32, 1),
+    "faces-elevation": (128, 133, [], 5, 32, 1),
+    "faces-lighting": (128, 133, [], 5, 32, 1),
+    "faces-width": (128, 133, [], 5, 32, 1),
+    "chairs-rotation": (128, 189, [20] * 3, 1, 64, 1),
+    "chairs-width": (128, 189, [20] * 3, 1, 64, 1),
+}
+"""PAPER: appendix C, the input widths that it states among them."""
+
+RATES = {
+    # name: learning rates of D and G, lambda of discrete and of continuous codes
+    "mnist": (2e-4, 1e-3, 1, 0.1),
+    "svhn": (2e-4, 1e-3, 1, 0.1),
+    "celeba": (2e-4, 1e-3, 1, None),
+    "faces-azimuth": (2e-4, 5e-4, None, 0.2),
+    "faces-elevation": (4e-4, 3e-4, None, 0.1),
+    "faces-lighting": (8e-4, 3e-4, None, 0.1),
+    "faces-width": (8e-4, 3e-4, None, 0.1),
+    "chairs-rotation": (2e-4, 1e-3, 1, 10),
+    "chairs-width": (2e-4, 1e-3, 2, 0.05),
+}
+"""Appendix C and its tables 5 and 7."""
+
+
+def conv(inputs: int, outputs: int) -> int:
+    return 16 * inputs * outputs + outputs
+
+
+def dense(inputs: int, outputs: int) -> int:
+    return inputs * outputs + outputs
+
+
+def norm(features: int) -> int:
+    return 2 * features
+
+
+COLOUR_TRUNK = conv(3, 64) + conv(64, 128) + norm(128) + conv(128, 256) + norm(256)
+COLOUR_HEADS = dense(4 * 4 * 256, 1) + dense(4 * 4 * 256, 128) + norm(128)
+COLOUR_UPS = norm(1792) + conv(448, 256) + norm(256) + conv(256, 128) + conv(128, 64) + conv(64, 3)
+FACES = conv(1, 64) + conv(64, 128) + norm(128)
+CHAIRS = FACES + conv(128, 256) + norm(256) + 2 * (conv(256, 256) + norm(256))
+SEAT = 8 * 8 * 256
+
+GENERATORS = {
+    "svhn": dense(168, 1792) + COLOUR_UPS,
+    "celeba": dense(228, 1792) + COLOUR_UPS,
+    "faces-azimuth": (
+        dense(133, 1024) + norm(1024) + dense(1024, 8192) + norm(8192)
+        + conv(128, 64) + norm(64) + conv(64, 1)
+    ),
+    "chairs-rotation": (
+        dense(189, 1024) + norm(1024) + dense(1024, SEAT) + norm(SEAT) + 2 * (conv(256, 256) + norm(256))
+        + conv(256, 128) + norm(128) + conv(128, 64) + norm(64) + conv(64, 1)
+    ),
+}  # fmt: skip
+"""Parameters by hand, from tables 2 to 7."""
+
+READERS = {
+    "svhn": COLOUR_TRUNK + COLOUR_HEADS + dense(128, 4 * 10 + 4 * 2),
+    "celeba": COLOUR_TRUNK + COLOUR_HEADS + dense(128, 10 * 10),
+    "faces-azimuth": FACES + dense(8192, 1024) + norm(1024) + dense(1024, 1 + 5 * 2),
+    "chairs-rotation": CHAIRS + dense(SEAT, 1024) + norm(1024) + dense(1024, 1 + 3 * 20 + 2),
+}
+"""The same of D and Q with their trunk."""
+
+
+def paper(name: str, **training: int) -> Config:
+    return api.configure(
+        name, recipe="paper", settings=[f"training.{key}={value}" for key, value in training.items()]
+    )
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_codes_and_inputs_are_the_paper_s(name: str) -> None:
+    noise, inputs, categories, continuous, size, channels = PAPER[name]
+    config = paper(name)
+    codes = config.latents.codes.values()
+    assert config.latents.noise == noise
+    assert [
+        code.size for code in codes if isinstance(code, Categorical) for _ in range(code.dim)
+    ] == categories
+    assert sum(code.dim for code in codes if isinstance(code, Continuous)) == continuous
+    assert noise + sum(categories) + continuous == inputs  # the paper's own sum
+    assert (config.data.size, config.data.channels) == (size, channels)
+
+
+@pytest.mark.parametrize("name", RATES)
+def test_rates_and_lambda_are_the_paper_s(name: str) -> None:
+    discriminator, generator, discrete, continuous = RATES[name]
+    config = paper(name)
+    training = config.training
+    assert training.learning_rate_discriminator == discriminator
+    assert training.learning_rate_generator == generator
+    weights = {True: set(), False: set()}
+    for code, weight in zip(config.latents.codes.values(), config.info_weights().values(), strict=True):
+        weights[isinstance(code, Categorical)].add(weight)
+    assert weights[True] == (set() if discrete is None else {discrete})
+    assert weights[False] == (set() if continuous is None else {continuous})
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_networks_have_the_tables_numbers_of_parameters(name: str) -> None:
+    model = InfoGAN(paper(name))
+
+    def parameters(*parts: object) -> int:
+        return sum(one.numel() for part in parts for one in part.parameters())  # type: ignore[attr-defined]
+
+    assert parameters(model.generator) == GENERATORS[name]
+    assert parameters(model.trunk, model.discriminator, model.recognition) == READERS[name]
+
+
+@pytest.mark.parametrize("recipe", ["paper", "robust"])
+@pytest.mark.parametrize("name", [name for name in presets.PRESETS if name not in ("figure1", "folder")])
+def test_every_preset_trains_by_every_recipe(name: str, recipe: str, tmp_path: Path) -> None:
+    settings = ["training.steps=2", "training.batch_size=4", "network.width=0.05", "objective.neighbours=0"]
+    config = api.configure(name, recipe=recipe, settings=settings)
+    size, channels = config.data.size, config.data.channels
+    assert size is not None and channels is not None
+    draw = np.random.Generator(np.random.Philox(key=0))
+    images = draw.integers(0, 256, (12, size, size, channels), dtype=np.uint8)
+    in_memory = config.model_copy(
+        update={"data": config.data.model_copy(update={"source": "folder", "held_out": 2})}
+    )
+    trained = api.train_config(in_memory, images=images, out=tmp_path / "run")
+    assert trained.model.provenance["steps"] == 2
+    assert trained.model.sample(3).shape == (3, size, size, channels)
+    line = list(RunDirectory.open(tmp_path / "run").metrics_path.read_text().splitlines())[-1]
+    assert all(f'"{code}"' in line for code in config.latents.codes)
