@@ -23,12 +23,14 @@ from benchmarks import operations
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results.json"
-PARTS = ("training", "recipe", "error", "start-up")
+PARTS = ("training", "recipe", "error", "data", "start-up")
 TARGETS = {
     "matrix_rate": (">=", 0.65),
     "textbook": (">=", 1.8),
     "precision": (">=", 2.0),
     "robust_time": ("<=", 1.6),
+    "prepare": ("<=", 1.5),
+    "waiting": ("<=", 0.02),
     "help": ("<=", 0.3),
     "import": ("<=", 0.15),
 }
@@ -247,6 +249,17 @@ def _seconds(command: Sequence[str]) -> float:
     return time.perf_counter() - start
 
 
+def measure_data(rounds: int, pictures: int, steps: int) -> dict[str, Any]:
+    """Preparing over bare decoding, and the share of a step that waits for images."""
+    from benchmarks import preparing
+
+    _say(f"preparing {pictures} pictures, and {steps} steps on a memory map, {rounds} times")
+    return {
+        "prepare": judged("prepare", [preparing.over_bare_decoding(pictures) for _ in range(rounds)]),
+        "waiting": judged("waiting", [preparing.share_of_waiting(steps) for _ in range(rounds)]),
+    }
+
+
 # --- machine, table and file -----------------------------------------------------------------------------
 
 
@@ -265,6 +278,7 @@ def table(results: Mapping[str, Any]) -> str:
     judgements = {
         **results.get("training", {}).get("ratios", {}),
         **results.get("recipe", {}).get("ratios", {}),
+        **results.get("data", {}),
         **results.get("start_up", {}),
     }
     lines = [f"{'':18}{'median':>9}{'min':>9}{'max':>9}  target"]
@@ -328,6 +342,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results["recipe"] = measure_recipe(*((1, 4) if given.quick else (3, 8)))
     if given.only in (None, "error"):
         results["error"] = measure_error(*((1, 4) if given.quick else (3, 8)), given.mnist)
+    if given.only in (None, "data"):
+        results["data"] = measure_data(*((1, 300, 3) if given.quick else (3, 2_000, 10)))
     if given.only in (None, "start-up"):
         results["start_up"] = measure_start_up(5 if given.quick else 15)
     print(table(results))
@@ -338,6 +354,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parts = [
         *results.get("training", {}).get("ratios", {}).values(),
         *results.get("recipe", {}).get("ratios", {}).values(),
+        *results.get("data", {}).values(),
         *results.get("start_up", {}).values(),
     ]
     reached = results.get("error", {}).get("reached", True)

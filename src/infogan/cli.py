@@ -210,7 +210,7 @@ def _presets(arguments: argparse.Namespace) -> None:
     from infogan import presets
 
     for name, function in presets.PRESETS.items():
-        print(f"{name:13} {' '.join((function.__doc__ or '').split())}")
+        print(f"{name:16} {' '.join((function.__doc__ or '').split())}")
 
 
 def _data_list(arguments: argparse.Namespace) -> None:

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from benchmarks import bench, operations, pictures, to_error, worker
+from benchmarks import bench, operations, pictures, preparing, to_error, worker
 from benchmarks.textbook import CATEGORIES, CONTINUOUS, Textbook, information_loss
 from infogan import data, presets
 from infogan.config import Config
@@ -265,3 +265,18 @@ def test_without_mnist_nothing_is_claimed(monkeypatch: pytest.MonkeyPatch) -> No
     found = bench.measure_error(1, 4, None)
     assert "make bench MNIST=FOLDER" in bench.table({"error": found})
     assert bench.main(["--only", "error", "--quick"]) == 0
+
+
+# --- data ------------------------------------------------------------------------------------------------
+
+
+def test_preparing_is_held_against_decoding_of_the_same_files(tmp_path: Path) -> None:
+    preparing.write_pictures(tmp_path, 3)
+    with Image.open(tmp_path / "000002.jpg") as picture:
+        assert picture.size == (178, 218)
+    assert preparing.over_bare_decoding(20) > 0.5  # nothing is prepared in less than its decoding takes
+
+
+def test_waiting_is_a_part_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFOGAN_CACHE", "")  # which the measurement sets to a place of its own
+    assert 0 < preparing.share_of_waiting(1) < 1

@@ -150,8 +150,27 @@ def as_on_kaggle(folder: Path) -> Path:
     return folder
 
 
+def in_folders_of_six(folder: Path) -> Path:
+    """The numbers order the images, and the folders' names don't."""
+    path = in_folder(folder) / "img_align_celeba"
+    for number, name in enumerate(FILES):
+        part = path / ("b" if number < 6 else "a")
+        part.mkdir(exist_ok=True)
+        (path / name).rename(part / name)
+    return folder
+
+
 @pytest.mark.parametrize(
-    "lay", [in_zip, in_other_zip, in_folder, in_pictures_own_folder, all_in_one_folder, as_on_kaggle]
+    "lay",
+    [
+        in_zip,
+        in_other_zip,
+        in_folder,
+        in_pictures_own_folder,
+        all_in_one_folder,
+        as_on_kaggle,
+        in_folders_of_six,
+    ],
 )
 def test_wherever_they_lie_they_are_the_same(tmp_path: Path, lay: Callable[[Path], Path]) -> None:
     dataset = read(lay(tmp_path))
@@ -184,12 +203,15 @@ def test_the_partition_is_followed(tmp_path: Path, ending: str) -> None:
     assert (attributes(dataset) == HAS[[*train, *test]]).all()
 
 
-def test_a_partition_without_test_images_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("part", "train", "test"), [(0, 12, 0), (2, 0, 12)])
+def test_a_partition_that_leaves_a_split_empty_is_refused(
+    tmp_path: Path, part: int, train: int, test: int
+) -> None:
     standard(tmp_path)
-    (tmp_path / "list_eval_partition.txt").write_text("".join(f"{name} 0\n" for name in FILES))
+    (tmp_path / "list_eval_partition.txt").write_text("".join(f"{name} {part}\n" for name in FILES))
     with pytest.raises(DataError) as caught:
         read(tmp_path)
-    assert "12 are in partition 0 (to train on) and 0 in partition 2" in caught.value.happened
+    assert f"{train} are in partition 0 (to train on) and {test} in partition 2" in caught.value.happened
 
 
 def test_size_channels_and_crop_of_the_configuration_are_followed(tmp_path: Path) -> None:
