@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import os
@@ -7,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,10 @@ from infogan import InfoGAN, cli, presets
 
 COMMANDS = {
     "data": [],
+    "data check": [],
+    "data list": [],
+    "data prepare": ["--crop", "--data", "--out", "--set", "--size"],
+    "data render": ["--count", "--data", "--out", "--set", "--size"],
     "encode": ["--out"],
     "evaluate": ["--data", "--json", "--samples", "--seed", "--weights"],
     "presets": [],
@@ -24,7 +30,7 @@ COMMANDS = {
     "resume": ["--data", "--override", "--set", "--steps"],
     "sample": ["--count", "--out", "--seed", "--weights"],
     "train": [
-        "--codes", "--config", "--data", "--device", "--dry-run", "--out",
+        "--codes", "--config", "--crop", "--data", "--device", "--dry-run", "--out",
         "--precision", "--recipe", "--seed", "--seeds", "--set", "--size", "--steps",
     ],
     "traverse": ["--code", "--out", "--rows", "--seed", "--values", "--weights"],
@@ -70,14 +76,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_commands_and_flags_are_frozen() -> None:
-    subparsers = next(action for action in cli._parser()._actions if isinstance(action.choices, dict))
-    found = {
-        name: sorted(
-            {flag for action in parser._actions for flag in action.option_strings} - {"-h", "--help"}
-        )
-        for name, parser in subparsers.choices.items()
-    }
-    assert found == COMMANDS
+    def flags(parser: argparse.ArgumentParser, name: str = "") -> Iterator[tuple[str, list[str]]]:
+        for action in parser._actions:
+            if isinstance(action.choices, dict):
+                for word, below in action.choices.items():
+                    known = {flag for one in below._actions for flag in one.option_strings}
+                    yield f"{name}{word}", sorted(known - {"-h", "--help"})
+                    yield from flags(below, f"{name}{word} ")
+
+    assert dict(flags(cli._parser())) == COMMANDS
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -334,8 +341,10 @@ def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("presets") == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(presets.PRESETS)
     assert run("data", "list") == 0
-    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    assert {"digits", "folder", "mnist", "mnist-5k"} <= set(names)
+    shown = capsys.readouterr().out
+    names = re.findall(r"^([a-z0-9-]+): ", shown, re.MULTILINE)
+    assert {"digits", "folder", "mnist", "mnist-5k", "svhn", "celeba", "faces", "chairs"} <= set(names)
+    assert shown.count("  licence: ") == shown.count("  sha256: ") == len(names)
 
 
 # --- who reads -------------------------------------------------------------------------------------------
