@@ -89,7 +89,7 @@ def test_commands_and_flags_are_frozen() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_names_every_flag(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(command, "--help") == 0
+    assert run(*command.split(), "--help") == 0
     shown = capsys.readouterr()
     assert shown.err == ""
     assert all(flag in shown.out for flag in COMMANDS[command])
@@ -98,7 +98,8 @@ def test_help_names_every_flag(command: str, capsys: pytest.CaptureFixture[str])
 def test_the_first_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--help") == 0
     shown = capsys.readouterr().out
-    assert all(re.search(rf"^ +{name}\s", shown, re.MULTILINE) for name in COMMANDS)
+    names = {name.split()[0] for name in COMMANDS}
+    assert all(re.search(rf"^ +{name}\s", shown, re.MULTILINE) for name in names)
 
 
 def test_help_imports_nothing_heavy() -> None:
