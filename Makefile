@@ -50,6 +50,8 @@ experiments: $(VENV)/.installed  ## the figures of docs/results.md that take hou
 	$(BIN)/infogan reproduce mnist-paper $(if $(DATA),--data $(DATA))
 	$(BIN)/infogan reproduce robust-mnist $(if $(DATA),--data $(DATA))
 	$(BIN)/infogan reproduce robust-digits
+	$(BIN)/infogan reproduce robust-fashion
+	$(BIN)/infogan reproduce fashion-seeds
 	$(BIN)/infogan reproduce robust $(if $(DATA),--data $(DATA))
 
 package: $(VENV)/.installed-dev  ## a wheel in dist/

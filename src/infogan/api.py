@@ -53,6 +53,8 @@ def configure(
         )
     if (chosen := recipe or own_recipe) is not None:
         config = presets.apply_recipe(config, chosen)
+        if own_recipe is not None:  # of a preset, before anybody has changed it
+            config = configuration.override(config, presets.own_settings(config.preset, chosen))
     before = config.training.recipe
     config = configuration.override(config, settings)
     presets.check_recipe(config.training.recipe)

@@ -5,7 +5,7 @@ A new preset is one function here; a new recipe likewise.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from infogan.config import (
@@ -28,24 +28,27 @@ from infogan.errors import ConfigError, UsageError, did_you_mean, nearest
 PRESETS: dict[str, Callable[[], Config]] = {}
 RECIPES: dict[str, Callable[[Config], Config]] = {}
 _OWN_RECIPES: dict[str, str] = {}
+_OWN_SETTINGS: dict[str, tuple[str, ...]] = {}
 DEFAULT_RECIPE = "robust"
 SOFTEST, SOFT_WEIGHT = 0.3, 0.2
 """Of continuous codes in `robust`: the least std of their posterior, in half ranges, and their lambda."""
 
 
 def preset(
-    name: str, *, recipe: str = DEFAULT_RECIPE
+    name: str, *, recipe: str = DEFAULT_RECIPE, robust: Sequence[str] = ()
 ) -> Callable[[Callable[[], Config]], Callable[[], Config]]:
     """Enters a function into the registry of presets.
 
     Args:
         name: as users type it.
         recipe: that it is trained by when none is asked for.
+        robust: "KEY=VALUE" texts: what the recipe `robust` does otherwise on these images.
     """
 
     def enter(function: Callable[[], Config]) -> Callable[[], Config]:
         PRESETS[name] = function
         _OWN_RECIPES[name] = recipe
+        _OWN_SETTINGS[name] = tuple(robust)
         return function
 
     return enter
@@ -79,6 +82,11 @@ def load(name: str) -> Config:
 def own_recipe(name: str) -> str:
     """The recipe that a preset is trained by when none is asked for."""
     return _OWN_RECIPES[name]
+
+
+def own_settings(name: str, recipe: str) -> tuple[str, ...]:
+    """What a recipe does otherwise on a preset's images, as "KEY=VALUE" texts."""
+    return _OWN_SETTINGS[name] if recipe == "robust" else ()
 
 
 def apply_recipe(config: Config, name: str) -> Config:
@@ -227,9 +235,17 @@ def mnist() -> Config:
     )
 
 
-@preset("fashion-mnist")
+@preset(
+    "fashion-mnist",
+    robust=(
+        "objective.marginal_weight=1.5",
+        "objective.real_information_weight=0.5",
+        "training.steps=1500",  # nothing is gained from here on
+        "training.seeds_drop=[500]",  # seeds differ, and by then the score tells them apart
+    ),
+)
 def fashion_mnist() -> Config:
-    """Fashion-MNIST (Xiao et al. 2017): beyond the paper, with MNIST's networks and codes.
+    """Fashion-MNIST (Xiao et al. 2017): beyond the paper, with MNIST's networks and codes; --seeds 4 pays.
 
     Unsupervised accuracy elsewhere: ClusterGAN 61.2 +- 2.3 %.
     """

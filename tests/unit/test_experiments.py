@@ -124,6 +124,33 @@ def test_a_table_of_seeds_goes_on_where_it_stopped(
         run("robust-digits", replace(options, settings=[*options.settings, "marginal_weight=3.0"]))
 
 
+def test_several_seeds_of_a_group_are_all_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = [*TINY, "remedy_end=0", "seeds_drop=[3]", "data.held_out=200"]
+    options = Options(out=tmp_path, steps=6, seed=7, seeds=1, settings=settings)
+    run("fashion-seeds", options)
+    result = json.loads((tmp_path / "fashion-seeds.json").read_text())
+    (entry,) = result["rows"]
+    assert list(entry["seeds"]) == ["7", "8", "9", "10"]
+    stopped = {int(seed): one["steps"] for seed, one in entry["seeds"].items()}
+    assert stopped.pop(entry["best"]) == 6
+    assert set(stopped.values()) == {3}
+    nats = {int(seed): one["label_free_nats"] for seed, one in entry["seeds"].items()}
+    assert max(nats, key=nats.__getitem__) == entry["best"]
+    assert result["summary"]["accuracy_mean"] == entry["scores"]["clustering"]["accuracy"]
+    assert f"| 7 to 10 | {entry['best']} |" in capsys.readouterr().out
+    monkeypatch.setattr(api, "train_config", None)  # what is measured is not trained again
+    run("fashion-seeds", options)
+
+
+def test_a_preset_may_say_what_the_recipe_does_otherwise() -> None:
+    own, plain = api.configure("fashion-mnist"), api.configure("mnist")
+    assert (own.objective.marginal_weight, plain.objective.marginal_weight) == (1.5, 2.0)
+    assert api.configure("fashion-mnist", recipe="paper").objective.marginal_weight == 1.0
+    assert api.configure("fashion-mnist", settings=["marginal_weight=3.0"]).objective.marginal_weight == 3.0
+
+
 def measured(seed: int, accuracy: float, nats: float, **factors: float) -> dict[str, Any]:
     """A row of a table as `rows.row` writes it: noise makes half of what varies."""
     spearman = {

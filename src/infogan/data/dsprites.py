@@ -98,8 +98,6 @@ def read_images(path: Path, count: int) -> Iterator[UInt8[np.ndarray, "64 64 1"]
             if image.max() > 1:
                 raise DataError(f"{path}: image {row} has the value {image.max()}", "0 and 1 alone", _BY_HAND)
             yield image * np.uint8(255)
-        # The checksum is compared at the end of the member, and that is only noticed by reading on.
-        stream.read(1)
 
 
 def _locate(path: Path) -> Path:

@@ -115,6 +115,7 @@ def test_a_set_with_test_images_takes_no_held_out(tmp_path: Path, datasets: Any)
 def test_sets_that_do_not_fit_are_refused(tmp_path: Path, datasets: Any) -> None:
     images = (datasets.Image(), [png(image) for image in IMAGES])
     gaps = (datasets.Value("float64"), [None, 1.0, *ANGLES[2:]])
+    endless = (datasets.Value("float64"), [*ANGLES[:11], float("inf")])
     unknown = (datasets.Value("bool"), [*SMILES[:11], None])
     broken = (datasets.Image(), [{"bytes": b"no picture", "path": None}] * 12)
     every = slice(0, 12)
@@ -125,6 +126,7 @@ def test_sets_that_do_not_fit_are_refused(tmp_path: Path, datasets: Any) -> None
             "2 of its columns hold images",
         ),
         ({"train": table(datasets, every, angle=gaps)}, "'angle' has no value in 1 of 12 rows, 0 the first"),
+        ({"train": table(datasets, every, angle=endless)}, "'angle' has no value in 1 of 12 rows, 11"),
         ({"train": table(datasets, every, smiles=unknown)}, "'smiles' has no value in 1 of 12 rows, 11"),
         ({"train": table(datasets, every, image=broken)}, "none of 12 images can be read"),
         ({"left": table(datasets, every), "right": table(datasets, every)}, "has the splits left, right"),
