@@ -46,7 +46,7 @@ def several(config: Config, steps: int, count: int) -> Make:
         chosen = several_seeds.read(trained.run)
         scores = evaluation.evaluate(trained.model, trained.dataset)
         each = {}
-        for seed, nats in chosen.rounds[0].scores.items():  # without those that diverged before
+        for seed, nats in sorted(chosen.rounds[0].scores.items()):  # without those that diverged before
             model = InfoGAN.from_pretrained(trained.run.seeds / f"seed-{seed}")
             found = evaluation.evaluate(model, trained.dataset, only=("clustering",))
             accuracy = found["clustering"]["accuracy"]
@@ -71,8 +71,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The groups in Markdown, a line each, with the accuracy of every seed where it stopped."""
     lines = [
-        "| seeds | kept | accuracy (95 %) | NMI | each seed's accuracy where it stopped, and nats it was judged by "
-        "| k-means |",
+        "| seeds | kept | accuracy (95 %) | NMI | each seed's accuracy where it stopped (nats) | k-means |",
         "|" + "---|" * 6,
     ]
     for entry in rows:
