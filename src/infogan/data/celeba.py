@@ -48,6 +48,7 @@ _BY_HAND = (
     ),
     held_out=None,
     place=lambda: cache_folder() / "celeba",
+    beside=(*_ATTRIBUTE_FILES, *_PARTITION_FILES),
 )
 def celeba(config: DataConfig) -> Found:
     """CelebA: aligned faces of celebrities with 40 attributes, the central 148x148 at 32x32 RGB.

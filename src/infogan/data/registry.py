@@ -12,7 +12,7 @@ import importlib
 import json
 import logging
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,7 @@ class Source:
         held_out: test images by default, a count (int) or a share (float); None: the source has its own.
         takes_path: whether `data.path` means something to it.
         place: where its images lie when no path is given; None: inside a package, or drawn.
+        beside: names of files that belong to the images where they lie beside the path, in the same folder.
         draws: whether it draws images, as many as `data.count` says.
         handwriting: whether its images are strokes, white on black.
         version: of what it makes of its files; another one makes what was prepared before anew.
@@ -75,6 +76,7 @@ class Source:
     held_out: int | float | None
     takes_path: bool
     place: Callable[[], Path] | None = None
+    beside: Sequence[str] = ()
     draws: bool = False
     handwriting: bool = False
     version: int = 1
@@ -90,6 +92,7 @@ def source(  # noqa: PLR0913 - one declaration a source
     held_out: int | float | None = 0.1,
     takes_path: bool = True,
     place: Callable[[], Path] | None = None,
+    beside: Sequence[str] = (),
     draws: bool = False,
     handwriting: bool = False,
     version: int = 1,
@@ -103,6 +106,7 @@ def source(  # noqa: PLR0913 - one declaration a source
             source has test images of its own, and returns them.
         takes_path: False: a `data.path` is refused, because the source would ignore it.
         place: gives the file or folder that is read when no path is given.
+        beside: names of files that are read, too, where they lie beside the path.
         draws: True: the source draws its images, `data.count` of them.
         handwriting: True: the images are strokes, white on black, and are measured as such.
         version: of what it makes of its files.
@@ -115,7 +119,7 @@ def source(  # noqa: PLR0913 - one declaration a source
             raise ValueError(f"the source {name!r} has no docstring; its first line is what users read")
         summary = read.__doc__.strip().splitlines()[0]
         _SOURCES[name] = Source(
-            name, summary, about, read, held_out, takes_path, place, draws, handwriting, version
+            name, summary, about, read, held_out, takes_path, place, beside, draws, handwriting, version
         )
         return read
 
@@ -161,6 +165,12 @@ def load(config: DataConfig) -> Dataset:
     given = _given(entry, config)
     found = _opened(entry, config) if given is None else given
     every = found.all
+    if found.train is not None and config.held_out is not None:
+        raise ConfigError(
+            f"data.held_out = {config.held_out}: these images of {entry.name} have test images of their own",
+            "no held_out",
+            "a configuration without data.held_out",
+        )
     if found.train is None:
         train, test = _hold_out(every, config, entry)
     else:
@@ -192,11 +202,18 @@ def cached(config: DataConfig) -> Path:
     place = Path(config.path).expanduser() if config.path is not None else entry.place and entry.place()
     key = {
         "versions": [entry.version, form.VERSION, prepared.VERSION],
-        "files": files.listing(place) if place else None,
+        "files": [files.listing(one) for one in _read_files(entry, place)],
         **config.model_dump(include={"size", "channels", "crop", "count"}),
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     return prepared_folder() / f"{entry.name}-{digest[:16]}"
+
+
+def _read_files(entry: Source, place: Path | None) -> list[Path]:
+    """What the images come from: where they lie, and what lies beside."""
+    if place is None:
+        return []
+    return [place, *(path for name in entry.beside if (path := place.parent / name).exists())]
 
 
 def prepared_folder() -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -22,6 +22,9 @@ from infogan.evaluation.registry import metric
 from infogan.evaluation.resampling import bootstrap_interval, numpy_generator
 from infogan.evaluation.subject import Subject, train_subset
 from infogan.latents import Latents, Place
+
+if TYPE_CHECKING:
+    from infogan.data import Dataset
 
 UNMATCHED = -1
 """The class of a category that a one-to-one matching leaves over."""
@@ -223,14 +226,22 @@ class ModelClustering:
 
 
 def measurable(subject: Subject) -> bool:
-    """Whether there are labels in both splits, and a categorical code to hold against them."""
+    """Whether there are classes in both splits, and a categorical code to hold against them."""
     dataset = subject.dataset
     return (
         dataset is not None
-        and dataset.train.labels is not None
-        and dataset.test.labels is not None
+        and classes_known(dataset)
         and any(isinstance(prior.code, Categorical) for prior in subject.model.latents.priors.values())
     )
+
+
+def classes_known(dataset: Dataset) -> bool:
+    """Whether test images are of classes that training images tell of.
+
+    Labels may also say which object an image shows, and test images show others: nothing can be matched then.
+    """
+    train, test = dataset.train.labels, dataset.test.labels
+    return train is not None and test is not None and bool(np.isin(test, train).any())
 
 
 def subject_labels(subject: Subject) -> Labels:

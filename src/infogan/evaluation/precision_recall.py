@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from infogan.evaluation.classifier import subject_classifier
+from infogan.evaluation.clustering import classes_known
 from infogan.evaluation.mutual_information import fresh_fakes
 from infogan.evaluation.registry import metric
 from infogan.evaluation.resampling import mean_interval
@@ -67,7 +68,7 @@ def _distances(points: Tensor, centres: Tensor) -> Float[Tensor, "n m"]:
 @metric("precision and recall")
 def _metric(subject: Subject) -> dict[str, Any]:
     dataset = subject.dataset
-    if dataset is None or dataset.train.labels is None:
+    if dataset is None or not classes_known(dataset):
         return {}
     train, test, seed = dataset.train.images, dataset.test.images, subject.seed
     count = min(_MOST_IMAGES, subject.samples, len(train), len(test))

@@ -96,10 +96,27 @@ def _factor_lines(scores: Mapping[str, Any]) -> list[str]:
             for kind in ("generated", "real")
             if f"spearman_{kind}" in found
         ]
-        lines.append(
-            f"  {factor}: code {found['code']}, rank correlation within categories {', '.join(shown)}"
-        )
+        if shown:
+            shown[0] = f"rank correlation within categories {shown[0]}"
+        shown += [
+            f"{words} {_with_interval(found, key, 2)}{_beside(scores, factor, key)}"
+            for key, words in (("spearman", "rank correlation"), ("circular", "agreement with the angle"))
+            if key in found
+        ]
+        if "circular_by_object" in found:
+            shown.append(f"{found['circular_by_object']:.2f} for each object apart")
+        lines.append(f"  {factor}: code {found['code']}, {', '.join(shown)}")
     return lines
+
+
+def _beside(scores: Mapping[str, Any], factor: str, key: str) -> str:
+    """The same figure of the baselines, where they have it."""
+    shown = [
+        f"{name} {entry['factors'][factor][key]:.2f}"
+        for name, entry in scores.get("baselines", {}).items()
+        if key in entry.get("factors", {}).get(factor, {})
+    ]
+    return f" ({', '.join(shown)})" if shown else ""
 
 
 def _fidelity_lines(scores: Mapping[str, Any]) -> list[str]:

@@ -17,7 +17,7 @@ from infogan import storage
 from infogan.config import DataConfig
 from infogan.data import About, Factor, Found, Skipped, Split, Stream, Truth, load, prepare, registry, source
 from infogan.data import prepared as room
-from infogan.errors import DataError, StorageError
+from infogan.errors import ConfigError, DataError, StorageError
 
 ABOUT = About(images="few", form="8x8 gray", licence="none", origin="this test")
 
@@ -215,3 +215,29 @@ def test_json_of_odd_names_comes_back(tmp_path: Path) -> None:
     found = room.read(prepare(of(folder)))
     assert os.fsdecode(b"\xff\n.png") in found.names
     assert json.loads((prepare(of(folder)) / "names.json").read_text()) == list(found.names)
+
+
+def test_what_lies_beside_belongs_to_the_images(tmp_path: Path, registered: None, own_cache: Path) -> None:
+    @source("beside", about=ABOUT, beside=("names.txt",))
+    def read(config: DataConfig) -> Found:
+        """Images with a text file beside them."""
+        assert config.path is not None
+        text = (Path(config.path).parent / "names.txt").read_text()
+        return Found(Split(np.full((4, 8, 8, 1), int(text), np.uint8)))
+
+    (tmp_path / "images.bin").write_bytes(b"")
+    for value in ("3", "77"):
+        (tmp_path / "names.txt").write_text(value)
+        dataset = load(DataConfig(source="beside", path=str(tmp_path / "images.bin")))
+        assert dataset.train.images.max() == int(value)
+
+
+def test_held_out_is_refused_where_the_images_have_test_images(registered: None) -> None:
+    @source("both", about=ABOUT)
+    def read(config: DataConfig) -> Found:
+        """Images with test images of their own, though most of their kind have none."""
+        return Found(Split(np.zeros((4, 8, 8, 1), np.uint8)), Split(np.ones((2, 8, 8, 1), np.uint8)))
+
+    with pytest.raises(ConfigError, match="held_out = 3"):
+        load(DataConfig(source="both", held_out=3))
+    assert len(load(DataConfig(source="both")).test.images) == 2

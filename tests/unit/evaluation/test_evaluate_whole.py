@@ -130,3 +130,15 @@ def test_evaluation_imports_neither_training_nor_slow_libraries() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_labels_that_name_other_objects_in_the_test_split_are_no_classes(
+    drawn_model: InfoGAN, drawn_dataset: Dataset
+) -> None:
+    """Chairs: the label says which one, and test images show others. Nothing can be matched to them."""
+    test = drawn_dataset.test
+    assert test.labels is not None
+    others = Dataset("objects", drawn_dataset.train, Split(test.images, test.labels + 100))
+    found = evaluate(drawn_model, others, samples=100)
+    assert "clustering" not in found and "fidelity" not in found
+    assert "codes" in found

@@ -1,0 +1,204 @@
+"""Whether continuous codes are the true variables of images whose variables are known (Figures 3 and 4).
+
+Codes are matched one to one to factors on training images; the scores are on test images, which show
+identities and objects that were not trained on where the source sees to it. A factor on a line is held
+against a code by |Spearman|. An angle is held against it by the length of the mean of
+exp(i (pi code -+ angle)), for the better of the two senses: a linear-circular correlation of a perfect code
+would be .78.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from infogan.data.dataset import Factor
+from infogan.evaluation.baselines import untrained_reading_of_test, untrained_reading_of_train
+from infogan.evaluation.reading import continuous_places, reading_of_test, reading_of_train
+from infogan.evaluation.registry import metric
+from infogan.evaluation.resampling import NORMAL_QUANTILE, centred_interval, numpy_generator
+from infogan.evaluation.subject import Subject, train_images, train_subset
+from infogan.latents import Latents
+
+Codes = Mapping[str, Float[np.ndarray, " _"]]
+"""By name, each of as many images, on the interval from -1 to 1, or beyond where Q says so."""
+
+_RESAMPLES = 300
+_LEAST = 8  # images of an object from which its own agreement is taken
+_MOST_PIXELS = 4_096
+
+
+def spearman(values: Float[np.ndarray, " n"], factor: Float[np.ndarray, " n"]) -> float:
+    """|Spearman|'s rank correlation, from 0 to 1; 0 where either does not vary."""
+    from scipy.stats import rankdata  # late: it takes a second
+
+    ranks = [rankdata(part) for part in (values, factor)]
+    if min(part.std() for part in ranks) == 0:
+        return 0.0
+    return abs(float(np.corrcoef(*ranks)[0, 1]))
+
+
+def spearman_interval(found: float, count: int) -> list[float]:
+    """95 %, by the standard error of Fisher's z of a rank correlation (Bonett and Wright 2000)."""
+    error = NORMAL_QUANTILE * np.sqrt((1 + found**2 / 2) / max(count - 3, 1))
+    middle = np.arctanh(min(found, 1 - 1e-12))
+    low, high = (float(np.tanh(middle + sign * error)) for sign in (-1, 1))
+    return [max(0.0, low), high]
+
+
+def circular(values: Float[np.ndarray, " n"], angles: Float[np.ndarray, " n"]) -> float:
+    """How well a code is an angle, from 0 to 1: max over both senses of |mean exp(i (pi code -+ angle))|.
+
+    1 where the code turns with the angle, at whatever zero and in whatever sense; near 0 without a relation.
+
+    Args:
+        values: of the code, a full turn from -1 to 1.
+        angles: in radians.
+    """
+    code = np.exp(1j * np.pi * values)
+    return max(float(np.abs((code * np.exp(sign * 1j * angles)).mean())) for sign in (-1, 1))
+
+
+def circular_interval(
+    values: Float[np.ndarray, " n"], angles: Float[np.ndarray, " n"], draw: np.random.Generator
+) -> list[float]:
+    """The 95 % bootstrap interval of `circular` over images."""
+    samples = (draw.integers(len(values), size=len(values)) for _ in range(_RESAMPLES))
+    resampled = np.array([circular(values[rows], angles[rows]) for rows in samples])
+    return centred_interval(circular(values, angles), resampled, (0.0, 1.0))
+
+
+def circular_by_object(
+    values: Float[np.ndarray, " n"], angles: Float[np.ndarray, " n"], objects: Int64[np.ndarray, " n"]
+) -> float | None:
+    """The mean of `circular` over objects of 8 images or more: each may have a zero of its own."""
+    found = [
+        circular(values[chosen], angles[chosen])
+        for chosen in (objects == one for one in np.unique(objects))
+        if chosen.sum() >= _LEAST
+    ]
+    return float(np.mean(found)) if found else None
+
+
+def agreement(values: Float[np.ndarray, " n"], factor: Factor) -> float:
+    """`circular` or `spearman`, whichever the factor asks for."""
+    if factor.period is None:
+        return spearman(values, factor.values)
+    return circular(values, factor.values * (2 * np.pi / factor.period))
+
+
+def match(codes: Codes, factors: Mapping[str, Factor]) -> dict[str, str]:
+    """The code of each factor in the one-to-one matching of the highest sum of agreements.
+
+    With fewer codes than factors, some factors have none.
+    """
+    from scipy.optimize import linear_sum_assignment  # late: it takes a good part of a second
+
+    table = np.array(
+        [[agreement(values, factor) for factor in factors.values()] for values in codes.values()]
+    )
+    rows, columns = linear_sum_assignment(table, maximize=True)
+    names, by_column = list(codes), dict(zip(columns, rows, strict=True))
+    return {factor: names[by_column[i]] for i, factor in enumerate(factors) if i in by_column}
+
+
+def score(
+    matching: Mapping[str, str],
+    codes: Codes,
+    factors: Mapping[str, Factor],
+    objects: Int64[np.ndarray, " n"] | None,
+    draw: np.random.Generator,
+) -> dict[str, dict[str, Any]]:
+    """The figures of `factors` in evaluation.json, on images that did not choose the matching.
+
+    Returns:
+        By factor: `code`, and `spearman` or `circular`, each with its 95 % interval; where images have labels
+        `circular_by_object`, too, the mean over objects.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name, code in matching.items():
+        values, factor = codes[code], factors[name]
+        measured = agreement(values, factor)
+        if factor.period is None:
+            interval = spearman_interval(measured, len(values))
+            found[name] = {"code": code, "spearman": measured, "spearman_interval": interval}
+            continue
+        angles = factor.values * (2 * np.pi / factor.period)
+        interval = circular_interval(values, angles, draw)
+        found[name] = {"code": code, "circular": measured, "circular_interval": interval}
+        by_object = None if objects is None else circular_by_object(values, angles, objects)
+        if by_object is not None:
+            found[name]["circular_by_object"] = by_object
+    return found
+
+
+def principal_components(
+    train: np.ndarray, test: np.ndarray, count: int
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The first `count` principal components of the pixels as codes, each spread evenly from -1 to 1.
+
+    By the ranks of training images: an angle is held against it by `circular`, as against a uniform code.
+    """
+    from sklearn.decomposition import PCA  # late: scikit-learn takes a second or two
+
+    flat = [
+        images.reshape(len(images), -1)[:, :: 1 + images[0].size // _MOST_PIXELS] for images in (train, test)
+    ]
+    model = PCA(min(count, *flat[0].shape), random_state=0).fit(flat[0].astype(np.float32))
+    parts = [model.transform(part.astype(np.float32)) for part in flat]
+    return tuple(  # type: ignore[return-value]
+        {
+            f"component{i + 1}": 2 * np.searchsorted(np.sort(parts[0][:, i]), part[:, i]) / len(parts[0]) - 1
+            for i in range(part.shape[1])
+        }
+        for part in parts
+    )
+
+
+def _codes(latents: Latents, raw: Float[Tensor, "n outputs"]) -> Codes:
+    """What Q reads in each continuous code, in half ranges; normal ones are spread as their prior is."""
+    from scipy.special import ndtr  # late: it takes a good part of a second
+
+    posteriors, found = latents.posteriors(raw), {}
+    for name, index in continuous_places(latents):
+        code, values = latents.priors[name].code, posteriors[name].mean[:, index].double().numpy()
+        limits = (getattr(code, "low", None), getattr(code, "high", None))
+        if limits[0] is None or limits[1] is None:
+            values = 2 * ndtr(values) - 1
+        else:
+            values = (2 * values - limits[0] - limits[1]) / (limits[1] - limits[0])
+        found[latents.place_name((name, index))] = values
+    return found
+
+
+@metric("true factors")
+def _metric(subject: Subject) -> dict[str, Any]:
+    dataset, latents = subject.dataset, subject.model.latents
+    if dataset is None or not dataset.test.truth.factors or not continuous_places(latents):
+        return {}
+    chosen = train_subset(len(dataset.train.images), subject.seed)
+    train, test = dataset.train.truth.take(chosen).factors, dataset.test.truth.factors
+
+    def judged(of_train: Codes, of_test: Codes, stream: str) -> dict[str, Any]:
+        draw = numpy_generator(subject.seed, f"evaluation/true factors/{stream}")
+        return {"factors": score(match(of_train, train), of_test, test, dataset.test.labels, draw)}
+
+    own_train, own_test = (
+        _codes(latents, subject.once(part)) for part in (reading_of_train, reading_of_test)
+    )
+    blank_train, blank_test = (
+        _codes(latents, subject.once(part))
+        for part in (untrained_reading_of_train, untrained_reading_of_test)
+    )
+    pca_train, pca_test = principal_components(
+        subject.once(train_images), dataset.test.images, len(own_train)
+    )
+    baselines = {
+        "untrained": judged(blank_train, blank_test, "untrained"),
+        "pca": judged(pca_train, pca_test, "pca"),
+    }
+    return {**judged(own_train, own_test, "model"), "baselines": baselines}
