@@ -111,7 +111,9 @@ def data_config(
     Raises:
         InfoGANError: as of `configure`.
     """
-    if source in sources():
+    if (
+        source in sources() and source not in presets.PRESETS
+    ):  # a preset's images are in the form it trains on
         config = _replace(presets.load("folder"), "data", source=source)
     else:
         config, _ = _from_source(source)

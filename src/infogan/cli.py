@@ -171,7 +171,7 @@ def _encode(arguments: argparse.Namespace) -> None:
     from infogan.report import tables
 
     model = InfoGAN.from_pretrained(arguments.run)
-    images, names = data.read_images(arguments.images, model.size, model.channels)
+    images, names = data.read_images(arguments.images, model.size, model.channels, model.config.data.crop)
     priors = model.latents.priors.items()
     categorical = {name for name, prior in priors if prior.code.kind == "categorical" and prior.code.dim == 1}
     tables.write_codes(arguments.out, names, model.encode(images), categorical)
@@ -264,7 +264,7 @@ def _data_render(arguments: argparse.Namespace) -> None:
     out = arguments.out or Path(arguments.source)
     config = api.data_config(arguments.source, data=arguments.data, settings=_data_settings(arguments))
     _print_prepared(data.prepare(config, out))
-    sheet = out.with_name(f"{out.name}.png")
+    sheet = out.with_name(f"{out.name}-sheet.png")
     with storage.writing(sheet, 0):
         pictures.save_png(pictures.sample_grid(prepared.read(out).images[:_SHEET]), sheet)
     print(f"  picture: {sheet}")

@@ -184,14 +184,17 @@ def building_folder(folder: Path, facts: dict[str, Any], *, needed: int) -> Iter
     replaced, when the block has ended well, and stays as it was when it has not.
 
     Args:
-        folder: where; its parents are made.
+        folder: where; its parents are made. It is missing, or empty, or one that was built so before and
+            holds nothing else.
         facts: what the manifest says beside the files; read when the block has ended.
         needed: bytes that the block will write, for the message about a full disk.
 
     Raises:
+        UsageError: `folder` is a file, or replacing it could lose files that infogan did not write.
         StorageError: it cannot be written; what was there before is still there.
     """
     folder = Path(os.path.realpath(folder))
+    _check_replaceable(folder)
     with writing(folder, needed):
         folder.parent.mkdir(parents=True, exist_ok=True)
         _clear_abandoned(folder)
@@ -203,6 +206,17 @@ def building_folder(folder: Path, facts: dict[str, Any], *, needed: int) -> Iter
             _flush_file(path)
         entries = {path.name: _file_entry(path) for path in files}
         _write_new(partial / MANIFEST, _manifest(entries, facts), Point.MANIFEST)
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Raises UsageError unless replacing a folder as a whole loses nothing but what infogan wrote."""
+    others = _others(folder, (), exactly=False)  # refuses files, and folders without a manifest
+    if others:
+        raise UsageError(
+            f"{folder} holds {others[0]!r} beside what infogan wrote: replacing it would lose that",
+            "a new or empty folder, or one that infogan wrote and nothing was added to",
+            "another --out",
+        )
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import re
 import tarfile
 import zipfile
 import zlib
@@ -33,6 +34,7 @@ MOST_RATIO = 200
 """How many times longer a member may be than it is packed, where it is over a megabyte. A bomb has 1,000."""
 
 _SMALL = 1 << 20
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _BLOCK = 512  # of a tar file; it ends with two of zeros
 _UNREADABLE = (
     OSError,
@@ -146,7 +148,7 @@ def _capped(content: bytes, promised: int) -> bytes:
 def _refusal(name: str, special: bool, size: int, packed: int) -> str | None:
     """Why a member is not read; None where nothing is wrong with it."""
     pure = PurePosixPath(name.replace("\\", "/"))
-    if pure.is_absolute() or ".." in pure.parts or ":" in pure.parts[0]:
+    if pure.is_absolute() or ".." in pure.parts or _DRIVE.match(name):
         return "its name leads out of the archive"
     if special:
         return "a link or device"

@@ -46,6 +46,7 @@ _BY_HAND = (
         origin="Aubry et al. 2014, Seeing 3D chairs; rendered_chairs.tar, downloaded by hand",
     ),
     held_out=None,
+    crop=CROP,
     place=lambda: cache_folder() / "aubry-chairs",
 )
 def aubry_chairs(config: DataConfig) -> Found:

@@ -47,6 +47,7 @@ _BY_HAND = (
         origin="Liu et al. 2015; img_align_celeba.zip and text files, downloaded by hand",
     ),
     held_out=None,
+    crop=CROP,
     place=lambda: cache_folder() / "celeba",
     beside=(*_ATTRIBUTE_FILES, *_PARTITION_FILES),
 )

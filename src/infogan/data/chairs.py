@@ -45,6 +45,7 @@ _OBJECTS = ("object", "style")
         sha256="of what was drawn, in its manifest",
     ),
     held_out=None,
+    accepts=("aubry-chairs", "chair-meshes", "drawn-chairs"),
     draws=True,
 )
 def chairs(config: DataConfig) -> Found:
@@ -62,9 +63,15 @@ def chairs(config: DataConfig) -> Found:
     path = Path(config.path).expanduser()
     if path.suffix.lower() == ".npz":
         return _from_array(path)
-    if path.is_dir() and any(path.glob(f"*.{kind}") for kind in ("obj", "off")):
+    if path.is_dir() and _has_meshes(path):
         return find("chair-meshes").read(config)
     return find("aubry-chairs").read(config)
+
+
+def _has_meshes(path: Path) -> bool:
+    from infogan.data.rendering.meshes import SUFFIXES  # late: it needs torch
+
+    return any(file.suffix.lower() in SUFFIXES for file in path.iterdir())
 
 
 def drawn(shape: Callable[[int], Mesh], styles: int, config: DataConfig, look: Look) -> Found:

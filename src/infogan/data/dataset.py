@@ -180,6 +180,7 @@ class Dataset:
         handwriting: whether the images are strokes, white on black, so that slant, width and thickness mean
             something. Only for measuring.
         split: what `test` is: "test", or "validation" where training images stand in for them.
+        crop: side of the central square of each picture that was used, in its pixels; None: the largest.
     """
 
     name: str
@@ -188,6 +189,7 @@ class Dataset:
     skipped: tuple[Skipped, ...] = ()
     handwriting: bool = False
     split: str = "test"
+    crop: int | None = None
 
     @cached_property
     def fingerprint(self) -> str:

@@ -34,6 +34,7 @@ _SEED = 0
         origin="--data with a face model or an array of pictures; without it infogan's own heads",
         sha256="of what was drawn, in its manifest",
     ),
+    accepts=("basel-faces", "folder", "heads", "ict-faces"),
     draws=True,
 )
 def faces(config: DataConfig) -> Found:

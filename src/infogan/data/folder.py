@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from infogan.config import DataConfig
-from infogan.data import archives
+from infogan.data import archives, prepared
 from infogan.data.arrays import SUFFIXES as ARRAY_SUFFIXES
 from infogan.data.arrays import read_array
 from infogan.data.dataset import Found, Skipped, Stream, Truth
@@ -79,13 +79,16 @@ def folder(config: DataConfig) -> Found:
     )
 
 
-def read_images(path: Path, size: int, channels: int) -> tuple[UInt8[np.ndarray, "n h w c"], list[str]]:
+def read_images(
+    path: Path, size: int, channels: int, crop: int | None = None
+) -> tuple[UInt8[np.ndarray, "n h w c"], list[str]]:
     """All images at a path in the form that a model reads, and the name of each.
 
     Args:
         path: an image file, a folder or archive of them, or a .npy or .npz file.
         size: height and width in pixels.
         channels: 1, 3 or 4.
+        crop: side of the central square of each picture that is used, as in training; None: the largest.
 
     Returns:
         images; and their paths below the one given, or their places in the array.
@@ -94,15 +97,19 @@ def read_images(path: Path, size: int, channels: int) -> tuple[UInt8[np.ndarray,
         DataError: nothing is there, a file is no image, or over 1 % of them cannot be read.
     """
     path = path.expanduser()
+    if path.is_dir() and prepared.is_prepared(path):
+        found = prepared.read(path)
+        images = bring(found.images, size, channels)
+        return images, list(found.names) or [str(index) for index in range(len(images))]
     if path.is_dir() or (archives.is_archive(path) and path.is_file()):
-        return _all_of(path, size, channels)
+        return _all_of(path, size, channels, crop)
     if path.is_file() and path.suffix.lower() in ARRAY_SUFFIXES:
-        images = bring(read_array(path).images, size, channels)
+        images = bring(read_array(path).images, size, channels, crop)
         return images, [str(index) for index in range(len(images))]
     skipped: list[Skipped] = []
     if path.is_file():
         with skipping(str(path), skipped):
-            return decode(Item(str(path), path), size, channels)[None], [str(path)]
+            return decode(Item(str(path), path), size, channels, crop)[None], [str(path)]
     raise DataError(
         f"{path} cannot be read: {skipped[0].reason}" if skipped else f"{path} does not exist",
         f"an image ({' '.join(EXTENSIONS)}), a folder or archive of images, or a .npy or .npz file",
@@ -110,11 +117,13 @@ def read_images(path: Path, size: int, channels: int) -> tuple[UInt8[np.ndarray,
     )
 
 
-def _all_of(path: Path, size: int, channels: int) -> tuple[UInt8[np.ndarray, "n h w c"], list[str]]:
+def _all_of(
+    path: Path, size: int, channels: int, crop: int | None
+) -> tuple[UInt8[np.ndarray, "n h w c"], list[str]]:
     items, skipped = list_pictures(path)
     _check_count(path, len(items), 1, skipped)
     images, names = [], []
-    for item, image in zip(items, decoded(items, size, channels), strict=True):
+    for item, image in zip(items, decoded(items, size, channels, crop), strict=True):
         if isinstance(image, Skipped):
             skipped.append(image)
         else:

@@ -31,15 +31,15 @@ from infogan.config import DataConfig
 from infogan.data.dataset import Factor, Found, Skipped, Split, Stream, Truth
 from infogan.data.decoding import MOST_UNREADABLE, check_share
 from infogan.data.form import bring_one, common_size
-from infogan.errors import DataError, StorageError
+from infogan.errors import DataError, StorageError, UsageError
 
-VERSION = 1
+VERSION = 2
 """Of what a prepared folder holds; another one is made anew."""
 
 KIND = "prepared images"
 """In the manifest: what tells such a folder from other folders of infogan's."""
 
-ANEW = "infogan data prepare, which makes it anew"
+ANEW = "the same infogan data prepare as before, or delete this folder: whatever needs it makes it anew"
 
 _SHUFFLE_KEY = 20160612
 """Key of the shuffle before images are held out. Part of every published number: never change it."""
@@ -89,9 +89,16 @@ def write(folder: Path, found: Found, config: DataConfig, facts: Mapping[str, An
         facts: what the manifest says of where they come from.
 
     Raises:
+        UsageError: the folder holds something else than prepared images.
         DataError: over 1 % of the images cannot be read, or none is left.
         StorageError: the folder cannot be written.
     """
+    if folder.is_dir() and any(folder.iterdir()) and not is_prepared(folder):
+        raise UsageError(
+            f"{folder} holds something else than prepared images, which would be lost",
+            "a new or empty folder, or one of prepared images",
+            "another --out",
+        )
     parts = _parts(found)
     form = _form(parts, config)
     total = sum(map(_count, parts))
@@ -240,7 +247,8 @@ def _write_truth(folder: Path, truth: Truth) -> dict[str, Any]:
         np.save(folder / _ATTRIBUTES, np.stack(list(truth.attributes.values()), 1), allow_pickle=False)
     return {
         "classes": list(truth.classes),
-        "factors": {name: {"period": factor.period} for name, factor in truth.factors.items()},
+        # A list: the manifest's own keys are sorted, and columns are not.
+        "factors": [{"name": name, "period": factor.period} for name, factor in truth.factors.items()],
         "attributes": list(truth.attributes),
     }
 
@@ -251,8 +259,9 @@ def _write_json(path: Path, value: Any) -> None:
 
 def _write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([Skipped._fields, *skipped])
-    path.write_text(text.getvalue(), encoding="utf-8", errors="surrogateescape")
+    # All quoted: names may hold line ends of every kind.
+    csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows([Skipped._fields, *skipped])
+    path.write_text(text.getvalue(), encoding="utf-8", errors="surrogateescape", newline="")
 
 
 # --- reading ---------------------------------------------------------------------------------------------
@@ -296,8 +305,8 @@ def _read_truth(folder: Path, manifest: Mapping[str, Any]) -> Truth:
         column(_LABELS),
         tuple(manifest["classes"]),
         {
-            name: Factor(np.ascontiguousarray(factors[:, index]), facts["period"])
-            for index, (name, facts) in enumerate(manifest["factors"].items())
+            facts["name"]: Factor(np.ascontiguousarray(factors[:, index]), facts["period"])
+            for index, facts in enumerate(manifest["factors"])
             if factors is not None
         },
         {

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64, UInt8
 
+from infogan import storage
 from infogan.config import DataConfig
 from infogan.data import files, form, prepared
 from infogan.data.dataset import Dataset, Found, Skipped, Split
@@ -64,6 +65,8 @@ class Source:
         takes_path: whether `data.path` means something to it.
         place: where its images lie when no path is given; None: inside a package, or drawn.
         beside: names of files that belong to the images where they lie beside the path, in the same folder.
+        accepts: other sources that it may hand over to, and whose prepared images it takes.
+        crop: side of the central square that is used where nobody says; None: the largest.
         draws: whether it draws images, as many as `data.count` says.
         handwriting: whether its images are strokes, white on black.
         version: of what it makes of its files; another one makes what was prepared before anew.
@@ -77,6 +80,8 @@ class Source:
     takes_path: bool
     place: Callable[[], Path] | None = None
     beside: Sequence[str] = ()
+    accepts: Sequence[str] = ()
+    crop: int | None = None
     draws: bool = False
     handwriting: bool = False
     version: int = 1
@@ -93,6 +98,8 @@ def source(  # noqa: PLR0913 - one declaration a source
     takes_path: bool = True,
     place: Callable[[], Path] | None = None,
     beside: Sequence[str] = (),
+    accepts: Sequence[str] = (),
+    crop: int | None = None,
     draws: bool = False,
     handwriting: bool = False,
     version: int = 1,
@@ -107,6 +114,8 @@ def source(  # noqa: PLR0913 - one declaration a source
         takes_path: False: a `data.path` is refused, because the source would ignore it.
         place: gives the file or folder that is read when no path is given.
         beside: names of files that are read, too, where they lie beside the path.
+        accepts: other sources that it may hand over to, and whose prepared images it takes.
+        crop: side of the central square of a picture that is used where the configuration does not say.
         draws: True: the source draws its images, `data.count` of them.
         handwriting: True: the images are strokes, white on black, and are measured as such.
         version: of what it makes of its files.
@@ -119,8 +128,9 @@ def source(  # noqa: PLR0913 - one declaration a source
             raise ValueError(f"the source {name!r} has no docstring; its first line is what users read")
         summary = read.__doc__.strip().splitlines()[0]
         _SOURCES[name] = Source(
-            name, summary, about, read, held_out, takes_path, place, beside, draws, handwriting, version
-        )
+            name, summary, about, read, held_out, takes_path,
+            place, beside, accepts, crop, draws, handwriting, version,
+        )  # fmt: skip
         return read
 
     return register
@@ -162,8 +172,9 @@ def load(config: DataConfig) -> Dataset:
         StorageError: a download, or the prepared images, could not be kept.
     """
     entry = _find(config)
+    config = _cropped(entry, config)
     given = _given(entry, config)
-    found = _opened(entry, config) if given is None else given
+    found = _opened(entry, config)[1] if given is None else given
     every = found.all
     if found.train is not None and config.held_out is not None:
         raise ConfigError(
@@ -189,19 +200,22 @@ def prepare(config: DataConfig, out: Path | None = None) -> Path:
         InfoGANError: as of `load`.
     """
     entry = _find(config)
+    config = _cropped(entry, config)
     if out is not None:
         _write(entry, config, out)
         return out
-    _opened(entry, config)
-    return cached(config)
+    return _opened(entry, config)[0]
 
 
 def cached(config: DataConfig) -> Path:
     """The folder in the cache in which these images are prepared, or would be."""
-    entry = _find(config)
+    entry, known = _find(config), sources()
     place = Path(config.path).expanduser() if config.path is not None else entry.place and entry.place()
     key = {
-        "versions": [entry.version, form.VERSION, prepared.VERSION],
+        "versions": [form.VERSION, prepared.VERSION],
+        "sources": [[one, known[one].version] for one in (entry.name, *entry.accepts)],
+        # Where they lie, too: two files of one name, size and time may still be different ones.
+        "place": str(place.resolve()) if place else None,
         "files": [files.listing(one) for one in _read_files(entry, place)],
         **config.model_dump(include={"size", "channels", "crop", "count"}),
     }
@@ -242,19 +256,27 @@ def from_array(
     return _dataset(entry, config, train, test)
 
 
-def _opened(entry: Source, config: DataConfig) -> Prepared:
-    """The images out of the cache, where they are put first if need be."""
+def _cropped(entry: Source, config: DataConfig) -> DataConfig:
+    """The configuration with the source's own crop, where it has one and nobody says another."""
+    if config.crop is not None or entry.crop is None:
+        return config
+    return config.model_copy(update={"crop": entry.crop})
+
+
+def _opened(entry: Source, config: DataConfig) -> tuple[Path, Prepared]:
+    """The images out of the cache, where they are put first if need be, and their folder."""
     folder = cached(config)
     if folder.exists():
         try:
-            return prepared.read(folder)
+            return folder, prepared.read(folder)
         except StorageError as error:
             log.warning("%s; it is made anew", str(error).partition("\n")[0])
+            storage.remove_folder(folder)
     # A download may bring the files, and with them another folder.
     found = entry.read(config)
     folder = cached(config)
     _write(entry, config, folder, found)
-    return prepared.read(folder)
+    return folder, prepared.read(folder)
 
 
 def _write(entry: Source, config: DataConfig, folder: Path, found: Found | None = None) -> None:
@@ -271,7 +293,7 @@ def _given(entry: Source, config: DataConfig) -> Prepared | None:
     if path is None or not prepared.is_prepared(path):
         return None
     found = prepared.read(path)
-    if entry.name not in (found.facts["source"], "folder"):
+    if found.facts["source"] not in (entry.name, *entry.accepts) and entry.name != "folder":
         raise DataError(
             f"{path} holds prepared images of {found.facts['source']}",
             f"images of {entry.name}",
@@ -291,10 +313,11 @@ def _given(entry: Source, config: DataConfig) -> Prepared | None:
 def _dataset(
     entry: Source, config: DataConfig, train: Split, test: Split, skipped: tuple[Skipped, ...] = ()
 ) -> Dataset:
-    if config.validation is None:
-        return Dataset(entry.name, train, test, skipped, entry.handwriting)
-    train, test = _validation(train, config.validation)
-    return Dataset(entry.name, train, test, skipped, entry.handwriting, "validation")
+    split = "test"
+    if config.validation is not None:
+        train, test = _validation(train, config.validation)
+        split = "validation"
+    return Dataset(entry.name, train, test, skipped, entry.handwriting, split, config.crop)
 
 
 def _find(config: DataConfig) -> Source:

@@ -33,7 +33,7 @@ FREE_KEYS = frozenset(
 """Keys that a resumed run may change freely: they do not change what a step computes. That the images at
 another path are the same is checked by their fingerprint."""
 
-RESOLVED_KEYS = frozenset({"data.size", "data.channels", "training.precision"})
+RESOLVED_KEYS = frozenset({"data.size", "data.channels", "data.crop", "training.precision"})
 """Keys that `resolve` settles where they were left open."""
 
 _PICTURE_SEED = 0  # the same noise in every picture of a run, so that progress can be seen
@@ -66,7 +66,9 @@ def resolve(config: Config, dataset: Dataset) -> Config:
     precision = engine.choose_precision(config.training.precision, device)
     return config.model_copy(
         update={
-            "data": config.data.model_copy(update={"size": height, "channels": channels}),
+            "data": config.data.model_copy(
+                update={"size": height, "channels": channels, "crop": dataset.crop}
+            ),
             "training": config.training.model_copy(update={"precision": precision}),
         }
     )

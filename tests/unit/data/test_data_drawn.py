@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from infogan import api
 from infogan.cli import main
 from infogan.config import DataConfig
-from infogan.data import Dataset, load, sources
+from infogan.data import Dataset, load, prepare, registry, sources
 from infogan.errors import ConfigError, DataError
+from infogan.presets import PRESETS
 
 FACES = ("azimuth", "elevation", "light_azimuth", "light_elevation", "width")
 DRAWN = {
@@ -126,8 +128,8 @@ def test_only_sources_that_draw_take_a_count() -> None:
 
 def test_render_leaves_a_folder_and_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "render", "sprites", "--count", "12", "--out", str(tmp_path / "s")]) == 0
-    assert "12 images of 64x64x1, with" in capsys.readouterr().out
-    assert (tmp_path / "s.png").stat().st_size > 100
+    assert "12 images of 64x64x1, with shape, scale" in capsys.readouterr().out
+    assert (tmp_path / "s-sheet.png").stat().st_size > 100
     assert len(load(DataConfig(source="sprites", path=None, count=12)).train.images) == 11
     assert main(["data", "check", str(tmp_path / "s")]) == 0
     content = bytearray((tmp_path / "s" / "images.npy").read_bytes())
@@ -137,3 +139,23 @@ def test_render_leaves_a_folder_and_a_picture(tmp_path: Path, capsys: pytest.Cap
     assert main(["data", "render", "spirtes"]) == 2
     assert "did you mean 'sprites'" in capsys.readouterr().err
     assert {name for name, source in sources().items() if source.draws} >= set(DRAWN)
+
+
+def test_what_is_drawn_trains_the_preset_that_it_is_for(tmp_path: Path) -> None:
+    for source, preset in [("heads", "faces"), ("drawn-chairs", "chairs")]:
+        out = prepare(DataConfig(source=source, count=40, size=16), tmp_path / source)
+        assert drawn(preset, path=str(out)).train.images.shape[1:] == (16, 16, 1)
+    with pytest.raises(DataError, match="prepared images of heads"):
+        drawn("chairs", path=str(tmp_path / "heads"))
+
+
+def test_a_folder_with_aubrys_tar_file_is_no_folder_of_meshes(tmp_path: Path) -> None:
+    (tmp_path / "rendered_chairs.tar").write_bytes(b"no tar file")
+    with pytest.raises(DataError) as caught:
+        drawn("chairs", path=str(tmp_path))
+    assert "rendered_chairs.tar" in caught.value.happened
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if name in sources()])
+def test_prepare_and_train_read_one_folder(name: str) -> None:
+    assert registry.cached(api.data_config(name)) == registry.cached(api.configure(name).data)

@@ -15,9 +15,22 @@ from PIL import Image
 
 from infogan import storage
 from infogan.config import DataConfig
-from infogan.data import About, Factor, Found, Skipped, Split, Stream, Truth, load, prepare, registry, source
+from infogan.data import (
+    About,
+    Factor,
+    Found,
+    Skipped,
+    Split,
+    Stream,
+    Truth,
+    load,
+    prepare,
+    read_images,
+    registry,
+    source,
+)
 from infogan.data import prepared as room
-from infogan.errors import ConfigError, DataError, StorageError
+from infogan.errors import ConfigError, DataError, StorageError, UsageError
 
 ABOUT = About(images="few", form="8x8 gray", licence="none", origin="this test")
 
@@ -58,15 +71,69 @@ def test_nothing_is_decoded_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert numbers(load(of(folder, held_out=3)).train) == numbers(first.train)[:9]
 
 
-def test_the_folder_may_move_but_not_change(tmp_path: Path, own_cache: Path) -> None:
+def test_files_that_change_are_read_again(tmp_path: Path) -> None:
     folder = pictures(tmp_path / "a")
     load(of(folder))
-    folder.rename(tmp_path / "b")
-    load(of(tmp_path / "b"))
-    assert len(list((own_cache / "prepared").iterdir())) == 1
-    Image.new("L", (8, 8), 200).save(tmp_path / "b" / "003.png")
-    found = load(of(tmp_path / "b"))
+    Image.new("L", (8, 8), 200).save(folder / "003.png")
+    found = load(of(folder))
     assert 200 in numbers(found.train) + numbers(found.test)
+
+
+def test_files_that_only_look_the_same_are_told_apart(tmp_path: Path) -> None:
+    """Of one name, size and time, as reproducible archives unpack them."""
+    found = []
+    for value in (9, 200):
+        folder = tmp_path / str(value)
+        folder.mkdir()
+        np.save(folder / "images.npy", np.full((4, 8, 8, 1), value, np.uint8))
+        os.utime(folder / "images.npy", (1e9, 1e9))
+        found.append(int(load(of(folder / "images.npy")).train.images.max()))
+    assert found == [9, 200]
+
+
+def test_nothing_that_infogan_did_not_write_is_replaced(tmp_path: Path) -> None:
+    config = of(pictures(tmp_path / "pictures"))
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("all of it")
+    (tmp_path / "file").write_text("text")
+    for out in (mine, tmp_path / "pictures", tmp_path / "file", tmp_path):
+        with pytest.raises(UsageError):
+            prepare(config, out)
+    assert (mine / "thesis.txt").read_text() == "all of it"
+    assert len(list((tmp_path / "pictures").iterdir())) == 12
+    assert (tmp_path / "file").read_text() == "text"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "mine", "pictures"]
+    out = prepare(config, tmp_path / "out")
+    prepare(config, out)  # what it wrote itself, it replaces
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match=r"notes\.txt"):
+        prepare(config, out)
+    storage.write_folder(tmp_path / "other", {"a": b"1"})  # infogan's, but no images
+    with pytest.raises(UsageError, match="something else"):
+        prepare(config, tmp_path / "other")
+
+
+def test_codes_are_read_from_the_square_that_was_trained_on(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    folder.mkdir()
+    draw = np.random.Generator(np.random.Philox(key=1))
+    for index in range(4):
+        Image.fromarray(draw.integers(0, 256, (40, 60), dtype=np.uint8)).save(folder / f"{index}.png")
+    found = room.read(prepare(of(folder, size=16, crop=20)))
+    images, names = read_images(folder, 16, 1, 20)
+    order = [found.names.index(name) for name in names]
+    assert (found.images[order] == images).all()
+    assert load(of(folder, size=16, crop=20)).crop == 20
+    again, same = read_images(prepare(of(folder, size=16, crop=20)), 16, 1)
+    assert (again == found.images).all() and tuple(same) == found.names
+
+
+def test_a_skipped_file_may_have_any_name(tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "a", 150)
+    (folder / 'bad\r\n, "name".png').write_text("no image")
+    (skipped,) = load(of(folder)).skipped
+    assert skipped.path == 'bad\r\n, "name".png'
 
 
 @pytest.mark.parametrize("name", ["images.npy", "skipped.csv", "names.json", "MANIFEST.json"])
@@ -102,7 +169,8 @@ def test_what_is_known_of_an_image_follows_it(registered: None, monkeypatch: pyt
     truth = Truth(
         labels=numbered % 3,
         classes=("a", "b", "c"),
-        factors={"angle": Factor(numbered * 10.0, 360.0), "size": Factor(numbered / 2)},
+        # Not in the order of the alphabet: columns and names must not part.
+        factors={"turn": Factor(numbered * 10.0, 360.0), "size": Factor(numbered / 2)},
         attributes={"even": numbered % 2 == 0},
     )
 
@@ -121,8 +189,8 @@ def test_what_is_known_of_an_image_follows_it(registered: None, monkeypatch: pyt
         rows = np.array(numbers(split))
         assert split.labels is not None
         assert (split.labels == rows % 3).all()
-        assert (split.truth.factors["angle"].values == rows * 10).all()
-        assert split.truth.factors["angle"].period == 360
+        assert (split.truth.factors["turn"].values == rows * 10).all()
+        assert split.truth.factors["turn"].period == 360
         assert split.truth.factors["size"].period is None
         assert (split.truth.attributes["even"] == (rows % 2 == 0)).all()
         assert split.truth.classes == ("a", "b", "c")

@@ -242,3 +242,6 @@ def _whole(word: str, line: int, surface: _Surface) -> int:
 
 
 _READERS: dict[str, Callable[[Iterator[Line], _Surface], None]] = {".obj": _read_obj, ".off": _read_off}
+
+SUFFIXES = tuple(_READERS)
+"""Of mesh files, in small or capital letters."""
