@@ -71,6 +71,8 @@ def _from_source(source: str | Path | Config) -> tuple[Config, str | None]:
     """The source's configuration, and its recipe where that is not in it yet."""
     if isinstance(source, Config):
         return source, None
+    if not str(source):
+        raise UsageError("the source is empty", "a preset, or a path", "infogan presets, to see all presets")
     path = Path(source).expanduser()
     if isinstance(source, str) and source in presets.PRESETS:
         return presets.load(source), presets.own_recipe(source)
@@ -124,6 +126,8 @@ def data_config(
 
 def _absolute(path: str | Path) -> str:
     """A path that is still right when the run is opened from another folder."""
+    if not str(path):  # Path("") would be the folder one happens to be in
+        raise UsageError("a path is empty", "a file or folder", "--data FOLDER, or no --data")
     return str(Path(path).expanduser().resolve())
 
 

@@ -236,17 +236,23 @@ def _data_check(arguments: argparse.Namespace) -> None:
     folders = arguments.folders or sorted(registry.prepared_folder().glob("[!.]*"))
     if not folders:
         print(f"nothing is prepared in {registry.prepared_folder()}")
-    failed: StorageError | None = None
+    failed = []
     for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(f"{folder} is no folder", "a folder of prepared images", "infogan data check")
         try:
             found = prepared.read(folder)
         except StorageError as error:
-            failed = error
-            print(f"damaged: {error.happened}")
+            failed.append(folder)
+            print(f"damaged, or not prepared: {error.happened}")
         else:
             print(f"good: {folder}: {_described(found)}")
-    if failed is not None:
-        raise failed
+    if failed:
+        raise StorageError(
+            f"{len(failed)} of {len(folders)} folders are damaged or not prepared, the first one {failed[0]}",
+            "folders as infogan wrote them",
+            "delete them: whatever needs them makes them anew",
+        )
 
 
 def _data_render(arguments: argparse.Namespace) -> None:
@@ -322,6 +328,12 @@ class _OneOf:
         return text
 
 
+def _path(text: str) -> Path:
+    if not text:  # an unset variable of the shell; Path("") would be the folder one happens to be in
+        raise argparse.ArgumentTypeError("a path is empty")
+    return Path(text)
+
+
 def _whole(text: str) -> int:
     try:
         value = int(text)
@@ -378,8 +390,10 @@ def _add_training(command: Callable[[str, Command, str], argparse.ArgumentParser
     train.add_argument(
         "source", nargs="?", help="a preset, a folder, archive or array of images, or a .toml file"
     )
-    train.add_argument("--data", type=Path, metavar="FILES", help="where the images lie")
-    train.add_argument("--out", type=Path, metavar="RUN", help="the run directory (default: runs/PRESET-NNN)")
+    train.add_argument("--data", type=_path, metavar="FILES", help="where the images lie")
+    train.add_argument(
+        "--out", type=_path, metavar="RUN", help="the run directory (default: runs/PRESET-NNN)"
+    )
     train.add_argument("--recipe", help="how to train: robust, or paper for appendix C")
     train.add_argument("--steps", type=_positive, metavar="N", help="one D and one G update each")
     train.add_argument("--seed", type=_whole, metavar="N", help="decides everything random")
@@ -390,7 +404,7 @@ def _add_training(command: Callable[[str, Command, str], argparse.ArgumentParser
     train.add_argument("--size", type=_whole, metavar="N", help="height and width of the images, 8 to 256")
     train.add_argument("--crop", type=_positive, metavar="N", help="central square of each picture to use")
     train.add_argument("--codes", metavar="CODES", help='for example "digit:10 rotation:u width:u"')
-    train.add_argument("--config", type=Path, metavar="FILE", help="a TOML file, as --dry-run prints it")
+    train.add_argument("--config", type=_path, metavar="FILE", help="a TOML file, as --dry-run prints it")
     train.add_argument("--device", help="auto, cpu, cuda or cuda:N")
     train.add_argument(
         "--precision", type=_OneOf("auto", "float32", "bfloat16"), metavar="auto|float32|bfloat16"
@@ -398,17 +412,17 @@ def _add_training(command: Callable[[str, Command, str], argparse.ArgumentParser
     _add_set(train)
     train.add_argument("--dry-run", action="store_true", help="print the whole configuration and stop")
     resume = command("resume", _resume, "go on with a run that was stopped")
-    resume.add_argument("run", type=Path, metavar="RUN")
+    resume.add_argument("run", type=_path, metavar="RUN")
     resume.add_argument("--steps", type=_positive, metavar="N", help="the step to go on to")
-    resume.add_argument("--data", type=Path, metavar="FILES", help="where the images lie now")
+    resume.add_argument("--data", type=_path, metavar="FILES", help="where the images lie now")
     _add_set(resume)
     resume.add_argument("--override", action="store_true", help="allow settings that change the result")
     reproduce = command("reproduce", _reproduce, "run an experiment of the paper and write its figure")
     reproduce.add_argument(
         "experiment", metavar="EXPERIMENT", help="such as figure1; any other word lists them"
     )
-    reproduce.add_argument("--data", type=Path, metavar="FILES", help="where the images lie")
-    reproduce.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/EXPERIMENT-NNN")
+    reproduce.add_argument("--data", type=_path, metavar="FILES", help="where the images lie")
+    reproduce.add_argument("--out", type=_path, metavar="FOLDER", help="default: runs/EXPERIMENT-NNN")
     reproduce.add_argument("--steps", type=_positive, metavar="N", help="steps of each arm")
     reproduce.add_argument("--seed", type=_whole, metavar="N", help="the first one (default: as published)")
     reproduce.add_argument("--seeds", type=_positive, metavar="N", help="how many (default: as published)")
@@ -417,28 +431,28 @@ def _add_training(command: Callable[[str, Command, str], argparse.ArgumentParser
 
 def _add_using(command: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
     sample = command("sample", _sample, "draw generated images")
-    sample.add_argument("run", type=Path, metavar="RUN")
+    sample.add_argument("run", type=_path, metavar="RUN")
     sample.add_argument("--count", type=_positive, default=64, metavar="N")
     traverse = command("traverse", _traverse, "draw what a code does, with all else fixed along a row")
-    traverse.add_argument("run", type=Path, metavar="RUN")
+    traverse.add_argument("run", type=_path, metavar="RUN")
     traverse.add_argument("--code", metavar="NAME", help="one code (default: a picture for each)")
     traverse.add_argument("--rows", type=_positive, default=8, metavar="N")
     traverse.add_argument("--values", type=_numbers, metavar="A,B,...", help="across, as --values=-2,0,2")
     encode = command("encode", _encode, "read the codes off images, into a CSV file")
-    encode.add_argument("run", type=Path, metavar="RUN")
+    encode.add_argument("run", type=_path, metavar="RUN")
     encode.add_argument(
-        "images", type=Path, metavar="IMAGES", help="an image, a folder, archive or array of images"
+        "images", type=_path, metavar="IMAGES", help="an image, a folder, archive or array of images"
     )
-    encode.add_argument("--out", type=Path, default=Path("codes.csv"), metavar="CSV")
+    encode.add_argument("--out", type=_path, default=Path("codes.csv"), metavar="CSV")
     evaluate = command("evaluate", _evaluate, "measure what the codes carry")
-    evaluate.add_argument("run", type=Path, metavar="RUN")
+    evaluate.add_argument("run", type=_path, metavar="RUN")
     evaluate.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else")
-    evaluate.add_argument("--data", type=Path, metavar="FILES", help="where the images lie now")
+    evaluate.add_argument("--data", type=_path, metavar="FILES", help="where the images lie now")
     evaluate.add_argument(
         "--samples", type=_positive, default=10_000, metavar="N", help="fresh generated images"
     )
     for drawing in (sample, traverse):
-        drawing.add_argument("--out", type=Path, metavar="PNG")
+        drawing.add_argument("--out", type=_path, metavar="PNG")
     for using in (sample, traverse, evaluate):
         using.add_argument("--seed", type=_whole, default=0, metavar="N")
         using.add_argument("--weights", type=_OneOf("raw", "ema"), metavar="raw|ema")
@@ -458,12 +472,12 @@ def _add_listing(command: Callable[[str, Command, str], argparse.ArgumentParser]
     prepare = action("prepare", _data_prepare, "bring images to one form, once; train does it by itself")
     prepare.add_argument("source", metavar="SOURCE", help="a source, a preset, or a folder, archive or array")
     check = action("check", _data_check, "read every byte of what was prepared")
-    check.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="default: all in the cache")
+    check.add_argument("folders", nargs="*", type=_path, metavar="FOLDER", help="default: all in the cache")
     render = action("render", _data_render, "draw images whose factors are known, and a picture of some")
     render.add_argument("source", metavar="SOURCE", help="a source that draws; any other word lists them")
     for making in (prepare, render):
-        making.add_argument("--data", type=Path, metavar="FILES", help="where the images or models lie")
-        making.add_argument("--out", type=Path, metavar="FOLDER", help="where to put them")
+        making.add_argument("--data", type=_path, metavar="FILES", help="where the images or models lie")
+        making.add_argument("--out", type=_path, metavar="FOLDER", help="where to put them")
         making.add_argument("--size", type=_whole, metavar="N", help="height and width, 8 to 256")
         _add_set(making)
     prepare.add_argument("--crop", type=_positive, metavar="N", help="central square of each picture to use")

@@ -101,7 +101,7 @@ def write(folder: Path, found: Found, config: DataConfig, facts: Mapping[str, An
         )
     parts = _parts(found)
     form = _form(parts, config)
-    total = sum(map(_count, parts))
+    total = count(found)
     manifest: dict[str, Any] = {**facts, "kind": KIND, "version": VERSION}
     # The images are written twice, as they come and in order.
     with storage.building_folder(folder, manifest, needed=2 * total * math.prod(form)) as aside:
@@ -118,6 +118,11 @@ def write(folder: Path, found: Found, config: DataConfig, facts: Mapping[str, An
             _write_json(aside / _NAMES, [names[row] for row in order])
         _write_skipped(aside / _SKIPPED, skipped)
         manifest |= {"train": None if found.test is None else counts[0], "shape": [len(order), *form]}
+
+
+def count(found: Found) -> int:
+    """How many images a source hands over, with those that turn out to be unreadable."""
+    return sum(map(_count, _parts(found)))
 
 
 def shuffle(count: int) -> Int64[np.ndarray, " count"]:
@@ -224,6 +229,12 @@ def _join(truths: Sequence[Truth]) -> Truth:
     first = truths[0]
     if len(truths) == 1:
         return first
+    if any(truth.classes != first.classes for truth in truths):
+        raise DataError(
+            f"training images have the classes {list(first.classes)}, test images {list(truths[1].classes)}",
+            "the same classes in the same order",
+            "another copy of the data set",
+        )
     labels = [truth.labels for truth in truths if truth.labels is not None]
     return Truth(
         np.concatenate(labels) if len(labels) == len(truths) else None,
@@ -231,8 +242,13 @@ def _join(truths: Sequence[Truth]) -> Truth:
         {
             name: Factor(np.concatenate([truth.factors[name].values for truth in truths]), factor.period)
             for name, factor in first.factors.items()
+            if all(name in truth.factors for truth in truths)
         },
-        {name: np.concatenate([truth.attributes[name] for truth in truths]) for name in first.attributes},
+        {
+            name: np.concatenate([truth.attributes[name] for truth in truths])
+            for name in first.attributes
+            if all(name in truth.attributes for truth in truths)
+        },
     )
 
 

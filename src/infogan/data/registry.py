@@ -175,6 +175,7 @@ def load(config: DataConfig) -> Dataset:
     config = _cropped(entry, config)
     given = _given(entry, config)
     found = _opened(entry, config)[1] if given is None else given
+    config = config.model_copy(update={"crop": found.facts["settings"]["crop"]})  # as they were made
     every = found.all
     if found.train is not None and config.held_out is not None:
         raise ConfigError(
@@ -284,7 +285,15 @@ def _write(entry: Source, config: DataConfig, folder: Path, found: Found | None 
 
     facts: dict[str, Any] = {"source": entry.name, "infogan": __version__}
     facts["settings"] = config.model_dump(include={"size", "channels", "crop", "count", "path"})
-    prepared.write(folder, entry.read(config) if found is None else found, config, facts)
+    found = entry.read(config) if found is None else found
+    count = prepared.count(found)
+    if config.count not in (None, count):
+        raise ConfigError(
+            f"data.count = {config.count}: {config.path} holds {count} pictures, which are not drawn",
+            "no count",
+            "a configuration without data.count",
+        )
+    prepared.write(folder, found, config, facts)
 
 
 def _given(entry: Source, config: DataConfig) -> Prepared | None:
@@ -299,13 +308,15 @@ def _given(entry: Source, config: DataConfig) -> Prepared | None:
             f"images of {entry.name}",
             f"infogan data prepare {entry.name}, or --data with where its files lie",
         )
-    shape = {"size": found.images.shape[1], "channels": found.images.shape[3]}
-    for key, value in shape.items():
+    settings = found.facts["settings"]
+    is_of = {"size": found.images.shape[1], "channels": found.images.shape[3]}
+    is_of |= {key: settings[key] for key in ("crop", "count")}
+    for key, value in is_of.items():
         if getattr(config, key) not in (None, value):
             raise DataError(
                 f"{path} holds images of {key} {value}, not {getattr(config, key)}",
                 f"images prepared with {key} {getattr(config, key)}",
-                f"infogan data prepare, with another --out; or --set data.{key}={value}",
+                f"infogan data prepare, with another --out; or no {key}, to take them as they are",
             )
     return found
 
@@ -346,6 +357,12 @@ def _find(config: DataConfig) -> Source:
             f"data.count = {config.count}: {entry.name} draws no images",
             f"a source that does: {', '.join(name for name, one in known.items() if one.draws)}",
             "a configuration without data.count",
+        )
+    if config.crop is not None and entry.draws and not entry.accepts:
+        raise ConfigError(
+            f"data.crop = {config.crop}: {entry.name} draws its images, whole",
+            "no crop",
+            "a configuration without data.crop",
         )
     return entry
 

@@ -100,6 +100,8 @@ def test_a_folder_of_meshes_is_drawn(tmp_path: Path) -> None:
 def test_pictures_of_faces_are_taken_as_they_are(tmp_path: Path) -> None:
     path = tmp_path / "faces.npz"
     np.savez(path, images=np.zeros((10, 32, 32), np.uint8), azimuth=np.linspace(-60, 60, 10))
+    with pytest.raises(ConfigError, match="holds 10 pictures, which are not drawn"):
+        drawn("faces", path=str(path), count=5)
     dataset = drawn("faces", path=str(path), held_out=3)
     assert dataset.test.truth.factors["azimuth"].values.shape == (3,)
 
@@ -122,6 +124,8 @@ def test_a_wrong_file_is_refused_with_its_path(name: str, tmp_path: Path) -> Non
 def test_only_sources_that_draw_take_a_count() -> None:
     with pytest.raises(ConfigError, match="digits draws no images"):
         drawn("digits", count=5)
+    with pytest.raises(ConfigError, match="draws its images, whole"):
+        drawn("heads", crop=20)
     with pytest.raises(DataError, match="737,280"):
         drawn("sprites", count=800_000)
 

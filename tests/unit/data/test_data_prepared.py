@@ -203,7 +203,12 @@ def test_a_prepared_folder_is_a_place_for_images(tmp_path: Path) -> None:
     config = of(pictures(tmp_path / "a"))
     out = prepare(config, tmp_path / "out")
     assert numbers(load(of(out)).train) == numbers(load(config).train)
-    for wanted, part in [({"size": 16}, "size 8, not 16"), ({"channels": 3}, "channels 1, not 3")]:
+    wrong = [
+        ({"size": 16}, "size 8, not 16"),
+        ({"channels": 3}, "channels 1, not 3"),
+        ({"crop": 8}, "crop None"),
+    ]
+    for wanted, part in wrong:
         with pytest.raises(DataError) as caught:
             load(of(out, **wanted))
         assert part in caught.value.happened
