@@ -98,9 +98,13 @@ def publish(folder: Path, name: str, result: Mapping[str, Any], table: str) -> N
 
 
 def _essence(settings: dict[str, Any]) -> dict[str, Any]:
-    """What makes a run what it is: not where its images lie, nor how often it saves."""
+    """What makes a run what it is: not where its images lie, nor how often it saves.
+
+    A key that is not set is left out: older rows do not know the keys that came later.
+    """
     flat = configuration.flatten(settings)
-    return {key: value for key, value in flat.items() if key not in FREE_KEYS | RESOLVED_KEYS}
+    left = FREE_KEYS | RESOLVED_KEYS
+    return {key: value for key, value in flat.items() if key not in left and value is not None}
 
 
 def read_rows(folder: Path) -> list[dict[str, Any]]:
