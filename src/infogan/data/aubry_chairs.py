@@ -11,7 +11,7 @@ from jaxtyping import Int64
 
 from infogan.config import DataConfig
 from infogan.data.dataset import Factor, Found, Stream, Truth
-from infogan.data.decoding import Item, decoded
+from infogan.data.decoding import Item, picture_stream
 from infogan.data.download import cache_folder
 from infogan.data.folder import list_pictures
 from infogan.data.registry import About, source
@@ -106,15 +106,8 @@ def read_names(names: Sequence[str]) -> Truth:
 
 
 def _stream(items: Sequence[Item], truth: Truth, rows: Int64[np.ndarray, " m"], config: DataConfig) -> Stream:
-    part = [items[row] for row in rows]
-    size, channels = config.size or SIZE, config.channels or CHANNELS
-    return Stream(
-        len(part),
-        (size, size, channels),
-        lambda: decoded(part, size, channels, config.crop or CROP),
-        truth.take(rows),
-        tuple(item.name for item in part),
-    )
+    size, channels, crop = config.size or SIZE, config.channels or CHANNELS, config.crop or CROP
+    return picture_stream([items[row] for row in rows], size, channels, crop, truth.take(rows))
 
 
 def _locate(path: Path) -> Path:

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Int64
 
 from infogan.config import DataConfig
 from infogan.data.dataset import Found, Stream, Truth
-from infogan.data.decoding import Item, decoded
+from infogan.data.decoding import Item, picture_stream
 from infogan.data.download import cache_folder
 from infogan.data.folder import list_pictures
 from infogan.data.registry import About, source
@@ -80,14 +80,7 @@ def celeba(config: DataConfig) -> Found:
     size, channels, crop = config.size or SIZE, config.channels or CHANNELS, config.crop or CROP
 
     def stream(chosen: Int64[np.ndarray, " m"]) -> Stream:
-        part = [items[row] for row in chosen]
-        return Stream(
-            len(part),
-            (size, size, channels),
-            lambda: decoded(part, size, channels, crop),
-            truth.take(chosen),
-            tuple(item.name for item in part),
-        )
+        return picture_stream([items[row] for row in chosen], size, channels, crop, truth.take(chosen))
 
     train, test = map(stream, rows)
     return Found(train, test, tuple(one for one in skipped if _is_numbered(one.path)))

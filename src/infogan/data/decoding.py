@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
-from infogan.data.dataset import Skipped
+from infogan.data.dataset import Skipped, Stream, Truth
 from infogan.data.form import fit, is_gray
 from infogan.errors import DataError
 
@@ -85,6 +85,17 @@ def decoded(
         with skipping(item.name, failed):
             image = decode(item, size, channels, crop)
         yield failed[0] if image is None else image
+
+
+def picture_stream(items: Sequence[Item], size: int, channels: int, crop: int | None, truth: Truth) -> Stream:
+    """Pictures as a source hands them over, decoded when they are asked for; `truth` is of all of them."""
+    return Stream(
+        len(items),
+        (size, size, channels),
+        lambda: decoded(items, size, channels, crop),
+        truth,
+        tuple(item.name for item in items),
+    )
 
 
 @dataclass(frozen=True)

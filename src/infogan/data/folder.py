@@ -12,7 +12,7 @@ from infogan.config import DataConfig
 from infogan.data import archives, prepared
 from infogan.data.arrays import SUFFIXES as ARRAY_SUFFIXES
 from infogan.data.arrays import read_array
-from infogan.data.dataset import Found, Skipped, Stream, Truth
+from infogan.data.dataset import Found, Skipped, Truth
 from infogan.data.decoding import (
     EXTENSIONS,
     Item,
@@ -20,6 +20,7 @@ from infogan.data.decoding import (
     decode,
     decoded,
     first_of,
+    picture_stream,
     read_headers,
     skipping,
 )
@@ -159,11 +160,8 @@ def read_pictures(
         _check_count(path, len(items), fewest, skipped)
         size = size or common_size(headers.sizes)
         channels = channels or (1 if headers.gray else 3)
-    names = tuple(item.name for item in items)
-    form = (size, size, channels)
-    truth = _classes(names)
-    stream = Stream(len(items), form, lambda: decoded(items, form[0], form[2], crop), truth, names)
-    return Found(stream, skipped=tuple(skipped))
+    truth = _classes([item.name for item in items])
+    return Found(picture_stream(items, size, channels, crop, truth), skipped=tuple(skipped))
 
 
 def list_pictures(path: Path) -> tuple[list[Item], list[Skipped]]:
