@@ -264,7 +264,12 @@ class LatentsConfig(Section):
 class NetworkConfig(Section):
     """Which table of networks.py, and how wide."""
 
-    architecture: str = Field(default="generic", description="mnist, svhn, celeba, faces, chairs or generic")
+    architecture: str = Field(
+        default="generic", description="mnist, svhn, celeba, faces, chairs, generic or residual"
+    )
+    normalization: Literal["batch", "spectral"] = Field(
+        default="batch", description="of D's and Q's layers: batch norm, as in the paper, or spectral norm"
+    )
     width: float = Field(default=1.0, gt=0, le=8, description="factor on every hidden width")
     recognition_std: float = Field(
         default=0.02, gt=0, le=1, description="of the first weights of Q's own layers"

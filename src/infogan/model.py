@@ -27,6 +27,7 @@ from infogan.augmentation import still
 from infogan.config import Config
 from infogan.errors import ConfigError, StorageError, UsageError, did_you_mean
 from infogan.latents import Codes, Latents
+from infogan.normalization import Domain
 
 _ENCODE_BATCH = 64  # every batch is filled up to it, so that an image's code never depends on its company
 _GENERATE_BATCH = 256
@@ -58,14 +59,16 @@ class InfoGAN(nn.Module):
         # On "meta" nothing is allocated or drawn: torch's own initialisation would use global randomness.
         with torch.device("meta"):
             self.generator = networks.Generator(self.table, self.latents.width, channels, size, width)
-            self.trunk = networks.Trunk(self.table, channels, size, width)
-            self.discriminator = networks.Discriminator(self.trunk.features)
+            kind = config.network.normalization
+            self.trunk = networks.Trunk(self.table, channels, size, width, kind)
+            self.discriminator = networks.Discriminator(self.trunk.features, kind)
             self.recognition = networks.Recognition(
                 self.table,
                 self.trunk.features,
                 self.latents.posterior_width,
                 width,
                 subcodes=self.latents.subcode_width if config.objective.subcode_weight else 0,
+                normalization=kind,
             )
         self.to_empty(device="cpu")
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
@@ -150,7 +153,7 @@ class InfoGAN(nn.Module):
 
     @torch.inference_mode()
     def encode(
-        self, images: UInt8[np.ndarray, "n h w c"], *, domain: networks.Domain = "real"
+        self, images: UInt8[np.ndarray, "n h w c"], *, domain: Domain = "real"
     ) -> dict[str, np.ndarray]:
         """What Q reads from images: the mean of each code's posterior, an angle's mean direction.
 
@@ -252,7 +255,7 @@ class InfoGAN(nn.Module):
         self,
         images: UInt8[np.ndarray, "n h w c"],
         *,
-        domain: networks.Domain = "real",
+        domain: Domain = "real",
         moved: bool = False,
     ) -> Float[Tensor, "n outputs"]:
         """Raw outputs of Q's head for images, on the CPU; one image alone exactly as in a batch.
@@ -266,7 +269,7 @@ class InfoGAN(nn.Module):
 
     @torch.inference_mode()
     def features(
-        self, images: UInt8[np.ndarray, "n h w c"], *, domain: networks.Domain = "real"
+        self, images: UInt8[np.ndarray, "n h w c"], *, domain: Domain = "real"
     ) -> Float[Tensor, "n features"]:
         """The shared trunk's features, on the CPU."""
         return self._read(images, domain, features=True)
@@ -336,9 +339,7 @@ class InfoGAN(nn.Module):
             return nn.functional.one_hot(index, code.size).flatten()[None].float()
         return torch.from_numpy(given.astype(np.float32))[None]
 
-    def _read(
-        self, images: np.ndarray, domain: networks.Domain, *, features: bool, moved: bool = False
-    ) -> Tensor:
+    def _read(self, images: np.ndarray, domain: Domain, *, features: bool, moved: bool = False) -> Tensor:
         form = (self.size, self.size, self.channels)
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != form:
             raise UsageError(

@@ -3,6 +3,9 @@
 Every block is a layer, then batch norm, then a nonlinearity. All kernels are 4x4. A table names no image
 size: the pictures that a generator starts from follow from the image's size and the table's strides (7x7
 for MNIST, 2x2 for SVHN, as in the paper), so that one table serves any size from 8 to 256.
+
+Beyond the paper: any table's D and Q can have spectral norm in place of batch norm, and the table
+`residual` is made of residual blocks.
 """
 
 from __future__ import annotations
@@ -20,13 +23,11 @@ from torch import Tensor, nn
 from infogan.errors import ConfigError, did_you_mean
 from infogan.images import Output
 from infogan.layers import Conv, Dense, Up
+from infogan.normalization import BatchNorm, Domain, Normalization, begin_spectrum, raw_weight, spectral
 
 KERNEL = 4
 STD = 0.02
 """Of the first weights (the authors' code)."""
-
-Domain = Literal["real", "fake"]
-"""Where images come from. Real and generated ones are normalised apart, in training and after it."""
 
 # --- tables ----------------------------------------------------------------------------------------------
 
@@ -37,13 +38,14 @@ class Layer:
 
     Attributes:
         kind: "dense"; "picture", a dense layer whose outputs become a small image of `width` channels;
-            "conv"; or "up", a transposed convolution.
+            "conv"; "up", a transposed convolution; or "shrink" and "grow", residual blocks that halve and
+            double a picture.
         width: units or channels, before the width factor.
         stride: of convolutions.
         norm: whether batch norm stands between the layer and its nonlinearity.
     """
 
-    kind: Literal["dense", "picture", "conv", "up"]
+    kind: Literal["dense", "picture", "conv", "up", "shrink", "grow"]
     width: int
     stride: int = 1
     norm: bool = True
@@ -129,16 +131,38 @@ def generic_table(size: int) -> Architecture:
     )
 
 
+def residual_table(size: int) -> Architecture:
+    """Residual blocks between a convolution at the image's own size and 4 pixels or a little more.
+
+    The layers next to the image are plain ones, of stride 2: residual blocks there would be nearly all of
+    the cost.
+    """
+    widths: list[int] = []
+    size //= 2
+    while size >= 8:
+        size //= 2
+        widths.append(min(128 * 2 ** len(widths), 512))
+    first = widths[-1] if widths else 128
+    return Architecture(
+        trunk=(_conv(64, norm=False), *(Layer("shrink", w) for w in widths)),
+        recognition=(_dense(128),),
+        generator=(_picture(first), *(Layer("grow", w) for w in (*reversed(widths[:-1]), 64) if widths)),
+    )
+
+
+_BY_SIZE: dict[str, Callable[[int], Architecture]] = {"generic": generic_table, "residual": residual_table}
+
+
 def architecture(name: str, size: int) -> Architecture:
     """The table of that name for images of `size` pixels.
 
     Raises:
         ConfigError: no table has that name.
     """
-    if name == "generic":
-        return generic_table(size)
+    if name in _BY_SIZE:
+        return _BY_SIZE[name](size)
     if name not in TABLES:
-        known = ["generic", *TABLES]
+        known = [*_BY_SIZE, *TABLES]
         raise ConfigError(
             f"network.architecture = {name!r}: no such table{did_you_mean(name, known)}",
             f"one of {', '.join(known)}",
@@ -148,43 +172,6 @@ def architecture(name: str, size: int) -> Architecture:
 
 
 # --- building --------------------------------------------------------------------------------------------
-
-
-class BatchNorm(nn.Module):
-    """Batch norm of [N, F] or [N, C, H, W] that keeps real and generated images apart.
-
-    While training, each domain's part of the batch is normalised by its own statistics. Afterwards an
-    image is normalised by the running statistics of its domain, so that its code does not depend on the
-    batch that it comes in, nor on how far generated images are from real ones.
-    """
-
-    eps = 1e-5
-    momentum = 0.1
-
-    def __init__(self, features: int, domains: Sequence[Domain]) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(features))
-        self.bias = nn.Parameter(torch.empty(features))
-        for domain in domains:
-            self.register_buffer(f"{domain}_mean", torch.empty(features))
-            self.register_buffer(f"{domain}_var", torch.empty(features))
-
-    def forward(self, x: Tensor, domains: Sequence[Domain]) -> Tensor:
-        """`x` holds as many images of each domain, one domain after the other."""
-        parts = [
-            F.batch_norm(
-                part,
-                self.get_buffer(f"{domain}_mean"),
-                self.get_buffer(f"{domain}_var"),
-                self.weight,
-                self.bias,
-                training=self.training,
-                momentum=self.momentum,
-                eps=self.eps,
-            )
-            for part, domain in zip(x.chunk(len(domains)), domains, strict=True)
-        ]
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 class _Flatten(nn.Module):
@@ -228,8 +215,69 @@ class Stack(nn.Module):
 
     def forward(self, x: Tensor, domains: Sequence[Domain]) -> Tensor:
         for block in self.blocks:
-            x = block(x, domains) if isinstance(block, BatchNorm) else block(x)
+            x = block(x, domains) if isinstance(block, BatchNorm | _Residual) else block(x)
         return x
+
+
+@dataclass(frozen=True)
+class _Style:
+    """How the layers of D and Q are built.
+
+    Attributes:
+        factor: on every hidden width.
+        leak: slope of the leaky ReLU below zero.
+        normalization: what keeps their layers in bounds.
+    """
+
+    factor: float
+    leak: float
+    normalization: Normalization
+
+    def normalized(self, layer: nn.Module) -> nn.Module:
+        """The layer itself, or under spectral norm."""
+        return spectral(layer) if self.normalization == "spectral" else layer
+
+    def after(self, width: int, norm: bool) -> list[nn.Module]:
+        """What follows a layer: batch norm, where it has one, and the nonlinearity."""
+        batch = [BatchNorm(width, ("real", "fake"))] if norm and self.normalization == "batch" else []
+        return [*batch, nn.LeakyReLU(self.leak, inplace=True)]
+
+
+class _Residual(nn.Module):
+    """A picture changed in size, plus what two convolutions make of it (He et al. 2016, pre-activation)."""
+
+    def __init__(self, resize: nn.Module, around: nn.Module, inside: Stack) -> None:
+        super().__init__()
+        self.resize, self.around, self.inside = resize, around, inside
+
+    def forward(self, x: Tensor, domains: Sequence[Domain]) -> Tensor:
+        total: Tensor = self.around(self.resize(x)) + self.inside(x, domains)
+        return total
+
+
+def _shrink(inputs: int, outputs: int, style: _Style) -> _Residual:
+    """Half the size, without batch norm: a block of D and Q."""
+    inside = [
+        nn.LeakyReLU(style.leak),
+        style.normalized(nn.Conv2d(inputs, outputs, 3, padding=1)),
+        nn.LeakyReLU(style.leak, inplace=True),
+        style.normalized(Conv(outputs, outputs, KERNEL, 2, padding=1)),
+    ]
+    return _Residual(nn.AvgPool2d(2), style.normalized(nn.Conv2d(inputs, outputs, 1)), Stack(inside))
+
+
+def _grow(inputs: int, outputs: int, odd: bool) -> _Residual:
+    """Twice the size, or one more: a block of G."""
+    enlarge: nn.Module = nn.Upsample(scale_factor=2)
+    if odd:
+        enlarge = nn.Sequential(enlarge, nn.ReplicationPad2d((0, 1, 0, 1)))
+    inside = [
+        _up_layer(inputs, outputs, 2, odd),
+        BatchNorm(outputs, ("fake",)),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(outputs, outputs, 3, padding=1),
+    ]
+    return _Residual(enlarge, nn.Conv2d(inputs, outputs, 1), Stack(inside))
 
 
 def _conv_layer(inputs: int, outputs: int, stride: int) -> nn.Module:
@@ -249,26 +297,28 @@ def _scaled(width: int, factor: float) -> int:
     return max(8, round(width * factor / 8) * 8)
 
 
-def _downward(
-    rows: Sequence[Layer], channels: int, size: int, factor: float, nonlinearity: Callable[[], nn.Module]
-) -> tuple[list[nn.Module], int]:
+def _downward(rows: Sequence[Layer], channels: int, size: int, style: _Style) -> tuple[list[nn.Module], int]:
     """Blocks of D and Q from an image (or, at size 1, from features), and the features they end in."""
     blocks: list[nn.Module] = []
     picture = False
     for row in rows:
-        width = _scaled(row.width, factor)
-        if row.kind == "conv":
-            blocks.append(_conv_layer(channels, width, row.stride))
+        width = _scaled(row.width, style.factor)
+        if row.kind == "shrink":
+            blocks.append(_shrink(channels, width, style))
+            size //= 2
+        elif row.kind == "conv":
+            blocks.append(style.normalized(_conv_layer(channels, width, row.stride)))
+            blocks += style.after(width, row.norm)
             size //= row.stride
-            picture = True
         else:
-            if picture:
-                blocks.append(_Flatten())
-            blocks.append(Dense(channels * size * size, width))
-            picture, size = False, 1
-        blocks += [BatchNorm(width, ("real", "fake"))] if row.norm else []
-        blocks.append(nonlinearity())
+            blocks += [_Flatten()] if picture else []
+            blocks.append(style.normalized(Dense(channels * size * size, width)))
+            blocks += style.after(width, row.norm)
+            size = 1
+        picture = row.kind in ("conv", "shrink")
         channels = width
+    if rows and rows[-1].kind == "shrink":
+        blocks.append(nn.LeakyReLU(style.leak, inplace=True))
     if picture:
         blocks.append(_Flatten())
     return blocks, channels * size * size
@@ -277,10 +327,16 @@ def _downward(
 class Trunk(Stack):
     """What D and Q share: images [N, C, H, W] to features [N, F] (appendix C)."""
 
-    def __init__(self, table: Architecture, channels: int, size: int, width: float) -> None:
-        blocks, features = _downward(
-            table.trunk, channels, size, width, lambda: nn.LeakyReLU(table.leak, inplace=True)
-        )
+    def __init__(
+        self,
+        table: Architecture,
+        channels: int,
+        size: int,
+        width: float,
+        normalization: Normalization = "batch",
+    ) -> None:
+        style = _Style(width, table.leak, normalization)
+        blocks, features = _downward(table.trunk, channels, size, style)
         super().__init__(blocks)
         self.features = features
 
@@ -288,9 +344,9 @@ class Trunk(Stack):
 class Discriminator(nn.Module):
     """D's head: features to one logit, log D/(1 - D). The sigmoid lives in the loss."""
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, normalization: Normalization = "batch") -> None:
         super().__init__()
-        self.output = nn.Linear(features, 1)
+        self.output = _Style(1, 0, normalization).normalized(nn.Linear(features, 1))
 
     def forward(self, features: Float[Tensor, "n features"]) -> Float[Tensor, " n"]:
         logits: Tensor = self.output(features)
@@ -306,15 +362,22 @@ class Recognition(nn.Module):
         outputs: raw outputs of all posteriors.
         width: factor on hidden widths.
         subcodes: raw outputs of all sub-codes, which only training on real images reads; 0: none.
+        normalization: of the hidden layers; how surely Q may speak is not to be bounded.
     """
 
-    def __init__(
-        self, table: Architecture, features: int, outputs: int, width: float, *, subcodes: int = 0
+    def __init__(  # noqa: PLR0913 - what it reads, and how wide
+        self,
+        table: Architecture,
+        features: int,
+        outputs: int,
+        width: float,
+        *,
+        subcodes: int = 0,
+        normalization: Normalization = "batch",
     ) -> None:
         super().__init__()
-        blocks, features = _downward(
-            table.recognition, features, 1, width, lambda: nn.LeakyReLU(table.leak, inplace=True)
-        )
+        style = _Style(width, table.leak, normalization)
+        blocks, features = _downward(table.recognition, features, 1, style)
         self.hidden = Stack(blocks)
         self.output = nn.Linear(features, outputs)
         self.subcodes = nn.Linear(features, subcodes) if subcodes else None
@@ -333,12 +396,16 @@ class Recognition(nn.Module):
         return self.output(hidden), None if self.subcodes is None else self.subcodes(hidden)
 
 
+_UPWARD = ("up", "grow")
+
+
 class Generator(nn.Module):
     """Latents [N, L] to images [N, C, H, W] in the range of the table's output."""
 
     def __init__(self, table: Architecture, latents: int, channels: int, size: int, width: float) -> None:
         super().__init__()
-        strides = [row.stride for row in table.generator if row.kind == "up"] + [2]
+        strides = [2 if row.kind == "grow" else row.stride for row in table.generator if row.kind in _UPWARD]
+        strides.append(2)
         sizes = [size]  # from the image back to the first picture
         for stride in reversed(strides):
             sizes.append(sizes[-1] // stride)
@@ -361,9 +428,13 @@ class Generator(nn.Module):
         position = 0
         for row in rows:
             width = _scaled(row.width, factor)
-            if row.kind == "up":
-                position += 1
-                blocks.append(_up_layer(inputs, width, row.stride, odd=sizes[position] % 2 == 1))
+            position += row.kind in _UPWARD
+            odd = sizes[position] % 2 == 1
+            if row.kind == "grow":
+                blocks.append(_grow(inputs, width, odd))
+                features = width
+            elif row.kind == "up":
+                blocks.append(_up_layer(inputs, width, row.stride, odd))
                 features = width
             else:
                 features = width * (sizes[0] ** 2 if row.kind == "picture" else 1)
@@ -384,14 +455,15 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
     """Every weight of `module`, drawn anew as in the authors' code, in the order of its submodules.
 
     Convolutions N(0, .02) truncated at two standard deviations, other layers N(0, .02), batch norm gains
-    N(1, .02), biases 0, running statistics those of standard normal features.
+    N(1, .02), biases 0, running statistics those of standard normal features; vectors of spectral norm from
+    a random start.
     """
     with torch.no_grad():
         for part in module.modules():
             if isinstance(part, nn.Conv2d):
-                nn.init.trunc_normal_(part.weight, std=STD, a=-2 * STD, b=2 * STD, generator=generator)
+                nn.init.trunc_normal_(raw_weight(part), std=STD, a=-2 * STD, b=2 * STD, generator=generator)
             elif isinstance(part, nn.ConvTranspose2d | nn.Linear):
-                nn.init.normal_(part.weight, std=STD, generator=generator)
+                nn.init.normal_(raw_weight(part), std=STD, generator=generator)
             elif isinstance(part, BatchNorm):
                 nn.init.normal_(part.weight, mean=1.0, std=0.02, generator=generator)
                 for name, buffer in part.named_buffers(recurse=False):
@@ -400,6 +472,7 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
                 continue
             if isinstance(part.bias, Tensor):
                 part.bias.zero_()
+            begin_spectrum(part, generator)
 
 
 def rescale(module: nn.Module, std: float) -> None:
@@ -407,4 +480,4 @@ def rescale(module: nn.Module, std: float) -> None:
     with torch.no_grad():
         for part in module.modules():
             if isinstance(part, nn.Linear):
-                part.weight.mul_(std / STD)
+                raw_weight(part).mul_(std / STD)

@@ -25,6 +25,7 @@ RANKS = {
     "storage": 1,
     "streams": 1,
     "layers": 1,
+    "normalization": 1,
     "augmentation": 2,
     "data": 2,
     "latents": 2,

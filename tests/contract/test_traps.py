@@ -37,7 +37,8 @@ from infogan.config import (
 )
 from infogan.latents import Latents, NormalPrior, SoftmaxPosterior, UniformPrior
 from infogan.model import InfoGAN
-from infogan.networks import BatchNorm, Discriminator, Stack
+from infogan.networks import Discriminator, Stack
+from infogan.normalization import BatchNorm
 from infogan.training import trainer as trainer_module
 from infogan.training.trainer import Trainer
 

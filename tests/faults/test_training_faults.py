@@ -185,6 +185,22 @@ def test_resumed_training_equals_the_undisturbed_one(
     assert (path / "config.toml").read_text() == (undisturbed / "config.toml").read_text()
 
 
+def test_a_resumed_training_under_spectral_norm_is_the_same(config: Path, tmp_path: Path) -> None:
+    """The vectors that follow the singular values are state, too."""
+    kind = (
+        "--set",
+        "normalization=spectral",
+        "--set",
+        "architecture=residual",
+        "--set",
+        "augmentation.shift=0.1",
+    )
+    assert run("train", config, *kind, "--out", tmp_path / "whole", "--steps", 12) == 0
+    assert run("train", config, *kind, "--out", tmp_path / "parts", "--steps", 5) == 0
+    assert run("resume", tmp_path / "parts", "--steps", 12) == 0
+    assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
+
+
 def test_a_stop_ends_with_a_line_and_a_model(config: Path, tmp_path: Path) -> None:
     assert run("train", config, "--out", tmp_path / "run", "--steps", 25) == 0
     assert [line["step"] for line in lines(tmp_path / "run")] == [20, 25]

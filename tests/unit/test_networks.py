@@ -23,7 +23,8 @@ from infogan.config import (
 )
 from infogan.errors import ConfigError
 from infogan.model import InfoGAN
-from infogan.networks import BatchNorm, Stack
+from infogan.networks import Stack
+from infogan.normalization import BatchNorm
 
 
 def categories(count: int, size: int) -> dict[str, Any]:
