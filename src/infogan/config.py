@@ -268,7 +268,7 @@ class NetworkConfig(Section):
         default="generic", description="mnist, svhn, celeba, faces, chairs, generic or residual"
     )
     normalization: Literal["batch", "spectral"] = Field(
-        default="batch", description="of D's and Q's layers: batch norm, as in the paper, or spectral norm"
+        default="batch", description="of D and the trunk: batch norm, as in the paper, or spectral norm"
     )
     width: float = Field(default=1.0, gt=0, le=8, description="factor on every hidden width")
     recognition_std: float = Field(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 Normalization = Literal["batch", "spectral"]
-"""What keeps D and Q in bounds: batch norm as in appendix C, or spectral norm of all but Q's last layer."""
+"""What keeps D and its trunk in bounds: batch norm as in appendix C, or spectral norm."""
 
 Domain = Literal["real", "fake"]
 """Where images come from. Real and generated ones are normalised apart, in training and after it."""
