@@ -18,7 +18,12 @@ from torch import Tensor
 
 from infogan.data.dataset import Factor
 from infogan.evaluation.baselines import untrained_reading_of_test, untrained_reading_of_train
-from infogan.evaluation.reading import continuous_places, reading_of_test, reading_of_train
+from infogan.evaluation.reading import (
+    continuous_means,
+    continuous_places,
+    reading_of_test,
+    reading_of_train,
+)
 from infogan.evaluation.registry import metric
 from infogan.evaluation.resampling import NORMAL_QUANTILE, centred_interval, numpy_generator
 from infogan.evaluation.subject import Subject, train_images, train_subset
@@ -163,15 +168,15 @@ def _codes(latents: Latents, raw: Float[Tensor, "n outputs"]) -> Codes:
     """What Q reads in each continuous code, in half ranges; normal ones are spread as their prior is."""
     from scipy.special import ndtr  # late: it takes a good part of a second
 
-    posteriors, found = latents.posteriors(raw), {}
-    for name, index in continuous_places(latents):
-        code, values = latents.priors[name].code, posteriors[name].mean[:, index].double().numpy()
+    found = {}
+    for place, means in continuous_means(latents, raw).items():
+        code = latents.priors[place[0]].code
         limits = (getattr(code, "low", None), getattr(code, "high", None))
         if limits[0] is None or limits[1] is None:
-            values = 2 * ndtr(values) - 1
+            values = 2 * ndtr(means) - 1
         else:
-            values = (2 * values - limits[0] - limits[1]) / (limits[1] - limits[0])
-        found[latents.place_name((name, index))] = values
+            values = (2 * means - limits[0] - limits[1]) / (limits[1] - limits[0])
+        found[latents.place_name(place)] = values
     return found
 
 
