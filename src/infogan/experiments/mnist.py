@@ -21,11 +21,10 @@ MNIST = enter(
         ),
         judges=(
             Judge("accuracy on test images", at("clustering.accuracy"), 0.95),
-            Judge("slant, rank correlation on generated images", factor("slant", "spearman_generated")),
-            Judge("slant, rank correlation on test images", factor("slant", "spearman_real")),
-            Judge("width, rank correlation on generated images", factor("width", "spearman_generated")),
-            Judge(
-                "thickness, rank correlation on generated images", factor("thickness", "spearman_generated")
+            *(
+                Judge(f"{stroke}, rank correlation on {images} images", factor(stroke, f"spearman_{kind}"))
+                for stroke in ("slant", "width", "thickness")
+                for kind, images in (("generated", "generated"), ("real", "test"))
             ),
         ),
         seeds=5,

@@ -86,8 +86,9 @@ def _caption(plan: Reproduction) -> str:
 def _judge_parts(plan: Reproduction, found: Judged) -> list[str]:
     """A figure's table, a line a seed, and what it comes to."""
     beside = list(dict.fromkeys(name for one in found.readings.values() if one for name in one.beside))
+    heads = ["seed", found.judge.name, "of", *(WORDS.get(name, name) for name in beside)]
     lines = [
-        f"| seed | {found.judge.name} | {' | '.join(['code', *(WORDS.get(name, name) for name in beside)])} |",
+        f"| {' | '.join(heads)} |",
         "|" + "---|" * (3 + len(beside)),
     ]
     for seed, reading in found.readings.items():

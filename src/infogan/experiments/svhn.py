@@ -36,17 +36,14 @@ SVHN = enter(
             Panel("(b) Discrete variation: plate context", _context),
         ),
         judges=(
-            Judge(
-                "brightness, rank correlation of its code on generated images",
-                at("brightness.spearman_generated"),
-                0.7,
-                1,
-            ),
-            Judge(
-                "brightness, rank correlation of its code on test images",
-                at("brightness.spearman_real"),
-                0.5,
-                1,
+            *(
+                Judge(
+                    f"brightness, rank correlation of its code on {images} images",
+                    at(f"brightness.spearman_{kind}"),
+                    least,
+                    1,
+                )
+                for kind, images, least in (("generated", "generated", 0.7), ("real", "test", 0.5))
             ),
             *(
                 Judge(
