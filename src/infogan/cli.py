@@ -201,8 +201,9 @@ def _reproduce(arguments: argparse.Namespace) -> None:
     from infogan.experiments.registry import Options
 
     options = Options(
-        arguments.data, arguments.out, arguments.steps, arguments.seed, arguments.seeds, arguments.set
-    )
+        arguments.data, arguments.out, arguments.steps, arguments.seed, arguments.seeds, arguments.set,
+        arguments.recipe, arguments.quick,
+    )  # fmt: skip
     experiments.run(arguments.experiment, options)
 
 
@@ -419,13 +420,17 @@ def _add_training(command: Callable[[str, Command, str], argparse.ArgumentParser
     resume.add_argument("--override", action="store_true", help="allow settings that change the result")
     reproduce = command("reproduce", _reproduce, "run an experiment of the paper and write its figure")
     reproduce.add_argument(
-        "experiment", metavar="EXPERIMENT", help="such as figure1; any other word lists them"
+        "experiment", metavar="EXPERIMENT", help="such as mnist or figure1; any other word lists them"
     )
     reproduce.add_argument("--data", type=_path, metavar="FILES", help="where the images lie")
     reproduce.add_argument("--out", type=_path, metavar="FOLDER", help="default: runs/EXPERIMENT-NNN")
     reproduce.add_argument("--steps", type=_positive, metavar="N", help="steps of each arm")
     reproduce.add_argument("--seed", type=_whole, metavar="N", help="the first one (default: as published)")
     reproduce.add_argument("--seeds", type=_positive, metavar="N", help="how many (default: as published)")
+    reproduce.add_argument("--recipe", help="robust, or paper (default: the preset's own)")
+    reproduce.add_argument(
+        "--quick", action="store_true", help="one seed, few steps, small networks: to see that all of it runs"
+    )
     _add_set(reproduce)
 
 

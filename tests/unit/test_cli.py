@@ -26,7 +26,9 @@ COMMANDS = {
     "encode": ["--out"],
     "evaluate": ["--data", "--json", "--samples", "--seed", "--weights"],
     "presets": [],
-    "reproduce": ["--data", "--out", "--seed", "--seeds", "--set", "--steps"],
+    "reproduce": [
+        "--data", "--out", "--quick", "--recipe", "--seed", "--seeds", "--set", "--steps",
+    ],
     "resume": ["--data", "--override", "--set", "--steps"],
     "sample": ["--count", "--out", "--seed", "--weights"],
     "train": [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,29 @@ def kmeans(
         The assignments, and what k-means saw: "pixels", or their principal components where an image has
         more than 1,024 numbers.
     """
+    found = fit_kmeans(train, test, categories)
+    return Assignments(found.train.argmin(1), found.test.argmin(1), categories), found.seen
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Squared distances of images to the centres of k-means.
+
+    Attributes:
+        train: of the images that the centres were fitted to.
+        test: of other images.
+        seen: what k-means saw: "pixels" from 0 to 1, or their principal components.
+    """
+
+    train: Float[np.ndarray, "n k"]
+    test: Float[np.ndarray, "m k"]
+    seen: str
+
+
+def fit_kmeans(
+    train: UInt8[np.ndarray, "n h w c"], test: UInt8[np.ndarray, "m h w c"], categories: int
+) -> Distances:
+    """`kmeans`, with the distances by which it assigns; fewer centres where there are fewer images."""
     from sklearn.cluster import KMeans  # late: scikit-learn takes a second or two
     from sklearn.decomposition import PCA
 
@@ -54,8 +78,7 @@ def kmeans(
         pca = PCA(_COMPONENTS, svd_solver="randomized", random_state=0).fit(x)
         x, y, seen = pca.transform(x), pca.transform(y), f"{_COMPONENTS} principal components of the pixels"
     centres = KMeans(min(categories, len(x)), n_init=_STARTS, random_state=0).fit(x)
-    nearest = (centres.labels_.astype(np.int64), centres.predict(y).astype(np.int64))
-    return Assignments(*nearest, categories), seen
+    return Distances(np.square(centres.transform(x)), np.square(centres.transform(y)), seen)
 
 
 def untrained(config: Config, images: UInt8[np.ndarray, "n h w c"], *, seed: int = 0) -> InfoGAN:

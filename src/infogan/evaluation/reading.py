@@ -32,6 +32,17 @@ def continuous_places(latents: Latents) -> list[Place]:
     ]
 
 
+def continuous_means(
+    latents: Latents, raw: Float[Tensor, "n outputs"]
+) -> dict[Place, Float[np.ndarray, " n"]]:
+    """The mean of Q's posterior in every continuous dimension, float64, in the code's own units."""
+    posteriors = latents.posteriors(raw)
+    return {
+        (name, dimension): posteriors[name].mean[:, dimension].double().numpy()
+        for name, dimension in continuous_places(latents)
+    }
+
+
 def dividing_code(latents: Latents) -> str | None:
     """The code by which images are sorted before what varies within a category is measured.
 

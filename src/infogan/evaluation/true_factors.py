@@ -4,7 +4,7 @@ Codes are matched one to one to factors on training images; the scores are on te
 identities and objects that were not trained on where the source sees to it. A factor on a line is held
 against a code by |Spearman|. An angle is held against it by the length of the mean of
 exp(i (pi code -+ angle)), for the better of the two senses: a linear-circular correlation of a perfect code
-would be .78.
+would be .78. Beside the matching stands the whole table of codes and factors, in which nothing is chosen.
 """
 
 from __future__ import annotations
@@ -18,9 +18,19 @@ from torch import Tensor
 
 from infogan.data.dataset import Factor
 from infogan.evaluation.baselines import untrained_reading_of_test, untrained_reading_of_train
-from infogan.evaluation.reading import continuous_places, reading_of_test, reading_of_train
+from infogan.evaluation.reading import (
+    continuous_means,
+    continuous_places,
+    reading_of_test,
+    reading_of_train,
+)
 from infogan.evaluation.registry import metric
-from infogan.evaluation.resampling import NORMAL_QUANTILE, centred_interval, numpy_generator
+from infogan.evaluation.resampling import (
+    NORMAL_QUANTILE,
+    centred_interval,
+    mean_interval,
+    numpy_generator,
+)
 from infogan.evaluation.subject import Subject, train_images, train_subset
 from infogan.latents import Latents
 
@@ -76,12 +86,22 @@ def circular_by_object(
     values: Float[np.ndarray, " n"], angles: Float[np.ndarray, " n"], objects: Int64[np.ndarray, " n"]
 ) -> float | None:
     """The mean of `circular` over objects of 8 images or more: each may have a zero of its own."""
-    found = [
-        circular(values[chosen], angles[chosen])
-        for chosen in (objects == one for one in np.unique(objects))
-        if chosen.sum() >= _LEAST
-    ]
-    return float(np.mean(found)) if found else None
+    found = _of_objects(values, angles, objects)
+    return float(found.mean()) if len(found) else None
+
+
+def _of_objects(
+    values: Float[np.ndarray, " n"], angles: Float[np.ndarray, " n"], objects: Int64[np.ndarray, " n"]
+) -> Float[np.ndarray, " m"]:
+    """`circular` of each object of 8 images or more."""
+    return np.array(
+        [
+            circular(values[chosen], angles[chosen])
+            for chosen in (objects == one for one in np.unique(objects))
+            if chosen.sum() >= _LEAST
+        ],
+        dtype=np.float64,
+    )
 
 
 def agreement(values: Float[np.ndarray, " n"], factor: Factor) -> float:
@@ -116,24 +136,41 @@ def score(
     """The figures of `factors` in evaluation.json, on images that did not choose the matching.
 
     Returns:
-        By factor: `code`, and `spearman` or `circular`, each with its 95 % interval; where images have labels
-        `circular_by_object`, too, the mean over objects.
+        By factor: `code`, and the figures of `measure`.
     """
-    found: dict[str, dict[str, Any]] = {}
-    for name, code in matching.items():
-        values, factor = codes[code], factors[name]
-        measured = agreement(values, factor)
-        if factor.period is None:
-            interval = spearman_interval(measured, len(values))
-            found[name] = {"code": code, "spearman": measured, "spearman_interval": interval}
-            continue
-        angles = factor.values * (2 * np.pi / factor.period)
-        interval = circular_interval(values, angles, draw)
-        found[name] = {"code": code, "circular": measured, "circular_interval": interval}
-        by_object = None if objects is None else circular_by_object(values, angles, objects)
-        if by_object is not None:
-            found[name]["circular_by_object"] = by_object
-    return found
+    return {
+        name: {"code": code, **measure(codes[code], factors[name], objects, draw)}
+        for name, code in matching.items()
+    }
+
+
+def measure(
+    values: Float[np.ndarray, " n"],
+    factor: Factor,
+    objects: Int64[np.ndarray, " n"] | None,
+    draw: np.random.Generator,
+) -> dict[str, Any]:
+    """How well one code is one factor.
+
+    Returns:
+        `spearman` or `circular`, whichever the factor asks for, with its 95 % interval; where images have
+        labels `circular_by_object`, too, the mean over objects, with an interval over objects where there
+        are two or more.
+    """
+    found = agreement(values, factor)
+    if factor.period is None:
+        return {"spearman": found, "spearman_interval": spearman_interval(found, len(values))}
+    angles = factor.values * (2 * np.pi / factor.period)
+    figures: dict[str, Any] = {
+        "circular": found,
+        "circular_interval": circular_interval(values, angles, draw),
+    }
+    by_object = np.zeros(0) if objects is None else _of_objects(values, angles, objects)
+    if len(by_object):
+        figures["circular_by_object"] = float(by_object.mean())
+    if len(by_object) > 1:
+        figures["circular_by_object_interval"] = mean_interval(by_object, (0.0, 1.0))
+    return figures
 
 
 def principal_components(
@@ -163,15 +200,15 @@ def _codes(latents: Latents, raw: Float[Tensor, "n outputs"]) -> Codes:
     """What Q reads in each continuous code, in half ranges; normal ones are spread as their prior is."""
     from scipy.special import ndtr  # late: it takes a good part of a second
 
-    posteriors, found = latents.posteriors(raw), {}
-    for name, index in continuous_places(latents):
-        code, values = latents.priors[name].code, posteriors[name].mean[:, index].double().numpy()
+    found = {}
+    for place, means in continuous_means(latents, raw).items():
+        code = latents.priors[place[0]].code
         limits = (getattr(code, "low", None), getattr(code, "high", None))
         if limits[0] is None or limits[1] is None:
-            values = 2 * ndtr(values) - 1
+            values = 2 * ndtr(means) - 1
         else:
-            values = (2 * values - limits[0] - limits[1]) / (limits[1] - limits[0])
-        found[latents.place_name((name, index))] = values
+            values = (2 * means - limits[0] - limits[1]) / (limits[1] - limits[0])
+        found[latents.place_name(place)] = values
     return found
 
 
@@ -185,7 +222,13 @@ def _metric(subject: Subject) -> dict[str, Any]:
 
     def judged(of_train: Codes, of_test: Codes, stream: str) -> dict[str, Any]:
         draw = numpy_generator(subject.seed, f"evaluation/true factors/{stream}")
-        return {"factors": score(match(of_train, train), of_test, test, dataset.test.labels, draw)}
+        return {
+            "factors": score(match(of_train, train), of_test, test, dataset.test.labels, draw),
+            "agreement": {
+                code: {name: measure(values, one, dataset.test.labels, draw) for name, one in test.items()}
+                for code, values in of_test.items()
+            },
+        }
 
     own_train, own_test = (
         _codes(latents, subject.once(part)) for part in (reading_of_train, reading_of_test)

@@ -9,7 +9,7 @@ import importlib
 import pkgutil
 
 from infogan.errors import UsageError, did_you_mean
-from infogan.experiments.registry import EXPERIMENTS, Options
+from infogan.experiments.registry import EXPERIMENTS, TAKES, Options
 
 
 def names() -> dict[str, str]:
@@ -23,7 +23,7 @@ def run(name: str, options: Options) -> None:
     """Runs an experiment and writes its figure.
 
     Raises:
-        UsageError: no experiment has that name.
+        UsageError: no experiment has that name, or it does not take an option that was given.
     """
     known = names()
     if name not in known:
@@ -32,4 +32,13 @@ def run(name: str, options: Options) -> None:
             f"one of {', '.join(known)}",
             f"infogan reproduce {next(iter(known))}",
         )
+    for option, given in (("recipe", options.recipe is not None), ("quick", options.quick)):
+        if given and option not in TAKES[name]:
+            taking = [other for other in known if option in TAKES[other]]
+            raise UsageError(
+                f"--{option}: {name} has its own way, and not this one", f"{name} without --{option}",
+                f"infogan reproduce {taking[0]} --{option}"
+                + (f" {options.recipe}" if option == "recipe" else "")
+                + f"; so do {', '.join(taking[1:])}",
+            )  # fmt: skip
     EXPERIMENTS[name](options)

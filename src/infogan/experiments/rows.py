@@ -20,13 +20,16 @@ from infogan.experiments.arms import trained_to
 from infogan.experiments.registry import Options
 from infogan.training import several_seeds
 from infogan.training.run_directory import RunDirectory
-from infogan.training.runner import FREE_KEYS, RESOLVED_KEYS
+from infogan.training.runner import FREE_KEYS, RESOLVED_KEYS, Trained
 
 FIRST_SEED = 100
 """Constants were chosen with seeds 0 to 9: what is published comes from others."""
 
 Make = Callable[[Path], dict[str, Any]]
 """From the path that a run may have to its figures."""
+
+Measure = Callable[[Trained], dict[str, Any]]
+"""From a training to what `evaluation.evaluate` gives."""
 
 
 def seeds(options: Options, count: int) -> range:
@@ -61,12 +64,19 @@ def row(folder: Path, arm: str, config: Config, steps: int, make: Make) -> None:
     storage.write_text(path, json.dumps(made, indent=1) + "\n")
 
 
-def trained(config: Config, steps: int, only: Collection[str] = ()) -> Make:
-    """Trains to a step and evaluates; `only` as of `evaluation.evaluate`."""
+def trained(config: Config, steps: int, only: Collection[str] = (), measure: Measure | None = None) -> Make:
+    """Trains to a step and evaluates.
+
+    Args:
+        config: of the run.
+        steps: where the training ends.
+        only: as of `evaluation.evaluate`.
+        measure: what to evaluate with, in place of that.
+    """
 
     def make(path: Path) -> dict[str, Any]:
         run = trained_to(config, steps, path)
-        scores = evaluation.evaluate(run.model, run.dataset, only=only)
+        scores = evaluation.evaluate(run.model, run.dataset, only=only) if measure is None else measure(run)
         machine = json.loads(run.run.environment_path.read_text())
         return {"machine": machine, "scores": scores, **_label_free(config, run.run, steps)}
 

@@ -106,6 +106,27 @@ def traversal_picture(
     return _composed(grid, [text for text in texts if text.text], side)
 
 
+def sheet(panels: Sequence[Sequence[Image.Image]]) -> Image.Image:
+    """Pictures in rows on one white sheet, each in the upper left of its place; columns are aligned.
+
+    Args:
+        panels: rows, from the top; they need not be equally long.
+
+    Raises:
+        DataError: there is no picture.
+    """
+    if not any(panels):
+        raise DataError("a sheet without a picture", "at least one", "leaving it away")
+    across = max(map(len, panels))
+    widths = [max(row[column].width for row in panels if column < len(row)) for column in range(across)]
+    heights = [max((one.height for one in row), default=0) for row in panels]
+    paper = Image.new("RGB", (sum(widths), sum(heights)), PAPER)
+    for number, row in enumerate(panels):
+        for column, one in enumerate(row):
+            paper.paste(one, (sum(widths[:column]), sum(heights[:number])))
+    return paper
+
+
 def save_png(image: Image.Image, path: str | Path) -> None:
     """Writes a PNG whole or not at all; folders on the way are made, an older picture is replaced.
 

@@ -19,10 +19,11 @@ def traversal_picture(  # noqa: PLR0913 - what InfoGAN.traverse takes
     seed: int = 0,
     values: Sequence[float | Sequence[float]] | None = None,
     weights: str | None = None,
+    title: str | None = None,
 ) -> Image.Image:
     """What one code does, with its name and values along the axis: a row shares noise and other codes.
 
-    Arguments and errors are those of `InfoGAN.traverse`.
+    Arguments and errors are those of `InfoGAN.traverse`; `title` stands above.
     """
     images = model.traverse(name, rows=rows, seed=seed, values=values, weights=weights)
     code = model.latents.priors[name].code
@@ -38,5 +39,6 @@ def traversal_picture(  # noqa: PLR0913 - what InfoGAN.traverse takes
         images,
         name=f"{name}{drawn}",
         values=labels,
+        title=title,
         row_label="noise and other codes" if others else "noise",
     )

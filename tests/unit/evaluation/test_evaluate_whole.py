@@ -55,7 +55,8 @@ def test_without_labels_only_what_needs_none(tiny_model: InfoGAN, unlabelled_dat
     found = evaluate(tiny_model, unlabelled_dataset, samples=20)
     assert {"codes", "images", "dataset", "real", "variance"} <= set(found)
     assert not {"clustering", "fidelity", "factors", "train_seconds"} & set(found)
-    assert found["baselines"].keys() == {"untrained"} and found["baselines"]["untrained"].keys() == {"real"}
+    beside = {name: set(figures) for name, figures in found["baselines"].items()}
+    assert beside == {"untrained": {"real", "brightness"}, "pca": {"brightness"}}
     assert sorting_line(tiny_model, unlabelled_dataset) is None
     with pytest.raises(UsageError, match="unlabelled"):
         clustering_accuracy(tiny_model, unlabelled_dataset)
@@ -69,7 +70,8 @@ def test_without_images_or_without_a_category(
     assert "real" not in without_images["variance"]
     continuous = evaluate(InfoGAN(config_of("style:u pose:n")), drawn_dataset, samples=20)
     assert not {"clustering", "real"} & set(continuous)
-    assert continuous["baselines"].keys() == {"real"}  # the reference of precision and recall
+    # "real" is the reference of precision and recall, the others are brightness'.
+    assert continuous["baselines"].keys() == {"real", "untrained", "pca"}
     assert list(continuous["codes"]) == ["style", "pose"]
 
 
