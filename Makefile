@@ -7,7 +7,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 # One torch thread a test process: two that share two cores would only wait for each other.
 TEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: install demo test lint bench faults experiments package clean
+.PHONY: install demo test lint bench faults experiments figures package clean
 .DEFAULT_GOAL := install
 
 $(BIN)/python:
@@ -31,8 +31,8 @@ install: $(VENV)/.installed  ## .venv with the infogan command
 demo: $(VENV)/.installed-demo  ## train on 5,000 real digits and look at the pictures
 	$(BIN)/infogan train mnist-5k
 
-test: $(VENV)/.installed-dev  ## all tests
-	$(TEST) -n 2 tests
+test: $(VENV)/.installed-dev  ## all tests but those of `make experiments`
+	$(TEST) -n 2 tests --ignore tests/experiments
 
 faults: $(VENV)/.installed-dev  ## kill, truncate, fill up, flip bits: nothing may be lost
 	$(TEST) -n 2 tests/faults
@@ -45,7 +45,11 @@ lint: $(VENV)/.installed-dev  ## ruff and mypy
 bench: $(VENV)/.installed-dev  ## speeds as ratios within one run, into benchmarks/results.json
 	$(BIN)/python -m benchmarks $(if $(MNIST),--mnist $(MNIST))
 
-experiments: $(VENV)/.installed  ## the figures of docs/results.md that take hours (DATA=folder of IDX files)
+# Minutes, and so apart from `make test`.
+experiments: $(VENV)/.installed-dev  ## every preset and every figure of the paper, in the small
+	$(TEST) -n 2 tests/experiments
+
+figures: $(VENV)/.installed  ## the figures of docs that take hours or days (DATA, SVHN, CELEBA=folders of the true files)
 	$(BIN)/infogan reproduce figure1 $(if $(DATA),--data $(DATA))
 	$(BIN)/infogan reproduce mnist-paper $(if $(DATA),--data $(DATA))
 	$(BIN)/infogan reproduce robust-mnist $(if $(DATA),--data $(DATA))
@@ -53,6 +57,15 @@ experiments: $(VENV)/.installed  ## the figures of docs/results.md that take hou
 	$(BIN)/infogan reproduce robust-fashion
 	$(BIN)/infogan reproduce fashion-seeds
 	$(BIN)/infogan reproduce robust $(if $(DATA),--data $(DATA))
+	$(BIN)/infogan reproduce mnist $(if $(DATA),--data $(DATA))
+	$(BIN)/infogan reproduce svhn $(if $(SVHN),--data $(SVHN))
+	$(if $(CELEBA),$(BIN)/infogan reproduce celeba --data $(CELEBA),@echo 'no CELEBA=FOLDER: celeba is left out')
+	$(BIN)/infogan reproduce faces-azimuth
+	$(BIN)/infogan reproduce faces-elevation
+	$(BIN)/infogan reproduce faces-lighting
+	$(BIN)/infogan reproduce faces-width
+	$(BIN)/infogan reproduce chairs-rotation
+	$(BIN)/infogan reproduce chairs-width
 
 package: $(VENV)/.installed-dev  ## a wheel in dist/
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .

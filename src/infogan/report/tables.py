@@ -12,6 +12,8 @@ import numpy as np
 
 from infogan import storage
 
+_MOST_ATTRIBUTES = 8
+
 
 def write_codes(
     path: Path, names: Sequence[str], codes: Mapping[str, np.ndarray], categorical: Collection[str]
@@ -65,7 +67,15 @@ def evaluation_text(scores: Mapping[str, Any]) -> str:
         lines.append(text)
     if "clustering" in scores:
         lines += _clustering_lines(scores)
-    for part in (_real_lines, _variance_lines, _factor_lines, _fidelity_lines):
+    for part in (
+        _real_lines,
+        _variance_lines,
+        _factor_lines,
+        _brightness_lines,
+        _context_lines,
+        _attribute_lines,
+        _fidelity_lines,
+    ):
         lines += part(scores)
     return "\n".join(lines)
 
@@ -117,6 +127,50 @@ def _beside(scores: Mapping[str, Any], factor: str, key: str) -> str:
         if key in entry.get("factors", {}).get(factor, {})
     ]
     return f" ({', '.join(shown)})" if shown else ""
+
+
+def _brightness_lines(scores: Mapping[str, Any]) -> list[str]:
+    found = scores.get("brightness", {})
+    shown = [
+        f"{_with_interval(found, f'spearman_{kind}', 2)} on {kind} images"
+        for kind in ("generated", "real")
+        if f"spearman_{kind}" in found
+    ]
+    beside = [
+        f"{name} {entry['brightness']['spearman_real']:.2f}"
+        for name, entry in scores.get("baselines", {}).items()
+        if "brightness" in entry
+    ]
+    told = f" ({', '.join(beside)})" if beside else ""
+    return [f"  brightness: code {found['code']}, rank correlation {', '.join(shown)}{told}"] if shown else []
+
+
+def _context_lines(scores: Mapping[str, Any]) -> list[str]:
+    return [
+        f"  {name}: {_with_interval(found, 'outside', 2)} of its change lies beside the middle, "
+        f"{found['area']:.2f} of the picture"
+        for name, found in scores.get("context", {}).items()
+    ]
+
+
+def _attribute_lines(scores: Mapping[str, Any]) -> list[str]:
+    """The attributes that are told best on the images that chose; evaluation.json has all of them."""
+    found = scores.get("attributes", {})
+    best = sorted(found, key=lambda name: -found[name]["auc_choosing"])[:_MOST_ATTRIBUTES]
+    lines = []
+    for name in best:
+        one = found[name]
+        beside = [
+            f"{who} {entry['attributes'][name]['auc']:.2f}"
+            for who, entry in scores.get("baselines", {}).items()
+            if name in entry.get("attributes", {})
+        ]
+        place = one["code"] + (f" = {one['category']}" if "category" in one else "")
+        lines.append(
+            f"  {name}: {'' if one['sense'] > 0 else 'not '}{place}, AUC {_with_interval(one, 'auc', 2)}"
+            + (f" ({', '.join(beside)})" if beside else "")
+        )
+    return lines
 
 
 def _fidelity_lines(scores: Mapping[str, Any]) -> list[str]:

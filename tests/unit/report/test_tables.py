@@ -39,3 +39,27 @@ def test_what_was_not_measured_has_no_line() -> None:
     }
     lines = tables.evaluation_text(scores).splitlines()
     assert len(lines) == 1 + len(scores["codes"])
+
+
+def test_brightness_context_and_the_best_attributes_have_their_lines() -> None:
+    def attribute(choosing: float, sense: int) -> dict[str, Any]:
+        place = {"code": "kind1", "category": 4, "sense": sense}
+        return place | {"auc": 0.91, "auc_interval": [0.87, 0.94], "auc_choosing": choosing, "share": 0.1}
+
+    many = {f"a{number}": attribute(0.5 + number / 100, 1) for number in range(9)}
+    scores = published(5_000) | {
+        "brightness": {
+            "code": "style2",
+            "spearman_generated": 0.85, "spearman_generated_interval": [0.84, 0.86],
+            "spearman_real": 0.6, "spearman_real_interval": [0.5, 0.7],
+        },
+        "context": {"kind2": {"outside": 0.6, "outside_interval": [0.58, 0.62], "area": 0.5}},
+        "attributes": many | {"Hat": attribute(0.9, -1)},
+        "baselines": {"pca": {"brightness": {"spearman_real": 0.9}, "attributes": {"Hat": {"auc": 0.7}}}},
+    }  # fmt: skip
+    shown = tables.evaluation_text(scores)
+    assert "brightness: code style2, rank correlation 0.85 (95 %: 0.84 to 0.86) on generated" in shown
+    assert "0.60 (95 %: 0.50 to 0.70) on real images (pca 0.90)" in shown
+    assert "kind2: 0.60 (95 %: 0.58 to 0.62) of its change lies beside the middle, 0.50" in shown
+    assert "Hat: not kind1 = 4, AUC 0.91 (95 %: 0.87 to 0.94) (pca 0.70)" in shown
+    assert "a8: kind1 = 4" in shown and "a1: kind1" not in shown  # the best eight
