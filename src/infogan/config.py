@@ -385,6 +385,12 @@ class TrainingConfig(Section):
     )
     remedy_end: int = Field(default=0, ge=0, le=_MOST_STEPS, description="the last such step; 0: never")
     remedy_every: int = Field(default=100, ge=1, le=_MOST_STEPS)
+    remedy_components: int = Field(
+        default=0,
+        ge=0,
+        le=1_000,
+        description="principal components in which a new division is sought, where images are few; 0: all",
+    )
     seed: int = Field(default=0, ge=0, lt=2**63)
     seeds_drop: tuple[Annotated[_Int, Field(ge=1, le=_MOST_STEPS)], ...] = Field(
         default=(1_250, 2_250),  # the second after the last trial of a remedy
