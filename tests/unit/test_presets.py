@@ -153,3 +153,10 @@ def test_every_preset_trains_by_every_recipe(name: str, recipe: str, tmp_path: P
     assert trained.model.sample(3).shape == (3, size, size, channels)
     line = list(RunDirectory.open(tmp_path / "run").metrics_path.read_text().splitlines())[-1]
     assert all(f'"{code}"' in line for code in config.latents.codes)
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_no_run_of_robust_goes_on_long_after_its_rates_have_fallen(name: str) -> None:
+    """Steps at a fiftieth of the rates change next to nothing, and are as dear as others."""
+    training = api.configure(name, recipe="robust").training
+    assert training.steps <= 1.2 * training.decay_end
