@@ -268,7 +268,7 @@ class NetworkConfig(Section):
         default="generic", description="mnist, svhn, celeba, faces, chairs, generic or residual"
     )
     normalization: Literal["batch", "spectral"] = Field(
-        default="batch", description="of D's and Q's layers: batch norm, as in the paper, or spectral norm"
+        default="batch", description="of D and the trunk: batch norm, as in the paper, or spectral norm"
     )
     width: float = Field(default=1.0, gt=0, le=8, description="factor on every hidden width")
     recognition_std: float = Field(
@@ -385,6 +385,12 @@ class TrainingConfig(Section):
     )
     remedy_end: int = Field(default=0, ge=0, le=_MOST_STEPS, description="the last such step; 0: never")
     remedy_every: int = Field(default=100, ge=1, le=_MOST_STEPS)
+    remedy_components: int = Field(
+        default=0,
+        ge=0,
+        le=1_000,
+        description="principal components in which a new division is sought, where images are few; 0: all",
+    )
     seed: int = Field(default=0, ge=0, lt=2**63)
     seeds_drop: tuple[Annotated[_Int, Field(ge=1, le=_MOST_STEPS)], ...] = Field(
         default=(1_250, 2_250),  # the second after the last trial of a remedy

@@ -68,7 +68,6 @@ class InfoGAN(nn.Module):
                 self.latents.posterior_width,
                 width,
                 subcodes=self.latents.subcode_width if config.objective.subcode_weight else 0,
-                normalization=kind,
             )
         self.to_empty(device="cpu")
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub

@@ -362,21 +362,14 @@ class Recognition(nn.Module):
         outputs: raw outputs of all posteriors.
         width: factor on hidden widths.
         subcodes: raw outputs of all sub-codes, which only training on real images reads; 0: none.
-        normalization: of the hidden layers; how surely Q may speak is not to be bounded.
     """
 
-    def __init__(  # noqa: PLR0913 - what it reads, and how wide
-        self,
-        table: Architecture,
-        features: int,
-        outputs: int,
-        width: float,
-        *,
-        subcodes: int = 0,
-        normalization: Normalization = "batch",
+    def __init__(
+        self, table: Architecture, features: int, outputs: int, width: float, *, subcodes: int = 0
     ) -> None:
         super().__init__()
-        style = _Style(width, table.leak, normalization)
+        # Batch norm also above a trunk under spectral norm: whose features are small, and no code would live.
+        style = _Style(width, table.leak, "batch")
         blocks, features = _downward(table.recognition, features, 1, style)
         self.hidden = Stack(blocks)
         self.output = nn.Linear(features, outputs)

@@ -128,6 +128,14 @@ def test_networks_have_the_tables_numbers_of_parameters(name: str) -> None:
     assert parameters(model.trunk, model.discriminator, model.recognition) == READERS[name]
 
 
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "digits"])
+def test_the_demo_s_remedy_is_its_own(name: str) -> None:
+    """Published figures of these are of the remedy as it was before the demo's."""
+    training, demo = (api.configure(preset).training for preset in (name, "mnist-5k"))
+    assert (training.remedy_start, training.remedy_components) == (500, 0)
+    assert (demo.remedy_start, demo.remedy_components) == (400, 20)
+
+
 @pytest.mark.parametrize("recipe", ["paper", "robust"])
 @pytest.mark.parametrize("name", [name for name in presets.PRESETS if name not in ("figure1", "folder")])
 def test_every_preset_trains_by_every_recipe(name: str, recipe: str, tmp_path: Path) -> None:
@@ -145,3 +153,10 @@ def test_every_preset_trains_by_every_recipe(name: str, recipe: str, tmp_path: P
     assert trained.model.sample(3).shape == (3, size, size, channels)
     line = list(RunDirectory.open(tmp_path / "run").metrics_path.read_text().splitlines())[-1]
     assert all(f'"{code}"' in line for code in config.latents.codes)
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_no_run_of_robust_goes_on_long_after_its_rates_have_fallen(name: str) -> None:
+    """Steps at a fiftieth of the rates change next to nothing, and are as dear as others."""
+    training = api.configure(name, recipe="robust").training
+    assert training.steps <= 1.2 * training.decay_end

@@ -31,7 +31,8 @@ class Remedy:
     """When a run is looked at, what was done to it, and what is still on trial.
 
     Args:
-        training: its seed and its steps `remedy_start`, `remedy_end` and `remedy_every`.
+        training: its seed, its steps `remedy_start`, `remedy_end` and `remedy_every`, and
+            `remedy_components`.
         model: in training.
         real: what Q makes of real images.
         survey: reads many real images and their moved copies for one place.
@@ -89,7 +90,7 @@ class Remedy:
         if pair is None:
             return None
         draw = streams.generator(self.training.seed, "redivide", step)
-        return redivide.divide(self.survey(place), pair, draw)
+        return redivide.divide(self.survey(place), pair, draw, self.training.remedy_components)
 
     def _operate(
         self,

@@ -51,6 +51,43 @@ def test_the_line_between_the_kinds_is_found_where_q_has_another() -> None:
     assert max(right, 1 - right) > 0.95
 
 
+def blurred(count: int, *, wrong: bool) -> tuple[Survey, Tensor]:
+    """The same in 400 features: all of them hold something of kind and slant, and more noise."""
+    seen, kind = survey(count, wrong=wrong)
+    draw = streams.generator(0, "mixing")
+    mixing = torch.randn(KINDS, 400, generator=draw) / KINDS**0.5
+    views = [part @ mixing + 0.5 * torch.randn(count, 400, generator=draw) for part in seen.features]
+    return Survey((views[0], views[1]), seen.probabilities), kind
+
+
+@pytest.mark.parametrize("start", range(3))
+def test_few_images_of_many_features_are_divided_in_few_components(start: int) -> None:
+    seen, kind = blurred(500, wrong=True)
+    found = redivide.divide(seen, (1, 2), streams.generator(start, "redivide"), 10)
+    assert found is not None
+    assert found.stuck
+    right = ((found(seen.features[0])[:, 0] > 0.5) == (kind > 0)).float().mean()
+    assert max(right, 1 - right) > 0.95
+
+
+def test_a_right_division_of_few_images_is_left_alone() -> None:
+    found = redivide.divide(blurred(500, wrong=False)[0], (1, 2), streams.generator(0, "redivide"), 10)
+    assert found is not None
+    assert found.found < found.present + redivide.FEW_GAIN
+    assert not found.stuck
+
+
+def test_more_components_than_an_image_s_features_are_all_of_them() -> None:
+    seen = survey(1_000, wrong=True)[0]
+    draws = (streams.generator(0, "redivide") for _ in range(2))
+    found, same = (
+        redivide.divide(seen, (1, 2), draw, count) for draw, count in zip(draws, (KINDS, 99), strict=True)
+    )
+    assert found is not None
+    assert same is not None
+    assert torch.equal(found.weight, same.weight)
+
+
 def test_a_right_division_is_left_alone() -> None:
     found = redivide.divide(survey(2_000, wrong=False)[0], (1, 2), streams.generator(0, "redivide"))
     assert found is not None

@@ -1,0 +1,199 @@
+"""A folder of one's own pictures, from files to pictures: what a user with photographs will see.
+
+The pictures are drawn here, so that the experiment needs nothing: a house, a fir tree, a sailing boat or a
+lighthouse in a landscape, at any time of day, in three sizes of which two are not square. Some files are
+broken.
+"""
+
+from __future__ import annotations
+
+import colorsys
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+
+from infogan import api, evaluation, storage, streams
+from infogan.config import Config
+from infogan.experiments.arms import trained_to
+from infogan.experiments.registry import Options, experiment
+from infogan.experiments.rows import publish, read_rows, row, seeds
+from infogan.report import pictures
+from infogan.report.traversals import traversal_picture
+from infogan.training.run_directory import next_free
+
+COUNT, BROKEN = 3_000, 12
+SIZES = ((96, 72), (72, 108), (128, 128))
+STEPS, SIZE = 3_000, 32
+"""Steps, and the side in pixels that the pictures are brought to."""
+
+Draw = ImageDraw.ImageDraw
+Colour = tuple[int, int, int]
+
+
+def _house(draw: Draw, x: float, y: float, s: float, colour: Colour) -> None:
+    draw.rectangle((x - s, y - 1.1 * s, x + s, y), fill=colour)
+    draw.polygon(
+        [(x - 1.25 * s, y - 1.1 * s), (x + 1.25 * s, y - 1.1 * s), (x, y - 2.1 * s)], fill=(110, 40, 30)
+    )
+    draw.rectangle((x - 0.2 * s, y - 0.7 * s, x + 0.25 * s, y), fill=(60, 40, 30))
+
+
+def _tree(draw: Draw, x: float, y: float, s: float, colour: Colour) -> None:
+    draw.rectangle((x - 0.15 * s, y - 0.6 * s, x + 0.15 * s, y), fill=(85, 55, 30))
+    green = (colour[0] // 4, 60 + colour[1] // 3, colour[2] // 4)
+    for low, wide in ((0.5, 1.0), (1.1, 0.8), (1.7, 0.55)):
+        draw.polygon(
+            [(x - wide * s, y - low * s), (x + wide * s, y - low * s), (x, y - (low + 1.0) * s)], fill=green
+        )
+
+
+def _boat(draw: Draw, x: float, y: float, s: float, colour: Colour) -> None:
+    draw.polygon([(x - 1.2 * s, y - 0.5 * s), (x + 1.2 * s, y - 0.5 * s), (x + 0.7 * s, y), (x - 0.8 * s, y)],
+                 fill=(90, 55, 35))  # fmt: skip
+    draw.polygon(
+        [(x - 0.1 * s, y - 0.6 * s), (x - 0.1 * s, y - 2.4 * s), (x + 1.1 * s, y - 0.7 * s)], fill=colour
+    )
+    draw.polygon(
+        [(x - 0.2 * s, y - 0.6 * s), (x - 0.2 * s, y - 2.0 * s), (x - 0.9 * s, y - 0.7 * s)], fill=colour
+    )
+
+
+def _lighthouse(draw: Draw, x: float, y: float, s: float, colour: Colour) -> None:
+    for part in range(4):
+        shade = colour if part % 2 else (235, 235, 230)
+        top, bottom = 2.2 - 0.55 * part, 1.65 - 0.55 * part
+        draw.rectangle((x - 0.4 * s, y - top * s, x + 0.4 * s, y - bottom * s), fill=shade)
+    draw.rectangle((x - 0.28 * s, y - 2.6 * s, x + 0.28 * s, y - 2.2 * s), fill=(250, 235, 140))
+
+
+KINDS: dict[str, Callable[[Draw, float, float, float, Colour], None]] = {
+    "house": _house,
+    "tree": _tree,
+    "boat": _boat,
+    "lighthouse": _lighthouse,
+}
+
+
+def draw_picture(kind: str, size: tuple[int, int], chance: np.random.Generator) -> Image.Image:
+    """One landscape in colour, `size` as (width, height), with a thing of that kind in the middle."""
+    width, height = (4 * side for side in size)
+    day = chance.random()  # from dusk to noon
+    sky, water = _mixed((70, 50, 90), (140, 190, 235), day), _mixed((25, 30, 60), (60, 120, 170), day)
+    land = _mixed((35, 40, 35), (110, 150, 70), day)
+    picture = Image.new("RGB", (width, height), sky)
+    draw = ImageDraw.Draw(picture)
+    horizon = height * (0.55 + 0.06 * chance.uniform(-1, 1))
+    draw.rectangle((0, horizon, width, height), fill=water if kind == "boat" else land)
+    side = min(width, height)
+    hill = chance.uniform(0, width)
+    draw.ellipse((hill - 0.6 * side, horizon - 0.12 * side, hill + 0.6 * side, horizon + 0.12 * side),
+                 fill=_mixed(land, sky, 0.4))  # fmt: skip
+    if kind == "boat":
+        draw.rectangle((0, horizon, width, height), fill=water)
+    red, green, blue = colorsys.hsv_to_rgb(chance.random(), 0.55, 0.5 + 0.5 * day)
+    x, y = width / 2 + 0.1 * side * chance.uniform(-1, 1), horizon + 0.2 * side * chance.uniform(0.7, 1)
+    KINDS[kind](draw, x, y, 0.19 * side * chance.uniform(0.8, 1.2),
+                (int(255 * red), int(255 * green), int(255 * blue)))  # fmt: skip
+    return picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def _mixed(first: Colour, second: Colour, share: float) -> Colour:
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
+    return red, green, blue
+
+
+def draw_folder(folder: Path, count: int, seed: int) -> None:
+    """Pictures in a folder for each kind, and a few files that are no whole pictures.
+
+    The names of folders are for measuring: training reads none.
+
+    Args:
+        folder: written aside and renamed; one that is there already is left as it is.
+        count: pictures; broken files come on top, at most one for two hundred of them.
+        seed: of all chance.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    if folder.is_dir():
+        return
+    aside = folder.with_name(f"{folder.name}.part")
+    with storage.writing(folder, count * 4_096):
+        shutil.rmtree(aside, ignore_errors=True)
+        for kind in KINDS:
+            (aside / kind).mkdir(parents=True)
+        for number in range(count):
+            _draw_file(aside, number, seed)
+        whole = sorted(aside.rglob("*.png"))[0].read_bytes()
+        for number in range(min(BROKEN, count // 200)):
+            torn = (whole[: len(whole) // 2], b"", b"<html>not found</html>")[number % 3]
+            (aside / list(KINDS)[number % len(KINDS)] / f"torn-{number:02d}.png").write_bytes(torn)
+        aside.rename(folder)
+
+
+def _draw_file(folder: Path, number: int, seed: int) -> None:
+    drawn = torch.randint(2**31, (1,), generator=streams.generator(seed, "own pictures", number))
+    chance = np.random.default_rng(int(drawn))
+    kind = list(KINDS)[chance.integers(len(KINDS))]
+    picture = draw_picture(kind, SIZES[chance.integers(len(SIZES))], chance)
+    picture.save(folder / kind / f"{number:05d}.{('png', 'jpg')[number % 2]}", quality=90)
+
+
+@experiment("own-pictures")
+def own_pictures(options: Options) -> None:
+    """A folder of 3,000 colour pictures, not square, of three sizes, some broken: to pictures like them.
+
+    Trained by the command that a user would type, `infogan train FOLDER --size 32 --codes ...`, for 3,000
+    steps, one seed.
+    """
+    folder = options.out or next_free(Path("runs"), "own-pictures")
+    draw_folder(folder / "pictures", COUNT, seed=0)
+    steps = options.steps or STEPS
+    for seed in seeds(options, 1):
+        config = api.configure(
+            options.data or folder / "pictures",
+            codes=f"kind:{len(KINDS)} style1:u style2:u",
+            settings=[f"data.size={SIZE}", f"training.seed={seed}", *options.settings],
+        )
+        row(folder, "own-pictures", config, steps, partial(_measured, config, steps))
+    rows = read_rows(folder)
+    publish(folder, "own-pictures", {"rows": rows}, table(rows))
+
+
+def _measured(config: Config, steps: int, path: Path) -> dict[str, Any]:
+    """Trained and measured, with pictures of the real images, of generated ones, and of each code."""
+    run = trained_to(config, steps, path)
+    beside = path.parent.parent
+    pictures.save_png(pictures.sample_grid(np.asarray(run.dataset.test.images[:64])), beside / "real.png")
+    pictures.save_png(pictures.sample_grid(run.model.sample(64)), beside / "generated.png")
+    for name in run.model.latents.priors:
+        pictures.save_png(traversal_picture(run.model, name), beside / f"{name}.png")
+    return {
+        "machine": json.loads(run.run.environment_path.read_text()),
+        "scores": evaluation.evaluate(run.model, run.dataset),
+    }
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows in Markdown."""
+    lines = [
+        "| seed | steps | kinds found (accuracy, 95 %) | k-means on pixels | precision | recall |",
+        "|---|---|---|---|---|---|",
+    ]
+    for entry in rows:
+        scores = entry["scores"]
+        found, kmeans = scores["clustering"], scores["baselines"]["kmeans"]["clustering"]
+        low, high = found["accuracy_interval"]
+        lines.append(
+            f"| {entry['seed']} | {entry['steps']:,} | {found['accuracy']:.3f} ({low:.3f} to {high:.3f}) "
+            f"| {kmeans['accuracy']:.3f} | {scores['fidelity']['precision']:.3f} "
+            f"| {scores['fidelity']['recall']:.3f} |"
+        )
+    return "\n".join(lines)
