@@ -44,7 +44,9 @@ def evaluate(  # noqa: PLR0913 - what is judged, by how much, and by which chanc
         progress: is told which metric begins.
 
     Returns:
-        A plain dict: `codes`, `clustering` and `baselines` (only with labels and a categorical code),
+        A plain dict: `codes`; `clustering` (only with labels and a categorical code); `factors`, `agreement`,
+        `attributes`, `brightness`, `context` and more, each as its metric's file says; under `baselines` the
+        same of what needs no training of ours;
         `weights`, `samples`, `seed`; `dataset`, `dataset_fingerprint`, `split` and `images`, the number of
         test images, with a data set; `steps`, `images_seen` and `train_seconds` as far as the model knows
         them. What does not apply is absent.

@@ -36,7 +36,7 @@ def run(name: str, options: Options) -> None:
         if given and option not in TAKES[name]:
             taking = [other for other in known if option in TAKES[other]]
             raise UsageError(
-                f"--{option}: {name} has its own way, and not this one", f"{name} without --{option}",
+                f"--{option} does not apply to {name}", f"{name} without --{option}",
                 f"infogan reproduce {taking[0]} --{option}"
                 + (f" {options.recipe}" if option == "recipe" else "")
                 + f"; so do {', '.join(taking[1:])}",

@@ -101,6 +101,7 @@ CELEBA = enter(
                 least_lead,
                 0.0,
                 1,
+                (-1.0, 1.0),
             ),
         ),
         seeds=1,

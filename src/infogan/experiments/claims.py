@@ -51,12 +51,14 @@ class Judge:
         read: takes it out of a training's scores.
         least: what has to be reached; None: the figure is shown and judges nothing.
         needed: in how many seeds; None: by the mean over seeds.
+        limits: the range of the figure, to which the interval of the mean is cut.
     """
 
     name: str
     read: Read
     least: float | None = None
     needed: int | None = None
+    limits: tuple[float, float] = (0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -246,7 +248,8 @@ def judge_rows(judge: Judge, rows: Sequence[Row], planned: int) -> Judged:
     mean = None
     if values:
         middle, low, high = seeds_interval(values)
-        mean = Number(middle, (low, high) if len(values) > 1 else None)
+        cut = (max(low, judge.limits[0]), min(high, judge.limits[1]))
+        mean = Number(middle, cut if len(values) > 1 else None)
     bare = Judged(judge, readings, "", mean)
     if judge.least is None:
         return bare

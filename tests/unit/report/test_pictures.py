@@ -320,3 +320,14 @@ def test_an_impossible_path_is_an_oserror(tmp_path: Path) -> None:
         with pytest.raises(OSError):
             pictures.save_png(Image.new("RGB", (5, 4)), path)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "folder.png"]
+
+
+def test_a_sheet_aligns_columns_and_leaves_white_where_a_row_is_shorter() -> None:
+    red, blue = (Image.new("RGB", size, colour) for size, colour in (((4, 6), "red"), ((7, 3), "blue")))
+    found = np.asarray(pictures.sheet([[red, blue], [blue], []]))
+    assert found.shape == (6 + 3, 7 + 7, 3)
+    assert (found[:6, :4] == (255, 0, 0)).all() and (found[:3, 7:] == (0, 0, 255)).all()
+    assert (found[6:, :7] == (0, 0, 255)).all()
+    assert (found[6:, 7:] == 255).all() and (found[:6, 4:7] == 255).all()
+    with pytest.raises(DataError, match="without a picture"):
+        pictures.sheet([[]])
