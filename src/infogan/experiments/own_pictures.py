@@ -21,6 +21,7 @@ from PIL import Image, ImageDraw
 
 from infogan import api, evaluation, storage, streams
 from infogan.config import Config
+from infogan.errors import UsageError
 from infogan.experiments.arms import trained_to
 from infogan.experiments.registry import Options, experiment
 from infogan.experiments.rows import publish, read_rows, row, seeds
@@ -148,17 +149,23 @@ def _draw_file(folder: Path, number: int, seed: int) -> None:
 
 @experiment("own-pictures")
 def own_pictures(options: Options) -> None:
-    """A folder of 3,000 colour pictures, not square, of three sizes, some broken: to pictures like them.
+    """A folder of 3,000 colour pictures, not square, of three sizes, some torn: to pictures like them.
 
-    Trained by the command that a user would type, `infogan train FOLDER --size 32 --codes ...`, for 3,000
-    steps, one seed.
+    Trained as by `infogan train FOLDER --size 32 --codes "kind:4 style1:u style2:u"`, 3,000 steps, one seed.
+    The rows say how well the kinds were found; the pictures lie beside them.
     """
+    if options.data is not None:
+        raise UsageError(
+            f"--data {options.data}: own-pictures draws its pictures itself",
+            "no --data",
+            f"infogan train {options.data} --size {SIZE}, for your own",
+        )
     folder = options.out or next_free(Path("runs"), "own-pictures")
     draw_folder(folder / "pictures", COUNT, seed=0)
     steps = options.steps or STEPS
     for seed in seeds(options, 1):
         config = api.configure(
-            options.data or folder / "pictures",
+            folder / "pictures",
             codes=f"kind:{len(KINDS)} style1:u style2:u",
             settings=[f"data.size={SIZE}", f"training.seed={seed}", *options.settings],
         )
@@ -168,13 +175,13 @@ def own_pictures(options: Options) -> None:
 
 
 def _measured(config: Config, steps: int, path: Path) -> dict[str, Any]:
-    """Trained and measured, with pictures of the real images, of generated ones, and of each code."""
+    """Trained and measured, with pictures of real images, of generated ones, and of each code, in the run."""
     run = trained_to(config, steps, path)
-    beside = path.parent.parent
-    pictures.save_png(pictures.sample_grid(np.asarray(run.dataset.test.images[:64])), beside / "real.png")
-    pictures.save_png(pictures.sample_grid(run.model.sample(64)), beside / "generated.png")
+    real = np.asarray(run.dataset.test.images[:64])
+    pictures.save_png(pictures.sample_grid(real), path / "real.png")
+    pictures.save_png(pictures.sample_grid(run.model.sample(64)), path / "generated.png")
     for name in run.model.latents.priors:
-        pictures.save_png(traversal_picture(run.model, name), beside / f"{name}.png")
+        pictures.save_png(traversal_picture(run.model, name), path / f"{name}.png")
     return {
         "machine": json.loads(run.run.environment_path.read_text()),
         "scores": evaluation.evaluate(run.model, run.dataset),
