@@ -451,7 +451,7 @@ def _rates(steps: int, rates: tuple[float, float]) -> TrainingConfig:
     return TrainingConfig(steps=steps, learning_rate_discriminator=rates[0], learning_rate_generator=rates[1])
 
 
-@preset("folder")
+@preset("folder", robust=_BOUNDED)
 def folder() -> Config:
     """One's own images, from a folder or an .npy or .npz file: one Cat(10) and two Unif(-1, 1)."""
     return Config(
