@@ -66,6 +66,7 @@ figures: $(VENV)/.installed  ## the figures of docs that take hours or days (DAT
 	$(BIN)/infogan reproduce faces-width
 	$(BIN)/infogan reproduce chairs-rotation
 	$(BIN)/infogan reproduce chairs-width
+	$(BIN)/infogan reproduce own-pictures
 
 package: $(VENV)/.installed-dev  ## a wheel in dist/
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .

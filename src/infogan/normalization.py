@@ -64,8 +64,8 @@ class BatchNorm(nn.Module):
 class SpectralNorm(nn.Module):
     """A weight brought to a largest singular value of BOUND (Miyato et al. 2018: of 1).
 
-    A leaky ReLU of slope .1 takes half of the energy from layer to layer, and D, under a bound of 1, learns
-    too little of which codes go together: on faces the azimuth was .82 where 1.5 gave .89 (docs/recipe.md).
+    A leaky ReLU of slope .1 takes half of the energy from layer to layer: a bound above 1 gives it back to D.
+    docs/recipe.md has what was measured, which is little.
 
     The weight is read as a matrix [outputs, all else]. One power iteration each time that it is read in
     training follows its singular vector, which is kept with the weights.

@@ -78,3 +78,16 @@ def test_own_data_are_refused_with_the_command_that_takes_them(tmp_path: Path) -
         run("own-pictures", Options(data=tmp_path, out=tmp_path / "out"))
     assert f"infogan train {tmp_path}" in caught.value.advice
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_from_files_to_a_page_in_the_small(tmp_path: Path) -> None:
+    for _ in range(2):  # the second time finds everything done
+        run("own-pictures", Options(out=tmp_path, quick=True))
+    text = (tmp_path / "own-pictures.md").read_text()
+    assert "| 100 | 20 |" in text
+    for name in ("real", "generated", "kind", "style1", "style2"):
+        assert f"(quick/seed-100/{name}.png)" in text
+        with Image.open(tmp_path / "quick" / "seed-100" / f"{name}.png") as picture:
+            assert min(picture.size) > 100
+    assert len(list((tmp_path / "rows").iterdir())) == 1

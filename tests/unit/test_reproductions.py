@@ -28,11 +28,12 @@ from infogan.experiments.claims import (
 )
 from infogan.experiments.page import page
 from infogan.experiments.registry import TAKES, Options
+from infogan.experiments.rows import FIRST_SEED
 
 SCORES: dict[str, Any] = {
     "clustering": {"code": "digit", "accuracy": 0.9, "accuracy_interval": [0.88, 0.92]},
     "factors": {"azimuth": {"code": "style2", "spearman": 0.8, "spearman_interval": [0.7, 0.9]}},
-    "agreement": {"style": {"azimuth": {"circular": 0.6, "circular_by_object": 0.85}}},
+    "agreement": {"style": {"azimuth": {"circular": 0.6, "circular_by_object": 0.85}, "elevation": {}}},
     "baselines": {
         "kmeans": {"clustering": {"accuracy": 0.5, "accuracy_interval": [0.48, 0.52]}},
         "pca": {"agreement": {"component1": {"azimuth": {"circular_by_object": 0.3}}}},
@@ -83,7 +84,15 @@ def made(seed: int, accuracy: float, arm: str = "robust", **facts: Any) -> dict[
         "baselines": {"kmeans": {"clustering": {"accuracy": 0.5}}},
         "images": 100, "split": "test", "dataset": "drawn", "train_seconds": 60.0 * seed,
     }  # fmt: skip
-    row = {"arm": arm, "seed": seed, "steps": 40, "settings": [], "quick": False, "data_given": False}
+    row = {
+        "experiment": "mnist",
+        "arm": arm,
+        "seed": seed,
+        "steps": 40,
+        "settings": [],
+        "quick": False,
+        "data_given": False,
+    }
     return row | {"machine": {"processor": "abacus", "usable_cores": 2}, "scores": scores} | facts
 
 
@@ -98,14 +107,35 @@ def made(seed: int, accuracy: float, arm: str = "robust", **facts: Any) -> dict[
         ((0.93, 0.96, 0.97), None, "pass"),  # the mean
         ((0.93, 0.95, 0.96), None, "short"),
         ((0.99, 0.99), None, "open"),  # a mean of chosen seeds is none
+        ((0.96, 0.9, 0.9, 0.96, 0.96), 2, "short"),  # more seeds than planned make nothing easier
+        ((0.93, 0.93, 0.93, 0.99, 0.99), None, "short"),
     ],
 )
 def test_a_verdict_is_of_as_many_seeds_as_were_planned(
     accuracies: tuple[float, ...], needed: int | None, verdict: str
 ) -> None:
     judge = Judge("accuracy", at("clustering.accuracy"), 0.95, needed)
-    found = judge_rows(judge, [made(seed, one) for seed, one in enumerate(accuracies)], planned=3)
-    assert found.verdict == verdict
+    rows = [made(FIRST_SEED + seed, one) for seed, one in enumerate(accuracies)]
+    assert judge_rows(judge, rows, planned=3).verdict == verdict
+
+
+def test_seeds_that_constants_were_chosen_with_are_shown_and_not_judged() -> None:
+    judge = Judge("accuracy", at("clustering.accuracy"), 0.95, 2)
+    found = judge_rows(judge, [made(seed, 0.99) for seed in (0, 1, 2)], planned=3)
+    assert (found.verdict, found.reached, len(found.readings)) == ("open", 0, 3)
+
+
+def test_what_does_not_apply_has_no_verdict() -> None:
+    judge = Judge("light", at("brightness.x"), 0.5, 1)
+    assert judge_rows(judge, [made(FIRST_SEED, 0.9)], planned=1).verdict == ""
+
+
+def test_a_factor_that_the_data_do_not_know_does_not_apply_and_one_without_a_code_is_nought() -> None:
+    scores = {"factors": {"azimuth": {"code": "c1", "spearman": 0.9}}}
+    known = scores | {"agreement": {"c1": {"azimuth": {}, "width": {}}}}
+    assert factor("light", "spearman")(known) is None
+    nought = factor("width", "spearman")(known)
+    assert nought is not None and nought.own.value == 0
 
 
 PLAN = Reproduction(

@@ -9,6 +9,7 @@ would be .78. Beside the matching stands the whole table of codes and factors, i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -182,8 +183,10 @@ def principal_components(
     """
     from sklearn.decomposition import PCA  # late: scikit-learn takes a second or two
 
+    stride = math.ceil(train[0].size / _MOST_PIXELS)  # of pixels, each with all its channels
     flat = [
-        images.reshape(len(images), -1)[:, :: 1 + images[0].size // _MOST_PIXELS] for images in (train, test)
+        images.reshape(len(images), -1, images.shape[-1])[:, ::stride].reshape(len(images), -1)
+        for images in (train, test)
     ]
     model = PCA(min(count, *flat[0].shape), random_state=0).fit(flat[0].astype(np.float32))
     parts = [model.transform(part.astype(np.float32)) for part in flat]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from infogan.errors import UsageError, did_you_mean
+from infogan.errors import UsageError, did_you_mean, nearest
 from infogan.experiments.registry import EXPERIMENTS, TAKES, Options
 
 
@@ -30,15 +30,14 @@ def run(name: str, options: Options) -> None:
         raise UsageError(
             f"{name!r} is no experiment{did_you_mean(name, known)}",
             f"one of {', '.join(known)}",
-            f"infogan reproduce {next(iter(known))}",
+            f"infogan reproduce {nearest(name, known) or 'mnist'}",
         )
     for option, given in (("recipe", options.recipe is not None), ("quick", options.quick)):
         if given and option not in TAKES[name]:
             taking = [other for other in known if option in TAKES[other]]
             raise UsageError(
-                f"--{option} does not apply to {name}", f"{name} without --{option}",
-                f"infogan reproduce {taking[0]} --{option}"
-                + (f" {options.recipe}" if option == "recipe" else "")
-                + f"; so do {', '.join(taking[1:])}",
-            )  # fmt: skip
+                f"--{option} does not apply to {name}",
+                f"{name} without it; it is for {', '.join(taking)}",
+                f"infogan reproduce {name}",
+            )
     EXPERIMENTS[name](options)

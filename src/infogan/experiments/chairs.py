@@ -35,10 +35,8 @@ WIDTH = enter(
         preset="chairs-width",
         title="3D chairs: width",
         section="Section 7.2, Figure 4 (b); appendix C.5, Tables 6 and 7",
-        claim=(
-            "Beside three Cat(20) codes, one Unif(-1, 1) becomes the chair's width. Only images that infogan "
-            "renders have a known width."
-        ),
+        claim="Beside three Cat(20) codes, one Unif(-1, 1) becomes the chair's width.",
+        remark="Only images that infogan renders have a known width.",
         panels=(Panel("(b) Width", named("width"), (-1.0, 1.0)),),
         judges=(
             Judge(

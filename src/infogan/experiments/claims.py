@@ -6,10 +6,10 @@ Everything here works on the scores that `infogan.evaluation.evaluate` gives, an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from infogan.experiments.rows import seeds_interval
+from infogan.experiments.rows import FIRST_SEED, seeds_interval
 
 Scores = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -89,6 +89,7 @@ class Reproduction:
         judges: the measured counterparts.
         seeds: how many, from rows.FIRST_SEED on.
         steps: of each.
+        remark: what of all this is ours and not the paper's.
         paper_runs: what the paper's authors ran, where it is known to differ.
         best_of: of how many runs the paper shows the best; None: it does not say so.
         across: panels side by side on the picture.
@@ -103,6 +104,7 @@ class Reproduction:
     judges: Sequence[Judge]
     seeds: int
     steps: int
+    remark: str = ""
     paper_runs: str = ""
     best_of: int | None = None
     across: int = 1
@@ -132,7 +134,7 @@ def at(path: str) -> Read:
 
 
 def factor(name: str, measure: str) -> Read:
-    """Reads a code's agreement with a true factor; 0 where no code was matched to it.
+    """Reads a code's agreement with a true factor; 0 where no code was matched to one that is known.
 
     Args:
         name: of the factor.
@@ -142,6 +144,9 @@ def factor(name: str, measure: str) -> Read:
 
     def read(scores: Scores) -> Reading | None:
         if "factors" not in scores:
+            return None
+        known = scores.get("agreement")  # of every code with every factor of the data
+        if known is not None and not any(name in of_code for of_code in known.values()):
             return None
         return found(scores) or Reading(Number(0.0), note="no code was matched to it")
 
@@ -211,15 +216,23 @@ class Judged:
     Attributes:
         judge: the figure.
         readings: of each seed; None where it does not apply.
+        planned: the seeds that are judged. Others are shown: with more of them a pass would be easier.
         verdict: "pass", "short", "open" while it hangs on seeds that are not trained, or "" without a
-            threshold.
-        mean: over seeds, with its 95 % interval by Student's t; None without any figure. One seed has none.
+            threshold or where it does not apply.
+        mean: over the planned seeds that are there, else over all, with its 95 % interval by Student's t;
+            None without any figure. One seed has no interval.
     """
 
     judge: Judge
     readings: Mapping[int, Reading | None]
+    planned: range
     verdict: str
     mean: Number | None
+
+    @property
+    def judged(self) -> dict[int, Reading | None]:
+        """The readings of planned seeds."""
+        return {seed: one for seed, one in self.readings.items() if seed in self.planned}
 
     @property
     def best(self) -> tuple[int, Reading] | None:
@@ -229,9 +242,9 @@ class Judged:
 
     @property
     def reached(self) -> int:
-        """How many seeds reached what is asked."""
+        """How many of the planned seeds reached what is asked."""
         least = self.judge.least
-        values = [one.own.value for one in self.readings.values() if one is not None]
+        values = [one.own.value for one in self.judged.values() if one is not None]
         return 0 if least is None else sum(value >= least for value in values)
 
 
@@ -241,28 +254,27 @@ def judge_rows(judge: Judge, rows: Sequence[Row], planned: int) -> Judged:
     Args:
         judge: the figure.
         rows: of one arm and number of steps.
-        planned: how many seeds the experiment asks for.
+        planned: how many seeds the experiment asks for, from rows.FIRST_SEED on.
     """
     readings = {entry["seed"]: judge.read(entry["scores"]) for entry in rows}
-    values = [one.own.value for one in readings.values() if one is not None]
-    mean = None
-    if values:
-        middle, low, high = seeds_interval(values)
-        cut = (max(low, judge.limits[0]), min(high, judge.limits[1]))
-        mean = Number(middle, cut if len(values) > 1 else None)
-    bare = Judged(judge, readings, "", mean)
-    if judge.least is None:
+    bare = Judged(judge, readings, range(FIRST_SEED, FIRST_SEED + planned), "", None)
+    counted = bare.judged or readings
+    values = [one.own.value for one in counted.values() if one is not None]
+    if not values:
         return bare
-    return Judged(judge, readings, _verdict(bare, max(planned - len(rows), 0)), mean)
+    middle, low, high = seeds_interval(values)
+    cut = (max(low, judge.limits[0]), min(high, judge.limits[1]))
+    found = replace(bare, mean=Number(middle, cut if len(values) > 1 else None))
+    return found if judge.least is None else replace(found, verdict=_verdict(found))
 
 
-def _verdict(found: Judged, missing: int) -> str:
-    """Whether it is reached, given so many seeds that are still to be trained."""
-    judge = found.judge
-    assert judge.least is not None
+def _verdict(found: Judged) -> str:
+    """Whether it is reached, given how many seeds are still to be trained."""
+    judge, missing = found.judge, len(found.planned) - len(found.judged)
+    assert judge.least is not None and found.mean is not None
     if judge.needed is None:
-        if missing or found.mean is None:
-            return "open" if missing else "short"
+        if missing:
+            return "open"
         return "pass" if found.mean.value >= judge.least else "short"
     if found.reached >= judge.needed:
         return "pass"

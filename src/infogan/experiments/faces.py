@@ -17,15 +17,18 @@ OTHERS = ("azimuth", "elevation", "light_azimuth", "light_elevation", "width")
 
 
 def _face(variation: str) -> Reproduction:
-    """Each has learning rates and a lambda of its own (Table 5), and so a training of its own."""
+    """By `paper` each has learning rates and a lambda of its own (Table 5), and so a training of its own."""
     panel, wanted = VARIATIONS[variation]
     return Reproduction(
         preset=f"faces-{variation}",
         title=f"3D faces: {panel.partition(') ')[2].lower()}",
         section=f"Section 7.2, Figure 3 {panel[:3]}; appendix C.4, Tables 4 and 5",
-        claim=(
-            f"One of five Unif(-1, 1) codes becomes {wanted.replace('_', ' ')}, from -1 to 1. Pixels tell "
-            "much of it, too: beside each figure stands that of the best of five principal components."
+        claim=f"One of five Unif(-1, 1) codes becomes {variation}, from -1 to 1.",
+        remark=(
+            "Faces are rendered anew, with known factors; lighting is held against the light's azimuth. "
+            "Pixels alone tell much of azimuth and light: beside each figure stands that of the best of "
+            "five principal components. By the recipe `robust` the four presets train the same, and "
+            "differ in name alone: their four pages are of the same models."
         ),
         panels=(Panel(panel, matched(wanted), (-1.0, 1.0)),),
         judges=(

@@ -31,8 +31,10 @@ from infogan.training.run_directory import next_free
 
 COUNT, BROKEN = 3_000, 12
 SIZES = ((96, 72), (72, 108), (128, 128))
-STEPS, SIZE = 3_000, 32
+STEPS, SIZE = 2_000, 32
 """Steps, and the side in pixels that the pictures are brought to."""
+
+QUICK_COUNT, QUICK_STEPS = 200, 20
 
 Draw = ImageDraw.ImageDraw
 Colour = tuple[int, int, int]
@@ -147,12 +149,12 @@ def _draw_file(folder: Path, number: int, seed: int) -> None:
     picture.save(folder / kind / f"{number:05d}.{('png', 'jpg')[number % 2]}", quality=90)
 
 
-@experiment("own-pictures")
+@experiment("own-pictures", takes=("quick",))
 def own_pictures(options: Options) -> None:
     """A folder of 3,000 colour pictures, not square, of three sizes, some torn: to pictures like them.
 
-    Trained as by `infogan train FOLDER --size 32 --codes "kind:4 style1:u style2:u"`, 3,000 steps, one seed.
-    The rows say how well the kinds were found; the pictures lie beside them.
+    Trained as by `infogan train FOLDER --size 32 --codes "kind:4 style1:u style2:u"`, 2,000 steps, one seed.
+    Writes own-pictures.json and own-pictures.md; its pictures lie in the runs.
     """
     if options.data is not None:
         raise UsageError(
@@ -161,17 +163,20 @@ def own_pictures(options: Options) -> None:
             f"infogan train {options.data} --size {SIZE}, for your own",
         )
     folder = options.out or next_free(Path("runs"), "own-pictures")
-    draw_folder(folder / "pictures", COUNT, seed=0)
-    steps = options.steps or STEPS
+    drawn = folder / ("quick" if options.quick else "pictures")
+    draw_folder(drawn, QUICK_COUNT if options.quick else COUNT, seed=0)
+    steps = options.steps or (QUICK_STEPS if options.quick else STEPS)
+    narrow = ["network.width=0.125"] if options.quick else []
     for seed in seeds(options, 1):
         config = api.configure(
-            folder / "pictures",
+            drawn,
             codes=f"kind:{len(KINDS)} style1:u style2:u",
-            settings=[f"data.size={SIZE}", f"training.seed={seed}", *options.settings],
+            settings=[f"data.size={SIZE}", f"training.seed={seed}", *narrow, *options.settings],
         )
-        row(folder, "own-pictures", config, steps, partial(_measured, config, steps))
+        row(folder, drawn.name, config, steps, partial(_measured, config, steps))
     rows = read_rows(folder)
     publish(folder, "own-pictures", {"rows": rows}, table(rows))
+    storage.write_text(folder / "own-pictures.md", page(rows))
 
 
 def _measured(config: Config, steps: int, path: Path) -> dict[str, Any]:
@@ -183,9 +188,27 @@ def _measured(config: Config, steps: int, path: Path) -> dict[str, Any]:
     for name in run.model.latents.priors:
         pictures.save_png(traversal_picture(run.model, name), path / f"{name}.png")
     return {
+        "codes": list(run.model.latents.priors),
         "machine": json.loads(run.run.environment_path.read_text()),
         "scores": evaluation.evaluate(run.model, run.dataset),
     }
+
+
+def page(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The page in Markdown: figures, machine, and each run's pictures."""
+    parts = [
+        "# A folder of own pictures",
+        "Houses, trees, boats and lighthouses at any time of day, in PNG and JPEG files of three sizes, two "
+        "of them not square, and some torn ones. Written by `infogan reproduce own-pictures`.",
+        table(rows),
+    ]
+    for entry in rows:
+        run = f"{entry['arm']}/seed-{entry['seed']}"
+        names = ["real", "generated", *entry["codes"]]
+        parts += [f"## Seed {entry['seed']}, {entry['steps']:,} steps ({entry['arm']})"]
+        parts += [f"{name}: ![{name}]({run}/{name}.png)" for name in names]
+        parts.append(f"Machine: {entry['machine'].get('processor', 'unknown')}.")
+    return "\n\n".join(parts) + "\n"
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from infogan.experiments.claims import Judged, Number, Reading, Reproduction, Row, judge_rows
@@ -30,7 +31,7 @@ def judged(plan: Reproduction, rows: Sequence[Row]) -> list[Judged]:
     """Every figure of the plan over the rows of one arm; a quick row is never judged."""
     found = [judge_rows(judge, rows, plan.seeds) for judge in plan.judges]
     if any(entry["quick"] for entry in rows):
-        return [Judged(one.judge, one.readings, "", one.mean) for one in found]
+        return [replace(one, verdict="") for one in found]
     return found
 
 
@@ -48,6 +49,7 @@ def page(plan: Reproduction, rows: Sequence[Row], pictures: Mapping[Arm, str]) -
         f"{plan.section}. Written by `infogan reproduce {plan.preset}`.",
         f"**What the paper says.** {plan.claim}",
         f"{plan.paper_runs} {ours}" if plan.paper_runs else ours,
+        *([f"**What is ours.** {plan.remark}"] if plan.remark else []),
     ]
     for arm, some in arms(rows).items():
         parts += _arm_parts(plan, arm, some, pictures.get(arm))
@@ -92,7 +94,8 @@ def _judge_parts(plan: Reproduction, found: Judged) -> list[str]:
         "|" + "---|" * (3 + len(beside)),
     ]
     for seed, reading in found.readings.items():
-        lines.append(f"| {seed} | " + " | ".join(_cells(reading, beside)) + " |")
+        told = str(seed) if seed in found.planned else f"{seed}, not judged"
+        lines.append(f"| {told} | " + " | ".join(_cells(reading, beside)) + " |")
     if found.mean is not None and len(found.readings) > 1:
         lines.append(f"| mean over seeds | {_number(found.mean)} |" + " |" * (1 + len(beside)))
     best = found.best
@@ -113,7 +116,7 @@ def _verdict(plan: Reproduction, found: Judged) -> list[str]:
     judge = found.judge
     if judge.least is None or not found.verdict:
         return []
-    trained = len(found.readings)
+    trained = len(found.judged)
     if judge.needed is None:
         asked = f"{judge.least:g} or more, the mean over {_counted(plan.seeds, 'seed')}"
     else:

@@ -14,6 +14,7 @@ from PIL import Image
 from infogan import api, evaluation, presets, storage
 from infogan.config import Config
 from infogan.data import Split, sources
+from infogan.errors import ConfigError
 from infogan.evaluation.subject import drawn_subset
 from infogan.experiments.claims import Judged, Panel, Reproduction, Row
 from infogan.experiments.page import COLUMNS, ROWS, Arm, arms, judged, page
@@ -49,17 +50,37 @@ def reproduce(plan: Reproduction, options: Options) -> None:
         InfoGANError: as of `api.configure` and `rows.row`.
     """
     folder = options.out or next_free(Path("runs"), f"reproduce-{plan.preset}")
+    _check_rows(plan, folder, read_rows(folder))
     for seed in seeds(options, 1 if options.quick else plan.seeds):
         config = _configured(plan, options, seed)
         steps = options.steps or (QUICK_STEPS if options.quick else plan.steps)
         arm = (config.training.recipe, steps)
         row(folder, arm[0], config, steps, _measured(config, steps, options))
     found = read_rows(folder)
+    _check_rows(plan, folder, found)
     picture = picture_path(plan, folder, arm)
     drawn = draw(plan, arms(found)[arm], folder / arm[0])
     if drawn is not None:
         pictures.save_png(drawn, picture)
     _publish(plan, folder, found)
+
+
+def _check_rows(plan: Reproduction, folder: Path, rows: Sequence[Row]) -> None:
+    """Raises ConfigError where a page would mix experiments, or images, in one table."""
+    names = {entry.get("experiment") for entry in rows} - {plan.preset}
+    if names:
+        raise ConfigError(
+            f"{folder} holds rows of another experiment",
+            f"a folder of {plan.preset} alone, or a new one",
+            "another --out",
+        )
+    for (recipe, steps), some in arms(rows).items():
+        if len({entry["scores"].get("dataset_fingerprint") for entry in some}) > 1:
+            raise ConfigError(
+                f"{folder}: the rows of recipe {recipe}, {steps:,} steps, are of different images",
+                "the same --data for all seeds of a table",
+                "another --out for the other images",
+            )
 
 
 def picture_path(plan: Reproduction, folder: Path, arm: Arm) -> Path:
@@ -90,6 +111,7 @@ def _measured(config: Config, steps: int, options: Options) -> Make:
 
     train = trained(config, steps, measure=few if options.quick else None)
     facts = {
+        "experiment": config.preset,
         "settings": list(options.settings),
         "quick": options.quick,
         "data_given": options.data is not None,
@@ -106,7 +128,7 @@ def _few(split: Split) -> Split:
 
 
 def draw(plan: Reproduction, rows: Sequence[Row], runs: Path) -> Image.Image | None:
-    """The paper's figure of every seed, one below the other; None where no model is left to draw.
+    """The paper's figure of every seed, one below the other; None unless the models of all are there.
 
     Args:
         plan: the figure.
@@ -116,11 +138,9 @@ def draw(plan: Reproduction, rows: Sequence[Row], runs: Path) -> Image.Image | N
     lines: list[list[Image.Image]] = []
     for entry in rows:
         path = runs / f"seed-{entry['seed']}"
-        if not path.exists():
-            continue
-        model = InfoGAN.from_pretrained(path)
-        if model.provenance["steps"] != entry["steps"]:  # it was trained on since
-            continue
+        model = InfoGAN.from_pretrained(path) if path.exists() else None
+        if model is None or model.provenance["steps"] != entry["steps"]:  # gone, or trained on since
+            return None
         parts = [one for panel in plan.panels for one in _panel(model, panel, entry)]
         lines += [parts[start : start + plan.across] for start in range(0, len(parts), plan.across)]
     return pictures.sheet(lines) if lines else None

@@ -54,8 +54,9 @@ def row(folder: Path, arm: str, config: Config, steps: int, make: Make) -> None:
     """
     seed = config.training.seed
     path = folder / "rows" / f"{arm}-seed-{seed}-step-{steps}.json"
+    for other in (folder / "rows").glob(f"{arm}-seed-*-step-{steps}.json"):
+        _check(other, config)  # all seeds of an arm are of one configuration
     if path.exists():
-        _check(path, config)
         return
     facts = {"arm": arm, "seed": seed, "steps": steps, "config": config.model_dump(mode="json")}
     made = facts | make(folder / arm / f"seed-{seed}")
@@ -93,6 +94,7 @@ def _label_free(config: Config, run: RunDirectory, steps: int) -> dict[str, Any]
 
 
 def _check(path: Path, config: Config) -> None:
+    """Raises ConfigError unless the row is of this configuration, whatever its seed."""
     if _essence(json.loads(path.read_text())["config"]) != _essence(config.model_dump(mode="json")):
         raise ConfigError(
             f"{path} holds figures of other settings", "the same command as before, to go on", "another --out"
@@ -108,12 +110,12 @@ def publish(folder: Path, name: str, result: Mapping[str, Any], table: str) -> N
 
 
 def _essence(settings: dict[str, Any]) -> dict[str, Any]:
-    """What makes a run what it is: not where its images lie, nor how often it saves.
+    """What makes an arm what it is: not its seed, nor where images lie, nor how often it saves.
 
     A key that is not set is left out: older rows do not know the keys that came later.
     """
     flat = configuration.flatten(settings)
-    left = FREE_KEYS | RESOLVED_KEYS
+    left = FREE_KEYS | RESOLVED_KEYS | {"training.seed"}
     return {key: value for key, value in flat.items() if key not in left and value is not None}
 
 
