@@ -87,7 +87,9 @@ def test_from_files_to_a_page_in_the_small(tmp_path: Path) -> None:
     text = (tmp_path / "own-pictures.md").read_text()
     assert "| 100 | 20 |" in text
     for name in ("real", "generated", "kind", "style1", "style2"):
-        assert f"(quick/seed-100/{name}.png)" in text
-        with Image.open(tmp_path / "quick" / "seed-100" / f"{name}.png") as picture:
+        assert f"(own-pictures-quick/seed-100/{name}.png)" in text
+        with Image.open(tmp_path / "own-pictures-quick" / "seed-100" / f"{name}.png") as picture:
             assert min(picture.size) > 100
     assert len(list((tmp_path / "rows").iterdir())) == 1
+    # What a run writes must not be among the pictures: it would be another folder when the run goes on.
+    assert {path.name for path in (tmp_path / "pictures-quick").iterdir()} == set(KINDS)

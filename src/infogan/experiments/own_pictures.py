@@ -163,7 +163,8 @@ def own_pictures(options: Options) -> None:
             f"infogan train {options.data} --size {SIZE}, for your own",
         )
     folder = options.out or next_free(Path("runs"), "own-pictures")
-    drawn = folder / ("quick" if options.quick else "pictures")
+    arm = "own-pictures-quick" if options.quick else "own-pictures"
+    drawn = folder / ("pictures-quick" if options.quick else "pictures")  # apart from runs, which hold PNGs
     draw_folder(drawn, QUICK_COUNT if options.quick else COUNT, seed=0)
     steps = options.steps or (QUICK_STEPS if options.quick else STEPS)
     narrow = ["network.width=0.125"] if options.quick else []
@@ -173,7 +174,7 @@ def own_pictures(options: Options) -> None:
             codes=f"kind:{len(KINDS)} style1:u style2:u",
             settings=[f"data.size={SIZE}", f"training.seed={seed}", *narrow, *options.settings],
         )
-        row(folder, drawn.name, config, steps, partial(_measured, config, steps))
+        row(folder, arm, config, steps, partial(_measured, config, steps))
     rows = read_rows(folder)
     publish(folder, "own-pictures", {"rows": rows}, table(rows))
     storage.write_text(folder / "own-pictures.md", page(rows))
