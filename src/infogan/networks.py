@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from infogan.errors import ConfigError, did_you_mean
 from infogan.images import Output
 from infogan.layers import Conv, Dense, Up
-from infogan.normalization import BatchNorm, Domain, Normalization, begin_spectrum, raw_weight, spectral
+from infogan.normalization import BatchNorm, Domain, Normalization, begin_spectrum, bounded, raw_weight
 
 KERNEL = 4
 STD = 0.02
@@ -235,7 +235,7 @@ class _Style:
 
     def normalized(self, layer: nn.Module) -> nn.Module:
         """The layer itself, or under spectral norm."""
-        return spectral(layer) if self.normalization == "spectral" else layer
+        return bounded(layer, self.normalization)
 
     def after(self, width: int, norm: bool) -> list[nn.Module]:
         """What follows a layer: batch norm, where it has one, and the nonlinearity."""
@@ -346,7 +346,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, features: int, normalization: Normalization = "batch") -> None:
         super().__init__()
-        self.output = _Style(1, 0, normalization).normalized(nn.Linear(features, 1))
+        self.output = bounded(nn.Linear(features, 1), normalization)
 
     def forward(self, features: Float[Tensor, "n features"]) -> Float[Tensor, " n"]:
         logits: Tensor = self.output(features)

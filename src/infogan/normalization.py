@@ -95,6 +95,11 @@ class SpectralNorm(nn.Module):
         vector.copy_(F.normalize(matrix @ other, dim=0, eps=1e-12))
 
 
+def bounded(layer: nn.Module, normalization: Normalization) -> nn.Module:
+    """The layer itself where batch norm stands behind it, else under spectral norm."""
+    return spectral(layer) if normalization == "spectral" else layer
+
+
 def spectral(layer: nn.Module) -> nn.Module:
     """The same layer with its weight under spectral norm."""
     assert isinstance(layer.weight, Tensor)

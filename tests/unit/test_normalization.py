@@ -37,6 +37,14 @@ def spread(layer: nn.Module, towards: float) -> None:
         weight.copy_((left * values @ right).view_as(weight))
 
 
+def changed(towards: float) -> nn.Module:
+    """A layer whose weight is no longer the one that its vector was begun with."""
+    layer = spectral(nn.Linear(12, 7))
+    begin_spectrum(layer, streams.generator(0, "test"))
+    spread(layer, towards)
+    return layer
+
+
 def largest(layer: nn.Module) -> float:
     assert isinstance(layer.weight, Tensor)
     return float(torch.linalg.matrix_norm(layer.weight.detach().flatten(1), 2))
@@ -52,18 +60,14 @@ def test_a_weight_of_any_size_magnifies_alike(layer: nn.Module, scale: float) ->
 
 
 def test_the_norm_follows_a_weight_that_changes_in_training() -> None:
-    layer = spectral(nn.Linear(12, 7))
-    begin_spectrum(layer, streams.generator(0, "test"))
-    spread(layer, 5.0)
+    layer = changed(5.0)
     for _ in range(30):
         layer(numbers(2, 12))
     assert largest(layer.eval()) == pytest.approx(BOUND, rel=1e-3)
 
 
 def test_reading_a_layer_outside_of_training_changes_nothing() -> None:
-    layer = spectral(nn.Linear(12, 7)).eval()
-    begin_spectrum(layer, streams.generator(0, "test"))
-    spread(layer, 5.0)
+    layer = changed(5.0).eval()
     before = layer.get_buffer("parametrizations.weight.0.vector").clone()
     first, second = layer(numbers(2, 12)), layer(numbers(2, 12))
     assert torch.equal(first, second)
@@ -72,9 +76,7 @@ def test_reading_a_layer_outside_of_training_changes_nothing() -> None:
 
 def test_the_gradient_is_that_of_the_divided_weight() -> None:
     """Not of the raw one: a longer raw weight is the same function, so there is no gradient along it."""
-    layer = spectral(nn.Linear(12, 7))
-    begin_spectrum(layer, streams.generator(0, "test"))
-    spread(layer, 2.0)
+    layer = changed(2.0)
     for _ in range(50):
         layer(numbers(2, 12))
     layer.eval()(numbers(5, 12)).square().sum().backward()

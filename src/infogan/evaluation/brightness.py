@@ -23,7 +23,7 @@ from infogan.evaluation.reading import (
 )
 from infogan.evaluation.registry import metric
 from infogan.evaluation.subject import Subject, train_images
-from infogan.evaluation.true_factors import Codes, principal_components, spearman, spearman_interval
+from infogan.evaluation.true_factors import Codes, components, spearman, spearman_interval
 
 _MOST_FAKES = 4_000
 _COLOURS = 3  # of four channels the last is no light
@@ -108,8 +108,7 @@ def _metric(subject: Subject) -> dict[str, Any]:
 
     own = read(reading_of_train, reading_of_test)
     blank = read(untrained_reading_of_train, untrained_reading_of_test)
-    components = principal_components(subject.once(train_images), dataset.test.images, len(own[0][0]))
-    by_pca = list(zip(components, light, strict=True))
+    by_pca = list(zip(subject.once(components), light, strict=True))
     return {
         "brightness": score(choose([choosing, own[0]]), {"generated": scored, "real": own[1]}),
         "baselines": {

@@ -199,6 +199,13 @@ def principal_components(
     )
 
 
+def components(subject: Subject) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """As many `principal_components` as there are continuous codes. Ask for it by `subject.once`."""
+    assert subject.dataset is not None
+    count = len(continuous_places(subject.model.latents))
+    return principal_components(subject.once(train_images), subject.dataset.test.images, count)
+
+
 def _codes(latents: Latents, raw: Float[Tensor, "n outputs"]) -> Codes:
     """What Q reads in each continuous code, in half ranges; normal ones are spread as their prior is."""
     from scipy.special import ndtr  # late: it takes a good part of a second
@@ -240,11 +247,8 @@ def _metric(subject: Subject) -> dict[str, Any]:
         _codes(latents, subject.once(part))
         for part in (untrained_reading_of_train, untrained_reading_of_test)
     )
-    pca_train, pca_test = principal_components(
-        subject.once(train_images), dataset.test.images, len(own_train)
-    )
     baselines = {
         "untrained": judged(blank_train, blank_test, "untrained"),
-        "pca": judged(pca_train, pca_test, "pca"),
+        "pca": judged(*subject.once(components), "pca"),
     }
     return {**judged(own_train, own_test, "model"), "baselines": baselines}

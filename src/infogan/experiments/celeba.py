@@ -8,6 +8,7 @@ from typing import Any
 from infogan import presets
 from infogan.experiments.claims import Judge, Number, Panel, Reading, Reproduction, Row, Scores, named
 from infogan.experiments.reproduction import enter
+from infogan.experiments.rows import with_interval
 
 COLOURS = {
     "Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair", "Pale_Skin", "Rosy_Cheeks", "Heavy_Makeup",
@@ -81,8 +82,7 @@ def _where(found: Mapping[str, Any]) -> str:
 
 
 def _auc(found: Mapping[str, Any]) -> str:
-    low, high = found["auc_interval"]
-    return f"{found['auc']:.3f} ({low:.3f} to {high:.3f})"
+    return with_interval(found["auc"], found["auc_interval"], 3)
 
 
 CELEBA = enter(

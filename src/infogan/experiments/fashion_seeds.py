@@ -9,7 +9,7 @@ from typing import Any
 from infogan import api, evaluation
 from infogan.config import Config
 from infogan.experiments.registry import Options, experiment
-from infogan.experiments.rows import FIRST_SEED, Make, publish, read_rows, row, seeds_interval
+from infogan.experiments.rows import FIRST_SEED, Make, publish, read_rows, row, seeds_interval, with_interval
 from infogan.model import InfoGAN
 from infogan.training import several_seeds
 from infogan.training.run_directory import environment, next_free
@@ -76,7 +76,6 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     ]
     for entry in rows:
         found, seeds = entry["scores"]["clustering"], sorted(map(int, entry["seeds"]))
-        low, high = found["accuracy_interval"]
         each = [
             f"{one['accuracy']:.3f} at {one['steps']:,} ({one['label_free_nats']:.3f})"
             for one in (entry["seeds"][str(seed)] for seed in seeds)
@@ -84,7 +83,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         kmeans = entry["scores"]["baselines"]["kmeans"]["clustering"]["accuracy"]
         lines.append(
             f"| {seeds[0]} to {seeds[-1]} | {entry['best']} "
-            f"| {found['accuracy']:.4f} ({low:.4f} to {high:.4f}) | {found['nmi']:.3f} "
+            f"| {with_interval(found['accuracy'], found['accuracy_interval'], 4)} | {found['nmi']:.3f} "
             f"| {'; '.join(each)} | {kmeans:.4f} |"
         )
     return "\n".join(lines)

@@ -13,6 +13,7 @@ from infogan.config import Config
 from infogan.errors import ConfigError
 from infogan.experiments.arms import trained_to
 from infogan.experiments.registry import Options, experiment
+from infogan.experiments.rows import with_interval
 from infogan.training import metrics
 from infogan.training.run_directory import next_free
 
@@ -118,5 +119,4 @@ def _table(rows: list[dict[str, Any]]) -> str:
 
 def _accuracy(clustering: Mapping[str, Any]) -> str:
     """An accuracy with its interval."""
-    low, high = clustering["accuracy_interval"]
-    return f"{clustering['accuracy']:.4f} ({low:.4f} to {high:.4f})"
+    return with_interval(clustering["accuracy"], clustering["accuracy_interval"], 4)

@@ -8,10 +8,8 @@ broken.
 from __future__ import annotations
 
 import colorsys
-import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +18,13 @@ import torch
 from PIL import Image, ImageDraw
 
 from infogan import api, evaluation, storage, streams
-from infogan.config import Config
 from infogan.errors import UsageError
-from infogan.experiments.arms import trained_to
 from infogan.experiments.registry import Options, experiment
-from infogan.experiments.rows import publish, read_rows, row, seeds
+from infogan.experiments.rows import publish, read_rows, row, seeds, trained, with_interval
 from infogan.report import pictures
 from infogan.report.traversals import traversal_picture
 from infogan.training.run_directory import next_free
+from infogan.training.runner import Trained
 
 COUNT, BROKEN = 3_000, 12
 SIZES = ((96, 72), (72, 108), (128, 128))
@@ -174,25 +171,21 @@ def own_pictures(options: Options) -> None:
             codes=f"kind:{len(KINDS)} style1:u style2:u",
             settings=[f"data.size={SIZE}", f"training.seed={seed}", *narrow, *options.settings],
         )
-        row(folder, arm, config, steps, partial(_measured, config, steps))
+        row(folder, arm, config, steps, trained(config, steps, measure=_measured))
     rows = read_rows(folder)
     publish(folder, "own-pictures", {"rows": rows}, table(rows))
     storage.write_text(folder / "own-pictures.md", page(rows))
 
 
-def _measured(config: Config, steps: int, path: Path) -> dict[str, Any]:
-    """Trained and measured, with pictures of real images, of generated ones, and of each code, in the run."""
-    run = trained_to(config, steps, path)
+def _measured(run: Trained) -> dict[str, Any]:
+    """The scores; and pictures of real images, of generated ones and of each code, in the run."""
+    path = run.run.path
     real = np.asarray(run.dataset.test.images[:64])
     pictures.save_png(pictures.sample_grid(real), path / "real.png")
     pictures.save_png(pictures.sample_grid(run.model.sample(64)), path / "generated.png")
     for name in run.model.latents.priors:
         pictures.save_png(traversal_picture(run.model, name), path / f"{name}.png")
-    return {
-        "codes": list(run.model.latents.priors),
-        "machine": json.loads(run.run.environment_path.read_text()),
-        "scores": evaluation.evaluate(run.model, run.dataset),
-    }
+    return evaluation.evaluate(run.model, run.dataset)
 
 
 def page(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -205,7 +198,7 @@ def page(rows: Sequence[Mapping[str, Any]]) -> str:
     ]
     for entry in rows:
         run = f"{entry['arm']}/seed-{entry['seed']}"
-        names = ["real", "generated", *entry["codes"]]
+        names = ["real", "generated", *entry["scores"]["codes"]]
         parts += [f"## Seed {entry['seed']}, {entry['steps']:,} steps ({entry['arm']})"]
         parts += [f"{name}: ![{name}]({run}/{name}.png)" for name in names]
         parts.append(f"Machine: {entry['machine'].get('processor', 'unknown')}.")
@@ -221,10 +214,9 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     for entry in rows:
         scores = entry["scores"]
         found, kmeans = scores["clustering"], scores["baselines"]["kmeans"]["clustering"]
-        low, high = found["accuracy_interval"]
+        accuracy = with_interval(found["accuracy"], found["accuracy_interval"], 3)
         lines.append(
-            f"| {entry['seed']} | {entry['steps']:,} | {found['accuracy']:.3f} ({low:.3f} to {high:.3f}) "
-            f"| {kmeans['accuracy']:.3f} | {scores['fidelity']['precision']:.3f} "
-            f"| {scores['fidelity']['recall']:.3f} |"
+            f"| {entry['seed']} | {entry['steps']:,} | {accuracy} | {kmeans['accuracy']:.3f} "
+            f"| {scores['fidelity']['precision']:.3f} | {scores['fidelity']['recall']:.3f} |"
         )
     return "\n".join(lines)

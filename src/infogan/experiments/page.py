@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from infogan.experiments.claims import Judged, Number, Reading, Reproduction, Row, judge_rows
+from infogan.experiments.rows import with_interval
 
 ROWS, COLUMNS = 5, 10
 """Of a panel: five rows, as the caption of Figure 2 has it; ten categories, and so many values of a code."""
@@ -127,10 +128,9 @@ def _verdict(plan: Reproduction, found: Judged) -> list[str]:
 
 
 def _number(number: Number) -> str:
-    text = f"{number.value:.3f}"
     if number.interval is None:
-        return text
-    return f"{text} ({number.interval[0]:.3f} to {number.interval[1]:.3f})"
+        return f"{number.value:.3f}"
+    return with_interval(number.value, number.interval, 3)
 
 
 # --- how it came about -----------------------------------------------------------------------------------

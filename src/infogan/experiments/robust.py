@@ -10,7 +10,16 @@ from infogan import api, data, evaluation
 from infogan.config import Config
 from infogan.experiments.real_only import cluster_real
 from infogan.experiments.registry import Options, experiment
-from infogan.experiments.rows import Make, publish, read_rows, row, seeds, seeds_interval, trained
+from infogan.experiments.rows import (
+    Make,
+    publish,
+    read_rows,
+    row,
+    seeds,
+    seeds_interval,
+    trained,
+    with_interval,
+)
 from infogan.training import runner
 from infogan.training.run_directory import environment, next_free
 
@@ -129,10 +138,10 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         if not found:
             continue
         accuracies = [scores["clustering"]["accuracy"] for scores in found]
-        mean, low, high = seeds_interval(accuracies)
+        mean, *interval = seeds_interval(accuracies)
         shown = " ".join(f"{value:.3f}" for value in accuracies)
         lines.append(
-            f"| {arm} | {shown} | {mean:.3f} ({low:.3f} to {high:.3f}) "
+            f"| {arm} | {shown} | {with_interval(mean, interval, 3)} "
             f"| {_variances(found)} | {_determination(found)} |"
         )
     return "\n".join(lines)

@@ -13,7 +13,7 @@ from infogan import api
 from infogan.evaluation import selection
 from infogan.evaluation.resampling import numpy_generator
 from infogan.experiments.registry import Options, experiment
-from infogan.experiments.rows import publish, read_rows, row, seeds, seeds_interval, trained
+from infogan.experiments.rows import publish, read_rows, row, seeds, seeds_interval, trained, with_interval
 from infogan.training.run_directory import next_free
 
 EARLY = 1_250
@@ -131,9 +131,10 @@ def summary_table(summary: Mapping[str, Mapping[str, Any]]) -> str:
     """What `summary` found in Markdown: over all seeds, a block of lines for each number of steps."""
     lines = ["| steps | over all seeds | |", "|---|---|---|"]
     for steps, part in summary.items():
-        low, high = part["accuracy_mean_interval"]
         cells = {
-            "accuracy, mean (95 % over seeds)": f"{part['accuracy_mean']:.4f} ({low:.4f} to {high:.4f})",
+            "accuracy, mean (95 % over seeds)": with_interval(
+                part["accuracy_mean"], part["accuracy_mean_interval"], 4
+            ),
             "accuracy, median; least; greatest": "; ".join(
                 f"{part[f'accuracy_{key}']:.4f}" for key in ("median", "least", "greatest")
             ),
@@ -172,13 +173,12 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
 def _line(entry: Mapping[str, Any]) -> str:
     scores = entry["scores"]
     found, kmeans = scores["clustering"], scores["baselines"]["kmeans"]["clustering"]["accuracy"]
-    low, high = found["accuracy_interval"]
     real = [f"{place['information_nats']:.3f}" for place in scores.get("real", {}).values()]
     spread, codes = scores.get("variance", {}), scores.get("codes", {}).values()
     cells = [
         str(entry["seed"]),
         f"{entry['steps']:,}",
-        f"{found['accuracy']:.4f} ({low:.4f} to {high:.4f})",
+        with_interval(found["accuracy"], found["accuracy_interval"], 4),
         f"{found['nmi']:.3f}",
         f"{found['generated_purity']:.3f}",
         " ".join(real),

@@ -127,6 +127,12 @@ def read_rows(folder: Path) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda entry: (entry["arm"], entry["steps"], entry["seed"]))
 
 
+def with_interval(value: float, interval: Sequence[float], decimals: int) -> str:
+    """A figure with its interval, as every table here has it: "0.731 (0.702 to 0.760)"."""
+    low, high = interval
+    return f"{value:.{decimals}f} ({low:.{decimals}f} to {high:.{decimals}f})"
+
+
 def seeds_interval(values: Sequence[float]) -> tuple[float, float, float]:
     """Mean over seeds with its 95 % interval by Student's t; the mean alone, thrice, for one seed."""
     from scipy import stats  # late: it takes a good part of a second
