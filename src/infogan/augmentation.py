@@ -1,4 +1,4 @@
-"""Small random changes of images: rotation, shift, scale, shear, flip, brightness and contrast.
+"""Small random changes of images: rotation, shift, scale, shear, flip, brightness, contrast and noise.
 
 The recipe `robust` shows D and Q every image, real or generated, changed anew in each pass. Gradients pass
 through to the generator, so that its images need not look changed (Zhao et al. 2020: DiffAugment). What the
@@ -43,6 +43,9 @@ def augment(
         changed = mean + (changed - mean) * (1 + policy.contrast * draws[:, 6, None, None, None])
     if policy.brightness:
         changed = changed + policy.brightness * draws[:, 7, None, None, None]
+    if policy.noise:
+        grain = torch.randn(changed.shape, generator=generator, device=generator.device)
+        changed = changed + policy.noise * grain
     return changed.contiguous(memory_format=torch.channels_last)
 
 

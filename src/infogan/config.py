@@ -291,6 +291,9 @@ class AugmentationConfig(Section):
         default=0.0, ge=0, le=1, description="added to all pixels, which lie in [0, 1] or [-1, 1]"
     )
     contrast: float = Field(default=0.0, ge=0, lt=1, description="factor on the distance from the mean")
+    noise: float = Field(
+        default=0.0, ge=0, le=16, description="std of normal noise added to pixels, in [0, 1] or [-1, 1]"
+    )
     everything: bool = Field(
         default=True, description="D and Q see no image unchanged; False: only real images' moved copies"
     )
@@ -303,6 +306,9 @@ class AugmentationConfig(Section):
     code_shear: float | None = Field(
         default=None, ge=0, le=1, description="the most where continuous codes are read; unset: shear"
     )
+    code_noise: float | None = Field(
+        default=None, ge=0, le=16, description="noise where continuous codes are read; unset: noise"
+    )
 
     @property
     def moves(self) -> bool:
@@ -312,14 +318,15 @@ class AugmentationConfig(Section):
     @property
     def active(self) -> bool:
         """Whether anything is changed at all."""
-        return any(self.model_dump(exclude={"everything", "code_rotation", "code_shear"}).values())
+        return any(self.model_dump(exclude={"everything", "code_rotation", "code_shear", "code_noise"}).values())
 
     @property
     def for_codes(self) -> AugmentationConfig:
         """The policy for generated images from which continuous codes are read."""
         rotation = self.rotation if self.code_rotation is None else min(self.rotation, self.code_rotation)
         shear = self.shear if self.code_shear is None else min(self.shear, self.code_shear)
-        return self.model_copy(update={"rotation": rotation, "shear": shear})
+        noise = self.noise if self.code_noise is None else self.code_noise
+        return self.model_copy(update={"rotation": rotation, "shear": shear, "noise": noise})
 
 
 class ObjectiveConfig(Section):
@@ -355,6 +362,9 @@ class ObjectiveConfig(Section):
     )
     mode_seeking_weight: float = Field(
         default=0.0, ge=0, le=1_000, description="of the distance of two noises over that of their images"
+    )
+    overlap_weight: float = Field(
+        default=0.0, ge=0, le=1_000, description="of how alike the changes are that two continuous codes make"
     )
     mode_seeking_start: int = Field(
         default=0, ge=0, le=_MOST_STEPS, description="step up to which that weight is 0"
@@ -462,6 +472,12 @@ class Config(Section):
     def continuous(self) -> list[str]:
         """The names of the continuous codes."""
         return [name for name, code in self.latents.codes.items() if isinstance(code, Continuous)]
+
+    @property
+    def continuous_places(self) -> list[tuple[str, int]]:
+        """Every dimension of every continuous code."""
+        codes = self.latents.codes
+        return [(name, place) for name in self.continuous for place in range(codes[name].dim)]
 
     @property
     def seeks_neighbours(self) -> bool:

@@ -93,6 +93,24 @@ def test_brightness_and_contrast_keep_the_form() -> None:
     assert 1.4 < ratio.max() <= 1.5
 
 
+def test_noise_is_of_its_std_and_another_for_each_pixel() -> None:
+    images = torch.full((100, 3, 16, 16), 0.5)
+    found = augment(images, AugmentationConfig(noise=0.2), chance()) - images
+    assert found.std().item() == pytest.approx(0.2, rel=0.02)
+    assert torch.corrcoef(found.flatten(1).t())[0, 1:].abs().max() < 0.5
+    moved = AugmentationConfig(shift=0.1)
+    difference = augment(images, moved.model_copy(update={"noise": 0.2}), chance()) - augment(images, moved, chance())
+    assert torch.allclose(difference, found, atol=1e-6)  # noise does not move the other draws
+
+
+def test_noise_of_continuous_codes_is_noise_for_them_alone() -> None:
+    policy = AugmentationConfig(shift=0.1, code_noise=0.3)
+    assert policy.for_codes.noise == 0.3
+    assert policy.noise == 0
+    assert AugmentationConfig(noise=0.2).for_codes.noise == 0.2
+    assert not AugmentationConfig(code_noise=0.3).active
+
+
 def test_every_image_and_every_draw_is_changed_differently_and_repeatably() -> None:
     policy = AugmentationConfig(rotation=15, shift=0.07, scale=0.12, shear=0.15)
     image = dot().expand(4, -1, -1, -1)

@@ -239,8 +239,16 @@ def test_a_quick_reproduction_writes_page_picture_and_figures_and_goes_on(
     assert str(tmp_path / "faces-azimuth.md") in capsys.readouterr().out
     monkeypatch.setattr(rows, "trained_to", None)  # what is measured is not trained again
     run("faces-azimuth", options)
+    run("faces-width", options)  # `robust` trains the same: of the paper's recipe nothing is taken over
+    width = json.loads((tmp_path / "faces-width.json").read_text())
+    assert [arm["recipe"] for arm in width["arms"]] == ["robust"]
+    assert "width, rank" in next(iter(width["arms"][0]["figures"]))
+    with pytest.raises(ConfigError, match="other settings"):
+        run("faces-elevation", replace(options, recipe="paper"))
     with pytest.raises(ConfigError, match="other settings"):
         run("faces-azimuth", replace(options, settings=[*SMALL, "info_weight=3.0"]))
+    with pytest.raises(ConfigError, match="another experiment"):
+        run("svhn", options)
 
 
 def test_an_option_that_an_experiment_cannot_honour_is_refused(

@@ -93,6 +93,7 @@ class Reproduction:
         paper_runs: what the paper's authors ran, where it is known to differ.
         best_of: of how many runs the paper shows the best; None: it does not say so.
         across: panels side by side on the picture.
+        alike: other presets that `robust` trains no otherwise, so that their rows serve this figure, too.
         detail: more of all rows in Markdown, where there is more to say.
     """
 
@@ -108,6 +109,7 @@ class Reproduction:
     paper_runs: str = ""
     best_of: int | None = None
     across: int = 1
+    alike: Sequence[str] = ()
     detail: Callable[[Sequence[Row]], str] | None = None
 
 

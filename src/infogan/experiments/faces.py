@@ -28,7 +28,7 @@ def _face(variation: str) -> Reproduction:
             "Faces are rendered anew, with known factors; lighting is held against the light's azimuth. "
             "Pixels alone tell much of azimuth and light: beside each figure stands that of the best of "
             "five principal components. By the recipe `robust` the four presets train the same, and "
-            "differ in name alone: their four pages are of the same models."
+            "differ in name alone: with one --out their four pages are of the same models."
         ),
         panels=(Panel(panel, matched(wanted), (-1.0, 1.0)),),
         judges=(
@@ -48,6 +48,7 @@ def _face(variation: str) -> Reproduction:
         steps=5_000,
         paper_runs="The paper's authors ran 20,000 steps and 5 seeds, and show the best.",
         best_of=5,
+        alike=tuple(f"faces-{other}" for other in VARIATIONS if other != variation),
     )
 
 

@@ -50,14 +50,13 @@ def reproduce(plan: Reproduction, options: Options) -> None:
         InfoGANError: as of `api.configure` and `rows.row`.
     """
     folder = options.out or next_free(Path("runs"), f"reproduce-{plan.preset}")
-    _check_rows(plan, folder, read_rows(folder))
+    _rows(plan, folder)
     for seed in seeds(options, 1 if options.quick else plan.seeds):
         config = _configured(plan, options, seed)
         steps = options.steps or (QUICK_STEPS if options.quick else plan.steps)
         arm = (config.training.recipe, steps)
         row(folder, arm[0], config, steps, _measured(config, steps, options))
-    found = read_rows(folder)
-    _check_rows(plan, folder, found)
+    found = _rows(plan, folder)
     picture = picture_path(plan, folder, arm)
     drawn = draw(plan, arms(found)[arm], folder / arm[0])
     if drawn is not None:
@@ -65,22 +64,28 @@ def reproduce(plan: Reproduction, options: Options) -> None:
     _publish(plan, folder, found)
 
 
-def _check_rows(plan: Reproduction, folder: Path, rows: Sequence[Row]) -> None:
-    """Raises ConfigError where a page would mix experiments, or images, in one table."""
-    names = {entry.get("experiment") for entry in rows} - {plan.preset}
-    if names:
+def _rows(plan: Reproduction, folder: Path) -> list[Row]:
+    """The rows on disk that are of this figure.
+
+    Raises:
+        ConfigError: a page would mix experiments, or images, in one table.
+    """
+    rows = read_rows(folder)
+    if {entry.get("experiment") for entry in rows} - {plan.preset, *plan.alike}:
         raise ConfigError(
             f"{folder} holds rows of another experiment",
             f"a folder of {plan.preset} alone, or a new one",
             "another --out",
         )
-    for (recipe, steps), some in arms(rows).items():
+    own = [row for row in rows if row["experiment"] == plan.preset or row["arm"] == presets.DEFAULT_RECIPE]
+    for (recipe, steps), some in arms(own).items():
         if len({entry["scores"].get("dataset_fingerprint") for entry in some}) > 1:
             raise ConfigError(
                 f"{folder}: the rows of recipe {recipe}, {steps:,} steps, are of different images",
                 "the same --data for all seeds of a table",
                 "another --out for the other images",
             )
+    return own
 
 
 def picture_path(plan: Reproduction, folder: Path, arm: Arm) -> Path:

@@ -95,7 +95,7 @@ def _label_free(config: Config, run: RunDirectory, steps: int) -> dict[str, Any]
 
 def _check(path: Path, config: Config) -> None:
     """Raises ConfigError unless the row is of this configuration, whatever its seed."""
-    if _essence(json.loads(path.read_text())["config"]) != _essence(config.model_dump(mode="json")):
+    if _essence(configuration.validate(json.loads(path.read_text())["config"])) != _essence(config):
         raise ConfigError(
             f"{path} holds figures of other settings", "the same command as before, to go on", "another --out"
         )
@@ -109,14 +109,14 @@ def publish(folder: Path, name: str, result: Mapping[str, Any], table: str) -> N
     print(path)
 
 
-def _essence(settings: dict[str, Any]) -> dict[str, Any]:
-    """What makes an arm what it is: not its seed, nor where images lie, nor how often it saves.
+def _essence(config: Config) -> dict[str, Any]:
+    """What makes an arm what it is: not its seed, nor its preset's name, where images lie, how often it saves.
 
-    A key that is not set is left out: older rows do not know the keys that came later.
+    An older row does not know the keys that came later: those are at their defaults, which change nothing.
     """
-    flat = configuration.flatten(settings)
-    left = FREE_KEYS | RESOLVED_KEYS | {"training.seed"}
-    return {key: value for key, value in flat.items() if key not in left and value is not None}
+    flat = configuration.flatten(config.model_dump(mode="json"))
+    left = FREE_KEYS | RESOLVED_KEYS | {"training.seed", "preset"}
+    return {key: value for key, value in flat.items() if key not in left}
 
 
 def read_rows(folder: Path) -> list[dict[str, Any]]:

@@ -261,6 +261,12 @@ def test_changes_move_only_the_bounds_of_codes_that_are_read_from_them(tiny_conf
         assert (one[name] == other[name]) == (name in continuous), name
 
 
+def test_noise_for_codes_moves_only_the_bounds_of_continuous_ones(tiny_config: Config) -> None:
+    one, other = (bounds_of(moving(tiny_config, code_noise=grain)) for grain in (0.5, 1.0))
+    for name in one:
+        assert (one[name] == other[name]) == (name not in tiny_config.continuous), name
+
+
 def test_without_it_all_codes_are_read_from_the_same_images(tiny_config: Config) -> None:
     one, other = (bounds_of(moving(tiny_config, rotation=turn)) for turn in (60.0, 90.0))
     assert all(one[name] != other[name] for name in one)
