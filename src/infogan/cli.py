@@ -186,7 +186,8 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     model = InfoGAN.from_pretrained(arguments.run)
     scores = api.evaluate(
         model, data_path=arguments.data, weights=arguments.weights, samples=arguments.samples,
-        seed=arguments.seed, progress=lambda text: print(text, file=sys.stderr, flush=True),
+        seed=arguments.seed, full=arguments.full,
+        progress=lambda text: print(text, file=sys.stderr, flush=True),
     )  # fmt: skip
     path = Path(arguments.run) / "evaluation.json"
     storage.write_text(path, json.dumps(scores, indent=2) + "\n")
@@ -455,6 +456,9 @@ def _add_using(command: Callable[[str, Command, str], argparse.ArgumentParser]) 
     evaluate.add_argument("--data", type=_path, metavar="FILES", help="where the images lie now")
     evaluate.add_argument(
         "--samples", type=_positive, default=10_000, metavar="N", help="fresh generated images"
+    )
+    evaluate.add_argument(
+        "--full", action="store_true", help="long variants of what has one: minutes in place of seconds"
     )
     for drawing in (sample, traverse):
         drawing.add_argument("--out", type=_path, metavar="PNG")

@@ -30,6 +30,7 @@ def evaluate(  # noqa: PLR0913 - what is judged, by how much, and by which chanc
     samples: int = 10_000,
     seed: int = 0,
     only: Collection[str] = (),
+    full: bool = False,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """All figures of a model: what `evaluation.json` holds.
@@ -41,6 +42,7 @@ def evaluate(  # noqa: PLR0913 - what is judged, by how much, and by which chanc
         samples: fresh generated images that a figure rests on, 2 or more.
         seed: of the evaluation's own chance.
         only: metrics to leave it at, by the names that `registry.metrics` gives; all when left out.
+        full: the long variants of metrics that have one, as published; minutes in place of seconds.
         progress: is told which metric begins.
 
     Returns:
@@ -59,7 +61,7 @@ def evaluate(  # noqa: PLR0913 - what is judged, by how much, and by which chanc
     """
     if samples < 2:
         raise UsageError(f"samples = {samples}", "2 or more generated images", "samples=10_000")
-    subject = Subject(model, dataset, weights or model.weights, samples, seed, progress)
+    subject = Subject(model, dataset, weights or model.weights, samples, seed, progress, full)
     model.sample(1, weights=subject.weights)  # a wrong `weights` fails now, and not minutes later
     result: dict[str, Any] = {}
     known = registry.metrics()

@@ -37,6 +37,7 @@ class Subject:
         weights: "raw" or "ema": which generator is judged.
         samples: fresh generated images that a figure rests on.
         seed: of all chance of the evaluation; its streams are its own.
+        full: whether metrics that have a long variant use it.
         progress: is told what begins.
     """
 
@@ -46,6 +47,7 @@ class Subject:
     samples: int = 10_000
     seed: int = 0
     progress: Progress = silent
+    full: bool = False
     _made: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False)
 
     def once(self, make: Callable[[Subject], Made]) -> Made:

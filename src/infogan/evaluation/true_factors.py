@@ -206,7 +206,7 @@ def components(subject: Subject) -> tuple[dict[str, np.ndarray], dict[str, np.nd
     return principal_components(subject.once(train_images), subject.dataset.test.images, count)
 
 
-def _codes(latents: Latents, raw: Float[Tensor, "n outputs"]) -> Codes:
+def line_codes(latents: Latents, raw: Float[Tensor, "n outputs"]) -> Codes:
     """What Q reads in each continuous code, in half ranges; normal ones are spread as their prior is."""
     from scipy.special import ndtr  # late: it takes a good part of a second
 
@@ -241,10 +241,10 @@ def _metric(subject: Subject) -> dict[str, Any]:
         }
 
     own_train, own_test = (
-        _codes(latents, subject.once(part)) for part in (reading_of_train, reading_of_test)
+        line_codes(latents, subject.once(part)) for part in (reading_of_train, reading_of_test)
     )
     blank_train, blank_test = (
-        _codes(latents, subject.once(part))
+        line_codes(latents, subject.once(part))
         for part in (untrained_reading_of_train, untrained_reading_of_test)
     )
     baselines = {

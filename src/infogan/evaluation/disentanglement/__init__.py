@@ -1,0 +1,105 @@
+"""How well codes are the true factors, one each: the field's scores, each a function on arrays in its file.
+
+Only continuous codes are held against factors: categories have no order. All of it is on test images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from infogan.data.dataset import Factor
+from infogan.evaluation.baselines import untrained_reading_of_test
+from infogan.evaluation.disentanglement.registry import scores
+from infogan.evaluation.disentanglement.sample import Sample, as_levels, varying
+from infogan.evaluation.reading import continuous_places, reading_of_test
+from infogan.evaluation.registry import metric
+from infogan.evaluation.resampling import halves_interval, numpy_generator
+from infogan.evaluation.subject import Progress, Subject, drawn_subset, silent
+from infogan.evaluation.true_factors import Codes, components, line_codes
+
+IMAGES = 2_000
+"""Test images, at most, of the fast variant; the full one sees all."""
+
+HALVES = (8, 40)
+"""Halves of the images by which an interval is measured: fast, and full."""
+
+
+def judge(
+    codes: np.ndarray, levels: np.ndarray, stream: str, *, seed: int = 0, full: bool = False,
+    progress: Progress = silent,
+) -> dict[str, Any]:  # fmt: skip
+    """Every score of the package, with its 95 % interval over images.
+
+    Args:
+        codes: float [n, k], one column a code.
+        levels: int [n, f], one column a factor, as `as_levels` gives them.
+        stream: of all chance in it; each score has one of its own.
+        seed: of the same.
+        full: the long variant, some ten times as long.
+        progress: is told which score begins.
+
+    Returns:
+        By score a figure from 0 to 1, or several by name, each beside its `_interval`.
+    """
+    found: dict[str, Any] = {}
+    for name, score in scores().items():
+        progress(f"disentanglement, {stream}: {name}")
+        sample = Sample(codes, levels, numpy_generator(seed, f"evaluation/{stream}/{name}"), full)
+        whole = _named(name, score(sample))
+        parts = [_named(name, score(half)) for half in sample.random_halves(HALVES[full])]
+        found |= whole | {
+            f"{key}_interval": halves_interval(value, [part[key] for part in parts], (0.0, 1.0))
+            for key, value in whole.items()
+        }
+    return _nested(found)
+
+
+def _named(name: str, found: float | Mapping[str, float]) -> dict[str, float]:
+    """One figure by its score's name, several by SCORE.FIGURE."""
+    return {f"{name}.{key}": value for key, value in found.items()} if isinstance(found, Mapping) else {name: found}
+
+
+def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """ "dci.completeness" as {"dci": {"completeness": ...}}."""
+    nested: dict[str, Any] = {}
+    for key, value in flat.items():
+        score, _, figure = key.partition(".")
+        if figure:
+            nested.setdefault(score, {})[figure] = value
+        else:
+            nested[score] = value
+    return nested
+
+
+@metric("disentanglement")
+def _metric(subject: Subject) -> dict[str, Any]:
+    dataset, latents = subject.dataset, subject.model.latents
+    if dataset is None or not continuous_places(latents):
+        return {}
+    factors: dict[str, Factor] = varying(dataset.test.truth.factors)
+    count = len(dataset.test.images)
+    chosen = np.arange(count)
+    if not subject.full:
+        chosen = drawn_subset(count, IMAGES, seed=subject.seed, stream="evaluation/disentanglement/images")
+    if not factors or len(chosen) < 4:
+        return {}
+    levels = as_levels(factors)[chosen]
+
+    def judged(codes: Codes, stream: str) -> dict[str, Any]:
+        columns = np.stack(list(codes.values()), 1)[chosen]
+        return judge(
+            columns, levels, f"disentanglement/{stream}",
+            seed=subject.seed, full=subject.full, progress=subject.progress,
+        )  # fmt: skip
+
+    own = judged(line_codes(latents, subject.once(reading_of_test)), "model")
+    blank = judged(line_codes(latents, subject.once(untrained_reading_of_test)), "untrained")
+    pca = judged(subject.once(components)[1], "pca")
+    facts = {"factors": list(factors), "images": len(chosen), "variant": "full" if subject.full else "fast"}
+    return {
+        "disentanglement": own | facts,
+        "baselines": {"untrained": {"disentanglement": blank}, "pca": {"disentanglement": pca}},
+    }
