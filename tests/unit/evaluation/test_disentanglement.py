@@ -160,3 +160,9 @@ def test_factors_become_levels_of_equally_many_images() -> None:
 def test_a_sample_without_images_is_refused() -> None:
     with pytest.raises(ValueError, match="4 or more"):
         Sample(np.zeros((3, 1)), np.zeros((3, 1), dtype=np.int64), chance())
+
+
+def test_the_full_variant_is_finite_where_boosting_rounds_below_zero(truth: np.ndarray) -> None:
+    found = scores()["dci"](Sample(truth[:300, :3].astype(float), truth[:300, :3], chance(2), full=True))
+    assert isinstance(found, dict)
+    assert found["completeness"] == pytest.approx(1) and found["disentanglement"] == pytest.approx(1)
