@@ -318,7 +318,8 @@ class AugmentationConfig(Section):
     @property
     def active(self) -> bool:
         """Whether anything is changed at all."""
-        return any(self.model_dump(exclude={"everything", "code_rotation", "code_shear", "code_noise"}).values())
+        apart = {"everything", "code_rotation", "code_shear", "code_noise"}
+        return any(self.model_dump(exclude=apart).values())
 
     @property
     def for_codes(self) -> AugmentationConfig:

@@ -1,4 +1,4 @@
-"""MIG and DCI beside an independent implementation, disent 0.8.0. `make reference` fetches it and runs this."""
+"""MIG and DCI beside an independent implementation, disent 0.8.0; `make reference` fetches and runs it."""
 
 from __future__ import annotations
 

@@ -99,7 +99,9 @@ def test_noise_is_of_its_std_and_another_for_each_pixel() -> None:
     assert found.std().item() == pytest.approx(0.2, rel=0.02)
     assert torch.corrcoef(found.flatten(1).t())[0, 1:].abs().max() < 0.5
     moved = AugmentationConfig(shift=0.1)
-    difference = augment(images, moved.model_copy(update={"noise": 0.2}), chance()) - augment(images, moved, chance())
+    difference = augment(images, moved.model_copy(update={"noise": 0.2}), chance()) - augment(
+        images, moved, chance()
+    )
     assert torch.allclose(difference, found, atol=1e-6)  # noise does not move the other draws
 
 

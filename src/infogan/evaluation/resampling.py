@@ -69,9 +69,7 @@ def centred_interval(
     return [max(limits[0], min(float(low), measured)), min(limits[1], max(float(high), measured))]
 
 
-def halves_interval(
-    measured: float, of_halves: Sequence[float], limits: tuple[float, float]
-) -> list[float]:
+def halves_interval(measured: float, of_halves: Sequence[float], limits: tuple[float, float]) -> list[float]:
     """The 95 % interval [low, high] of a figure, by the figures of random halves of its cases.
 
     Of cases drawn without replacement, so that no case is on both sides of a division into fitted and judged,

@@ -64,7 +64,7 @@ def reproduce(plan: Reproduction, options: Options) -> None:
     _publish(plan, folder, found)
 
 
-def _rows(plan: Reproduction, folder: Path) -> list[Row]:
+def _rows(plan: Reproduction, folder: Path) -> Sequence[Row]:
     """The rows on disk that are of this figure.
 
     Raises:

@@ -110,7 +110,7 @@ def publish(folder: Path, name: str, result: Mapping[str, Any], table: str) -> N
 
 
 def _essence(config: Config) -> dict[str, Any]:
-    """What makes an arm what it is: not its seed, nor its preset's name, where images lie, how often it saves.
+    """What makes an arm what it is: not its seed, its preset's name, where images lie, how often it saves.
 
     An older row does not know the keys that came later: those are at their defaults, which change nothing.
     """

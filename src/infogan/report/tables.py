@@ -71,6 +71,7 @@ def evaluation_text(scores: Mapping[str, Any]) -> str:
         _real_lines,
         _variance_lines,
         _factor_lines,
+        _disentanglement_lines,
         _brightness_lines,
         _context_lines,
         _attribute_lines,
@@ -127,6 +128,33 @@ def _beside(scores: Mapping[str, Any], factor: str, key: str) -> str:
         if key in entry.get("factors", {}).get(factor, {})
     ]
     return f" ({', '.join(shown)})" if shown else ""
+
+
+_PARTS = {"dci": "DCI", "infomec": "InfoMEC"}
+_SCORES = {"factorvae": "FactorVAE", "betavae": "BetaVAE", "mig": "MIG", "sap": "SAP"}
+
+
+def _disentanglement_lines(scores: Mapping[str, Any]) -> list[str]:
+    """A line a score: the model's with its interval, and the baselines'."""
+    found = scores.get("disentanglement", {})
+    lines = [f"  codes as {', '.join(found['factors'])}:"] if found else []
+    for path, (own, key) in _score_places(found).items():
+        beside = [
+            f"{name} {_score_places(entry['disentanglement'])[path][0][key]:.2f}"
+            for name, entry in scores.get("baselines", {}).items()
+            if "disentanglement" in entry
+        ]
+        lines.append(f"    {path} {_with_interval(own, key, 2)} ({', '.join(beside)})")
+    return lines
+
+
+def _score_places(found: Mapping[str, Any]) -> dict[str, tuple[Mapping[str, Any], str]]:
+    """By the name that people know a score by: where it lies. A score is what has an interval beside it."""
+    places = {_SCORES.get(key, key): (found, key) for key in found if f"{key}_interval" in found}
+    for part, name in _PARTS.items():
+        inner = found.get(part, {})
+        places |= {f"{name} {key}": (inner, key) for key in inner if f"{key}_interval" in inner}
+    return places
 
 
 def _brightness_lines(scores: Mapping[str, Any]) -> list[str]:

@@ -234,7 +234,8 @@ class Trainer:
         with self._autocast():
             images = self.model.generator(torch.cat(nudged)).float().flatten(1)
         base, *changed = images.split(few)
-        return torch.stack(changed, 1) - base[:, None]
+        changes: Tensor = torch.stack(changed, 1) - base[:, None]
+        return changes
 
     def _mode_seeking_weight(self) -> float:
         """Its weight at this step: categories find their clusters first, then noise is kept alive."""

@@ -63,3 +63,17 @@ def test_brightness_context_and_the_best_attributes_have_their_lines() -> None:
     assert "kind2: 0.60 (95 %: 0.58 to 0.62) of its change lies beside the middle, 0.50" in shown
     assert "Hat: not kind1 = 4, AUC 0.91 (95 %: 0.87 to 0.94) (pca 0.70)" in shown
     assert "a8: kind1 = 4" in shown and "a1: kind1" not in shown  # the best eight
+
+
+def test_scores_of_disentanglement_stand_beside_those_of_the_baselines() -> None:
+    def part(mig: float, completeness: float) -> dict[str, Any]:
+        dci = {"completeness": completeness, "completeness_interval": [0.6, 0.8], "regressor": "trees"}
+        return {"mig": mig, "mig_interval": [0.1, 0.3], "dci": dci}
+
+    scores = published(5_000) | {
+        "disentanglement": part(0.21, 0.71) | {"factors": ["azimuth", "width"], "images": 2_000},
+        "baselines": {"pca": {"disentanglement": part(0.11, 0.61)}},
+    }
+    shown = tables.evaluation_text(scores)
+    assert "  codes as azimuth, width:\n    MIG 0.21 (95 %: 0.10 to 0.30) (pca 0.11)" in shown
+    assert "    DCI completeness 0.71 (95 %: 0.60 to 0.80) (pca 0.61)" in shown

@@ -5,7 +5,7 @@ Only continuous codes are held against factors: categories have no order. All of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,21 +24,24 @@ from infogan.evaluation.true_factors import Codes, components, line_codes
 IMAGES = 2_000
 """Test images, at most, of the fast variant; the full one sees all."""
 
+Draw = Callable[[str], np.random.Generator]
+
+FEWEST = 200
+"""Test images below which nothing is said: 20 levels of ten images each, of which a half of a half fits."""
+
 HALVES = 8
 """Halves of the images by which an interval is measured."""
 
 
 def judge(
-    codes: np.ndarray, levels: np.ndarray, stream: str, *, seed: int = 0, full: bool = False,
-    progress: Progress = silent,
-) -> dict[str, Any]:  # fmt: skip
+    codes: np.ndarray, levels: np.ndarray, draw: Draw, *, full: bool = False, progress: Progress = silent
+) -> dict[str, Any]:
     """Every score of the package, with its 95 % interval over images.
 
     Args:
         codes: float [n, k], one column a code.
         levels: int [n, f], one column a factor, as `as_levels` gives them.
-        stream: of all chance in it; each score has one of its own.
-        seed: of the same.
+        draw: from a score's name to the generator of all chance in it.
         full: the long variant, some ten times as long.
         progress: is told which score begins.
 
@@ -47,8 +50,8 @@ def judge(
     """
     found: dict[str, Any] = {}
     for name, score in scores().items():
-        progress(f"disentanglement, {stream}: {name}")
-        sample = Sample(codes, levels, numpy_generator(seed, f"evaluation/{stream}/{name}"), full)
+        progress(name)
+        sample = Sample(codes, levels, draw(name), full)
         whole = _named(name, score(sample))
         parts = [_named(name, score(half)) for half in sample.random_halves(HALVES)]
         found |= whole | {
@@ -60,7 +63,11 @@ def judge(
 
 def _named(name: str, found: float | Mapping[str, float]) -> dict[str, float]:
     """One figure by its score's name, several by SCORE.FIGURE."""
-    return {f"{name}.{key}": value for key, value in found.items()} if isinstance(found, Mapping) else {name: found}
+    return (
+        {f"{name}.{key}": value for key, value in found.items()}
+        if isinstance(found, Mapping)
+        else {name: found}
+    )
 
 
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,16 +92,19 @@ def _metric(subject: Subject) -> dict[str, Any]:
     chosen = np.arange(count)
     if not subject.full:
         chosen = drawn_subset(count, IMAGES, seed=subject.seed, stream="evaluation/disentanglement/images")
-    if not factors or len(chosen) < 4:
+    if not factors or len(chosen) < FEWEST:
         return {}
     levels = as_levels(factors)[chosen]
 
-    def judged(codes: Codes, stream: str) -> dict[str, Any]:
-        columns = np.stack(list(codes.values()), 1)[chosen]
+    def judged(codes: Codes, who: str) -> dict[str, Any]:
+        stream = f"evaluation/disentanglement/{who}"
         return judge(
-            columns, levels, f"disentanglement/{stream}",
-            seed=subject.seed, full=subject.full, progress=subject.progress,
-        )  # fmt: skip
+            np.stack(list(codes.values()), 1)[chosen],
+            levels,
+            lambda name: numpy_generator(subject.seed, f"{stream}/{name}"),
+            full=subject.full,
+            progress=lambda name: subject.progress(f"disentanglement, {who}: {name}"),
+        )
 
     own = judged(line_codes(latents, subject.once(reading_of_test)), "model")
     blank = judged(line_codes(latents, subject.once(untrained_reading_of_test)), "untrained")

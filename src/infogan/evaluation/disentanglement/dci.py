@@ -11,7 +11,7 @@ from infogan.evaluation.disentanglement.registry import score
 from infogan.evaluation.disentanglement.sample import Sample, standardised
 
 REGRESSOR = ("random forest of 50 trees, depth 6", "gradient boosting, scikit-learn's own settings")
-"""Fast, and full as in disentanglement_lib. A deeper forest splits on noise, and finds all codes important."""
+"""Fast, and full as in disentanglement_lib. A deeper forest splits on noise and finds all codes important."""
 
 
 @score("dci")
@@ -31,7 +31,7 @@ def dci(sample: Sample) -> dict[str, float]:
 
 
 def importances(sample: Sample) -> tuple[Float[np.ndarray, "k f"], float]:
-    """How important each code is for each factor, columns of sum 1, and the mean accuracy on the other half."""
+    """How important each code is for each factor, columns of sum 1, and the accuracy on the other half."""
     codes, (fit, judged) = standardised(sample.codes), sample.halves
     columns, scores = [], []
     for levels in sample.levels.T:
@@ -63,7 +63,7 @@ def from_importances(importance: Float[np.ndarray, "k f"]) -> dict[str, float]:
 
 
 def _concentration(rows: Float[np.ndarray, "a b"]) -> Float[np.ndarray, " a"]:
-    """1 less the entropy of each row to the base of its length; 0 for a row of zeros, 1 for a single column."""
+    """1 less the entropy of each row to the base of its length; 0 for a row of zeros, 1 for one column."""
     from scipy.special import entr  # late: it takes a good part of a second
 
     sums = rows.sum(1, keepdims=True)

@@ -25,7 +25,7 @@ def factorvae(sample: Sample) -> float:
         From 1 / factors, chance, to 1. Constant codes do not vote; where all are constant, chance.
     """
     kept = alive(sample.codes)
-    count = sample.levels.shape[1]
+    count = int(sample.levels.shape[1])
     if not len(kept):
         return 1 / count
     codes = sample.codes[:, kept] / sample.codes[:, kept].std(0)

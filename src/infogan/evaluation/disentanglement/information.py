@@ -1,4 +1,4 @@
-"""The mutual information of each code and each factor, and what is read off that table: MIG and modularity."""
+"""The mutual information of each code and factor, and what is read off that table: MIG and modularity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where scores of disentanglement are found: one decorated function in one file of this package is one score."""
+"""Where scores of disentanglement are found: one decorated function in one file here is one score."""
 
 from __future__ import annotations
 

@@ -13,6 +13,9 @@ from infogan.data.dataset import Factor
 LEVELS = 20
 """Parts of equally many images into which a factor of more values than that is cut."""
 
+LEAST = 40
+"""Images that have to be of another level than the rest: half of a half of them must still show it."""
+
 CODE_BINS = 20
 """Bins of equal width for a code, as disentanglement_lib has them."""
 
@@ -68,8 +71,12 @@ def as_levels(factors: Mapping[str, Factor]) -> Int[np.ndarray, "n f"]:
 
 
 def varying(factors: Mapping[str, Factor]) -> dict[str, Factor]:
-    """The factors that take more than one value in these images."""
-    return {name: factor for name, factor in factors.items() if np.ptp(factor.values) > 0}
+    """The factors that vary: LEAST images or more are not of the commonest level."""
+    return {
+        name: factor
+        for name, factor in factors.items()
+        if len(factor.values) - np.bincount(as_levels({name: factor})[:, 0]).max() >= LEAST
+    }
 
 
 def alive(codes: Float[np.ndarray, "n k"]) -> Int[np.ndarray, " a"]:
@@ -82,4 +89,4 @@ def standardised(codes: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
     """Every code with mean 0 and std 1, so that its unit does not matter; a constant one is 0."""
     spread = codes.std(0)
     spread[[i for i in range(codes.shape[1]) if i not in alive(codes)]] = np.inf
-    return (codes - codes.mean(0)) / spread
+    return np.asarray((codes - codes.mean(0)) / spread)
