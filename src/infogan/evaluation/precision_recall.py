@@ -1,6 +1,6 @@
 """Improved precision and recall (Kynkäänniemi et al. 2019): are fakes like real images, do they cover all?
 
-In the features of an independent classifier that shares nothing with the model that is judged.
+In the features of an independent network that shares nothing with the model that is judged.
 """
 
 from __future__ import annotations
@@ -12,17 +12,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from infogan.evaluation.classifier import subject_classifier
-from infogan.evaluation.clustering import classes_known
-from infogan.evaluation.mutual_information import fresh_fakes
+from infogan.evaluation.fidelity_features import fidelity_features
 from infogan.evaluation.registry import metric
 from infogan.evaluation.resampling import mean_interval
-from infogan.evaluation.subject import Subject, drawn_subset
+from infogan.evaluation.subject import Subject
 
 NEIGHBOURS = 3
 """k of the paper: a ball reaches to the third nearest other image of its set."""
 
-_MOST_IMAGES = 3_000
 _CHUNK = 500
 
 
@@ -67,23 +64,12 @@ def _distances(points: Tensor, centres: Tensor) -> Float[Tensor, "n m"]:
 
 @metric("precision and recall")
 def _metric(subject: Subject) -> dict[str, Any]:
-    dataset = subject.dataset
-    if dataset is None or not classes_known(dataset):
+    features = subject.once(fidelity_features)
+    if features is None or len(features.test) <= NEIGHBOURS:
         return {}
-    train, test, seed = dataset.train.images, dataset.test.images, subject.seed
-    count = min(_MOST_IMAGES, subject.samples, len(train), len(test))
-    if count <= NEIGHBOURS:
-        return {}
-    classifier = subject.once(subject_classifier)
-    stream = "evaluation/fidelity"
-    fakes, _ = fresh_fakes(subject.model, count, seed=seed, stream=stream, weights=subject.weights)
-    chosen = [
-        images[drawn_subset(len(images), count, seed=seed, stream=f"{stream}/{split}")]
-        for split, images in (("train", train), ("test", test))
-    ]
-    of_fakes, of_train, of_test = (classifier.features(images) for images in (fakes, *chosen))
-    described = f"{of_test.shape[1]} features of a classifier trained with labels, {count} images each"
+    described = {"features": features.described}
+    of_train = precision_recall(features.test, features.train)
     return {
-        "fidelity": precision_recall(of_test, of_fakes) | {"features": described},
-        "baselines": {"real": {"fidelity": precision_recall(of_test, of_train) | {"features": described}}},
+        "fidelity": precision_recall(features.test, features.fake) | described,
+        "baselines": {"real": {"fidelity": of_train | described}},
     }

@@ -201,9 +201,17 @@ def _attribute_lines(scores: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+_FIDELITY = {
+    "precision": "precision",
+    "recall": "recall",
+    "frechet": "Fréchet distance",
+    "kernel": "kernel distance",
+}
+
+
 def _fidelity_lines(scores: Mapping[str, Any]) -> list[str]:
     found = scores.get("fidelity", {})
-    shown = [f"{key} {_with_interval(found, key, 3)}" for key in ("precision", "recall") if key in found]
+    shown = [f"{words} {_with_interval(found, key, 3)}" for key, words in _FIDELITY.items() if key in found]
     return [f"  generated images: {', '.join(shown)}, in {found['features']}"] if shown else []
 
 
