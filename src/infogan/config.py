@@ -364,9 +364,6 @@ class ObjectiveConfig(Section):
     mode_seeking_weight: float = Field(
         default=0.0, ge=0, le=1_000, description="of the distance of two noises over that of their images"
     )
-    overlap_weight: float = Field(
-        default=0.0, ge=0, le=1_000, description="of how alike the changes are that two continuous codes make"
-    )
     mode_seeking_start: int = Field(
         default=0, ge=0, le=_MOST_STEPS, description="step up to which that weight is 0"
     )
@@ -473,12 +470,6 @@ class Config(Section):
     def continuous(self) -> list[str]:
         """The names of the continuous codes."""
         return [name for name, code in self.latents.codes.items() if isinstance(code, Continuous)]
-
-    @property
-    def continuous_places(self) -> list[tuple[str, int]]:
-        """Every dimension of every continuous code."""
-        codes = self.latents.codes
-        return [(name, place) for name in self.continuous for place in range(codes[name].dim)]
 
     @property
     def seeks_neighbours(self) -> bool:

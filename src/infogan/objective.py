@@ -124,23 +124,6 @@ def mode_seeking(
     return between_noises / (between_images + 1e-2)
 
 
-def code_overlap(changes: Float[Tensor, "n k pixels"]) -> Float[Tensor, ""]:
-    """How alike the changes are that the codes make: the mean squared cosine between those of two codes.
-
-    0 where each code changes the image in a direction of its own, 1 where all make the same change. Minimised
-    by G: the finite form of the orthogonal Jacobian of Wei et al. 2021 (equation 4), with lengths divided
-    out, so that a code cannot comply by changing less.
-
-    Args:
-        changes: of n images by k codes, one code at a time; k of 2 or more.
-    """
-    directions = F.normalize(changes.float(), dim=2, eps=1e-3)
-    squared = (directions @ directions.transpose(1, 2)).square()
-    count = changes.shape[1]
-    others = squared.sum((1, 2)) - squared.diagonal(dim1=1, dim2=2).sum(1)
-    return others.mean() / (count * (count - 1))
-
-
 def _entropy(probabilities: Float[Tensor, "*any"], dimensions: int) -> Float[Tensor, "*rest"]:
     """-sum p log p over the last dimensions, in nats."""
     terms: Tensor = torch.special.entr(probabilities.clamp_min(1e-12))

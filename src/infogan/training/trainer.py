@@ -42,8 +42,7 @@ METRICS_EVERY = 20
 VARIANCE_EVERY = 100  # a multiple of METRICS_EVERY: it stands on the line of its step
 _READ_AT_ONCE = 500
 _READ_APART = 1 / 3  # of a batch: enough for continuous codes, and a whole one would cost half a step more
-_TERMS = ("real_information", "subcode_information", "mode_seeking", "code_overlap")
-_NUDGE = 0.25  # of a code's half range: small beside what it does, large beside the rounding of bfloat16
+_TERMS = ("real_information", "subcode_information", "mode_seeking")
 
 
 def nearest_images(config: Config, images: Split) -> Int64[Tensor, "n k"] | None:
@@ -119,13 +118,13 @@ class Trainer:
         total = discriminator - objective.weighted_information(bounds, self.weights)
         self._update("discriminator", total - self._weighted_terms(terms))
         with _frozen(self.reading):
-            generator, bounds, paid = self._generator_losses()
-            checked = self._checked({"loss.generator": generator, **_prefixed(bounds), **paid})
-            values |= {name: checked[name] for name in ("loss.generator", *paid)}
+            generator, bounds, seeking = self._generator_losses()
+            checked = self._checked({"loss.generator": generator, **_prefixed(bounds), **seeking})
+            values |= {name: checked[name] for name in ("loss.generator", *seeking)}
             if weights.generator_information:
                 generator = generator - objective.weighted_information(bounds, self.weights)
-            costs = {"mode_seeking": self._mode_seeking_weight(), "code_overlap": weights.overlap_weight}
-            generator = generator + sum(costs[name] * term for name, term in paid.items())
+            for term in seeking.values():
+                generator = generator + self._mode_seeking_weight() * term
             self._update("generator", generator)
         self._follow()
         self.model.eval()
@@ -197,7 +196,7 @@ class Trainer:
         return bounds | {name: apart[name] for name in self.config.continuous}
 
     def _generator_losses(self) -> tuple[Float[Tensor, ""], dict[str, Tensor], dict[str, Tensor]]:
-        """G's own loss, the bound of each code, and what G pays for; on latents drawn anew."""
+        """G's own loss, the bound of each code, and mode seeking; on latents drawn anew."""
         model = self.model
         seeking = self._mode_seeking_weight() > 0 and model.latents.noise > 0
         with self._autocast():
@@ -213,29 +212,7 @@ class Trainer:
             terms["mode_seeking"] = objective.mode_seeking(
                 (noises[:half], noises[-half:]), (images[:half], images[-half:])
             )
-        if self.config.objective.overlap_weight:
-            terms["code_overlap"] = objective.code_overlap(self._code_changes())
         return loss, bounds, terms
-
-    def _code_changes(self) -> Float[Tensor, "n k pixels"]:
-        """What each continuous code changes in images of G, when it alone is moved by `_NUDGE`, inward."""
-        latents = self.model.latents
-        places = self.config.continuous_places
-        few = max(2, math.ceil(self.config.training.batch_size / (len(places) + 1)))
-        rows, codes = self._latents("overlap", few)
-        noise, _ = latents.split(rows)
-        nudged = [rows]
-        for name, place in places:
-            prior, values = latents.priors[name], codes[name].clone()
-            inward = torch.where(values[:, place] > prior.centre, -prior.unit, prior.unit)
-            values[:, place] += _NUDGE * inward
-            nudged.append(latents.join(noise, {**codes, name: values}))
-        # In one pass: batch norm must not differ between an image and its changed self.
-        with self._autocast():
-            images = self.model.generator(torch.cat(nudged)).float().flatten(1)
-        base, *changed = images.split(few)
-        changes: Tensor = torch.stack(changed, 1) - base[:, None]
-        return changes
 
     def _mode_seeking_weight(self) -> float:
         """Its weight at this step: categories find their clusters first, then noise is kept alive."""
