@@ -309,6 +309,11 @@ class AugmentationConfig(Section):
     code_noise: float | None = Field(
         default=None, ge=0, le=16, description="noise where continuous codes are read; unset: noise"
     )
+    code_noise_last: float | None = Field(
+        default=None, ge=0, le=16, description="what that falls to, linearly; unset: it stays"
+    )
+    code_noise_start: int = Field(default=0, ge=0, le=_MOST_STEPS, description="step from which it falls")
+    code_noise_end: int = Field(default=0, ge=0, le=_MOST_STEPS, description="step at which it has fallen")
 
     @property
     def moves(self) -> bool:
@@ -318,15 +323,18 @@ class AugmentationConfig(Section):
     @property
     def active(self) -> bool:
         """Whether anything is changed at all."""
-        apart = {"everything", "code_rotation", "code_shear", "code_noise"}
-        return any(self.model_dump(exclude=apart).values())
+        apart = {key for key in type(self).model_fields if key.startswith("code_")}
+        return any(self.model_dump(exclude={"everything", *apart}).values())
 
-    @property
-    def for_codes(self) -> AugmentationConfig:
-        """The policy for generated images from which continuous codes are read."""
+    def for_codes(self, step: int) -> AugmentationConfig:
+        """The policy for generated images from which continuous codes are read, at a step."""
         rotation = self.rotation if self.code_rotation is None else min(self.rotation, self.code_rotation)
         shear = self.shear if self.code_shear is None else min(self.shear, self.code_shear)
         noise = self.noise if self.code_noise is None else self.code_noise
+        if self.code_noise_last is not None:
+            span = self.code_noise_end - self.code_noise_start
+            fallen = (step - self.code_noise_start) / span if span else float(step >= self.code_noise_start)
+            noise += min(max(fallen, 0.0), 1.0) * (self.code_noise_last - noise)
         return self.model_copy(update={"rotation": rotation, "shear": shear, "noise": noise})
 
 
@@ -464,7 +472,7 @@ class Config(Section):
     def reads_codes_apart(self) -> bool:
         """Whether continuous codes are read from images of their own, that are changed otherwise."""
         policy = self.augmentation
-        return bool(self.continuous) and policy.everything and policy.for_codes != policy
+        return bool(self.continuous) and policy.everything and policy.for_codes(0) != policy
 
     @property
     def continuous(self) -> list[str]:

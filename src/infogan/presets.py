@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from infogan.config import (
     CONTINUOUS_WEIGHT,
@@ -186,7 +187,9 @@ def robust(config: Config) -> Config:
         "remedy_end": 2_000,
     }
     network = {"width": min(config.network.width, 0.5), "recognition_std": 0.08}
-    codes = {name: _softer(code) for name, code in config.latents.codes.items()}
+    # Noise in the pictures from which they are read bounds how sharply codes can be read, too.
+    floor = augmentation.code_noise is None
+    codes = {name: _softer(code, floor) for name, code in config.latents.codes.items()}
     config = paper(config)
     return config.model_copy(
         update={
@@ -199,16 +202,17 @@ def robust(config: Config) -> Config:
     )
 
 
-def _softer(code: Code) -> Code:
+def _softer(code: Code, floor: bool) -> Code:
     """A continuous code that may not be read more sharply than leaves room for noise.
 
-    Only what is as the presets have it is changed: a weight or limit that somebody chose stays.
+    With its weight in any case, and with `floor` by a least std of its posterior. Only what is as the
+    presets have it is changed: a weight or limit that somebody chose stays.
     """
     if not isinstance(code, Continuous):
         return code
     posterior = code.posterior
     fits = isinstance(posterior, VonMises) or posterior.std_max >= SOFTEST
-    if fits and posterior.std_min == type(posterior)().std_min:
+    if floor and fits and posterior.std_min == type(posterior)().std_min:
         posterior = replace(posterior, std_min=SOFTEST)
     weight = SOFT_WEIGHT if code.info_weight == CONTINUOUS_WEIGHT else code.info_weight
     return replace(code, info_weight=weight, posterior=posterior)  # type: ignore[arg-type]  # its own family
@@ -352,6 +356,12 @@ def celeba() -> Config:
     )
 
 
+def _through_noise(first: float, last: float) -> dict[str, Any]:
+    """Noise where continuous codes are read: much while they find their directions, less once they have."""
+    steps = {"code_noise_start": 1_500, "code_noise_end": 2_500}
+    return {"code_noise": first, "code_noise_last": last, **steps}
+
+
 _FACES = (*_BOUNDED, "training.steps=5000")  # the rates have fallen by then
 
 
@@ -362,8 +372,8 @@ def _faces(variation: str, weight: float, rates: tuple[float, float]) -> Config:
         data=DataConfig(source="faces", size=32, channels=1),
         latents=LatentsConfig(noise=128, codes=_styles(5, weight)),
         network=NetworkConfig(architecture="faces"),
-        # A small shift alone: everything else is a factor.
-        augmentation=AugmentationConfig(shift=0.03),
+        # A small shift alone: everything else is a factor. Codes are read through noise (docs/recipe.md).
+        augmentation=AugmentationConfig(shift=0.03, **_through_noise(1.0, 0.4)),
         objective=ObjectiveConfig(neighbour_share=0.0),
         training=_rates(20_000, rates),
     )

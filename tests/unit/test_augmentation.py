@@ -107,10 +107,13 @@ def test_noise_is_of_its_std_and_another_for_each_pixel() -> None:
 
 def test_noise_of_continuous_codes_is_noise_for_them_alone() -> None:
     policy = AugmentationConfig(shift=0.1, code_noise=0.3)
-    assert policy.for_codes.noise == 0.3
+    assert policy.for_codes(0).noise == 0.3
     assert policy.noise == 0
-    assert AugmentationConfig(noise=0.2).for_codes.noise == 0.2
+    assert AugmentationConfig(noise=0.2).for_codes(0).noise == 0.2
     assert not AugmentationConfig(code_noise=0.3).active
+    falling = AugmentationConfig(code_noise=1.0, code_noise_last=0.4, code_noise_start=10, code_noise_end=40)
+    found = [falling.for_codes(step).noise for step in (0, 10, 25, 40, 900)]
+    assert found == pytest.approx([1.0, 1.0, 0.7, 0.4, 0.4])
 
 
 def test_every_image_and_every_draw_is_changed_differently_and_repeatably() -> None:

@@ -116,18 +116,20 @@ def test_a_verdict_is_of_as_many_seeds_as_were_planned(
 ) -> None:
     judge = Judge("accuracy", at("clustering.accuracy"), 0.95, needed)
     rows = [made(FIRST_SEED + seed, one) for seed, one in enumerate(accuracies)]
-    assert judge_rows(judge, rows, planned=3).verdict == verdict
+    assert judge_rows(judge, rows, planned=range(FIRST_SEED, FIRST_SEED + 3)).verdict == verdict
 
 
 def test_seeds_that_constants_were_chosen_with_are_shown_and_not_judged() -> None:
     judge = Judge("accuracy", at("clustering.accuracy"), 0.95, 2)
-    found = judge_rows(judge, [made(seed, 0.99) for seed in (0, 1, 2)], planned=3)
+    found = judge_rows(
+        judge, [made(seed, 0.99) for seed in (0, 1, 2)], planned=range(FIRST_SEED, FIRST_SEED + 3)
+    )
     assert (found.verdict, found.reached, len(found.readings)) == ("open", 0, 3)
 
 
 def test_what_does_not_apply_has_no_verdict() -> None:
     judge = Judge("light", at("brightness.x"), 0.5, 1)
-    assert judge_rows(judge, [made(FIRST_SEED, 0.9)], planned=1).verdict == ""
+    assert judge_rows(judge, [made(FIRST_SEED, 0.9)], planned=range(FIRST_SEED, FIRST_SEED + 1)).verdict == ""
 
 
 def test_a_factor_that_the_data_do_not_know_does_not_apply_and_one_without_a_code_is_nought() -> None:
@@ -227,7 +229,7 @@ def test_a_quick_reproduction_writes_page_picture_and_figures_and_goes_on(
     assert [(arm["recipe"], arm["steps"]) for arm in result["arms"]] == [("paper", 4), ("robust", 4)]
     name = "azimuth, rank correlation of its code on identities that were not trained on"
     figures = result["arms"][1]["figures"][name]
-    assert list(figures["seeds"]) == ["100"] and set(figures["baselines"]["100"]) == {"pca", "untrained"}
+    assert list(figures["seeds"]) == ["110"] and set(figures["baselines"]["110"]) == {"pca", "untrained"}
     assert (figures["least"], figures["needed_seeds"]) == (0.85, 2) and "verdict" not in figures
     text = (tmp_path / "faces-azimuth.md").read_text()
     for arm in result["arms"]:

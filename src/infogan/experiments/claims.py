@@ -87,13 +87,14 @@ class Reproduction:
         claim: what the paper says, in words.
         panels: the picture.
         judges: the measured counterparts.
-        seeds: how many, from rows.FIRST_SEED on.
+        seeds: how many, from `first_seed` on.
         steps: of each.
         remark: what of all this is ours and not the paper's.
         paper_runs: what the paper's authors ran, where it is known to differ.
         best_of: of how many runs the paper shows the best; None: it does not say so.
         across: panels side by side on the picture.
         alike: other presets that `robust` trains no otherwise, so that their rows serve this figure, too.
+        first_seed: another one where the recipe was changed after figures of the first had been seen.
         detail: more of all rows in Markdown, where there is more to say.
     """
 
@@ -110,7 +111,13 @@ class Reproduction:
     best_of: int | None = None
     across: int = 1
     alike: Sequence[str] = ()
+    first_seed: int = FIRST_SEED
     detail: Callable[[Sequence[Row]], str] | None = None
+
+    @property
+    def planned(self) -> range:
+        """The seeds that are judged."""
+        return range(self.first_seed, self.first_seed + self.seeds)
 
 
 # --- how figures are read --------------------------------------------------------------------------------
@@ -250,16 +257,16 @@ class Judged:
         return 0 if least is None else sum(value >= least for value in values)
 
 
-def judge_rows(judge: Judge, rows: Sequence[Row], planned: int) -> Judged:
+def judge_rows(judge: Judge, rows: Sequence[Row], planned: range) -> Judged:
     """One figure over the seeds of one arm.
 
     Args:
         judge: the figure.
         rows: of one arm and number of steps.
-        planned: how many seeds the experiment asks for, from rows.FIRST_SEED on.
+        planned: the seeds that the experiment asks for.
     """
     readings = {entry["seed"]: judge.read(entry["scores"]) for entry in rows}
-    bare = Judged(judge, readings, range(FIRST_SEED, FIRST_SEED + planned), "", None)
+    bare = Judged(judge, readings, planned, "", None)
     counted = bare.judged or readings
     values = [one.own.value for one in counted.values() if one is not None]
     if not values:

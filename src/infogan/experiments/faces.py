@@ -48,6 +48,7 @@ def _face(variation: str) -> Reproduction:
         steps=5_000,
         paper_runs="The paper's authors ran 20,000 steps and 5 seeds, and show the best.",
         best_of=5,
+        first_seed=110,  # seed 100 had been looked at when codes were not yet read through noise
         alike=tuple(f"faces-{other}" for other in VARIATIONS if other != variation),
     )
 

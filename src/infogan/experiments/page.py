@@ -30,7 +30,7 @@ def arms(rows: Sequence[Row]) -> dict[Arm, list[Row]]:
 
 def judged(plan: Reproduction, rows: Sequence[Row]) -> list[Judged]:
     """Every figure of the plan over the rows of one arm; a quick row is never judged."""
-    found = [judge_rows(judge, rows, plan.seeds) for judge in plan.judges]
+    found = [judge_rows(judge, rows, plan.planned) for judge in plan.judges]
     if any(entry["quick"] for entry in rows):
         return [replace(one, verdict="") for one in found]
     return found

@@ -51,7 +51,7 @@ def reproduce(plan: Reproduction, options: Options) -> None:
     """
     folder = options.out or next_free(Path("runs"), f"reproduce-{plan.preset}")
     _rows(plan, folder)
-    for seed in seeds(options, 1 if options.quick else plan.seeds):
+    for seed in seeds(options, 1 if options.quick else plan.seeds, plan.first_seed):
         config = _configured(plan, options, seed)
         steps = options.steps or (QUICK_STEPS if options.quick else plan.steps)
         arm = (config.training.recipe, steps)

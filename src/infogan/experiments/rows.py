@@ -32,9 +32,9 @@ Measure = Callable[[Trained], dict[str, Any]]
 """From a training to what `evaluation.evaluate` gives."""
 
 
-def seeds(options: Options, count: int) -> range:
-    """The seeds of a table: as the command line has them, else `count` from FIRST_SEED on."""
-    first = FIRST_SEED if options.seed is None else options.seed
+def seeds(options: Options, count: int, first: int = FIRST_SEED) -> range:
+    """The seeds of a table: as the command line has them, else `count` from `first` on."""
+    first = first if options.seed is None else options.seed
     return range(first, first + (options.seeds or count))
 
 

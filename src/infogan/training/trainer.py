@@ -188,7 +188,7 @@ class Trainer:
         if not self.config.reads_codes_apart:
             return bounds
         few = max(2, math.ceil(len(images) * _READ_APART))  # batch norm needs two
-        shown = self._changed(images[:few], f"codes/{update}", self.config.augmentation.for_codes)
+        shown = self._changed(images[:few], f"codes/{update}", self.config.augmentation.for_codes(self.step))
         raw = model.recognition(model.trunk(shown, ("fake",)), ("fake",))
         apart = objective.mutual_information_bound(
             model.latents, raw, {name: values[:few] for name, values in codes.items()}
