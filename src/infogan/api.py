@@ -16,6 +16,7 @@ from infogan.data import SUFFIXES, sources
 from infogan.errors import ConfigError, DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
+    from infogan.evaluation.subject import Progress
     from infogan.model import InfoGAN
     from infogan.training.runner import Trained
 
@@ -218,6 +219,32 @@ def resume_run(run: str | Path, *, settings: Sequence[str] = (), override: bool 
         settings=settings,
         allow_changes=override,
     )
+
+
+def report(run: str | Path, *, data_path: str | Path | None = None, progress: Progress | None = None) -> Path:
+    """Writes RUN/report.html: what the codes do, what to trust, figures and how to repeat them.
+
+    Args:
+        run: a run directory, or RUN/seeds/seed-N.
+        data_path: where the images lie now.
+        progress: is told what begins.
+
+    Returns:
+        The page: one file, to be opened in any browser; nothing in it is loaded from elsewhere.
+
+    Raises:
+        InfoGANError: as of `InfoGAN.from_pretrained` and `evaluate`; or the page cannot be written.
+    """
+    from infogan.model import InfoGAN
+    from infogan.training import reporting
+    from infogan.training.run_directory import RunDirectory
+
+    directory = RunDirectory.open(Path(run))
+    model = InfoGAN.from_pretrained(directory.path)
+    config = model.config
+    if data_path is not None:
+        config = _replace(config, "data", path=_absolute(data_path))
+    return reporting.write(directory, model, data.load(config.data), progress)
 
 
 def evaluate(

@@ -197,6 +197,17 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         print(f"{tables.evaluation_text(scores)}\nall figures: {path}")
 
 
+def _report(arguments: argparse.Namespace) -> None:
+    from infogan import api
+
+    path = api.report(
+        arguments.run,
+        data_path=arguments.data,
+        progress=lambda text: print(text, file=sys.stderr, flush=True),
+    )
+    print(path)
+
+
 def _reproduce(arguments: argparse.Namespace) -> None:
     from infogan import experiments
     from infogan.experiments.registry import Options
@@ -460,6 +471,9 @@ def _add_using(command: Callable[[str, Command, str], argparse.ArgumentParser]) 
     evaluate.add_argument(
         "--full", action="store_true", help="long variants of what has one: minutes in place of seconds"
     )
+    report = command("report", _report, "write the run's page: codes, verdicts, figures, how to repeat it")
+    report.add_argument("run", type=_path, metavar="RUN")
+    report.add_argument("--data", type=_path, metavar="FILES", help="where the images lie now")
     for drawing in (sample, traverse):
         drawing.add_argument("--out", type=_path, metavar="PNG")
     for using in (sample, traverse, evaluate):

@@ -65,6 +65,8 @@ def evaluation_text(scores: Mapping[str, Any]) -> str:
         if not discrete:
             text += f", std {code['std']:.2f}, R^2 on generated images {code['r2_fake']:.2f}"
         lines.append(text)
+        if "verdict" in code:
+            lines.append(f"    {verdict_text(code)}")
     if "clustering" in scores:
         lines += _clustering_lines(scores)
     for part in (
@@ -79,6 +81,29 @@ def evaluation_text(scores: Mapping[str, Any]) -> str:
     ):
         lines += part(scores)
     return "\n".join(lines)
+
+
+_VERDICTS = {
+    "used": "used: it changes what is seen, and can be read back",
+    "dead": "dead: pictures do not show it",
+    "hidden": "hidden: read only from changes too small to be seen, which do not survive {lost}",
+    "duplicate": "duplicate of {of}: on real images both say the same",
+    "entangled": "entangled with {of}: both change the same, or say much of the same on real images",
+}
+
+
+def verdict_text(code: Mapping[str, Any]) -> str:
+    """The verdict on a code in plain words, with its share of all that varies in pictures.
+
+    Args:
+        code: its part of `codes` in evaluation.json.
+    """
+    survival = code["survival"]
+    words = _VERDICTS[code["verdict"]].format(of=code.get("of"), lost=min(survival, key=survival.__getitem__))
+    if "effect_interval" not in code:
+        return words
+    low, high = code["effect_interval"]
+    return f"{words}; {code['effect']:.1%} of what varies in pictures ({low:.1%} to {high:.1%})"
 
 
 def _real_lines(scores: Mapping[str, Any]) -> list[str]:

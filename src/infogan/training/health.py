@@ -375,9 +375,13 @@ class Health:
         """Names of the warnings that now stand, in the registry's order."""
         return [name for name in WARNINGS if self._standing(name)]
 
+    def standing(self) -> list[str]:
+        """A sentence for each warning that now stands."""
+        return [_sentence(WARNINGS[name], self._standing(name)) for name in self.active]
+
     def summary(self) -> list[str]:
         """What the end of a training says: every warning that stands, or that there is none."""
-        standing = [f"health: {_sentence(WARNINGS[name], self._standing(name))}" for name in self.active]
+        standing = [f"health: {text}" for text in self.standing()]
         needed = max(max(rule.grace, rule.window) for rule in WARNINGS.values())
         seen = self._recent[-1]["step"] if self._recent else 0
         early = f" yet (some warnings need {needed:,} steps)" if seen < needed else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -77,3 +78,15 @@ def test_scores_of_disentanglement_stand_beside_those_of_the_baselines() -> None
     shown = tables.evaluation_text(scores)
     assert "  codes as azimuth, width:\n    MIG 0.21 (95 %: 0.10 to 0.30) (pca 0.11)" in shown
     assert "    DCI completeness 0.71 (95 %: 0.60 to 0.80) (pca 0.61)" in shown
+
+
+def test_a_verdict_is_told_in_words_under_its_code() -> None:
+    scores = published(5_000)
+    fate: dict[str, Any] = {"survival": {"blur": 0.9, "rounding": 0.1}, "effect": 0.004}
+    interval = {"effect_interval": [0.003, 0.005]}
+    scores["codes"]["rotation"] |= fate | {"verdict": "hidden"} | interval
+    scores["codes"]["width"] |= fate | {"verdict": "duplicate", "of": "rotation"}
+    lines = tables.evaluation_text(scores).splitlines()
+    told = {line.split(":")[0].strip(): after.strip() for line, after in itertools.pairwise(lines)}
+    assert "do not survive rounding; 0.4% of what varies in pictures (0.3% to 0.5%)" in told["rotation"]
+    assert told["width"] == "duplicate of rotation: on real images both say the same"

@@ -1,0 +1,49 @@
+"""infogan report on a run: figures are measured when they are missing or of another model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from infogan import api, evaluation
+from infogan.cli import main
+from infogan.evaluation.typical import typical_and_doubtful
+from infogan.training import reporting
+
+TINY = ("network.width=0.0625", "training.batch_size=16", "objective.neighbours=0", "training.remedy_end=0")
+
+
+def test_a_report_is_written_and_measures_only_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    api.train("digits", out=run, steps=4, settings=TINY)
+    asked = []
+
+    def few(model: object, dataset: object, **options: object) -> object:
+        asked.append(1)
+        return real(model, dataset, samples=60, only=("mutual information", "verdicts", "clustering"))
+
+    real = evaluation.evaluate
+    monkeypatch.setattr(reporting.evaluation, "evaluate", few)
+    assert main(["report", str(run)]) == 0
+    assert capsys.readouterr().out.strip() == str(run / "report.html")
+    text = (run / "report.html").read_text()
+    assert "digit" in text and "--steps 4" in text and "real images by category" in text.lower()
+    assert "verdict" in json.loads((run / "evaluation.json").read_text())["codes"]["digit"]
+    main(["report", str(run)])
+    assert len(asked) == 1  # evaluation.json is still of this model
+    api.resume(run, settings=["training.steps=6"])
+    main(["report", str(run)])
+    assert len(asked) == 2 and "--steps 6" in (run / "report.html").read_text()
+
+
+def test_typical_images_are_the_surest_and_doubtful_ones_the_least_sure() -> None:
+    sure = np.array([0.9, 0.6, 0.8, 0.3, 0.7, 0.95])
+    surest, doubtful = typical_and_doubtful(np.stack([sure, 1 - sure], 1), 0, 2)
+    assert surest.tolist() == [5, 0] and doubtful.tolist() == [1, 4]
+    surest, doubtful = typical_and_doubtful(np.stack([sure, 1 - sure], 1), 1, 2)
+    assert surest.tolist() == [3] and doubtful.tolist() == []
