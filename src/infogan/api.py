@@ -221,6 +221,40 @@ def resume_run(run: str | Path, *, settings: Sequence[str] = (), override: bool 
     )
 
 
+def select(
+    runs: Sequence[str | Path],
+    *,
+    data_path: str | Path | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Which of several runs to trust, without labels, and which of their codes are one factor.
+
+    Args:
+        runs: run directories, or models as `InfoGAN.from_pretrained` reads them; two or more.
+        data_path: where the images lie now; they are those of the first run.
+        seed: of all chance in it.
+        progress: is told what begins.
+
+    Returns:
+        What `infogan.evaluation.choosing.choose` gives.
+
+    Raises:
+        InfoGANError: as of `InfoGAN.from_pretrained` and `choose`.
+    """
+    from infogan.evaluation import choosing
+    from infogan.evaluation.subject import silent
+    from infogan.model import InfoGAN
+
+    models = {str(run): InfoGAN.from_pretrained(run) for run in runs}
+    if len(models) < len(runs):
+        raise UsageError("one run is named twice", "each run once", "infogan select RUN OTHER")
+    config = next(iter(models.values())).config
+    if data_path is not None:
+        config = _replace(config, "data", path=_absolute(data_path))
+    return choosing.choose(models, data.load(config.data), seed=seed, progress=progress or silent)
+
+
 def report(run: str | Path, *, data_path: str | Path | None = None, progress: Progress | None = None) -> Path:
     """Writes RUN/report.html: what the codes do, what to trust, figures and how to repeat them.
 

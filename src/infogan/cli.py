@@ -197,6 +197,19 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         print(f"{tables.evaluation_text(scores)}\nall figures: {path}")
 
 
+def _select(arguments: argparse.Namespace) -> None:
+    from infogan import api
+    from infogan.report import tables
+
+    found = api.select(
+        arguments.runs,
+        data_path=arguments.data,
+        seed=arguments.seed,
+        progress=lambda text: print(text, file=sys.stderr, flush=True),
+    )
+    print(json.dumps(found, indent=2) if arguments.json else tables.selection_text(found))
+
+
 def _report(arguments: argparse.Namespace) -> None:
     from infogan import api
 
@@ -471,6 +484,11 @@ def _add_using(command: Callable[[str, Command, str], argparse.ArgumentParser]) 
     evaluate.add_argument(
         "--full", action="store_true", help="long variants of what has one: minutes in place of seconds"
     )
+    select = command("select", _select, "which of several runs to trust, without labels")
+    select.add_argument("runs", type=_path, nargs="+", metavar="RUN")
+    select.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else")
+    select.add_argument("--data", type=_path, metavar="FILES", help="where the images lie now")
+    select.add_argument("--seed", type=_whole, default=0, metavar="N")
     report = command("report", _report, "write the run's page: codes, verdicts, figures, how to repeat it")
     report.add_argument("run", type=_path, metavar="RUN")
     report.add_argument("--data", type=_path, metavar="FILES", help="where the images lie now")

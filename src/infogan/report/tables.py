@@ -106,6 +106,29 @@ def verdict_text(code: Mapping[str, Any]) -> str:
     return f"{words}; {code['effect']:.1%} of what varies in pictures ({low:.1%} to {high:.1%})"
 
 
+def selection_text(found: Mapping[str, Any]) -> str:
+    """What `infogan select` shows: a line a run, the best first, then what several runs found."""
+    runs = found["runs"]
+    lines = [
+        f"read from {found['images']:,} real images, no label looked at; of each figure higher is better"
+    ]
+    for name in sorted(runs, key=lambda run: runs[run]["mean_rank"]):
+        shown = [
+            f"{key.replace('_', ' ')} {value:.3f}" for key, value in runs[name].items() if key != "mean_rank"
+        ]
+        chosen = "chosen: " if name == found["chosen"] else ""
+        lines.append(f"  {chosen}{name}: mean rank {runs[name]['mean_rank']:.1f}; {', '.join(shown)}")
+    lines.append(
+        "the same factor in several runs:" if found["shared"] else "no two runs found the same factor"
+    )
+    for one in found["shared"]:
+        codes = ", ".join(f"{code} of {run}" for run, code in one["codes"].items())
+        lines.append(
+            f"  found in {one['found_in']} of {len(runs)} runs, agreement {one['agreement']:.2f}: {codes}"
+        )
+    return "\n".join(lines)
+
+
 def _real_lines(scores: Mapping[str, Any]) -> list[str]:
     untrained = scores.get("baselines", {}).get("untrained", {}).get("real", {})
     lines = []

@@ -27,7 +27,7 @@ IMAGES = 2_000
 Draw = Callable[[str], np.random.Generator]
 
 FEWEST = 200
-"""Test images below which nothing is said: 20 levels of ten images each, of which a half of a half fits."""
+"""Test images below which nothing is said: a half of a half of them has to show every level."""
 
 HALVES = 8
 """Halves of the images by which an interval is measured."""
@@ -94,7 +94,7 @@ def _metric(subject: Subject) -> dict[str, Any]:
         chosen = drawn_subset(count, IMAGES, seed=subject.seed, stream="evaluation/disentanglement/images")
     if not factors or len(chosen) < FEWEST:
         return {}
-    levels = as_levels(factors)[chosen]
+    levels = as_levels(factors, subject.full)[chosen]
 
     def judged(codes: Codes, who: str) -> dict[str, Any]:
         stream = f"evaluation/disentanglement/{who}"

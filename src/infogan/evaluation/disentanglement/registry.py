@@ -5,23 +5,26 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable
+from typing import TypeVar
 
 from infogan.evaluation.disentanglement.sample import Sample
 
 Score = Callable[[Sample], "float | dict[str, float]"]
 """From codes and factors to a figure from 0 to 1, or several by name."""
 
+Registered = TypeVar("Registered", bound=Score)
+
 _SCORES: dict[str, Score] = {}
 
 
-def score(name: str) -> Callable[[Score], Score]:
+def score(name: str) -> Callable[[Registered], Registered]:
     """Registers the decorated function under its key in evaluation.json.
 
     Raises:
         ValueError: another score has that name.
     """
 
-    def register(function: Score) -> Score:
+    def register(function: Registered) -> Registered:
         if name in _SCORES:
             raise ValueError(f"two scores are named {name!r}")
         _SCORES[name] = function

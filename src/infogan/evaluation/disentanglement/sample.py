@@ -10,8 +10,11 @@ from jaxtyping import Float, Int
 
 from infogan.data.dataset import Factor
 
-LEVELS = 20
-"""Parts of equally many images into which a factor of more values than that is cut."""
+LEVELS = (10, 40)
+"""Parts of equally many images into which a factor of more values than that is cut: fast, and full.
+
+Few images tell fine levels apart no better than chance, and then every code seems to matter for every factor.
+"""
 
 LEAST = 40
 """Images that have to be of another level than the rest: half of a half of them must still show it."""
@@ -54,17 +57,18 @@ class Sample:
         return [Sample(self.codes[rows], self.levels[rows], self.draw, self.full) for rows in chosen]
 
 
-def as_levels(factors: Mapping[str, Factor]) -> Int[np.ndarray, "n f"]:
+def as_levels(factors: Mapping[str, Factor], full: bool = False) -> Int[np.ndarray, "n f"]:
     """Factors as `Sample` has them.
 
     A factor of up to LEVELS values has a level for each; any other is cut at quantiles. Factors of one level
     are the caller's to leave out: `varying`.
     """
+    most = LEVELS[full]
     columns = []
     for factor in factors.values():
         values, column = np.unique(factor.values, return_inverse=True)
-        if len(values) > LEVELS:
-            edges = np.quantile(factor.values, np.arange(1, LEVELS) / LEVELS)
+        if len(values) > most:
+            edges = np.quantile(factor.values, np.arange(1, most) / most)
             column = np.searchsorted(np.unique(edges), factor.values, side="right")
         columns.append(column)
     return np.stack(columns, 1).astype(np.int64)

@@ -1,0 +1,146 @@
+"""One run out of several, without labels: what each reads from the same images, and how they rank."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+from scipy.stats import rankdata
+from torch import Tensor
+
+from infogan.config import AugmentationConfig
+from infogan.data import Dataset
+from infogan.errors import UsageError
+from infogan.evaluation.real_information import DEFAULT_POLICY, information, moved
+from infogan.evaluation.resampling import numpy_generator
+from infogan.evaluation.runs import (
+    Reading,
+    consensus,
+    kept_information,
+    model_centrality,
+    shared_factors,
+    udr,
+)
+from infogan.evaluation.subject import Progress, drawn_subset, silent
+from infogan.evaluation.true_factors import line_codes
+from infogan.model import InfoGAN
+
+IMAGES = 4_000
+
+Criterion = Callable[[Sequence[Reading], int, np.random.Generator], float | None]
+
+CRITERIA: dict[str, Criterion] = {
+    "kept_nats": lambda readings, which, _: kept_information(readings[which]),
+    "consensus": lambda readings, which, _: consensus(readings, which),
+    "model_centrality": model_centrality,
+    "udr": lambda readings, which, _: udr(readings, which),
+}
+"""By name; of each higher is better. The run of the best mean rank is chosen."""
+
+
+def choose(
+    models: Mapping[str, InfoGAN], dataset: Dataset, *, seed: int = 0, progress: Progress = silent
+) -> dict[str, Any]:
+    """Which run to trust, and which codes of the runs are one factor.
+
+    Args:
+        models: by the run's name, two or more of images of one form.
+        dataset: the real images; labels are not looked at.
+        seed: of which images, how they are moved, and of the votes in ModelCentrality.
+        progress: is told which run is read.
+
+    Returns:
+        `runs`: by name each of `CRITERIA` that applies to all, and `mean_rank`, 1 the best; `chosen`, a name;
+        `shared`: what several runs found, each with `found_in`, the code of each run (`codes`) and their
+        `agreement`; `images`, the number of them.
+
+    Raises:
+        UsageError: fewer than two runs, or their images are of different forms.
+    """
+    if len(models) < 2:
+        raise UsageError(
+            f"{len(models)} run", "two or more, to hold beside each other", "infogan select RUN RUN"
+        )
+    forms = {name: (model.size, model.channels) for name, model in models.items()}
+    if len(set(forms.values())) > 1:
+        raise UsageError(
+            "the runs are of images of different forms: "
+            + ", ".join(f"{name} {size}x{size}x{channels}" for name, (size, channels) in forms.items()),
+            "runs of the same images",
+            "infogan select with some of them",
+        )
+    images = dataset.test.images
+    chosen = drawn_subset(len(images), IMAGES, seed=seed, stream="evaluation/choosing")
+    readings = _readings(models, np.asarray(images[chosen]), seed, progress)
+    progress("held beside each other")
+    table = _criteria(readings, seed)
+    ranks = np.mean([rankdata([-value for value in values]) for values in table.values()], axis=0)
+    names = list(models)
+    return {
+        "runs": {
+            name: {
+                **{criterion: values[i] for criterion, values in table.items()},
+                "mean_rank": float(ranks[i]),
+            }
+            for i, name in enumerate(names)
+        },
+        "chosen": names[int(ranks.argmin())],
+        "shared": [
+            {
+                "found_in": len(one.members),
+                "codes": {names[run]: code for run, code in one.members.items()},
+                "agreement": one.agreement,
+            }
+            for one in shared_factors(readings)
+        ],
+        "images": len(chosen),
+    }
+
+
+def _criteria(readings: Sequence[Reading], seed: int) -> dict[str, list[float]]:
+    """Each criterion that every run has a value of."""
+    table: dict[str, list[float]] = {}
+    for name, criterion in CRITERIA.items():
+        values = [
+            criterion(readings, which, numpy_generator(seed, f"evaluation/choosing/{name}/{which}"))
+            for which in range(len(readings))
+        ]
+        known = [value for value in values if value is not None]
+        if len(known) == len(values):
+            table[name] = known
+    return table
+
+
+def _readings(
+    models: Mapping[str, InfoGAN], images: UInt8[np.ndarray, "n h w c"], seed: int, progress: Progress
+) -> list[Reading]:
+    """What each model reads from the same images and the same moved copies."""
+    policies = [model.config.augmentation for model in models.values() if model.config.augmentation.active]
+    policy = policies[0] if policies else DEFAULT_POLICY
+    readings = []
+    for name, model in models.items():
+        progress(f"reading by {name}")
+        readings.append(_reading(model, images, policy, seed))
+    return readings
+
+
+def _reading(
+    model: InfoGAN, images: UInt8[np.ndarray, "n h w c"], policy: AugmentationConfig, seed: int
+) -> Reading:
+    copies = moved(images, policy, model.table.output, seed=seed)
+    first, second = model.recognise(images, domain="real"), model.recognise(copies, moved=True)
+    kept, categories = {}, {}
+    for (place, one), other in zip(
+        model.latents.category_probabilities(first).items(), _probabilities(model, second), strict=True
+    ):
+        name = model.latents.place_name(place)
+        draw = numpy_generator(seed, f"evaluation/choosing/{name}")
+        kept[name] = float(information(one.numpy(), other.numpy(), draw)["information_nats"])
+        categories[name] = np.asarray(one.argmax(1).numpy())
+    return Reading(line_codes(model.latents, first), categories, line_codes(model.latents, second), kept)
+
+
+def _probabilities(model: InfoGAN, raw: Tensor) -> list[Tensor]:
+    return list(model.latents.category_probabilities(raw).values())
