@@ -14,7 +14,7 @@ from infogan import api, data, evaluation
 from infogan import config as configuration
 from infogan.config import Config
 from infogan.errors import ConfigError, UsageError
-from infogan.experiments import names, robust, robust_sets, rows, run
+from infogan.experiments import choosing, names, robust, robust_sets, rows, run
 from infogan.experiments.mnist_paper import lowest_mean
 from infogan.experiments.real_only import cluster_real
 from infogan.experiments.registry import Options
@@ -211,3 +211,32 @@ def test_real_images_alone_are_clustered_without_a_generator() -> None:
         assert torch.equal(mine, theirs)
     accuracies = [evaluation.clustering_accuracy(one, dataset) for one in (before, model)]
     assert accuracies[1] > accuracies[0] + 0.1
+
+
+def test_criteria_are_held_against_labels_and_a_blind_pick() -> None:
+    goodness = {"1": 0.9, "2": 0.5, "3": 0.7, "4": 0.6}
+    runs = {
+        name: {"right": value, "wrong": -value, "mean_rank": rank}
+        for rank, (name, value) in enumerate(sorted(goodness.items(), key=lambda one: -one[1]), start=1)
+    }
+    found = choosing.summary({"runs": runs}, goodness)
+    for name in ("right", "mean_rank"):
+        assert found["criteria"][name]["rank_correlation"] == pytest.approx(1)
+        assert (found["criteria"][name]["picked"], found["criteria"][name]["regret"]) == ("1", 0)
+    assert found["criteria"]["wrong"]["regret"] == pytest.approx(0.4)
+    assert found["blind"] == pytest.approx(0.9 - 0.675)
+    shown = choosing.table(found, "accuracy")
+    assert "| right | 1.00 (" in shown and "| a blind pick, the mean | | | 0.225 |" in shown
+
+
+def test_runs_are_trained_chosen_from_and_judged_by_one_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = replace(choosing.MNIST, preset="digits", steps=3)
+    monkeypatch.setattr(choosing, "MNIST", plan)
+    run("choosing-mnist", Options(out=tmp_path, seed=7, seeds=3, settings=TINY))
+    result = json.loads((tmp_path / "choosing-mnist.json").read_text())
+    assert set(result["goodness"]) == {"7", "8", "9"}
+    assert {"kept_nats", "consensus", "mean_rank"} <= set(result["criteria"])
+    assert result["choice"]["chosen"] in result["goodness"]
+    assert "a blind pick" in capsys.readouterr().out
