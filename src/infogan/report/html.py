@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -14,7 +15,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from infogan.report.charts import line_chart
-from infogan.report.tables import verdict_text
+from infogan.report.tables import probe_means, verdict_text
 
 SECTIONS = {
     "clustering": "Categories and classes",
@@ -86,6 +87,7 @@ def render(material: Material) -> str:
         codes=[_code(name, code) for name, code in scores["codes"].items()],
         trust=list(_trust(material)),
         tables=list(_tables(scores)),
+        probes=list(_probes(scores)),
         charts=[Markup(chart) for chart in _charts(material.lines) if chart],  # escaped by line_chart
     )
 
@@ -183,6 +185,23 @@ def _tables(scores: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         if rows:
             names = [name for name in baselines if any(beside[name] for *_, beside in rows)]
             yield {"title": title, "rows": rows, "baselines": names}
+
+
+def _probes(scores: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Few labels: a table of means over draws, and the same as curves."""
+    for what, found in probe_means(scores).items():
+        names = list(next(iter(found.values())))
+        known = [labels for labels in found if labels.isdigit()]
+        curves = {
+            name: ([math.log10(int(labels)) for labels in known], [found[labels][name] for labels in known])
+            for name in names
+        }
+        yield {
+            "title": what,
+            "names": names,
+            "rows": {labels: [f"{means[name]:.3f}" for name in names] for labels, means in found.items()},
+            "chart": Markup(line_chart(curves, x_label="labels, powers of ten", y_label=what)),
+        }
 
 
 def _figures(part: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], float, Sequence[float]]]:

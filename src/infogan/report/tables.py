@@ -74,6 +74,7 @@ def evaluation_text(scores: Mapping[str, Any]) -> str:
         _variance_lines,
         _factor_lines,
         _disentanglement_lines,
+        _probe_lines,
         _brightness_lines,
         _context_lines,
         _attribute_lines,
@@ -176,6 +177,29 @@ def _beside(scores: Mapping[str, Any], factor: str, key: str) -> str:
         if key in entry.get("factors", {}).get(factor, {})
     ]
     return f" ({', '.join(shown)})" if shown else ""
+
+
+def _probe_lines(scores: Mapping[str, Any]) -> list[str]:
+    """By number of labels the mean score of a line on each kind of features, and of the network."""
+    lines = []
+    for what, found in probe_means(scores).items():
+        for labels, means in found.items():
+            shown = ", ".join(f"{who} {mean:.3f}" for who, mean in means.items())
+            lines.append(f"  {what} by {labels} labels: {shown}")
+    return lines
+
+
+def probe_means(scores: Mapping[str, Any]) -> dict[str, dict[str, dict[str, float]]]:
+    """Means over draws, by what is told ("accuracy", or R^2 of a factor), by labels, by what was fitted."""
+    parts = {"accuracy": scores["probe"]} if "probe" in scores else {}
+    parts |= {f"R^2 of {name}": found for name, found in scores.get("probe_factors", {}).items()}
+    return {
+        what: {
+            labels: {who: sum(values) / len(values) for who, values in one.items()}
+            for labels, one in found.items()
+        }
+        for what, found in parts.items()
+    }
 
 
 _PARTS = {"dci": "DCI", "infomec": "InfoMEC"}

@@ -104,3 +104,19 @@ def test_a_chart_holds_its_points_and_breaks_on_nothing() -> None:
 @pytest.mark.parametrize("missing", ["clusters", "warnings", "commands"])
 def test_a_page_without_a_part_is_still_a_page(missing: str) -> None:
     assert "</html>" in page(**{missing: ()})
+
+
+def test_probes_are_a_table_and_curves() -> None:
+    figures = scores() | {
+        "probe": {
+            "10": {"codes": [0.9, 0.8], "supervised": [0.4, 0.5]},
+            "100": {"codes": [0.95], "supervised": [0.8]},
+            "all": {"codes": [0.97], "supervised": [0.99]},
+        }
+    }
+    text = page(scores=figures)
+    assert '<tr><td>10</td><td class="number">0.850</td><td class="number">0.450</td></tr>' in text
+    part = text[text.index("Few labels") :]
+    curves = re.findall(r'points="([^"]*)"', part[: part.index("<h2>Training")])
+    assert [len(curve.split()) for curve in curves] == [2, 2]
+    assert "Few labels" not in page()
