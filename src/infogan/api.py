@@ -53,6 +53,8 @@ def configure(
             {**config.model_dump(), "latents": {**config.latents.model_dump(), "codes": named}}
         )
     if (chosen := recipe or own_recipe) is not None:
+        if own_recipe is not None and codes is None and config.preset in presets.PRESETS:
+            config = presets.with_own_codes(config, chosen)
         config = presets.apply_recipe(config, chosen)
         if own_recipe is not None:  # of a preset, before anybody has changed it
             config = configuration.override(config, presets.own_settings(config.preset, chosen))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import shlex
 import shutil
@@ -221,6 +222,22 @@ def _report(arguments: argparse.Namespace) -> None:
     print(path)
 
 
+def _discover(arguments: argparse.Namespace) -> None:
+    from infogan import discovery
+
+    result = discovery.discover(
+        arguments.path,
+        minutes=arguments.minutes,
+        out=arguments.out,
+        seed=arguments.seed,
+        settings=arguments.set,
+        progress=lambda text: print(text, file=sys.stderr, flush=True),
+    )
+    print(discovery.summary(result))
+    for name in ("report.html", "codes.csv"):
+        print(f"  {Path(result['run']).parent.parent / name}")
+
+
 def _reproduce(arguments: argparse.Namespace) -> None:
     from infogan import experiments
     from infogan.experiments.registry import Options
@@ -370,6 +387,16 @@ def _whole(text: str) -> int:
     return value
 
 
+def _minutes(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of minutes above 0")
+    return value
+
+
 def _positive(text: str) -> int:
     value = _whole(text)
     if not value:
@@ -443,6 +470,12 @@ def _add_training(command: Callable[[str, Command, str], argparse.ArgumentParser
     resume.add_argument("--data", type=_path, metavar="FILES", help="where the images lie now")
     _add_set(resume)
     resume.add_argument("--override", action="store_true", help="allow settings that change the result")
+    discover = command("discover", _discover, "find what varies in a folder of images, in so many minutes")
+    discover.add_argument("path", type=_path, metavar="PATH", help="a folder, archive or array of images")
+    discover.add_argument("--minutes", type=_minutes, default=10.0, metavar="N", help="for all of it (10)")
+    discover.add_argument("--out", type=_path, metavar="FOLDER", help="default: runs/discover-NNN")
+    discover.add_argument("--seed", type=_whole, default=0, metavar="N", help="the first one")
+    _add_set(discover)
     reproduce = command("reproduce", _reproduce, "run an experiment of the paper and write its figure")
     reproduce.add_argument(
         "experiment", metavar="EXPERIMENT", help="such as mnist or figure1; any other word lists them"

@@ -5,7 +5,7 @@ A new preset is one function here; a new recipe likewise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from infogan.config import (
     LatentsConfig,
     NetworkConfig,
     ObjectiveConfig,
+    Periodic,
     TrainingConfig,
     Uniform,
     VonMises,
@@ -30,6 +31,7 @@ PRESETS: dict[str, Callable[[], Config]] = {}
 RECIPES: dict[str, Callable[[Config], Config]] = {}
 _OWN_RECIPES: dict[str, str] = {}
 _OWN_SETTINGS: dict[str, tuple[str, ...]] = {}
+_OWN_CODES: dict[str, dict[str, Code]] = {}
 DEFAULT_RECIPE = "robust"
 SOFTEST, SOFT_WEIGHT = 0.3, 0.2
 """Of continuous codes in `robust`: the least std of their posterior, in half ranges, and their lambda."""
@@ -56,7 +58,11 @@ _PHOTOGRAPHS = (
 
 
 def preset(
-    name: str, *, recipe: str = DEFAULT_RECIPE, robust: Sequence[str] = ()
+    name: str,
+    *,
+    recipe: str = DEFAULT_RECIPE,
+    robust: Sequence[str] = (),
+    codes: Mapping[str, Code] | None = None,
 ) -> Callable[[Callable[[], Config]], Callable[[], Config]]:
     """Enters a function into the registry of presets.
 
@@ -64,12 +70,14 @@ def preset(
         name: as users type it.
         recipe: that it is trained by when none is asked for.
         robust: "KEY=VALUE" texts: what the recipe `robust` does otherwise on these images.
+        codes: those that it replaces by others of the same name.
     """
 
     def enter(function: Callable[[], Config]) -> Callable[[], Config]:
         PRESETS[name] = function
         _OWN_RECIPES[name] = recipe
         _OWN_SETTINGS[name] = tuple(robust)
+        _OWN_CODES[name] = dict(codes or {})
         return function
 
     return enter
@@ -108,6 +116,13 @@ def own_recipe(name: str) -> str:
 def own_settings(name: str, recipe: str) -> tuple[str, ...]:
     """What a recipe does otherwise on a preset's images, as "KEY=VALUE" texts."""
     return _OWN_SETTINGS[name] if recipe == "robust" else ()
+
+
+def with_own_codes(config: Config, recipe: str) -> Config:
+    """A preset's configuration with the codes that a recipe has in place of the paper's."""
+    own = _OWN_CODES[config.preset] if recipe == "robust" else {}
+    latents = config.latents.model_copy(update={"codes": {**config.latents.codes, **own}})
+    return config.model_copy(update={"latents": latents})
 
 
 def apply_recipe(config: Config, name: str) -> Config:
@@ -227,9 +242,14 @@ def _softer(code: Code, floor: bool) -> Code:
     return replace(code, info_weight=weight, posterior=posterior)  # type: ignore[arg-type]  # its own family
 
 
-def _through_noise(first: float, last: float) -> dict[str, Any]:
+def _kinds(count: int, size: int, weight: float | None = None) -> dict[str, Code]:
+    """So many categorical codes, kind1 and so on."""
+    return {f"kind{number}": Categorical(size, info_weight=weight) for number in range(1, count + 1)}
+
+
+def _through_noise(first: float, last: float, start: int = 1_500, end: int = 2_500) -> dict[str, Any]:
     """Noise where continuous codes are read: much while they find their directions, less once they have."""
-    steps = {"code_noise_start": 1_500, "code_noise_end": 2_500}
+    steps = {"code_noise_start": start, "code_noise_end": end}
     return {"code_noise": first, "code_noise_last": last, **steps}
 
 
@@ -435,10 +455,23 @@ def _chairs(variation: str, discrete: float, continuous: float) -> Config:
     )
 
 
-@preset("chairs-rotation", robust=("training.steps=5000",))
+@preset(
+    "chairs-rotation",
+    robust=(
+        *_BOUNDED,
+        *_PHOTOGRAPHS,
+        "training.steps=2500",
+        "training.decay_start=1500",
+        "training.decay_end=2500",
+    ),
+    # A full turn comes back to itself, which Unif(-1, 1) cannot.
+    codes={"rotation": Periodic(info_weight=0.5), **_kinds(3, 20, 0.3)},
+)
 def chairs_rotation() -> Config:
     """3D chairs, appendix C.5, Table 7: 3 Cat(20), one Unif(-1, 1) of lambda 10. Expect rotation by it."""
-    return _chairs("rotation", 1.0, 10.0)
+    config = _chairs("rotation", 1.0, 10.0)
+    policy = AugmentationConfig(shift=config.augmentation.shift, **_through_noise(1.5, 0.5, 1_000, 2_000))
+    return config.model_copy(update={"augmentation": policy})
 
 
 @preset("chairs-width", robust=("training.steps=5000",))
@@ -459,11 +492,6 @@ def sprites() -> Config:
         objective=ObjectiveConfig(neighbour_share=0.0),
         training=TrainingConfig(steps=20_000),
     )
-
-
-def _kinds(count: int, size: int) -> dict[str, Code]:
-    """So many categorical codes, kind1 and so on."""
-    return {f"kind{number}": Categorical(size) for number in range(1, count + 1)}
 
 
 def _styles(count: int, weight: float) -> dict[str, Code]:

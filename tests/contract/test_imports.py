@@ -37,6 +37,7 @@ RANKS = {
     "report": 5,
     "training": 6,
     "api": 7,
+    "discovery": 8,
     "experiments": 8,
     "cli": 9,
     "__main__": 10,

@@ -24,7 +24,7 @@ ROTATION = enter(
             Judge("azimuth, the same with one zero for all chairs", only_code("azimuth", "circular")),
         ),
         seeds=2,
-        steps=5_000,
+        steps=2_500,
         paper_runs=PAPER_RUNS,
         best_of=5,
     )

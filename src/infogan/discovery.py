@@ -1,0 +1,302 @@
+"""infogan discover: from a folder of images to what varies in them, within a budget of minutes.
+
+A short sweep trains two seeds for each number of categories, and takes the number at which the two divide the
+images most alike. Its runs go on, with a third seed beside them; one of the three is chosen without labels;
+and only what the chosen run shows in pictures and another run found, too, counts as found.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from infogan import api, data, evaluation, storage
+from infogan.config import Config
+from infogan.data import Dataset
+from infogan.errors import UsageError
+from infogan.evaluation import choosing
+from infogan.evaluation.clustering import ari, contingency
+from infogan.evaluation.subject import Progress, drawn_subset, silent
+from infogan.model import InfoGAN
+from infogan.report import tables
+from infogan.training import reporting
+from infogan.training.run_directory import RunDirectory, next_free
+
+CATEGORIES = (5, 10, 20)
+"""Numbers of categories that the sweep tries."""
+
+SWEEP_SEEDS, SEEDS = 2, 3
+SIZE = 32
+"""Height and width to which larger images are brought, where none is asked: what a CPU trains in minutes."""
+
+CODE = "type"
+METRICS = ("mutual information", "information on real images", "variance within categories", "verdicts")
+
+_FEWEST = 100  # images; with fewer a division into twenty is chance
+_TRIAL_STEPS, _LEAST_STEPS = 12, 24
+_LONGER = 4  # a run of the population is so many times as long as one of the sweep
+_RESERVE = 0.12  # of the budget, for figures, page and table
+_BEGINNING = 1.0  # seconds of a run in which it does not train
+_SAMPLES = 2_000
+_READ = 4_000
+
+
+@dataclass
+class Budget:
+    """The time that is left.
+
+    Attributes:
+        seconds: in all.
+        clock: seconds that only go forward.
+    """
+
+    seconds: float
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self.started = self.clock()
+
+    @property
+    def spent(self) -> float:
+        """Seconds since it began."""
+        return self.clock() - self.started
+
+    @property
+    def for_training(self) -> float:
+        """Seconds left, less what figures, page and table will take."""
+        return max(0.0, self.seconds * (1 - _RESERVE) - self.spent)
+
+
+def sweep_steps(left: float, seconds_a_step: float) -> int:
+    """Steps of each run of the sweep, such that a population of `_LONGER` times as many fits behind it."""
+    runs = len(CATEGORIES) * SWEEP_SEEDS - SWEEP_SEEDS + SEEDS * _LONGER
+    return max(_LEAST_STEPS, int(left / seconds_a_step / runs))
+
+
+def population_steps(left: float, seconds_a_step: float, done: int) -> int:
+    """Steps at which each run of the population ends, of which the sweep's have `done` so many."""
+    return max(done + _LEAST_STEPS, int((left / seconds_a_step + SWEEP_SEEDS * done) / SEEDS))
+
+
+def discover(  # noqa: PLR0913 - what the command takes, and the clock
+    path: str | Path,
+    *,
+    minutes: float = 10.0,
+    out: str | Path | None = None,
+    seed: int = 0,
+    settings: Sequence[str] = (),
+    progress: Progress = silent,
+    clock: Callable[[], float] = time.monotonic,
+) -> dict[str, Any]:
+    """What varies in a set of images, without labels.
+
+    Args:
+        path: a folder, archive or array of images.
+        minutes: how long it may take, in all.
+        out: its folder; runs/discover-001 and so on when left out.
+        seed: of the first run; the others follow.
+        settings: "KEY=VALUE" texts for every run, as `--set` takes them.
+        progress: is told what begins.
+        clock: seconds that only go forward.
+
+    Returns:
+        What OUT/discovery.json holds: `found`, by code of the chosen run in how many runs it was found,
+        empty where nothing was; `run`, the chosen one; `categories`, and the `sweep` that chose them; `runs`
+        and `shared`, as of `choosing.choose`; `minutes` and `minutes_spent`. Beside it lie report.html and
+        codes.csv.
+
+    Raises:
+        UsageError: too few images, or no time.
+        InfoGANError: as of `api.train_config`.
+    """
+    budget = Budget(60 * minutes, clock)
+    if minutes <= 0:
+        raise UsageError(f"minutes = {minutes:g}", "more than 0", "--minutes 10")
+    folder = next_free(Path("runs"), "discover") if out is None else Path(out)
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty", "a new or empty folder", "another --out")
+    base, dataset = _configured(path, seed, settings)
+    count = len(dataset.train.images) + len(dataset.test.images)
+    if count < _FEWEST:
+        raise UsageError(f"{path} holds {count} images", f"{_FEWEST} or more", "more images of the same kind")
+    progress(f"{count:,} images of {dataset.train.images.shape[1:]}; {minutes:g} minutes for all of it")
+    field = _Field(folder, base, dataset, budget, progress)
+    sweep, short = _sweep(field)
+    categories = max(sweep, key=sweep.__getitem__)
+    progress(f"{categories} categories: two runs divide the images most alike ({_agreements(sweep)})")
+    runs = _population(field, categories, short)
+    models = {name: InfoGAN.from_pretrained(run) for name, run in runs.items()}
+    choice = choosing.choose(models, dataset, seed=seed)
+    result = {
+        "images": count,
+        "categories": categories,
+        "sweep": {str(size): value for size, value in sweep.items()},
+        **_written(field, models, choice, runs),
+        "runs": choice["runs"],
+        "shared": choice["shared"],
+        "minutes": minutes,
+        "minutes_spent": budget.spent / 60,
+    }
+    storage.write_text(folder / "discovery.json", json.dumps(result, indent=2) + "\n")
+    return result
+
+
+def _configured(path: str | Path, seed: int, settings: Sequence[str]) -> tuple[Config, Dataset]:
+    """The configuration of the first run, and its images: in their own size, or SIZE where that is less."""
+    config = api.configure(path, codes=f"{CODE}:10 style1:u style2:u", settings=settings)
+    dataset = data.load(config.data)
+    if config.data.size is None:
+        size = min(SIZE, dataset.train.images.shape[1])
+        config = config.model_copy(update={"data": config.data.model_copy(update={"size": size})})
+        if size < dataset.train.images.shape[1]:
+            dataset = data.load(config.data)
+    training = config.training.model_copy(update={"seed": seed})
+    return config.model_copy(update={"training": training}), dataset
+
+
+# --- the trainings ---------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Field:
+    """What every training of one discovery needs."""
+
+    folder: Path
+    base: Config
+    dataset: Dataset
+    budget: Budget
+    progress: Progress
+    seconds_a_step: float = 0.0
+
+    def path(self, categories: int, number: int) -> Path:
+        return self.folder / "runs" / f"{categories}-categories-seed-{self.base.training.seed + number}"
+
+    def train(self, categories: int, number: int, steps: int) -> Path:
+        """One run to a step, gone on with where it has begun; rates fall over the second half of it."""
+        path = self.path(categories, number)
+        schedule = {
+            "decay_start": steps // 2,
+            "decay_end": steps,
+            "remedy_end": 0,
+            "save_every": max(steps, 1),
+        }
+        schedule |= {"sample_every": max(steps, 1)}
+        if path.exists():
+            settings = [f"training.{key}={value}" for key, value in {**schedule, "steps": steps}.items()]
+            api.resume_run(path, settings=settings, override=True)
+            return path
+        codes = {**self.base.latents.codes}
+        codes[CODE] = codes[CODE].__class__(categories)
+        training = {**schedule, "steps": steps, "seed": self.base.training.seed + number}
+        config = self.base.model_copy(
+            update={
+                "latents": self.base.latents.model_copy(update={"codes": codes}),
+                "training": self.base.training.model_copy(update=training),
+            }
+        )
+        api.train_config(config, out=path)
+        return path
+
+
+def _sweep(field: _Field) -> tuple[dict[int, float], int]:
+    """How alike two seeds divide the images, by number of categories; and the steps of each run."""
+    began = field.budget.spent
+    field.train(CATEGORIES[0], 0, _TRIAL_STEPS)
+    field.seconds_a_step = (field.budget.spent - began) / _TRIAL_STEPS
+    steps = sweep_steps(field.budget.for_training, field.seconds_a_step)
+    found = {}
+    for categories in CATEGORIES:
+        field.progress(f"{categories} categories, {SWEEP_SEEDS} runs of {steps:,} steps")
+        runs = [field.train(categories, number, steps) for number in range(SWEEP_SEEDS)]
+        found[categories] = _alike(runs, field.dataset)
+    field.seconds_a_step = _seconds_a_step(runs[-1])
+    return found, steps
+
+
+def _seconds_a_step(run: Path) -> float:
+    """Of the training itself, by the run's own clock."""
+    facts = InfoGAN.from_pretrained(run).provenance
+    return float(facts["train_seconds"]) / int(facts["steps"])
+
+
+def _alike(runs: Sequence[Path], dataset: Dataset) -> float:
+    """The adjusted Rand index of two runs' categories on real images: 1 the same division, 0 chance."""
+    images = dataset.train.images
+    chosen = drawn_subset(len(images), _READ, seed=0, stream="discovery/sweep")
+    first, second = (_categories(InfoGAN.from_pretrained(run), np.asarray(images[chosen])) for run in runs)
+    return float(ari(contingency(first, second, int(first.max()) + 1, np.unique(second))))
+
+
+def _categories(model: InfoGAN, images: UInt8[np.ndarray, "n h w c"]) -> np.ndarray:
+    return np.asarray(model.latents.posteriors(model.recognise(images))[CODE].mean.argmax(1).numpy())
+
+
+def _population(field: _Field, categories: int, short: int) -> dict[str, Path]:
+    """The runs to choose from, all of one length: as long as the time allows."""
+    left = field.budget.for_training - SEEDS * _BEGINNING
+    steps = population_steps(left, field.seconds_a_step, short)
+    field.progress(f"{SEEDS} runs of {steps:,} steps")
+    paths = [field.train(categories, number, steps) for number in range(SEEDS)]
+    return {path.name: path for path in paths}
+
+
+# --- what is found ---------------------------------------------------------------------------------------
+
+
+def _written(
+    field: _Field, models: Mapping[str, InfoGAN], choice: Mapping[str, Any], runs: Mapping[str, Path]
+) -> dict[str, Any]:
+    """Figures, page and table of the chosen run, and which of its codes count as found."""
+    name = choice["chosen"]
+    model, run = models[name], RunDirectory.open(runs[name])
+    field.progress(f"{name} is chosen; figures, page and table")
+    scores = evaluation.evaluate(model, field.dataset, samples=_SAMPLES, only=METRICS)
+    run.write_text(run.evaluation_path.name, json.dumps(scores, indent=2) + "\n")
+    page = reporting.write(run, model, field.dataset)
+    storage.write_text(field.folder / "report.html", page.read_text(encoding="utf-8"))
+    _write_codes(field, model)
+    return {"run": str(runs[name]), "chosen": name, "found": found_codes(name, scores, choice)}
+
+
+def found_codes(name: str, scores: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, int]:
+    """The codes of a run that pictures show and that another run found, too; with the number of runs."""
+    return {
+        one["codes"][name]: one["found_in"]
+        for one in choice["shared"]
+        if name in one["codes"] and scores["codes"][one["codes"][name]]["verdict"] == "used"
+    }
+
+
+def _write_codes(field: _Field, model: InfoGAN) -> None:
+    """codes.csv: what the chosen run reads from every image."""
+    source = field.base.data
+    images, names = data.read_images(Path(str(source.path)), model.size, model.channels, source.crop)
+    tables.write_codes(field.folder / "codes.csv", names, model.encode(images), {CODE})
+
+
+def _agreements(sweep: Mapping[int, float]) -> str:
+    return ", ".join(f"{size}: {value:.2f}" for size, value in sweep.items())
+
+
+def summary(result: Mapping[str, Any]) -> str:
+    """What `infogan discover` says at its end."""
+    runs = len(result["runs"])
+    spent = f"{result['minutes_spent']:.1f} of {result['minutes']:g} minutes"
+    if not result["found"]:
+        return (
+            f"nothing was found in {result['images']:,} images ({spent}): "
+            f"no code that can be seen was found by two of {runs} runs. "
+            "More images, or more minutes, may show something; or there is nothing."
+        )
+    lines = [
+        f"found in {result['images']:,} images, {result['categories']} categories, {runs} runs ({spent}):"
+    ]
+    lines += [f"  {code}: found in {count} of {runs} runs" for code, count in result["found"].items()]
+    return "\n".join([*lines, f"the run: {result['run']}"])

@@ -1,0 +1,91 @@
+"""infogan discover: the budget's arithmetic, what counts as found, and the whole of it in the small."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from infogan import discovery
+from infogan.cli import main
+from infogan.discovery import (
+    CATEGORIES,
+    SEEDS,
+    SWEEP_SEEDS,
+    Budget,
+    found_codes,
+    population_steps,
+    summary,
+    sweep_steps,
+)
+
+
+def test_a_budget_keeps_time_for_figures_and_never_runs_backwards() -> None:
+    now = [100.0]
+    budget = Budget(600, clock=lambda: now[0])
+    assert budget.spent == 0 and 500 < budget.for_training < 560
+    now[0] = 400.0
+    assert budget.spent == 300 and budget.for_training == pytest.approx(228)
+    now[0] = 900.0
+    assert budget.for_training == 0
+
+
+def test_sweep_and_population_together_take_the_time_that_there_is() -> None:
+    left, pace = 600.0, 0.1
+    short = sweep_steps(left, pace)
+    behind = left - len(CATEGORIES) * SWEEP_SEEDS * short * pace
+    whole = population_steps(behind, pace, short)
+    spent = pace * (whole * SEEDS - SWEEP_SEEDS * short)
+    assert spent == pytest.approx(behind, rel=0.01)
+    assert 3.5 < whole / short < 4.5
+    assert sweep_steps(0, pace) > 0 and population_steps(0, pace, 50) > 50  # late, it still comes to an end
+
+
+def test_only_what_is_seen_and_found_twice_counts() -> None:
+    words = {"type": "used", "style1": "hidden", "style2": "used"}
+    scores = {"codes": {name: {"verdict": word} for name, word in words.items()}}
+    shared = [
+        {"found_in": 3, "codes": {"a": "type", "b": "type", "c": "type"}},
+        {"found_in": 2, "codes": {"a": "style1", "b": "style2"}},
+        {"found_in": 2, "codes": {"b": "style1", "c": "style2"}},
+    ]
+    assert found_codes("a", scores, {"shared": shared}) == {"type": 3}
+    assert found_codes("c", scores, {"shared": shared}) == {"type": 3, "style2": 2}
+    nothing = {"found": {}, "images": 7, "runs": {"a": 1, "b": 2}, "minutes": 1.0, "minutes_spent": 0.9}
+    assert summary(nothing).startswith("nothing was found in 7 images (0.9 of 1 minutes)")
+
+
+@pytest.mark.slow
+def test_a_discovery_leaves_a_page_a_table_and_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(discovery, "_TRIAL_STEPS", 2)
+    monkeypatch.setattr(discovery, "_LEAST_STEPS", 4)
+    draw = np.random.Generator(np.random.Philox(0))
+    np.savez(tmp_path / "images.npz", images=draw.integers(256, size=(110, 10, 10, 3), dtype=np.uint8))
+    out = tmp_path / "out"
+    settings = [f"--set={text}" for text in ("network.width=0.0625", "training.batch_size=16")]
+    arguments = ["discover", str(tmp_path / "images.npz"), "--minutes", "0.01", "--out", str(out), *settings]
+    assert main(arguments) == 0
+    told = capsys.readouterr()
+    assert "nothing was found" in told.out and str(out / "report.html") in told.out
+    result = json.loads((out / "discovery.json").read_text())
+    assert set(result["sweep"]) == {str(size) for size in CATEGORIES} and len(result["runs"]) == SEEDS
+    assert Path(result["run"]).is_dir() and result["images"] == 110
+    with (out / "codes.csv").open() as lines:
+        rows = list(csv.reader(lines))
+    assert len(rows) == 111
+    assert "What to trust" in (out / "report.html").read_text()
+    assert main(arguments) == 2  # the folder holds another discovery
+
+
+def test_too_few_images_and_no_time_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez(tmp_path / "few.npz", images=np.zeros((40, 8, 8, 1), dtype=np.uint8))
+    assert main(["discover", str(tmp_path / "few.npz"), "--out", str(tmp_path / "out")]) == 2
+    assert "40 images" in capsys.readouterr().err and not (tmp_path / "out").exists()
+    for minutes in ("0", "-3", "soon"):
+        assert main(["discover", str(tmp_path / "few.npz"), "--minutes", minutes]) == 2
+        assert "minutes above 0" in capsys.readouterr().err
