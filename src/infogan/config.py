@@ -315,6 +315,19 @@ class AugmentationConfig(Section):
     code_noise_start: int = Field(default=0, ge=0, le=_MOST_STEPS, description="step from which it falls")
     code_noise_end: int = Field(default=0, ge=0, le=_MOST_STEPS, description="step at which it has fallen")
 
+    @model_validator(mode="after")
+    def _falls_forward(self) -> AugmentationConfig:
+        if self.code_noise_last is None:
+            return self
+        if self.code_noise is None:
+            raise ValueError("code_noise_last needs code_noise, from which it falls")
+        if self.code_noise_end <= self.code_noise_start:
+            raise ValueError(
+                f"code_noise falls from step {self.code_noise_start} to step {self.code_noise_end}: "
+                "code_noise_end must be the later one"
+            )
+        return self
+
     @property
     def moves(self) -> bool:
         """Whether images are read between their pixels, which softens them; a flip does not."""
@@ -333,7 +346,7 @@ class AugmentationConfig(Section):
         noise = self.noise if self.code_noise is None else self.code_noise
         if self.code_noise_last is not None:
             span = self.code_noise_end - self.code_noise_start
-            fallen = (step - self.code_noise_start) / span if span else float(step >= self.code_noise_start)
+            fallen = (step - self.code_noise_start) / span
             noise += min(max(fallen, 0.0), 1.0) * (self.code_noise_last - noise)
         return self.model_copy(update={"rotation": rotation, "shear": shear, "noise": noise})
 

@@ -198,8 +198,9 @@ def robust(config: Config) -> Config:
     }
     augmentation = config.augmentation
     if not augmentation.active:
+        own = {key: value for key, value in augmentation.model_dump().items() if key.startswith("code_noise")}
         augmentation = AugmentationConfig(
-            rotation=15.0, shift=0.07, scale=0.12, shear=0.15, code_rotation=10.0, code_shear=0.0
+            rotation=15.0, shift=0.07, scale=0.12, shear=0.15, code_rotation=10.0, code_shear=0.0, **own
         )
     training = {
         "recipe": "robust",

@@ -116,6 +116,22 @@ def test_noise_of_continuous_codes_is_noise_for_them_alone() -> None:
     assert found == pytest.approx([1.0, 1.0, 0.7, 0.4, 0.4])
 
 
+@pytest.mark.parametrize(
+    ("policy", "told"),
+    [
+        ({"code_noise_last": 0.4}, "needs code_noise"),
+        ({"code_noise": 1.0, "code_noise_last": 0.4}, "code_noise_end must be the later one"),
+        (
+            {"code_noise": 1.0, "code_noise_last": 0.4, "code_noise_start": 9, "code_noise_end": 5},
+            "code_noise_end must be the later one",
+        ),
+    ],
+)
+def test_noise_that_cannot_fall_is_refused(policy: dict[str, float], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        AugmentationConfig.model_validate(policy)
+
+
 def test_every_image_and_every_draw_is_changed_differently_and_repeatably() -> None:
     policy = AugmentationConfig(rotation=15, shift=0.07, scale=0.12, shear=0.15)
     image = dot().expand(4, -1, -1, -1)

@@ -13,6 +13,7 @@ from torch import Tensor
 from infogan.config import AugmentationConfig
 from infogan.data import Dataset
 from infogan.errors import UsageError
+from infogan.evaluation.reading import continuous_places
 from infogan.evaluation.real_information import DEFAULT_POLICY, information, moved
 from infogan.evaluation.resampling import numpy_generator
 from infogan.evaluation.runs import (
@@ -25,9 +26,12 @@ from infogan.evaluation.runs import (
 )
 from infogan.evaluation.subject import Progress, drawn_subset, silent
 from infogan.evaluation.true_factors import line_codes
+from infogan.latents import Place
 from infogan.model import InfoGAN
 
 IMAGES = 4_000
+FEWEST = 200
+"""Test images below which a rank would be chance."""
 
 Criterion = Callable[[Sequence[Reading], int, np.random.Generator], float | None]
 
@@ -69,9 +73,16 @@ def choose(
             "the runs are of images of different forms: "
             + ", ".join(f"{name} {size}x{size}x{channels}" for name, (size, channels) in forms.items()),
             "runs of the same images",
-            "infogan select with some of them",
+            f"infogan select {next(iter(models))} ANOTHER",
         )
+    _check_different(models)
     images = dataset.test.images
+    if len(images) < FEWEST:
+        raise UsageError(
+            f"{dataset.name} has {len(images)} {dataset.split} images to read from",
+            f"{FEWEST} or more",
+            "--data FILES, with more images",
+        )
     chosen = drawn_subset(len(images), IMAGES, seed=seed, stream="evaluation/choosing")
     readings = _readings(models, np.asarray(images[chosen]), seed, progress)
     progress("held beside each other")
@@ -97,6 +108,18 @@ def choose(
         ],
         "images": len(chosen),
     }
+
+
+def _check_different(models: Mapping[str, InfoGAN]) -> None:
+    """Raises UsageError where two names stand for the same weights."""
+    known: dict[bytes, str] = {}
+    for name, model in models.items():
+        key = b"".join(value.cpu().numpy().tobytes() for value in model.recognition.state_dict().values())
+        if key in known:
+            raise UsageError(
+                f"{known[key]} and {name} are one model", "each run once", "infogan select RUN OTHER"
+            )
+        known[key] = name
 
 
 def _criteria(readings: Sequence[Reading], seed: int) -> dict[str, list[float]]:
@@ -139,7 +162,17 @@ def _reading(
         draw = numpy_generator(seed, f"evaluation/choosing/{name}")
         kept[name] = float(information(one.numpy(), other.numpy(), draw)["information_nats"])
         categories[name] = np.asarray(one.argmax(1).numpy())
-    return Reading(line_codes(model.latents, first), categories, line_codes(model.latents, second), kept)
+    return Reading(
+        lines=line_codes(model.latents, first),
+        periodic=frozenset(model.latents.place_name(place) for place in _angles(model)),
+        categories=categories,
+        moved=line_codes(model.latents, second),
+        kept=kept,
+    )
+
+
+def _angles(model: InfoGAN) -> list[Place]:
+    return [place for place in continuous_places(model.latents) if model.latents.priors[place[0]].period]
 
 
 def _probabilities(model: InfoGAN, raw: Tensor) -> list[Tensor]:

@@ -34,7 +34,7 @@ LABELS = (10, 100, 1_000)
 DRAWS = {10: 10}
 OTHER_DRAWS = 3
 COMPONENTS = 50
-STEPS = (150, 800)
+STEPS = (150, 4_000)
 """Of the network trained with labels: at least and at most, 20 passes in between."""
 
 _BATCH, _RATE = 64, 1e-3
@@ -234,6 +234,7 @@ def _metric(subject: Subject) -> dict[str, Any]:
     found = {name: probe(subject, task, features) for name, task in tasks.items()}
     classes = found.pop("", None)
     return {
+        "probe_labels": len(subject.once(train_images)),  # what "all" is
         **({"probe": classes} if classes else {}),
         **({"probe_factors": found} if found else {}),
     }

@@ -83,7 +83,8 @@ def information(
 def stated(policy: AugmentationConfig, origin: str) -> dict[str, Any]:
     """What of a policy is not 0, and whether it comes from the "model" or is the "default"."""
     ranges = policy.model_dump(exclude={"everything"})
-    return {"origin": origin, **{key: value for key, value in ranges.items() if value}}
+    told = {key: value for key, value in ranges.items() if value and not key.startswith("code_")}
+    return {"origin": origin, **told}
 
 
 def _resampled_table(

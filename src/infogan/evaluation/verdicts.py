@@ -18,11 +18,12 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from infogan.evaluation.clustering import contingency, nmi
+from infogan.config import Categorical
 from infogan.evaluation.mutual_information import score_codes
 from infogan.evaluation.reading import reading_of_test
 from infogan.evaluation.registry import metric
 from infogan.evaluation.resampling import numpy_generator, ratio_interval
+from infogan.evaluation.runs import alike, shared_categories
 from infogan.evaluation.subject import Subject
 from infogan.evaluation.true_factors import spearman
 from infogan.latents import Codes, Latents
@@ -157,29 +158,36 @@ def overlaps(found: Mapping[str, Float[np.ndarray, "n pixels"]]) -> dict[str, di
 
 
 def agreements(latents: Latents, raw: Float[Tensor, "n outputs"]) -> dict[str, dict[str, float]]:
-    """Of each two codes of a kind how alike they are on the same images: |Spearman|, or NMI of categories.
+    """Of each two codes of a kind how alike they are on the same images; by their most alike dimensions.
+
+    `runs.alike` of continuous codes, `runs.shared_categories` of discrete ones.
 
     Args:
         latents: the priors.
         raw: Q's outputs for real images.
     """
+    table: dict[str, dict[str, float]] = {name: {} for name in latents.priors}
     answers = {name: q.mean.double().numpy() for name, q in latents.posteriors(raw).items()}
-    table: dict[str, dict[str, float]] = {name: {} for name in answers}
+    divisions = {name: _divisions(latents, name, answers[name]) for name in answers}
     for one, other in combinations(answers, 2):
-        kinds = {latents.priors[name].code.kind for name in (one, other)}
-        if kinds == {"categorical"}:
-            value = _shared_categories(answers[one].argmax(1), answers[other].argmax(1))
-        elif not any(latents.priors[name].discrete for name in (one, other)):
-            value = max(spearman(a, b) for a in answers[one].T for b in answers[other].T)
+        discrete = [latents.priors[name].discrete for name in (one, other)]
+        if all(discrete):
+            value = max(shared_categories(a, b) for a in divisions[one] for b in divisions[other])
+        elif not any(discrete):
+            angles = (latents.priors[one].period is not None, latents.priors[other].period is not None)
+            value = max(alike(a, b, angles) for a in answers[one].T for b in answers[other].T)
         else:
             continue
         table[one][other] = table[other][one] = value
     return table
 
 
-def _shared_categories(first: np.ndarray, second: np.ndarray) -> float:
-    classes = np.unique(second)
-    return float(nmi(contingency(first, second, int(first.max()) + 1, classes)))
+def _divisions(latents: Latents, name: str, means: np.ndarray) -> list[np.ndarray]:
+    """The category of each image in every dimension of a discrete code."""
+    code = latents.priors[name].code
+    if isinstance(code, Categorical):
+        return list(means.reshape(len(means), code.dim, code.size).argmax(2).T)
+    return list((means > 0.5).astype(np.int64).T) if latents.priors[name].discrete else []
 
 
 def monotonicity(subject: Subject, name: str) -> float:
@@ -199,11 +207,14 @@ def monotonicity(subject: Subject, name: str) -> float:
 def certainty(latents: Latents, raw: Float[Tensor, "n outputs"]) -> dict[str, float]:
     """How sure Q is of each code on real images: 1 less what is left open, as a share of the prior's.
 
-    Of categories the entropy, of continuous codes the variance; 0 or below is 0.
+    Of categories the entropy, of continuous codes the variance; 0 or below is 0. A std that is fixed says
+    nothing: such a code is left out.
     """
     found = {}
     for name, posterior in latents.posteriors(raw).items():
         prior = latents.priors[name]
+        if prior.has_fixed_std:
+            continue
         if posterior.std is not None:
             spread = 1 / 3 if prior.code.kind in ("uniform", "periodic") else 1.0
             left = float((posterior.std.double() / prior.unit).square().mean()) / spread

@@ -50,13 +50,17 @@ def line_chart(series: Mapping[str, Curve], *, x_label: str, y_label: str) -> st
         parts.append(f'<text x="{x:.1f}" y="{_HEIGHT - 12}" text-anchor="middle">{tick:,g}</text>')
     for number, found in enumerate(points.values()):
         line = " ".join("{:.1f},{:.1f}".format(*place(*point)) for point in found)
-        parts.append(f'<polyline class="line-{number % _COLOURS}" points="{line}"/>')
+        parts.append(f'<polyline class="{_style(number)}" points="{line}"/>')
     parts.append("</svg>")
     keys = "".join(
-        f'<span><i class="line-{number % _COLOURS}"></i>{escape(label)}</span>'
-        for number, label in enumerate(points)
+        f'<span><i class="{_style(number)}"></i>{escape(label)}</span>' for number, label in enumerate(points)
     )
     return f'{"".join(parts)}<p class="legend">{keys}<span>{escape(y_label)}, by {escape(x_label)}</span></p>'
+
+
+def _style(number: int) -> str:
+    """Names of the page's style: a colour, and dashes where colours come again."""
+    return f"line-{number % _COLOURS}" + (" again" if number >= _COLOURS else "")
 
 
 def _finite(curve: Curve) -> list[tuple[float, float]]:

@@ -17,16 +17,21 @@ from PIL import Image
 from infogan.report.charts import line_chart
 from infogan.report.tables import probe_means, verdict_text
 
-SECTIONS = {
+TITLES = {
     "clustering": "Categories and classes",
     "real": "Kept between an image and its moved copy",
     "factors": "True factors, each by its code",
+    "agreement": "Every code and every true factor",
     "disentanglement": "Codes as true factors",
-    "brightness": "Brightness",
     "variance": "What varies within categories",
     "fidelity": "Generated images beside real ones",
+    "context": "Where in the picture categories make their change",
 }
-"""Parts of evaluation.json that become a table, with its title."""
+"""Titles of parts of evaluation.json that their key does not say well."""
+
+_APART = ("codes", "baselines")  # they have places of their own on the page
+_MANY_ROWS = 12
+_VISIBLE, _SURE = 0.01, 0.3  # of what varies, and of a real image: what a code needs to be built on
 
 
 @dataclass(frozen=True)
@@ -37,13 +42,13 @@ class Cluster:
         name: of the code and the category.
         share: of all images.
         typical: those that Q is surest of.
-        doubtful: those of the category that it is least sure of.
+        doubtful: those of the category that it is least sure of; None where all are among the others.
     """
 
     name: str
     share: float
     typical: Image.Image
-    doubtful: Image.Image
+    doubtful: Image.Image | None
 
 
 @dataclass(frozen=True)
@@ -55,9 +60,12 @@ class Material:
         scores: evaluation.json.
         lines: of metrics.jsonl.
         warnings: what health says now, in words.
+        health: one line where it warns of nothing.
+        seeds: of how many seeds this is the best; 1 where it is the only one.
         traversals: a picture of each code.
         samples: generated images.
         clusters: of the first categorical code, where there is one.
+        left_out: how many of its categories are not among them.
         configuration: as TOML.
         environment: of the training.
         commands: how to repeat it.
@@ -70,6 +78,9 @@ class Material:
     traversals: Mapping[str, Image.Image]
     samples: Image.Image
     clusters: Sequence[Cluster] = ()
+    left_out: int = 0
+    health: str = ""
+    seeds: int = 1
     configuration: str = ""
     environment: Mapping[str, Any] = field(default_factory=dict)
     commands: Sequence[str] = ()
@@ -127,35 +138,21 @@ def _code(name: str, code: Mapping[str, Any]) -> dict[str, Any]:
 
 def _trust(material: Material) -> Iterator[tuple[bool, str]]:
     """Sentences on what the page shows, each with whether it may be built on."""
-    scores = material.scores
-    by_word: dict[str, list[str]] = {}
-    for name, code in scores["codes"].items():
-        by_word.setdefault(code.get("verdict", ""), []).append(name)
-    if "used" in by_word:
-        yield True, f"{_listed(by_word['used'])}: it can be seen, and read back from what is seen."
-    for word in ("dead", "hidden", "duplicate", "entangled"):
-        if word in by_word:
-            yield False, f"{_listed(by_word[word])}: {word}. Do not name it, and do not count it as found."
-    if "clustering" in scores:
-        accuracy = scores["clustering"]["accuracy"]
-        kmeans = scores.get("baselines", {}).get("kmeans", {}).get("clustering", {}).get("accuracy")
-        if kmeans is not None:
-            better = scores["clustering"]["accuracy_interval"][0] > kmeans
-            yield (
-                better,
-                f"Categories are classes in {accuracy:.1%} of images; k-means on pixels: {kmeans:.1%}.",
-            )
-    else:
-        yield False, "There were no classes to hold categories against: what they mean is for you to see."
+    yield from _trust_in_codes(material.scores["codes"])
+    yield from _trust_in_figures(material.scores)
     for text in material.warnings:
         yield False, text
-    yield (
-        False,
-        (
-            "This is one run. Another seed may find other codes: what several runs find can be trusted more, "
-            "and --seeds 4 trains four and keeps the best."
-        ),
-    )
+    if material.seeds > 1:
+        yield True, f"It was chosen out of {material.seeds} seeds, without labels."
+    else:
+        yield (
+            False,
+            (
+                "This is one run. Another seed may find other codes: what several runs find can be trusted "
+                "more. "
+                "infogan select holds runs beside each other, and --seeds 4 trains four and keeps the best."
+            ),
+        )
     yield (
         False,
         (
@@ -163,6 +160,55 @@ def _trust(material: Material) -> Iterator[tuple[bool, str]]:
             "verdicts do. No label was used in training; where there are any, they only measure."
         ),
     )
+
+
+def _trust_in_codes(codes: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[bool, str]]:
+    by_word: dict[str, list[str]] = {}
+    for name, code in codes.items():
+        word = code.get("verdict", "")
+        if word == "used" and code["effect"] < _VISIBLE:
+            word = "faint"
+        elif word == "used" and code.get("certainty", 1.0) < _SURE:
+            word = "unsure"
+        by_word.setdefault(word, []).append(name)
+    if "used" in by_word:
+        yield True, f"{_listed(by_word['used'])}: to be seen in generated images, and read back from them."
+    if "faint" in by_word:
+        yield False, f"{_listed(by_word['faint'])}: read back, but hardly anything is to be seen of it."
+    if "unsure" in by_word:
+        yield (
+            False,
+            f"{_listed(by_word['unsure'])}: seen in generated images, but hardly read from real ones.",
+        )
+    for word in ("dead", "hidden", "duplicate", "entangled"):
+        if word in by_word:
+            yield False, f"{_listed(by_word[word])}: {word}. Do not name it, and do not count it as found."
+
+
+def _trust_in_figures(scores: Mapping[str, Any]) -> Iterator[tuple[bool, str]]:
+    baselines = scores.get("baselines", {})
+    real = baselines.get("real", {}).get("fidelity", {}).get("precision")
+    own = scores.get("fidelity", {}).get("precision")
+    if real is not None and own is not None and own < real / 2:
+        yield (
+            False,
+            (
+                f"Generated images are not like real ones yet (precision {own:.2f}, other real images "
+                f"{real:.2f}): "
+                "what codes do in them may mean little."
+            ),
+        )
+    if "clustering" in scores:
+        accuracy = scores["clustering"]["accuracy"]
+        kmeans = baselines.get("kmeans", {}).get("clustering", {}).get("accuracy")
+        if kmeans is not None:
+            better = scores["clustering"]["accuracy_interval"][0] > kmeans
+            yield (
+                better,
+                f"Categories are classes in {accuracy:.1%} of images; k-means on pixels: {kmeans:.1%}.",
+            )
+    elif any(code["kind"] == "categorical" for code in scores["codes"].values()):
+        yield False, "There were no classes to hold categories against: what they mean is for you to see."
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -175,16 +221,19 @@ def _listed(names: Sequence[str]) -> str:
 def _tables(scores: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Every figure of the sections that has an interval, with the same of the baselines."""
     baselines = scores.get("baselines", {})
-    for section, title in SECTIONS.items():
+    for section, part in scores.items():
+        if section in _APART or not isinstance(part, Mapping):
+            continue
         rows: list[tuple[str, str, str, dict[str, str]]] = []
-        for path, value, (low, high) in _figures(scores.get(section, {}), ()):
+        for path, value, (low, high) in _figures(part, ()):
             beside = {name: _at(one.get(section, {}), path) for name, one in baselines.items()}
             rows.append(
                 (" ".join(path).replace("_", " "), f"{value:.3f}", f"{low:.3f} to {high:.3f}", beside)
             )
         if rows:
             names = [name for name in baselines if any(beside[name] for *_, beside in rows)]
-            yield {"title": title, "rows": rows, "baselines": names}
+            title = TITLES.get(section, section.capitalize())
+            yield {"title": title, "rows": rows, "baselines": names, "folded": len(rows) > _MANY_ROWS}
 
 
 def _probes(scores: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -85,7 +85,7 @@ def evaluation_text(scores: Mapping[str, Any]) -> str:
 
 
 _VERDICTS = {
-    "used": "used: it changes what is seen, and can be read back",
+    "used": "used: pictures change with it, and it can be read back from them",
     "dead": "dead: pictures do not show it",
     "hidden": "hidden: read only from changes too small to be seen, which do not survive {lost}",
     "duplicate": "duplicate of {of}: on real images both say the same",

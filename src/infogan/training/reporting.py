@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ from infogan.evaluation.typical import typical_and_doubtful
 from infogan.model import InfoGAN
 from infogan.report import html, pictures
 from infogan.report.traversals import traversal_picture
-from infogan.training import health, metrics
-from infogan.training.run_directory import RunDirectory
+from infogan.training import health, metrics, several_seeds
+from infogan.training.run_directory import RunDirectory, has_seeds
 
 _READ, _SHOWN, _MOST_CLUSTERS = 5_000, 12, 20
 _ROWS = 5
@@ -31,64 +31,105 @@ def write(run: RunDirectory, model: InfoGAN, dataset: Dataset, progress: Progres
     told = progress or silent
     scores = _scores(run, model, dataset, told)
     told("report: pictures")
-    lines = metrics.read(run.metrics_path)
+    trained, seeds = _trained(run)
+    lines = metrics.read(trained.metrics_path)
+    state = health.replay(lines)
+    clusters, left_out = _clusters(model, dataset)
     material = html.Material(
         title=run.path.resolve().name,
         scores=scores,
         lines=lines,
-        warnings=health.replay(lines).standing(),
+        warnings=state.standing(),
+        health="" if state.standing() else state.summary()[0],
+        seeds=seeds,
         traversals={name: traversal_picture(model, name, rows=_ROWS) for name in model.latents.priors},
         samples=pictures.sample_grid(model.sample(36, seed=0)),
-        clusters=tuple(_clusters(model, dataset)),
+        clusters=clusters,
+        left_out=left_out,
         configuration=configuration.to_toml(model.config),
-        environment=json.loads(run.environment_path.read_text()) if run.environment_path.exists() else {},
-        commands=_commands(run, model),
+        environment=_environment(trained),
+        commands=_commands(run, model, seeds),
     )
     run.write_text(_PAGE, html.render(material))
     return run.path / _PAGE
 
 
+def _trained(run: RunDirectory) -> tuple[RunDirectory, int]:
+    """Where the lines of training are, and out of how many seeds: of several, the best one's run."""
+    if not has_seeds(run.path):
+        return run, 1
+    chosen = several_seeds.read(run)
+    best = chosen.seeds[0] if chosen.best is None else chosen.best
+    return RunDirectory(run.seeds / f"seed-{best}"), len(chosen.seeds)
+
+
+def _environment(run: RunDirectory) -> dict[str, Any]:
+    return dict(json.loads(run.environment_path.read_text())) if run.environment_path.exists() else {}
+
+
 def _scores(run: RunDirectory, model: InfoGAN, dataset: Dataset, progress: Progress) -> dict[str, Any]:
-    """evaluation.json, where it is of these steps and images and has verdicts; else measured anew."""
+    """evaluation.json, where it is of this model, these images and this form; else measured anew."""
     path = run.evaluation_path
-    if path.exists():
-        found: dict[str, Any] = json.loads(path.read_text())
-        same = found.get("steps") == model.provenance.get("steps")
-        same &= found.get("dataset_fingerprint") == dataset.fingerprint
-        if same and all("verdict" in code for code in found["codes"].values()):
-            return found
+    try:
+        found = json.loads(path.read_text()) if path.exists() else None
+    except ValueError:  # torn or edited: nothing in it is worth more than an evaluation
+        found = None
+    if isinstance(found, dict) and _usable(found, model, dataset):
+        return found
     scores = evaluation.evaluate(model, dataset, progress=progress)
     run.write_text(path.name, json.dumps(scores, indent=2) + "\n")
     return scores
 
 
-def _clusters(model: InfoGAN, dataset: Dataset) -> Iterator[html.Cluster]:
-    """The categories of the first categorical code, with real images of each that has any."""
+def _usable(found: dict[str, Any], model: InfoGAN, dataset: Dataset) -> bool:
+    """Whether figures are of this model and these images, and hold what the page needs of every code."""
+    wanted = {
+        "steps": model.provenance.get("steps"),
+        "dataset_fingerprint": dataset.fingerprint,
+        "weights": model.weights,
+    }
+    if any(found.get(key) != value for key, value in wanted.items()):
+        return False
+    codes = found.get("codes")
+    if not isinstance(codes, dict) or set(codes) != set(model.latents.priors):
+        return False
+    needed = {"verdict", "effect", "survival", "kind", "mutual_information_nats", "entropy_nats"}
+    return all(isinstance(code, dict) and needed <= set(code) for code in codes.values())
+
+
+def _clusters(model: InfoGAN, dataset: Dataset) -> tuple[list[html.Cluster], int]:
+    """The categories of the first categorical code that have real images, and how many are not shown."""
     name = dividing_code(model.latents)
     if name is None:
-        return
+        return [], 0
     chosen = drawn_subset(len(dataset.test.images), _READ, seed=0, stream="report/clusters")
     images = np.asarray(dataset.test.images[chosen])
     raw = model.recognise(images, domain="real")
     probabilities = model.latents.posteriors(raw)[name].mean.numpy()
-    shares = np.bincount(probabilities.argmax(1), minlength=probabilities.shape[1]) / len(images)
-    for category in range(min(probabilities.shape[1], _MOST_CLUSTERS)):
-        surest, doubtful = typical_and_doubtful(probabilities, category, _SHOWN)
-        if len(surest) and len(doubtful):
-            yield html.Cluster(
+    counts = np.bincount(probabilities.argmax(1), minlength=probabilities.shape[1])
+    shown = []
+    for category in np.flatnonzero(counts)[:_MOST_CLUSTERS]:
+        surest, doubtful = typical_and_doubtful(probabilities, int(category), _SHOWN)
+        shown.append(
+            html.Cluster(
                 f"{name} = {category}",
-                float(shares[category]),
+                float(counts[category] / len(images)),
                 pictures.sample_grid(images[surest]),
-                pictures.sample_grid(images[doubtful]),
+                pictures.sample_grid(images[doubtful]) if len(doubtful) else None,
             )
+        )
+    return shown, len(counts) - len(shown)
 
 
-def _commands(run: RunDirectory, model: InfoGAN) -> list[str]:
-    """How somebody else comes to the same figures."""
-    training = model.config.training
+def _commands(run: RunDirectory, model: InfoGAN, seeds: int) -> list[str]:
+    """How somebody else comes to such a run and page."""
+    training, where = model.config.training, shlex.quote(str(run.path))
+    several = f" --seeds {seeds}" if seeds > 1 else f" --seed {training.seed}"
+    given = model.config.data.source == "folder" and model.config.data.path is None
+    data = " --data IMAGES" if given else ""
     return [
-        "# config.toml holds the configuration below",
-        f"infogan train config.toml --seed {training.seed} --steps {training.steps}",
-        f"infogan evaluate {run.path.name}",
-        f"infogan report {run.path.name}",
+        "# config.toml holds the configuration below"
+        + ("; IMAGES are those that were given" if given else ""),
+        f"infogan train --config config.toml{data} --out {where}{several} --steps {training.steps}",
+        f"infogan report {where}{data}",
     ]

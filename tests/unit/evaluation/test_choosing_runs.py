@@ -7,10 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from infogan import api
 from infogan.cli import main
+from infogan.data import Dataset
 from infogan.errors import UsageError
+from infogan.evaluation import choosing
 from infogan.evaluation.choosing import choose
 from infogan.evaluation.runs import (
     Reading,
@@ -21,6 +24,7 @@ from infogan.evaluation.runs import (
     shared_factors,
     udr,
 )
+from infogan.model import InfoGAN
 
 IMAGES = 1_500
 
@@ -40,7 +44,7 @@ def good(key: int, noise: float = 0.05) -> Reading:
     lines = {f"c{i}": signs[i] * FACTORS[:, order[i]] + noise * draw.normal(size=IMAGES) for i in range(3)}
     wrong = draw.random(IMAGES) < noise
     categories = np.where(wrong, draw.integers(5, size=IMAGES), draw.permutation(5)[CLASSES])
-    return Reading(lines, {"kind": categories})
+    return Reading(lines, categories={"kind": categories})
 
 
 def mixed(key: int) -> Reading:
@@ -51,7 +55,7 @@ def mixed(key: int) -> Reading:
         turn = np.linalg.qr(draw.normal(size=(3, 3)))[0]
     turned = FACTORS @ turn
     lines = {f"c{i}": turned[:, i] for i in range(3)}
-    return Reading(lines, {"kind": draw.integers(5, size=IMAGES)})
+    return Reading(lines, categories={"kind": draw.integers(5, size=IMAGES)})
 
 
 RUNS = [good(10), good(11), mixed(12), good(13), mixed(14)]
@@ -88,9 +92,47 @@ def test_one_factor_has_one_code_a_run() -> None:
 
 def test_a_code_that_never_varies_agrees_with_nothing() -> None:
     dead = Reading({"a": FACTORS[:, 0], "b": 1e-3 * FACTORS[:, 1]})
-    assert set(agreement(dead, good(10))) == {("a", f"c{i}") for i in range(3)}
+    table = agreement(dead, good(10))
+    assert max(value for (a, _), value in table.items() if a == "b") == 0
+    assert max(value for (a, _), value in table.items() if a == "a") > 0.9
     alive = Reading({"a": FACTORS[:, 0], "b": FACTORS[:, 1]})
     assert consensus([dead, good(10)], 0) == pytest.approx(consensus([alive, good(10)], 0) / 2, abs=0.02)
+
+
+def test_runs_whose_codes_died_are_worse_than_noisy_ones_and_than_mixtures() -> None:
+    first = FACTORS[:, 0]
+    dead = Reading({"c0": first, "c1": 1e-4 * FACTORS[:, 1], "c2": 1e-4 * FACTORS[:, 2]})
+    runs = [good(40, 0.3), good(41, 0.3), dead, good(42, 0.3)]
+    for criterion in (consensus, udr, lambda runs, i: model_centrality(runs, i, chance(i))):
+        values = [criterion(runs, which) for which in range(4)]
+        assert min(values[i] for i in (0, 1, 3)) > values[2], values
+    still = Reading({"a": 1e-4 * first}, moved={"a": 1e-4 * first})
+    assert kept_information(still) == 0
+    assert model_centrality([Reading({"a": first}), Reading({"a": FACTORS[:, 1]})], 0, chance(0)) is None
+
+
+def test_categories_that_hold_all_images_agree_with_nothing() -> None:
+    one = Reading(categories={"kind": np.zeros(IMAGES, dtype=np.int64)})
+    assert agreement(one, one) == {("kind", "kind"): 0.0}
+    assert shared_factors([one, one]) == []
+
+
+def test_an_angle_is_the_same_angle_whatever_its_zero_and_sense() -> None:
+    turn = chance(50).uniform(-1, 1, IMAGES)
+    other = -((turn + 0.5 + 1) % 2 - 1)
+    first = Reading({"a": turn}, frozenset("a"))
+    second = Reading({"b": other, "c": turn}, frozenset("b"))
+    found = agreement(first, second)
+    assert found["a", "b"] > 0.99 and found["a", "c"] == 0  # an angle is no number on a line
+
+
+def test_the_agreement_of_a_factor_is_the_mean_over_all_pairs() -> None:
+    draw = chance(51)
+    runs = [Reading({"a": FACTORS[:, 0] + 0.35 * draw.normal(size=IMAGES)}) for _ in range(3)]
+    found = shared_factors(runs)
+    assert len(found) == 1 and len(found[0].members) == 3
+    pairs = [agreement(runs[i], runs[j])["a", "a"] for i, j in ((0, 1), (0, 2), (1, 2))]
+    assert found[0].agreement == pytest.approx(np.mean(pairs))
 
 
 def test_kept_information_is_that_of_two_normal_variables() -> None:
@@ -136,9 +178,17 @@ def test_one_run_or_one_run_twice_cannot_be_chosen_from(tmp_path: Path, tiny_mod
         api.select([run, other])
 
 
-def test_the_same_runs_give_the_same_choice(drawn_model: object, drawn_dataset: object) -> None:
-    models = {"a": drawn_model, "b": drawn_model}
-    first, second = (choose(models, drawn_dataset, seed=3) for _ in range(2))  # type: ignore[arg-type]
+def test_the_same_runs_give_the_same_choice(
+    drawn_model: InfoGAN, drawn_dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choosing, "FEWEST", 100)
+    other = type(drawn_model)(drawn_model.config)
+    with pytest.raises(UsageError, match="one model"):
+        choose({"a": drawn_model, "b": other}, drawn_dataset)
+    with torch.no_grad():
+        next(iter(other.recognition.parameters())).add_(1)
+    models = {"a": drawn_model, "b": other}
+    first, second = (choose(models, drawn_dataset, seed=3) for _ in range(2))
     assert first == second
     assert first["runs"]["a"]["consensus"] == pytest.approx(1)
     assert all(one["codes"]["a"] == one["codes"]["b"] for one in first["shared"])

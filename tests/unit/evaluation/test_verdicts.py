@@ -14,7 +14,18 @@ import torch
 from infogan.data import Dataset, Split
 from infogan.evaluation import evaluate
 from infogan.evaluation.subject import Subject
-from infogan.evaluation.verdicts import Figures, _metric, spoilt, verdict
+from infogan.evaluation.verdicts import (
+    ALIKE,
+    DEAD,
+    INVISIBLE,
+    LOST,
+    OVERLAP,
+    SAME,
+    Figures,
+    _metric,
+    spoilt,
+    verdict,
+)
 from infogan.model import InfoGAN
 from tests.unit.evaluation.conftest import tiny_config
 
@@ -138,6 +149,44 @@ def test_two_codes_of_one_factor_are_entangled(seed: int, rest: float) -> None:
     found = judged(Planted(seed, "shared", rest))
     assert [found[name]["verdict"] for name in NAMES] == ["entangled", "entangled", "used"]
     assert (found["a"]["of"], found["b"]["of"]) == ("b", "a")
+
+
+@pytest.mark.parametrize(
+    ("below", "above", "words"),
+    [
+        ({"told": DEAD - 0.01}, {"told": DEAD + 0.01}, ("dead", "used")),
+        ({"effect": INVISIBLE - 1e-3}, {"effect": INVISIBLE + 1e-3}, ("hidden", "used")),
+        ({"effect": 0.0, "survival": {"blur": LOST - 0.01}}, {"effect": 0.0, "survival": {"blur": LOST}},
+         ("hidden", "used")),
+        ({"overlap": {"b": OVERLAP - 0.01}}, {"overlap": {"b": OVERLAP}}, ("used", "entangled")),
+        ({"agreement": {"b": ALIKE - 0.01}}, {"agreement": {"b": ALIKE}}, ("used", "entangled")),
+        ({"agreement": {"b": SAME - 0.01}}, {"agreement": {"b": SAME}}, ("entangled", "duplicate")),
+    ],
+)  # fmt: skip
+def test_each_threshold_parts_two_verdicts(
+    below: dict[str, Any], above: dict[str, Any], words: tuple[str, str]
+) -> None:
+    healthy: dict[str, Any] = {
+        "told": 0.9,
+        "effect": 0.2,
+        "survival": {"blur": 0.9},
+        "overlap": {},
+        "agreement": {},
+    }
+    if "effect" in below and "survival" not in below:
+        healthy["survival"] = {"blur": 0.1}
+    assert tuple(verdict(Figures(**healthy | change))[0] for change in (below, above)) == words
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_fading_code_is_dead_when_rounding_hides_most_of_it(seed: int) -> None:
+    """Graded: the code's pattern weaker and weaker among noise that Q cannot part from it."""
+    found = [judged(Planted(seed, "ignored", rest))["a"] for rest in (1.0, 0.5, 0.1, 0.05, 0.0)]
+    told = [one["told"] for one in found]
+    assert told == sorted(told, reverse=True) and found[0]["verdict"] == "used"
+    assert found[-1]["verdict"] == "dead"
+    for one in found:
+        assert (one["verdict"] == "dead") == (one["told"] < DEAD)
 
 
 def test_a_small_code_that_survives_is_not_hidden_and_a_large_one_never() -> None:

@@ -61,9 +61,18 @@ def test_every_code_has_its_verdict_its_picture_and_its_nats() -> None:
 def test_the_page_says_what_to_trust_and_what_not() -> None:
     text = page()
     trusted, doubted = (re.findall(f'<li class="{kind}">(.*?)</li>', text, re.S) for kind in ("yes", "no"))
-    assert any(line.startswith("digit:") for line in trusted)
+    assert any(line.startswith("digit: to be seen") for line in trusted)
     assert any(line.startswith("rotation: hidden") for line in doubted)
     assert any("noise-dead" in line for line in doubted)
+    faint, unsure = scores(), scores()
+    faint["codes"]["digit"]["effect"] = 0.001
+    unsure["codes"]["digit"]["certainty"] = 0.05
+    grey = scores()
+    grey["fidelity"]["precision"] = 0.0
+    for figures, told in ((faint, "hardly anything is to be seen"), (unsure, "hardly read"), (grey, "0.00")):
+        assert any(
+            told in line for line in re.findall('<li class="no">(.*?)</li>', page(scores=figures), re.S)
+        )
     worse = scores()
     worse["baselines"]["kmeans"]["clustering"]["accuracy"] = 0.999
     doubted = re.findall('<li class="no">(.*?)</li>', page(scores=worse), re.S)
@@ -101,6 +110,24 @@ def test_a_chart_holds_its_points_and_breaks_on_nothing() -> None:
     assert len(points) < 500 and points[-1].startswith("628")  # the last step is shown
 
 
+def test_every_section_with_intervals_is_on_the_page() -> None:
+    odd = scores() | {"novel": {"figure": 0.5, "figure_interval": [0.4, 0.6]}}
+    assert "<h3>Novel</h3>" in page(scores=odd) and "0.400 to 0.600" in page(scores=odd)
+    many = {f"a{i}": {"auc": 0.5, "auc_interval": [0.4, 0.6]} for i in range(40)}
+    assert "<summary>40 figures</summary>" in page(scores=scores() | {"attributes": many})
+
+
+def test_curves_beyond_the_seventh_are_dashed() -> None:
+    chart = line_chart({f"c{i}": ([0, 1], [0, i]) for i in range(9)}, x_label="s", y_label="y")
+    styles = re.findall(r'polyline class="([^"]*)"', chart)
+    assert len(set(styles)) == 9 and styles[7] == "line-0 again"
+
+
+def test_a_category_without_doubtful_images_and_those_left_out_are_told() -> None:
+    text = page(clusters=[Cluster("digit = 4", 0.01, PICTURE, None)], left_out=3)
+    assert "digit = 4" in text and "doubtful images of digit = 4" not in text and "3 more categories" in text
+
+
 @pytest.mark.parametrize("missing", ["clusters", "warnings", "commands"])
 def test_a_page_without_a_part_is_still_a_page(missing: str) -> None:
     assert "</html>" in page(**{missing: ()})
@@ -112,7 +139,8 @@ def test_probes_are_a_table_and_curves() -> None:
             "10": {"codes": [0.9, 0.8], "supervised": [0.4, 0.5]},
             "100": {"codes": [0.95], "supervised": [0.8]},
             "all": {"codes": [0.97], "supervised": [0.99]},
-        }
+        },
+        "probe_labels": 10_000,
     }
     text = page(scores=figures)
     assert '<tr><td>10</td><td class="number">0.850</td><td class="number">0.450</td></tr>' in text

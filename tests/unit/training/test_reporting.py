@@ -41,6 +41,39 @@ def test_a_report_is_written_and_measures_only_what_is_missing(
     assert len(asked) == 2 and "--steps 6" in (run / "report.html").read_text()
 
 
+@pytest.mark.parametrize("broken", ["{", "[]", '{"codes": {}}', '{"codes": {"digit": {"verdict": "used"}}}'])
+def test_figures_of_another_form_are_measured_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    run = tmp_path / "run"
+    api.train("digits", out=run, steps=2, settings=TINY)
+    (run / "evaluation.json").write_text(broken)
+    real = evaluation.evaluate
+
+    def few(model: object, dataset: object, **options: object) -> object:
+        return real(model, dataset, samples=60, only=("mutual information", "verdicts"))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(reporting.evaluation, "evaluate", few)
+    assert "digit" in api.report(run).read_text()
+
+
+def test_the_page_of_several_seeds_tells_of_the_best_ones_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "my runs"
+    api.train("digits", out=run, steps=40, seeds=2, settings=[*TINY, "training.seeds_drop=[20]"])
+    real = evaluation.evaluate
+
+    def few(model: object, dataset: object, **options: object) -> object:
+        return real(model, dataset, samples=60, only=("mutual information", "verdicts"))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(reporting.evaluation, "evaluate", few)
+    text = api.report(run).read_text()
+    assert "<polyline" in text and "chosen out of 2 seeds" in text
+    assert f"--out &#39;{run}&#39; --seeds 2 --steps 40" in text
+    assert "nothing to report yet" in text  # forty steps are too few for some warnings
+
+
 def test_typical_images_are_the_surest_and_doubtful_ones_the_least_sure() -> None:
     sure = np.array([0.9, 0.6, 0.8, 0.3, 0.7, 0.95])
     surest, doubtful = typical_and_doubtful(np.stack([sure, 1 - sure], 1), 0, 2)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from infogan.data.dataset import Factor
 from infogan.evaluation.baselines import untrained_reading_of_test
 from infogan.evaluation.disentanglement.dci import REGRESSOR
 from infogan.evaluation.disentanglement.registry import scores
@@ -55,14 +54,18 @@ def judge(
         whole = _named(name, score(sample))
         parts = [_named(name, score(half)) for half in sample.random_halves(HALVES)]
         found |= whole | {
-            f"{key}_interval": halves_interval(value, [part[key] for part in parts], (0.0, 1.0))
+            f"{key}_interval": halves_interval(
+                value, [part[key] for part in parts if key in part], (0.0, 1.0)
+            )
             for key, value in whole.items()
         }
     return _nested(found)
 
 
-def _named(name: str, found: float | Mapping[str, float]) -> dict[str, float]:
-    """One figure by its score's name, several by SCORE.FIGURE."""
+def _named(name: str, found: float | Mapping[str, float] | None) -> dict[str, float]:
+    """One figure by its score's name, several by SCORE.FIGURE; none where it does not apply."""
+    if found is None:
+        return {}
     return (
         {f"{name}.{key}": value for key, value in found.items()}
         if isinstance(found, Mapping)
@@ -87,14 +90,14 @@ def _metric(subject: Subject) -> dict[str, Any]:
     dataset, latents = subject.dataset, subject.model.latents
     if dataset is None or not continuous_places(latents):
         return {}
-    factors: dict[str, Factor] = varying(dataset.test.truth.factors)
     count = len(dataset.test.images)
     chosen = np.arange(count)
     if not subject.full:
         chosen = drawn_subset(count, IMAGES, seed=subject.seed, stream="evaluation/disentanglement/images")
+    factors = varying(dataset.test.truth.take(chosen).factors)
     if not factors or len(chosen) < FEWEST:
         return {}
-    levels = as_levels(factors, subject.full)[chosen]
+    levels = as_levels(factors, subject.full)
 
     def judged(codes: Codes, who: str) -> dict[str, Any]:
         stream = f"evaluation/disentanglement/{who}"

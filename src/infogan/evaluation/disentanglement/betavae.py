@@ -15,7 +15,7 @@ FIT_POINTS, POINTS = (2_000, 10_000), (2_000, 5_000)
 
 
 @score("betavae")
-def betavae(sample: Sample) -> float:
+def betavae(sample: Sample) -> float | None:
     """The classifier's accuracy of Higgins et al. 2017, appendix A.4.
 
     A point: a factor is drawn; 64 pairs of images that share its level; the mean distance of the pairs in
@@ -23,14 +23,14 @@ def betavae(sample: Sample) -> float:
     their unit is no matter of what they tell.
 
     Returns:
-        From 1 / factors, chance, to 1.
+        From 1 / factors, chance, to 1; None of one factor.
     """
     from sklearn.linear_model import LogisticRegression  # late: scikit-learn takes a second or two
 
+    if sample.levels.shape[1] < 2:
+        return None
     codes = standardised(sample.codes)
     fit, judged = (_points(codes, sample.levels, n[sample.full], sample.draw) for n in (FIT_POINTS, POINTS))
-    if sample.levels.shape[1] == 1:
-        return 1.0
     return float(LogisticRegression(max_iter=1_000).fit(*fit).score(*judged))
 
 

@@ -24,7 +24,8 @@ def dci(sample: Sample) -> dict[str, float]:
     Returns:
         `disentanglement`: 1 less the entropy of a code's importances over factors, weighted by the code's
         share of all importance; `completeness`: 1 less that of a factor's over codes, the mean over factors;
-        `informativeness`: the accuracy of the levels on the other half. Each from 0 to 1.
+        `informativeness`: the accuracy of the levels on the other half. Each from 0 to 1; the first is absent
+        of one factor, the second of one code.
     """
     importance, accuracy = importances(sample)
     return {**from_importances(importance), "informativeness": accuracy}
@@ -35,6 +36,10 @@ def importances(sample: Sample) -> tuple[Float[np.ndarray, "k f"], float]:
     codes, (fit, judged) = standardised(sample.codes), sample.halves
     columns, scores = [], []
     for levels in sample.levels.T:
+        if len(np.unique(levels[fit])) < 2:  # a rare level is not in this half: nothing can be learned
+            columns.append(np.zeros(codes.shape[1]))
+            scores.append(float((levels[judged] == levels[fit][0]).mean()))
+            continue
         trees = _trees(sample.full, int(sample.draw.integers(2**31))).fit(codes[fit], levels[fit])
         columns.append(trees.feature_importances_.clip(0))  # boosting rounds below it
         scores.append(trees.score(codes[judged], levels[judged]))
@@ -51,23 +56,20 @@ def _trees(full: bool, seed: int) -> Any:
 
 
 def from_importances(importance: Float[np.ndarray, "k f"]) -> dict[str, float]:
-    """`disentanglement` and `completeness` of a table of importances, 0 or more."""
-    total = importance.sum()
-    if not total:
-        return {"disentanglement": 0.0, "completeness": 0.0}
-    weights = importance.sum(1) / total
-    return {
-        "disentanglement": float((weights * _concentration(importance)).sum()),
-        "completeness": float(_concentration(importance.T).mean()),
-    }
+    """`disentanglement` and `completeness` of a table of importances, 0 or more; as far as they apply."""
+    weights = importance.sum(1) / (importance.sum() or 1.0)
+    found = {}
+    if importance.shape[1] > 1:
+        found["disentanglement"] = float((weights * _concentration(importance)).sum())
+    if importance.shape[0] > 1:
+        found["completeness"] = float(_concentration(importance.T).mean())
+    return found
 
 
 def _concentration(rows: Float[np.ndarray, "a b"]) -> Float[np.ndarray, " a"]:
-    """1 less the entropy of each row to the base of its length; 0 for a row of zeros, 1 for one column."""
+    """1 less the entropy of each row to the base of its length, 2 or more; 0 for a row of zeros."""
     from scipy.special import entr  # late: it takes a good part of a second
 
     sums = rows.sum(1, keepdims=True)
-    if rows.shape[1] == 1:
-        return np.ones(len(rows))
     shares = np.divide(rows, sums, out=np.full_like(rows, 1 / rows.shape[1]), where=sums > 0)
     return np.asarray(1 - entr(shares).sum(1) / np.log(rows.shape[1]))

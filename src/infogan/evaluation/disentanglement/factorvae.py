@@ -14,7 +14,7 @@ FIT_VOTES, VOTES = (2_000, 10_000), (2_000, 5_000)
 
 
 @score("factorvae")
-def factorvae(sample: Sample) -> float:
+def factorvae(sample: Sample) -> float | None:
     """The accuracy of the majority vote of Kim and Mnih 2018, section 4 (arXiv 1802.05983).
 
     A vote: a factor is drawn and held at one of its levels in 64 images; the code whose variance there is
@@ -22,10 +22,13 @@ def factorvae(sample: Sample) -> float:
     it most often voted for; the score is the share of other votes that this tells rightly.
 
     Returns:
-        From 1 / factors, chance, to 1. Constant codes do not vote; where all are constant, chance.
+        From 1 / factors, chance, to 1. Constant codes do not vote; where all are constant, chance. None of
+        one factor, which needs no telling apart.
     """
     kept = alive(sample.codes)
     count = int(sample.levels.shape[1])
+    if count < 2:
+        return None
     if not len(kept):
         return 1 / count
     codes = sample.codes[:, kept] / sample.codes[:, kept].std(0)

@@ -53,16 +53,17 @@ def mig(sample: Sample) -> float:
 
 
 @score("modularity")
-def modularity(sample: Sample) -> float:
+def modularity(sample: Sample) -> float | None:
     """The modularity of Ridgeway and Mozer 2018, equation 2 (arXiv 1802.05312): is a code about one factor?
 
     1 less the share of squared information about other factors than the one that the code tells most of; the
-    mean over codes. A code that tells nothing of any factor has none. High for duplicated codes.
+    mean over codes. A code that tells nothing of any factor has none. High for duplicated codes; None of one
+    factor. It is a ratio, and so not near 0 for codes that tell nothing: read it beside MIG.
     """
     squared = information_table(sample.codes, sample.levels) ** 2
     count = squared.shape[1]
-    if count == 1:
-        return 1.0
+    if count < 2:
+        return None
     best = squared.max(1)
     telling = best > 0
     share = (squared.sum(1)[telling] - best[telling]) / (best[telling] * (count - 1))

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from infogan.evaluation.disentanglement.sample import Sample
 
-Score = Callable[[Sample], "float | dict[str, float]"]
-"""From codes and factors to a figure from 0 to 1, or several by name."""
+Score = Callable[[Sample], "float | dict[str, float] | None"]
+"""From codes and factors to a figure from 0 to 1, or several by name; None where it does not apply."""
 
 Registered = TypeVar("Registered", bound=Score)
 
