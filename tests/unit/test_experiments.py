@@ -234,6 +234,8 @@ def test_runs_are_trained_chosen_from_and_judged_by_one_command(
 ) -> None:
     plan = replace(choosing.MNIST, preset="digits", steps=3)
     monkeypatch.setattr(choosing, "MNIST", plan)
+    with pytest.raises(UsageError, match="so few runs"):
+        run("choosing-mnist", Options(out=tmp_path, seed=7, seeds=2, settings=TINY))
     run("choosing-mnist", Options(out=tmp_path, seed=7, seeds=3, settings=TINY))
     result = json.loads((tmp_path / "choosing-mnist.json").read_text())
     assert set(result["goodness"]) == {"7", "8", "9"}

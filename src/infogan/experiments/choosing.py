@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from infogan import api, data
+from infogan.errors import UsageError
 from infogan.evaluation import choosing
 from infogan.evaluation.resampling import numpy_generator
 from infogan.evaluation.selection import rank_correlation, regret
@@ -19,7 +20,7 @@ from infogan.experiments.rows import publish, read_rows, row, seeds, trained
 from infogan.model import InfoGAN
 from infogan.training.run_directory import next_free
 
-SEEDS = 10
+SEEDS, FEWEST = 10, 3
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,12 @@ def _compare(plan: Plan, name: str, options: Options) -> None:
     folder = options.out or next_free(Path("runs"), name)
     steps, arm = options.steps or plan.steps, options.recipe or plan.recipe
     runs = seeds(options, SEEDS)
+    if len(runs) < FEWEST:
+        raise UsageError(
+            f"--seeds {len(runs)}: an order of so few runs says nothing",
+            f"{FEWEST} or more",
+            f"infogan reproduce {name} --seeds {SEEDS}",
+        )
     for seed in runs:
         settings = [f"training.seed={seed}", *options.settings]
         config = api.configure(plan.preset, data=options.data, recipe=arm, settings=settings)
@@ -83,7 +90,12 @@ def _compare(plan: Plan, name: str, options: Options) -> None:
 def _goodness(plan: Plan, entry: Mapping[str, Any]) -> float:
     read: Read = at(plan.goodness)
     found = read(entry["scores"])
-    assert found is not None
+    if found is None:
+        raise UsageError(
+            f"{plan.goodness} was not measured on these images",
+            "test images with labels or true factors, 200 or more",
+            "--data FILES, with such images",
+        )
     return found.own.value
 
 
