@@ -29,6 +29,7 @@ from infogan.errors import ConfigError, StorageError, UsageError, did_you_mean
 from infogan.latents import Codes, Latents
 from infogan.normalization import Domain
 
+_READINGS = 8  # fields of noise through which continuous codes are read, where they were in training
 _ENCODE_BATCH = 64  # every batch is filled up to it, so that an image's code never depends on its company
 _GENERATE_BATCH = 256
 
@@ -353,11 +354,37 @@ class InfoGAN(nn.Module):
                 full = np.zeros((_ENCODE_BATCH, *images.shape[1:]), np.uint8)
                 full[: len(part)] = part
                 x = edge.to_float(torch.from_numpy(full).to(self.device), self.table.output)
-                x = self.trunk(x if moved else still(x, self.config.augmentation), (domain,))
-                x = x if features else self.recognition(x, (domain,))
-                parts.append(x[: len(part)].float().cpu())
+                x = x if moved else still(x, self.config.augmentation)
+                found = self.trunk(x, (domain,))
+                if not features:
+                    found = self._through_noise(x, self.recognition(found, (domain,)).float())
+                parts.append(found[: len(part)].float().cpu())
         empty = self.trunk.features if features else self.latents.posterior_width
         return torch.cat(parts) if len(images) else torch.zeros(0, empty)
+
+    def _through_noise(
+        self, images: Float[Tensor, "n c h w"], raw: Float[Tensor, "n outputs"]
+    ) -> Float[Tensor, "n outputs"]:
+        """Raw outputs in which continuous codes are read as in training, where that was through noise.
+
+        Q has only learned to read them from noisy images: of clean ones it may read nothing. The mean over a
+        few fields of noise, which are the same for every image, so that an image is read as it is alone.
+        """
+        steps = self.provenance.get("steps", self.config.training.steps)
+        std = self.config.augmentation.for_codes(steps).noise
+        if not (self.config.reads_codes_apart and std):
+            return raw
+        noisy = torch.zeros_like(raw)
+        for number in range(_READINGS):
+            draw = streams.generator(0, "encode/noise", number)
+            field = torch.randn(images.shape[1:], generator=draw).to(images.device)
+            # Only generated images were read through noise: there are no statistics of others.
+            noisy += self.recognition(self.trunk(images + std * field, ("fake",)), ("fake",)).float()
+        columns = [
+            torch.full((prior.posterior_width,), name in self.config.continuous)
+            for name, prior in self.latents.priors.items()
+        ]
+        return torch.where(torch.cat(columns).to(raw.device), noisy / _READINGS, raw)
 
 
 def _form(tensor: Tensor) -> str:

@@ -367,3 +367,32 @@ def test_a_model_without_a_size_cannot_be_built(tiny_config: Config) -> None:
     unsettled = tiny_config.model_copy(update={"data": tiny_config.data.model_copy(update={"size": None})})
     with pytest.raises(ConfigError, match=r"data\.size"):
         InfoGAN(unsettled)
+
+
+# --- codes that were read through noise --------------------------------------------------------------------
+
+
+def noisy(config: Config, **noise: Any) -> InfoGAN:
+    policy = config.augmentation.model_copy(update=noise)
+    model = uneven(InfoGAN(config.model_copy(update={"augmentation": policy})))
+    model.provenance = {"steps": 900}
+    return model
+
+
+def test_codes_that_were_read_through_noise_are_read_through_it_again(tiny_config: Config) -> None:
+    """Continuous ones alone, and with the noise of the step at which training stood."""
+    clean, model = noisy(tiny_config), noisy(tiny_config, code_noise=0.5)
+    images, latents = real(5), model.latents
+    expected, found = latents.posteriors(clean.recognise(images)), latents.posteriors(model.recognise(images))
+    for name, prior in latents.priors.items():
+        assert torch.equal(expected[name].mean, found[name].mean) == prior.discrete, name
+    fallen = noisy(tiny_config, code_noise=2.0, code_noise_last=0.5, code_noise_start=0, code_noise_end=900)
+    assert torch.equal(model.recognise(images), fallen.recognise(images))
+    gone = noisy(tiny_config, code_noise=2.0, code_noise_last=0.0, code_noise_start=0, code_noise_end=900)
+    assert torch.equal(clean.recognise(images), gone.recognise(images))
+
+
+def test_an_image_read_through_noise_does_not_depend_on_its_batch(tiny_config: Config) -> None:
+    model, images = noisy(tiny_config, code_noise=0.5), real(300)
+    assert torch.equal(model.recognise(images)[7:8], model.recognise(images[7:8]))
+    assert torch.equal(model.recognise(images), model.recognise(images))
