@@ -138,12 +138,11 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         if not found:
             continue
         accuracies = [scores["clustering"]["accuracy"] for scores in found]
-        mean, *interval = seeds_interval(accuracies)
+        mean, low, high = seeds_interval(accuracies)
+        interval = (max(0.0, low), min(1.0, high))
+        middle = with_interval(mean, interval, 3) if len(accuracies) > 1 else f"{mean:.3f}"
         shown = " ".join(f"{value:.3f}" for value in accuracies)
-        lines.append(
-            f"| {arm} | {shown} | {with_interval(mean, interval, 3)} "
-            f"| {_variances(found)} | {_determination(found)} |"
-        )
+        lines.append(f"| {arm} | {shown} | {middle} | {_variances(found)} | {_determination(found)} |")
     return "\n".join(lines)
 
 
