@@ -254,7 +254,8 @@ def select(
     config = next(iter(models.values())).config
     if data_path is not None:
         config = _replace(config, "data", path=_absolute(data_path))
-    return choosing.choose(models, data.load(config.data), seed=seed, progress=progress or silent)
+    images = choosing.images_to_read(data.load(config.data))
+    return choosing.choose(models, images, seed=seed, progress=progress or silent)
 
 
 def report(run: str | Path, *, data_path: str | Path | None = None, progress: Progress | None = None) -> Path:

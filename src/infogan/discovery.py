@@ -18,12 +18,14 @@ import numpy as np
 from jaxtyping import UInt8
 
 from infogan import api, data, evaluation, storage
+from infogan import config as configuration
 from infogan.config import Config
 from infogan.data import Dataset
-from infogan.errors import UsageError
+from infogan.errors import InfoGANError, Interrupted, UsageError
 from infogan.evaluation import choosing
 from infogan.evaluation.clustering import ari, contingency
 from infogan.evaluation.subject import Progress, drawn_subset, silent
+from infogan.evaluation.verdicts import INVISIBLE
 from infogan.model import InfoGAN
 from infogan.report import tables
 from infogan.training import reporting
@@ -39,10 +41,17 @@ SIZE = 32
 CODE = "type"
 METRICS = ("mutual information", "information on real images", "variance within categories", "verdicts")
 
-_FEWEST = 100  # images; with fewer a division into twenty is chance
+_OWN = (
+    "training.seed",
+    "training.steps",
+    "training.decay_start",
+    "training.decay_end",
+    "training.remedy_end",
+)
+_OWN_SECTIONS = ("latents.",)
 _TRIAL_STEPS, _LEAST_STEPS = 12, 24
 _LONGER = 4  # a run of the population is so many times as long as one of the sweep
-_RESERVE = 0.12  # of the budget, for figures, page and table
+_RESERVE, _LEAST_RESERVE = 0.1, 8.0  # of the budget, and seconds: for figures, page and table
 _BEGINNING = 1.0  # seconds of a run in which it does not train
 _SAMPLES = 2_000
 _READ = 4_000
@@ -71,7 +80,7 @@ class Budget:
     @property
     def for_training(self) -> float:
         """Seconds left, less what figures, page and table will take."""
-        return max(0.0, self.seconds * (1 - _RESERVE) - self.spent)
+        return max(0.0, self.seconds - max(_RESERVE * self.seconds, _LEAST_RESERVE) - self.spent)
 
 
 def sweep_steps(left: float, seconds_a_step: float) -> int:
@@ -116,24 +125,29 @@ def discover(  # noqa: PLR0913 - what the command takes, and the clock
         UsageError: too few images, or no time.
         InfoGANError: as of `api.train_config`.
     """
-    budget = Budget(60 * minutes, clock)
-    if minutes <= 0:
+    if not minutes > 0:
         raise UsageError(f"minutes = {minutes:g}", "more than 0", "--minutes 10")
-    folder = next_free(Path("runs"), "discover") if out is None else Path(out)
-    if folder.exists() and any(folder.iterdir()):
-        raise UsageError(f"{folder} is not empty", "a new or empty folder", "another --out")
-    base, dataset = _configured(path, seed, settings)
+    budget = Budget(60 * minutes, clock)
+    base, dataset = _configured(path, seed, settings, progress)
+    folder = _folder(out)
     count = len(dataset.train.images) + len(dataset.test.images)
-    if count < _FEWEST:
-        raise UsageError(f"{path} holds {count} images", f"{_FEWEST} or more", "more images of the same kind")
+    if count < choosing.FEWEST:
+        raise UsageError(
+            f"{path} holds {count} images", f"{choosing.FEWEST} or more", "more images of the same kind"
+        )
     progress(f"{count:,} images of {dataset.train.images.shape[1:]}; {minutes:g} minutes for all of it")
     field = _Field(folder, base, dataset, budget, progress)
-    sweep, short = _sweep(field)
-    categories = max(sweep, key=sweep.__getitem__)
-    progress(f"{categories} categories: two runs divide the images most alike ({_agreements(sweep)})")
-    runs = _population(field, categories, short)
+    try:
+        sweep, short = _sweep(field)
+        categories = max(sweep, key=sweep.__getitem__)
+        progress(f"{categories} categories: two runs divide the images most alike ({_agreements(sweep)})")
+        runs = _population(field, categories, short)
+    except Interrupted as request:
+        request.run = None  # one of its runs could go on, and not the discovery
+        progress(f"a discovery that was stopped cannot go on; {folder} holds the runs that there are")
+        raise
     models = {name: InfoGAN.from_pretrained(run) for name, run in runs.items()}
-    choice = choosing.choose(models, dataset, seed=seed)
+    choice = choosing.choose(models, choosing.images_to_read(dataset), seed=seed)
     result = {
         "images": count,
         "categories": categories,
@@ -148,15 +162,39 @@ def discover(  # noqa: PLR0913 - what the command takes, and the clock
     return result
 
 
-def _configured(path: str | Path, seed: int, settings: Sequence[str]) -> tuple[Config, Dataset]:
+def _folder(out: str | Path | None) -> Path:
+    folder = next_free(Path("runs"), "discover") if out is None else Path(out)
+    if folder.is_file() or (folder.exists() and any(folder.iterdir())):
+        raise UsageError(f"{folder} is not an empty folder", "a new or empty folder", "another --out")
+    return folder
+
+
+def _configured(
+    path: str | Path, seed: int, settings: Sequence[str], progress: Progress
+) -> tuple[Config, Dataset]:
     """The configuration of the first run, and its images: in their own size, or SIZE where that is less."""
-    config = api.configure(path, codes=f"{CODE}:10 style1:u style2:u", settings=settings)
+    codes = f"{CODE}:10 style1:u style2:u"
+    config = api.configure(path, codes=codes, settings=settings)
+    changed = configuration.changes(api.configure(path, codes=codes), config)
+    own = sorted(key for key in changed if key in _OWN or key.startswith(_OWN_SECTIONS))
+    if own:
+        raise UsageError(
+            f"--set {own[0]}: discover sets it itself", "another key", "infogan train, to set all"
+        )
+    if config.data.path is None:
+        raise UsageError(
+            f"{path} is no images", "a folder, archive or array of images", "infogan train, for a preset"
+        )
     dataset = data.load(config.data)
-    if config.data.size is None:
-        size = min(SIZE, dataset.train.images.shape[1])
-        config = config.model_copy(update={"data": config.data.model_copy(update={"size": size})})
-        if size < dataset.train.images.shape[1]:
-            dataset = data.load(config.data)
+    native = int(dataset.train.images.shape[1])
+    if config.data.size is None and native > SIZE:
+        smaller = config.data.model_copy(update={"size": SIZE})
+        try:
+            config, dataset = config.model_copy(update={"data": smaller}), data.load(smaller)
+        except InfoGANError:  # images that were prepared in one size
+            progress(
+                f"the images stay {native}x{native}, as they were prepared: fewer steps than at {SIZE}x{SIZE}"
+            )
     training = config.training.model_copy(update={"seed": seed})
     return config.model_copy(update={"training": training}), dataset
 
@@ -179,7 +217,10 @@ class _Field:
         return self.folder / "runs" / f"{categories}-categories-seed-{self.base.training.seed + number}"
 
     def train(self, categories: int, number: int, steps: int) -> Path:
-        """One run to a step, gone on with where it has begun; rates fall over the second half of it."""
+        """One run to a step, gone on with where it has begun; rates fall over the second half of the whole.
+
+        A run of the sweep that goes on has seen its rates fall before; one that is new has not.
+        """
         path = self.path(categories, number)
         schedule = {
             "decay_start": steps // 2,
@@ -211,6 +252,8 @@ def _sweep(field: _Field) -> tuple[dict[int, float], int]:
     field.train(CATEGORIES[0], 0, _TRIAL_STEPS)
     field.seconds_a_step = (field.budget.spent - began) / _TRIAL_STEPS
     steps = sweep_steps(field.budget.for_training, field.seconds_a_step)
+    if steps == _LEAST_STEPS:
+        field.progress("that is too little time for so many images of that size: it will take longer")
     found = {}
     for categories in CATEGORIES:
         field.progress(f"{categories} categories, {SWEEP_SEEDS} runs of {steps:,} steps")
@@ -231,6 +274,8 @@ def _alike(runs: Sequence[Path], dataset: Dataset) -> float:
     images = dataset.train.images
     chosen = drawn_subset(len(images), _READ, seed=0, stream="discovery/sweep")
     first, second = (_categories(InfoGAN.from_pretrained(run), np.asarray(images[chosen])) for run in runs)
+    if min(len(np.unique(first)), len(np.unique(second))) < 2:
+        return 0.0  # all images in one category is no division, however well two runs agree on it
     return float(ari(contingency(first, second, int(first.max()) + 1, np.unique(second))))
 
 
@@ -259,25 +304,28 @@ def _written(
     field.progress(f"{name} is chosen; figures, page and table")
     scores = evaluation.evaluate(model, field.dataset, samples=_SAMPLES, only=METRICS)
     run.write_text(run.evaluation_path.name, json.dumps(scores, indent=2) + "\n")
-    page = reporting.write(run, model, field.dataset)
+    found = found_codes(name, scores, choice)
+    page = reporting.write(run, model, field.dataset, found=found, runs=len(models))
     storage.write_text(field.folder / "report.html", page.read_text(encoding="utf-8"))
     _write_codes(field, model)
-    return {"run": str(runs[name]), "chosen": name, "found": found_codes(name, scores, choice)}
+    return {"run": str(runs[name]), "chosen": name, "found": found}
 
 
 def found_codes(name: str, scores: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, int]:
     """The codes of a run that pictures show and that another run found, too; with the number of runs."""
-    return {
-        one["codes"][name]: one["found_in"]
-        for one in choice["shared"]
-        if name in one["codes"] and scores["codes"][one["codes"][name]]["verdict"] == "used"
+    seen = {
+        code
+        for code, figures in scores["codes"].items()
+        if figures["verdict"] == "used" and figures["effect"] >= INVISIBLE
     }
+    shared = {one["codes"][name]: one["found_in"] for one in choice["shared"] if name in one["codes"]}
+    return {code: count for code, count in shared.items() if code in seen}
 
 
 def _write_codes(field: _Field, model: InfoGAN) -> None:
     """codes.csv: what the chosen run reads from every image."""
-    source = field.base.data
-    images, names = data.read_images(Path(str(source.path)), model.size, model.channels, source.crop)
+    source = Path(str(field.base.data.path))
+    images, names = data.read_images(source, model.size, model.channels, model.config.data.crop)
     tables.write_codes(field.folder / "codes.csv", names, model.encode(images), {CODE})
 
 

@@ -160,7 +160,8 @@ class InfoGAN(nn.Module):
         Args:
             images: uint8, of the model's size and channels.
             domain: "real" for photographs and scans, "fake" for images of this generator: each is
-                normalised by the statistics of its own kind.
+                normalised by the statistics of its own kind. Continuous codes that training read through
+                noise are read through noise, and by the statistics of generated images.
 
         Returns:
             Per code float32 [N, K] probabilities for a category of K values, [N] for a code of one
@@ -362,6 +363,14 @@ class InfoGAN(nn.Module):
         empty = self.trunk.features if features else self.latents.posterior_width
         return torch.cat(parts) if len(images) else torch.zeros(0, empty)
 
+    @property
+    def code_noise(self) -> float:
+        """Std of the noise through which continuous codes are read: as at the step where training stood."""
+        steps = self.provenance.get("steps", self.config.training.steps)
+        policy = self.config.augmentation
+        apart = self.config.reads_codes_apart and policy.code_noise is not None
+        return policy.for_codes(steps).noise if apart else 0.0
+
     def _through_noise(
         self, images: Float[Tensor, "n c h w"], raw: Float[Tensor, "n outputs"]
     ) -> Float[Tensor, "n outputs"]:
@@ -370,15 +379,14 @@ class InfoGAN(nn.Module):
         Q has only learned to read them from noisy images: of clean ones it may read nothing. The mean over a
         few fields of noise, which are the same for every image, so that an image is read as it is alone.
         """
-        steps = self.provenance.get("steps", self.config.training.steps)
-        std = self.config.augmentation.for_codes(steps).noise
-        if not (self.config.reads_codes_apart and std):
+        std = self.code_noise
+        if not std:
             return raw
         noisy = torch.zeros_like(raw)
         for number in range(_READINGS):
             draw = streams.generator(0, "encode/noise", number)
             field = torch.randn(images.shape[1:], generator=draw).to(images.device)
-            # Only generated images were read through noise: there are no statistics of others.
+            # Codes were read apart from generated images alone: of others there are no such statistics.
             noisy += self.recognition(self.trunk(images + std * field, ("fake",)), ("fake",)).float()
         columns = [
             torch.full((prior.posterior_width,), name in self.config.continuous)

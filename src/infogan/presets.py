@@ -469,7 +469,10 @@ def _chairs(variation: str, discrete: float, continuous: float) -> Config:
     codes={"rotation": Periodic(info_weight=0.5), **_kinds(3, 20, 0.3)},
 )
 def chairs_rotation() -> Config:
-    """3D chairs, appendix C.5, Table 7: 3 Cat(20), one Unif(-1, 1) of lambda 10. Expect rotation by it."""
+    """3D chairs, appendix C.5, Table 7: 3 Cat(20), one Unif(-1, 1) of lambda 10 for the rotation.
+
+    By `robust` the rotation is a periodic code. Expect it to turn the chair.
+    """
     config = _chairs("rotation", 1.0, 10.0)
     policy = AugmentationConfig(shift=config.augmentation.shift, **_through_noise(1.5, 0.5, 1_000, 2_000))
     return config.model_copy(update={"augmentation": policy})

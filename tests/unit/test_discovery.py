@@ -11,6 +11,7 @@ import pytest
 
 from infogan import discovery
 from infogan.cli import main
+from infogan.data import Dataset, Split
 from infogan.discovery import (
     CATEGORIES,
     SEEDS,
@@ -26,9 +27,9 @@ from infogan.discovery import (
 def test_a_budget_keeps_time_for_figures_and_never_runs_backwards() -> None:
     now = [100.0]
     budget = Budget(600, clock=lambda: now[0])
-    assert budget.spent == 0 and 500 < budget.for_training < 560
+    assert budget.spent == 0 and budget.for_training == pytest.approx(540)
     now[0] = 400.0
-    assert budget.spent == 300 and budget.for_training == pytest.approx(228)
+    assert budget.spent == 300 and budget.for_training == pytest.approx(240)
     now[0] = 900.0
     assert budget.for_training == 0
 
@@ -46,7 +47,7 @@ def test_sweep_and_population_together_take_the_time_that_there_is() -> None:
 
 def test_only_what_is_seen_and_found_twice_counts() -> None:
     words = {"type": "used", "style1": "hidden", "style2": "used"}
-    scores = {"codes": {name: {"verdict": word} for name, word in words.items()}}
+    scores = {"codes": {name: {"verdict": word, "effect": 0.2} for name, word in words.items()}}
     shared = [
         {"found_in": 3, "codes": {"a": "type", "b": "type", "c": "type"}},
         {"found_in": 2, "codes": {"a": "style1", "b": "style2"}},
@@ -54,6 +55,8 @@ def test_only_what_is_seen_and_found_twice_counts() -> None:
     ]
     assert found_codes("a", scores, {"shared": shared}) == {"type": 3}
     assert found_codes("c", scores, {"shared": shared}) == {"type": 3, "style2": 2}
+    scores["codes"]["type"]["effect"] = 0.001  # nobody would see it
+    assert found_codes("a", scores, {"shared": shared}) == {}
     nothing = {"found": {}, "images": 7, "runs": {"a": 1, "b": 2}, "minutes": 1.0, "minutes_spent": 0.9}
     assert summary(nothing).startswith("nothing was found in 7 images (0.9 of 1 minutes)")
 
@@ -65,7 +68,7 @@ def test_a_discovery_leaves_a_page_a_table_and_runs(
     monkeypatch.setattr(discovery, "_TRIAL_STEPS", 2)
     monkeypatch.setattr(discovery, "_LEAST_STEPS", 4)
     draw = np.random.Generator(np.random.Philox(0))
-    np.savez(tmp_path / "images.npz", images=draw.integers(256, size=(110, 10, 10, 3), dtype=np.uint8))
+    np.savez(tmp_path / "images.npz", images=draw.integers(256, size=(210, 10, 10, 3), dtype=np.uint8))
     out = tmp_path / "out"
     settings = [f"--set={text}" for text in ("network.width=0.0625", "training.batch_size=16")]
     arguments = ["discover", str(tmp_path / "images.npz"), "--minutes", "0.01", "--out", str(out), *settings]
@@ -74,11 +77,13 @@ def test_a_discovery_leaves_a_page_a_table_and_runs(
     assert "nothing was found" in told.out and str(out / "report.html") in told.out
     result = json.loads((out / "discovery.json").read_text())
     assert set(result["sweep"]) == {str(size) for size in CATEGORIES} and len(result["runs"]) == SEEDS
-    assert Path(result["run"]).is_dir() and result["images"] == 110
+    assert Path(result["run"]).is_dir() and result["images"] == 210
     with (out / "codes.csv").open() as lines:
         rows = list(csv.reader(lines))
-    assert len(rows) == 111
-    assert "What to trust" in (out / "report.html").read_text()
+    assert len(rows) == 211
+    page = (out / "report.html").read_text()
+    assert "3 runs were held beside each other" in page and "This is one run" not in page
+    assert '<li class="yes">' not in page  # of white noise nothing may be built on
     assert main(arguments) == 2  # the folder holds another discovery
 
 
@@ -89,3 +94,28 @@ def test_too_few_images_and_no_time_are_refused(tmp_path: Path, capsys: pytest.C
     for minutes in ("0", "-3", "soon"):
         assert main(["discover", str(tmp_path / "few.npz"), "--minutes", minutes]) == 2
         assert "minutes above 0" in capsys.readouterr().err
+
+
+def test_what_discover_sets_itself_and_what_is_no_images_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = tmp_path / "images.npz"
+    np.savez(images, images=np.zeros((220, 8, 8, 1), dtype=np.uint8))
+    for setting in ("training.steps=9", "latents.noise=3"):
+        assert main(["discover", str(images), "--set", setting, "--out", str(tmp_path / "out")]) == 2
+        assert "discover sets it itself" in capsys.readouterr().err
+    assert main(["discover", "mnist", "--out", str(tmp_path / "out")]) in (2, 5)
+    assert main(["discover", str(images), "--out", str(images)]) == 2
+    assert "is not an empty folder" in capsys.readouterr().err
+
+
+def test_runs_that_put_all_images_into_one_category_agree_on_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    images = np.zeros((50, 8, 8, 1), dtype=np.uint8)
+    dataset = Dataset("set", Split(images), Split(images))
+    divisions = iter([np.zeros(50, dtype=np.int64), np.zeros(50, dtype=np.int64)] + [np.arange(50) % 4] * 2)
+    monkeypatch.setattr(discovery, "_categories", lambda *_: next(divisions))
+    monkeypatch.setattr(discovery.InfoGAN, "from_pretrained", lambda _: None)
+    assert discovery._alike([Path("a"), Path("b")], dataset) == 0
+    assert discovery._alike([Path("a"), Path("b")], dataset) == pytest.approx(1)

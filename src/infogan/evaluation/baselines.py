@@ -81,7 +81,9 @@ def fit_kmeans(
     return Distances(np.square(centres.transform(x)), np.square(centres.transform(y)), seen)
 
 
-def untrained(config: Config, images: UInt8[np.ndarray, "n h w c"], *, seed: int = 0) -> InfoGAN:
+def untrained(
+    config: Config, images: UInt8[np.ndarray, "n h w c"], *, seed: int = 0, steps: int | None = None
+) -> InfoGAN:
     """A network of the same configuration with weights as they are before training, from another seed.
 
     Its batch norm has seen real images, without which an untrained network would give all images nearly
@@ -91,9 +93,11 @@ def untrained(config: Config, images: UInt8[np.ndarray, "n h w c"], *, seed: int
         config: of the model that is judged.
         images: real training images.
         seed: of the order in which batch norm sees them.
+        steps: of the judged model, which says through how much noise it reads; its configuration's if None.
     """
     other = config.training.model_copy(update={"seed": (config.training.seed + 1) % 2**63})
     model = InfoGAN(config.model_copy(update={"training": other}))
+    model.provenance = {"steps": config.training.steps if steps is None else steps}
     model.trunk.train()
     model.recognition.train()
     with torch.no_grad():
@@ -103,13 +107,20 @@ def untrained(config: Config, images: UInt8[np.ndarray, "n h w c"], *, seed: int
             chosen = torch.randint(len(images), (_CALIBRATION_BATCH,), generator=draw).numpy()
             x = edge.to_float(torch.from_numpy(images[chosen]), model.table.output)
             model.recognition(model.trunk(x, ("real",)), ("real",))
+            if model.code_noise:
+                # Continuous codes are read through noise by the statistics of generated images. This network
+                # has never generated any that are like the data: its statistics are those of real ones.
+                noisy = x + model.code_noise * torch.randn(x.shape, generator=draw)
+                model.recognition(model.trunk(noisy, ("fake",)), ("fake",))
     return model.eval()
 
 
 def untrained_model(subject: Subject) -> InfoGAN:
     """`untrained` for the model that is judged. Ask for it by `subject.once`."""
     model = subject.model
-    return untrained(model.config, subject.once(train_images), seed=subject.seed).to(model.device)
+    steps = model.provenance.get("steps")
+    images = subject.once(train_images)
+    return untrained(model.config, images, seed=subject.seed, steps=steps).to(model.device)
 
 
 def untrained_reading_of_train(subject: Subject) -> Float[Tensor, "n outputs"]:

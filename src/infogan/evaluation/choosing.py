@@ -31,7 +31,7 @@ from infogan.model import InfoGAN
 
 IMAGES = 4_000
 FEWEST = 200
-"""Test images below which a rank would be chance."""
+"""Images below which a rank would be chance."""
 
 Criterion = Callable[[Sequence[Reading], int, np.random.Generator], float | None]
 
@@ -44,14 +44,24 @@ CRITERIA: dict[str, Criterion] = {
 """By name; of each higher is better. The run of the best mean rank is chosen."""
 
 
+def images_to_read(dataset: Dataset) -> UInt8[np.ndarray, "n h w c"]:
+    """Test images; all images, where those are fewer than FEWEST: no label is looked at."""
+    train, test = dataset.train.images, dataset.test.images
+    return test if len(test) >= FEWEST else np.concatenate([np.asarray(train), np.asarray(test)])
+
+
 def choose(
-    models: Mapping[str, InfoGAN], dataset: Dataset, *, seed: int = 0, progress: Progress = silent
+    models: Mapping[str, InfoGAN],
+    images: UInt8[np.ndarray, "n h w c"],
+    *,
+    seed: int = 0,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Which run to trust, and which codes of the runs are one factor.
 
     Args:
         models: by the run's name, two or more of images of one form.
-        dataset: the real images; labels are not looked at.
+        images: real ones, as `images_to_read` gives them.
         seed: of which images, how they are moved, and of the votes in ModelCentrality.
         progress: is told which run is read.
 
@@ -76,12 +86,11 @@ def choose(
             f"infogan select {next(iter(models))} ANOTHER",
         )
     _check_different(models)
-    images = dataset.test.images
     if len(images) < FEWEST:
         raise UsageError(
-            f"{dataset.name} has {len(images)} {dataset.split} images to read from",
+            f"there are {len(images)} images to read from",
             f"{FEWEST} or more",
-            "--data FILES, with more images",
+            "more images of the same kind",
         )
     chosen = drawn_subset(len(images), IMAGES, seed=seed, stream="evaluation/choosing")
     readings = _readings(models, np.asarray(images[chosen]), seed, progress)

@@ -81,7 +81,7 @@ def _compare(plan: Plan, name: str, options: Options) -> None:
     ]
     models = {str(seed): InfoGAN.from_pretrained(folder / arm / f"seed-{seed}") for seed in runs}
     dataset = data.load(config.data)
-    found = choosing.choose(models, dataset)
+    found = choosing.choose(models, choosing.images_to_read(dataset))
     result = summary(found, {str(one["seed"]): _goodness(plan, one) for one in rows})
     facts = {"preset": plan.preset, "recipe": arm, "steps": steps, "judged_by": plan.goodness, "rows": rows}
     publish(folder, name, {**facts, **result, "choice": found}, table(result, plan.word))

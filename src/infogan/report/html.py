@@ -62,6 +62,9 @@ class Material:
         warnings: what health says now, in words.
         health: one line where it warns of nothing.
         seeds: of how many seeds this is the best; 1 where it is the only one.
+        found: by code in how many of several runs it was found; None where nobody looked.
+        runs: how many these are.
+        labelled: whether the images have classes that categories could be held against.
         traversals: a picture of each code.
         samples: generated images.
         clusters: of the first categorical code, where there is one.
@@ -81,6 +84,9 @@ class Material:
     left_out: int = 0
     health: str = ""
     seeds: int = 1
+    found: Mapping[str, int] | None = None
+    runs: int = 1
+    labelled: bool = False
     configuration: str = ""
     environment: Mapping[str, Any] = field(default_factory=dict)
     commands: Sequence[str] = ()
@@ -138,11 +144,16 @@ def _code(name: str, code: Mapping[str, Any]) -> dict[str, Any]:
 
 def _trust(material: Material) -> Iterator[tuple[bool, str]]:
     """Sentences on what the page shows, each with whether it may be built on."""
-    yield from _trust_in_codes(material.scores["codes"])
-    yield from _trust_in_figures(material.scores)
+    yield from _trust_in_codes(material.scores["codes"], material)
+    yield from _trust_in_figures(material.scores, material.labelled)
     for text in material.warnings:
         yield False, text
-    if material.seeds > 1:
+    if material.found is not None:
+        yield (
+            bool(material.found),
+            (f"{material.runs} runs were held beside each other, and this one was chosen without labels."),
+        )
+    elif material.seeds > 1:
         yield True, f"It was chosen out of {material.seeds} seeds, without labels."
     else:
         yield (
@@ -162,7 +173,7 @@ def _trust(material: Material) -> Iterator[tuple[bool, str]]:
     )
 
 
-def _trust_in_codes(codes: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[bool, str]]:
+def _trust_in_codes(codes: Mapping[str, Mapping[str, Any]], material: Material) -> Iterator[tuple[bool, str]]:
     by_word: dict[str, list[str]] = {}
     for name, code in codes.items():
         word = code.get("verdict", "")
@@ -170,9 +181,19 @@ def _trust_in_codes(codes: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[bo
             word = "faint"
         elif word == "used" and code.get("certainty", 1.0) < _SURE:
             word = "unsure"
+        elif word == "used" and material.found is not None and name not in material.found:
+            word = "alone"
         by_word.setdefault(word, []).append(name)
     if "used" in by_word:
         yield True, f"{_listed(by_word['used'])}: to be seen in generated images, and read back from them."
+    if "alone" in by_word:
+        yield (
+            False,
+            (
+                f"{_listed(by_word['alone'])}: found by this run and none of the {material.runs - 1} others. "
+                "Do not count it as found."
+            ),
+        )
     if "faint" in by_word:
         yield False, f"{_listed(by_word['faint'])}: read back, but hardly anything is to be seen of it."
     if "unsure" in by_word:
@@ -185,7 +206,7 @@ def _trust_in_codes(codes: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[bo
             yield False, f"{_listed(by_word[word])}: {word}. Do not name it, and do not count it as found."
 
 
-def _trust_in_figures(scores: Mapping[str, Any]) -> Iterator[tuple[bool, str]]:
+def _trust_in_figures(scores: Mapping[str, Any], labelled: bool) -> Iterator[tuple[bool, str]]:
     baselines = scores.get("baselines", {})
     real = baselines.get("real", {}).get("fidelity", {}).get("precision")
     own = scores.get("fidelity", {}).get("precision")
@@ -207,6 +228,11 @@ def _trust_in_figures(scores: Mapping[str, Any]) -> Iterator[tuple[bool, str]]:
                 better,
                 f"Categories are classes in {accuracy:.1%} of images; k-means on pixels: {kmeans:.1%}.",
             )
+    elif labelled:
+        yield (
+            False,
+            "Categories were not held against the images' classes here: infogan evaluate RUN does it.",
+        )
     elif any(code["kind"] == "categorical" for code in scores["codes"].values()):
         yield False, "There were no classes to hold categories against: what they mean is for you to see."
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from infogan import config as configuration
 from infogan import evaluation
 from infogan.data import Dataset
+from infogan.evaluation.clustering import classes_known
 from infogan.evaluation.reading import dividing_code
 from infogan.evaluation.subject import Progress, drawn_subset, silent
 from infogan.evaluation.typical import typical_and_doubtful
@@ -26,8 +28,25 @@ _ROWS = 5
 _PAGE = "report.html"
 
 
-def write(run: RunDirectory, model: InfoGAN, dataset: Dataset, progress: Progress | None = None) -> Path:
-    """Makes the page of a run, and evaluates it first where evaluation.json is not of this model and data."""
+def write(  # noqa: PLR0913 - the run, and what is known of it beside others
+    run: RunDirectory,
+    model: InfoGAN,
+    dataset: Dataset,
+    progress: Progress | None = None,
+    *,
+    found: Mapping[str, int] | None = None,
+    runs: int = 1,
+) -> Path:
+    """Makes the page of a run, and evaluates it first where evaluation.json is not of this model and data.
+
+    Args:
+        run: the run.
+        model: its model.
+        dataset: its images.
+        progress: is told what begins.
+        found: by code in how many of several runs it was found; None where nobody looked.
+        runs: how many these are.
+    """
     told = progress or silent
     scores = _scores(run, model, dataset, told)
     told("report: pictures")
@@ -41,7 +60,10 @@ def write(run: RunDirectory, model: InfoGAN, dataset: Dataset, progress: Progres
         lines=lines,
         warnings=state.standing(),
         health="" if state.standing() else state.summary()[0],
-        seeds=seeds,
+        seeds=len(seeds) or 1,
+        found=found,
+        runs=runs,
+        labelled=classes_known(dataset),
         traversals={name: traversal_picture(model, name, rows=_ROWS) for name in model.latents.priors},
         samples=pictures.sample_grid(model.sample(36, seed=0)),
         clusters=clusters,
@@ -54,13 +76,13 @@ def write(run: RunDirectory, model: InfoGAN, dataset: Dataset, progress: Progres
     return run.path / _PAGE
 
 
-def _trained(run: RunDirectory) -> tuple[RunDirectory, int]:
-    """Where the lines of training are, and out of how many seeds: of several, the best one's run."""
+def _trained(run: RunDirectory) -> tuple[RunDirectory, tuple[int, ...]]:
+    """Where the lines of training are: of several seeds, which stand beside it, the best one's run."""
     if not has_seeds(run.path):
-        return run, 1
+        return run, ()
     chosen = several_seeds.read(run)
     best = chosen.seeds[0] if chosen.best is None else chosen.best
-    return RunDirectory(run.seeds / f"seed-{best}"), len(chosen.seeds)
+    return RunDirectory(run.seeds / f"seed-{best}"), chosen.seeds
 
 
 def _environment(run: RunDirectory) -> dict[str, Any]:
@@ -121,10 +143,10 @@ def _clusters(model: InfoGAN, dataset: Dataset) -> tuple[list[html.Cluster], int
     return shown, len(counts) - len(shown)
 
 
-def _commands(run: RunDirectory, model: InfoGAN, seeds: int) -> list[str]:
+def _commands(run: RunDirectory, model: InfoGAN, seeds: Sequence[int]) -> list[str]:
     """How somebody else comes to such a run and page."""
     training, where = model.config.training, shlex.quote(str(run.path))
-    several = f" --seeds {seeds}" if seeds > 1 else f" --seed {training.seed}"
+    several = f" --seed {seeds[0]} --seeds {len(seeds)}" if seeds else f" --seed {training.seed}"
     given = model.config.data.source == "folder" and model.config.data.path is None
     data = " --data IMAGES" if given else ""
     return [

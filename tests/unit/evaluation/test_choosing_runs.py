@@ -182,13 +182,14 @@ def test_the_same_runs_give_the_same_choice(
     drawn_model: InfoGAN, drawn_dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(choosing, "FEWEST", 100)
+    images = choosing.images_to_read(drawn_dataset)
     other = type(drawn_model)(drawn_model.config)
     with pytest.raises(UsageError, match="one model"):
-        choose({"a": drawn_model, "b": other}, drawn_dataset)
+        choose({"a": drawn_model, "b": other}, images)
     with torch.no_grad():
         next(iter(other.recognition.parameters())).add_(1)
     models = {"a": drawn_model, "b": other}
-    first, second = (choose(models, drawn_dataset, seed=3) for _ in range(2))
+    first, second = (choose(models, images, seed=3) for _ in range(2))
     assert first == second
     assert first["runs"]["a"]["consensus"] == pytest.approx(1)
     assert all(one["codes"]["a"] == one["codes"]["b"] for one in first["shared"])

@@ -10,7 +10,7 @@ import pytest
 
 from infogan.data import Dataset, Split
 from infogan.data.dataset import Factor, Truth
-from infogan.evaluation import evaluate
+from infogan.evaluation import disentanglement, evaluate
 from infogan.evaluation.disentanglement import judge
 from infogan.evaluation.disentanglement.dci import from_importances
 from infogan.evaluation.disentanglement.information import information_table
@@ -109,7 +109,13 @@ def test_order_and_unit_of_the_codes_change_nothing(truth: np.ndarray) -> None:
         assert scaled[name] == pytest.approx(value, abs=near), name
 
 
-def test_one_sample_and_one_seed_give_one_answer(truth: np.ndarray) -> None:
+@pytest.fixture
+def few_halves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intervals from three halves, where their width is not what is tested."""
+    monkeypatch.setattr(disentanglement, "HALVES", 3)
+
+
+def test_one_sample_and_one_seed_give_one_answer(truth: np.ndarray, few_halves: None) -> None:
     codes, truth = truth[:200, :2] + 0.5 * chance(8).standard_normal((200, 2)), truth[:200, :2]
     one, again, other = (judge(codes, truth, lambda _, key=key: chance(key)) for key in (3, 3, 4))  # type: ignore[misc]
     assert one == again and one != other
@@ -179,7 +185,9 @@ def split(count: int, key: int) -> Split:
     return Split(images, truth=Truth(factors=factors))
 
 
-def test_evaluate_holds_a_models_codes_against_the_factors_that_vary(drawn_model: InfoGAN) -> None:
+def test_evaluate_holds_a_models_codes_against_the_factors_that_vary(
+    drawn_model: InfoGAN, few_halves: None
+) -> None:
     told: list[str] = []
     dataset = Dataset("drawn", split(200, 21), split(200, 22))
     scores = evaluate(drawn_model, dataset, samples=100, only=("disentanglement",), progress=told.append)
