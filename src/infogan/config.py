@@ -488,6 +488,11 @@ class Config(Section):
         return bool(self.continuous) and policy.everything and policy.for_codes(0) != policy
 
     @property
+    def reads_through_noise(self) -> bool:
+        """Whether they are read through noise."""
+        return self.reads_codes_apart and self.augmentation.code_noise is not None
+
+    @property
     def continuous(self) -> list[str]:
         """The names of the continuous codes."""
         return [name for name, code in self.latents.codes.items() if isinstance(code, Continuous)]

@@ -27,7 +27,7 @@ from infogan.augmentation import still
 from infogan.config import Config
 from infogan.errors import ConfigError, StorageError, UsageError, did_you_mean
 from infogan.latents import Codes, Latents
-from infogan.normalization import Domain
+from infogan.normalization import Domain, add_domain
 
 _READINGS = 8  # fields of noise through which continuous codes are read, where they were in training
 _ENCODE_BATCH = 64  # every batch is filled up to it, so that an image's code never depends on its company
@@ -70,6 +70,9 @@ class InfoGAN(nn.Module):
                 width,
                 subcodes=self.latents.subcode_width if config.objective.subcode_weight else 0,
             )
+            if config.reads_through_noise:
+                add_domain(self.trunk, "noisy")
+                add_domain(self.recognition, "noisy")
         self.to_empty(device="cpu")
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
         networks.initialise(self, streams.generator(config.training.seed, "weights"))
@@ -368,8 +371,7 @@ class InfoGAN(nn.Module):
         """Std of the noise through which continuous codes are read: as at the step where training stood."""
         steps = self.provenance.get("steps", self.config.training.steps)
         policy = self.config.augmentation
-        apart = self.config.reads_codes_apart and policy.code_noise is not None
-        return policy.for_codes(steps).noise if apart else 0.0
+        return policy.for_codes(steps).noise if self.config.reads_through_noise else 0.0
 
     def _through_noise(
         self, images: Float[Tensor, "n c h w"], raw: Float[Tensor, "n outputs"]
@@ -386,8 +388,8 @@ class InfoGAN(nn.Module):
         for number in range(_READINGS):
             draw = streams.generator(0, "encode/noise", number)
             field = torch.randn(images.shape[1:], generator=draw).to(images.device)
-            # Codes were read apart from generated images alone: of others there are no such statistics.
-            noisy += self.recognition(self.trunk(images + std * field, ("fake",)), ("fake",)).float()
+            # Statistics of noisy images are of generated ones: no others were read so.
+            noisy += self.recognition(self.trunk(images + std * field, ("noisy",)), ("noisy",)).float()
         columns = [
             torch.full((prior.posterior_width,), name in self.config.continuous)
             for name, prior in self.latents.priors.items()

@@ -14,8 +14,9 @@ from torch.nn.utils import parametrize
 Normalization = Literal["batch", "spectral"]
 """What keeps D and its trunk in bounds: batch norm as in appendix C, or spectral norm."""
 
-Domain = Literal["real", "fake"]
-"""Where images come from. Real and generated ones are normalised apart, in training and after it."""
+Domain = Literal["real", "fake", "noisy"]
+"""Where images come from. Real and generated ones are normalised apart, in training and after it; and so are
+those through whose noise continuous codes are read, where a configuration has any."""
 
 BOUND = 1.5
 """The largest singular value of a weight under spectral norm."""
@@ -40,8 +41,12 @@ class BatchNorm(nn.Module):
         self.weight = nn.Parameter(torch.empty(features))
         self.bias = nn.Parameter(torch.empty(features))
         for domain in domains:
-            self.register_buffer(f"{domain}_mean", torch.empty(features))
-            self.register_buffer(f"{domain}_var", torch.empty(features))
+            self.add(domain)
+
+    def add(self, domain: Domain) -> None:
+        """Keeps running statistics of one more domain."""
+        for name in ("mean", "var"):
+            self.register_buffer(f"{domain}_{name}", torch.empty_like(self.weight, requires_grad=False))
 
     def forward(self, x: Tensor, domains: Sequence[Domain]) -> Tensor:
         """`x` holds as many images of each domain, one domain after the other."""
@@ -93,6 +98,13 @@ class SpectralNorm(nn.Module):
         vector = self.get_buffer("vector")
         other = F.normalize(vector @ matrix, dim=0, eps=1e-12)
         vector.copy_(F.normalize(matrix @ other, dim=0, eps=1e-12))
+
+
+def add_domain(module: nn.Module, domain: Domain) -> None:
+    """One more domain for every batch norm in a module, at any depth."""
+    for part in module.modules():
+        if isinstance(part, BatchNorm):
+            part.add(domain)
 
 
 def bounded(layer: nn.Module, normalization: Normalization) -> nn.Module:

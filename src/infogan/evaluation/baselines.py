@@ -108,10 +108,9 @@ def untrained(
             x = edge.to_float(torch.from_numpy(images[chosen]), model.table.output)
             model.recognition(model.trunk(x, ("real",)), ("real",))
             if model.code_noise:
-                # Continuous codes are read through noise by the statistics of generated images. This network
-                # has never generated any that are like the data: its statistics are those of real ones.
+                # Of generated images, in a trained model. This one generates none that are like the data.
                 noisy = x + model.code_noise * torch.randn(x.shape, generator=draw)
-                model.recognition(model.trunk(noisy, ("fake",)), ("fake",))
+                model.recognition(model.trunk(noisy, ("noisy",)), ("noisy",))
     return model.eval()
 
 

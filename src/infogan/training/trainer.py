@@ -189,7 +189,8 @@ class Trainer:
             return bounds
         few = max(2, math.ceil(len(images) * _READ_APART))  # batch norm needs two
         shown = self._changed(images[:few], f"codes/{update}", self.config.augmentation.for_codes(self.step))
-        raw = model.recognition(model.trunk(shown, ("fake",)), ("fake",))
+        domain: Domain = "noisy" if self.config.reads_through_noise else "fake"
+        raw = model.recognition(model.trunk(shown, (domain,)), (domain,))
         apart = objective.mutual_information_bound(
             model.latents, raw, {name: values[:few] for name, values in codes.items()}
         )

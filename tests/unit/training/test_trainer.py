@@ -267,6 +267,21 @@ def test_noise_for_codes_moves_only_the_bounds_of_continuous_ones(tiny_config: C
         assert (one[name] == other[name]) == (name not in tiny_config.continuous), name
 
 
+def test_noisy_images_have_running_statistics_of_their_own(tiny_config: Config) -> None:
+    """Clean generated images are read by statistics that no noise has gone into."""
+    found = []
+    for grain in (0.5, 4.0):
+        made = moving(tiny_config, code_noise=grain)
+        bounds_of(made)
+        found.append({name: value for name, value in made.model.named_buffers() if value.is_floating_point()})
+    noisy = [name for name in found[0] if "noisy_" in name]
+    assert noisy
+    for name in found[0]:
+        assert torch.equal(found[0][name], found[1][name]) == (name not in noisy), name
+    plain = moving(tiny_config, rotation=10.0)
+    assert not any("noisy_" in name for name, _ in plain.model.named_buffers())
+
+
 def test_without_it_all_codes_are_read_from_the_same_images(tiny_config: Config) -> None:
     one, other = (bounds_of(moving(tiny_config, rotation=turn)) for turn in (60.0, 90.0))
     assert all(one[name] != other[name] for name in one)
