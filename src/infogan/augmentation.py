@@ -43,9 +43,9 @@ def augment(
         changed = mean + (changed - mean) * (1 + policy.contrast * draws[:, 6, None, None, None])
     if policy.brightness:
         changed = changed + policy.brightness * draws[:, 7, None, None, None]
-    if policy.noise:
+    if policy.pixel_noise:
         grain = torch.randn(changed.shape, generator=generator, device=generator.device)
-        changed = changed + policy.noise * grain
+        changed = changed + policy.pixel_noise * grain
     return changed.contiguous(memory_format=torch.channels_last)
 
 

@@ -291,7 +291,7 @@ class AugmentationConfig(Section):
         default=0.0, ge=0, le=1, description="added to all pixels, which lie in [0, 1] or [-1, 1]"
     )
     contrast: float = Field(default=0.0, ge=0, lt=1, description="factor on the distance from the mean")
-    noise: float = Field(
+    pixel_noise: float = Field(
         default=0.0, ge=0, le=16, description="std of normal noise added to pixels, in [0, 1] or [-1, 1]"
     )
     everything: bool = Field(
@@ -307,7 +307,7 @@ class AugmentationConfig(Section):
         default=None, ge=0, le=1, description="the most where continuous codes are read; unset: shear"
     )
     code_noise: float | None = Field(
-        default=None, ge=0, le=16, description="noise where continuous codes are read; unset: noise"
+        default=None, ge=0, le=16, description="noise where continuous codes are read; unset: pixel_noise"
     )
     code_noise_last: float | None = Field(
         default=None, ge=0, le=16, description="what that falls to, linearly; unset: it stays"
@@ -343,12 +343,12 @@ class AugmentationConfig(Section):
         """The policy for generated images from which continuous codes are read, at a step."""
         rotation = self.rotation if self.code_rotation is None else min(self.rotation, self.code_rotation)
         shear = self.shear if self.code_shear is None else min(self.shear, self.code_shear)
-        noise = self.noise if self.code_noise is None else self.code_noise
+        noise = self.pixel_noise if self.code_noise is None else self.code_noise
         if self.code_noise_last is not None:
             span = self.code_noise_end - self.code_noise_start
             fallen = (step - self.code_noise_start) / span
             noise += min(max(fallen, 0.0), 1.0) * (self.code_noise_last - noise)
-        return self.model_copy(update={"rotation": rotation, "shear": shear, "noise": noise})
+        return self.model_copy(update={"rotation": rotation, "shear": shear, "pixel_noise": noise})
 
 
 class ObjectiveConfig(Section):

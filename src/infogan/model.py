@@ -371,7 +371,7 @@ class InfoGAN(nn.Module):
         """Std of the noise through which continuous codes are read: as at the step where training stood."""
         steps = self.provenance.get("steps", self.config.training.steps)
         policy = self.config.augmentation
-        return policy.for_codes(steps).noise if self.config.reads_through_noise else 0.0
+        return policy.for_codes(steps).pixel_noise if self.config.reads_through_noise else 0.0
 
     def _through_noise(
         self, images: Float[Tensor, "n c h w"], raw: Float[Tensor, "n outputs"]

@@ -95,11 +95,11 @@ def test_brightness_and_contrast_keep_the_form() -> None:
 
 def test_noise_is_of_its_std_and_another_for_each_pixel() -> None:
     images = torch.full((100, 3, 16, 16), 0.5)
-    found = augment(images, AugmentationConfig(noise=0.2), chance()) - images
+    found = augment(images, AugmentationConfig(pixel_noise=0.2), chance()) - images
     assert found.std().item() == pytest.approx(0.2, rel=0.02)
     assert torch.corrcoef(found.flatten(1).t())[0, 1:].abs().max() < 0.5
     moved = AugmentationConfig(shift=0.1)
-    difference = augment(images, moved.model_copy(update={"noise": 0.2}), chance()) - augment(
+    difference = augment(images, moved.model_copy(update={"pixel_noise": 0.2}), chance()) - augment(
         images, moved, chance()
     )
     assert torch.allclose(difference, found, atol=1e-6)  # noise does not move the other draws
@@ -107,12 +107,12 @@ def test_noise_is_of_its_std_and_another_for_each_pixel() -> None:
 
 def test_noise_of_continuous_codes_is_noise_for_them_alone() -> None:
     policy = AugmentationConfig(shift=0.1, code_noise=0.3)
-    assert policy.for_codes(0).noise == 0.3
-    assert policy.noise == 0
-    assert AugmentationConfig(noise=0.2).for_codes(0).noise == 0.2
+    assert policy.for_codes(0).pixel_noise == 0.3
+    assert policy.pixel_noise == 0
+    assert AugmentationConfig(pixel_noise=0.2).for_codes(0).pixel_noise == 0.2
     assert not AugmentationConfig(code_noise=0.3).active
     falling = AugmentationConfig(code_noise=1.0, code_noise_last=0.4, code_noise_start=10, code_noise_end=40)
-    found = [falling.for_codes(step).noise for step in (0, 10, 25, 40, 900)]
+    found = [falling.for_codes(step).pixel_noise for step in (0, 10, 25, 40, 900)]
     assert found == pytest.approx([1.0, 1.0, 0.7, 0.4, 0.4])
 
 

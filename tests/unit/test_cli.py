@@ -24,7 +24,7 @@ COMMANDS = {
     "data prepare": ["--crop", "--data", "--out", "--set", "--size"],
     "data render": ["--count", "--data", "--out", "--set", "--size"],
     "encode": ["--out"],
-    "evaluate": ["--data", "--json", "--samples", "--seed", "--weights"],
+    "evaluate": ["--data", "--full", "--json", "--samples", "--seed", "--weights"],
     "presets": [],
     "reproduce": [
         "--data", "--out", "--quick", "--recipe", "--seed", "--seeds", "--set", "--steps",
@@ -36,6 +36,9 @@ COMMANDS = {
         "--precision", "--recipe", "--seed", "--seeds", "--set", "--size", "--steps",
     ],
     "traverse": ["--code", "--out", "--rows", "--seed", "--values", "--weights"],
+    "discover": ["--minutes", "--out", "--seed", "--set"],
+    "report": ["--data"],
+    "select": ["--data", "--json", "--seed"],
 }  # fmt: skip
 """What users have in their scripts: a name may come, but none may go or change."""
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
-from scipy.stats import rankdata
 from torch import Tensor
 
 from infogan.config import AugmentationConfig
@@ -96,6 +95,8 @@ def choose(
     readings = _readings(models, np.asarray(images[chosen]), seed, progress)
     progress("held beside each other")
     table = _criteria(readings, seed)
+    from scipy.stats import rankdata  # late: it takes a second
+
     ranks = np.mean([rankdata([-value for value in values]) for values in table.values()], axis=0)
     names = list(models)
     return {
