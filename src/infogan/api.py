@@ -251,10 +251,8 @@ def select(
     models = {str(run): InfoGAN.from_pretrained(run) for run in runs}
     if len(models) < len(runs):
         raise UsageError("one run is named twice", "each run once", "infogan select RUN OTHER")
-    config = next(iter(models.values())).config
-    if data_path is not None:
-        config = _replace(config, "data", path=_absolute(data_path))
-    images = choosing.images_to_read(data.load(config.data))
+    first = next(iter(models.values())).config
+    images = choosing.images_to_read(_images_now(first, data_path))
     return choosing.choose(models, images, seed=seed, progress=progress or silent)
 
 
@@ -278,10 +276,7 @@ def report(run: str | Path, *, data_path: str | Path | None = None, progress: Pr
 
     directory = RunDirectory.open(Path(run))
     model = InfoGAN.from_pretrained(directory.path)
-    config = model.config
-    if data_path is not None:
-        config = _replace(config, "data", path=_absolute(data_path))
-    return reporting.write(directory, model, data.load(config.data), progress)
+    return reporting.write(directory, model, _images_now(model.config, data_path), progress)
 
 
 def evaluate(
@@ -305,6 +300,11 @@ def evaluate(
     if isinstance(dataset, np.ndarray):
         return evaluation.evaluate(model, data.from_array(dataset, configure("folder").data), **options)
     config = model.config if dataset is None else configure(dataset)
+    return evaluation.evaluate(model, _images_now(config, data_path), **options)
+
+
+def _images_now(config: Config, data_path: str | Path | None) -> data.Dataset:
+    """The images of a configuration, from where they lie now."""
     if data_path is not None:
         config = _replace(config, "data", path=_absolute(data_path))
-    return evaluation.evaluate(model, data.load(config.data), **options)
+    return data.load(config.data)

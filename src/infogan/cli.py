@@ -179,6 +179,11 @@ def _encode(arguments: argparse.Namespace) -> None:
     print(f"{arguments.out}: the codes of {len(images):,} images")
 
 
+def _tell(text: str) -> None:
+    """What is going on, apart from what a command prints."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def _evaluate(arguments: argparse.Namespace) -> None:
     from infogan import api, storage
     from infogan.model import InfoGAN
@@ -188,7 +193,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     scores = api.evaluate(
         model, data_path=arguments.data, weights=arguments.weights, samples=arguments.samples,
         seed=arguments.seed, full=arguments.full,
-        progress=lambda text: print(text, file=sys.stderr, flush=True),
+        progress=_tell,
     )  # fmt: skip
     path = Path(arguments.run) / "evaluation.json"
     storage.write_text(path, json.dumps(scores, indent=2) + "\n")
@@ -206,7 +211,7 @@ def _select(arguments: argparse.Namespace) -> None:
         arguments.runs,
         data_path=arguments.data,
         seed=arguments.seed,
-        progress=lambda text: print(text, file=sys.stderr, flush=True),
+        progress=_tell,
     )
     print(json.dumps(found, indent=2) if arguments.json else tables.selection_text(found))
 
@@ -217,7 +222,7 @@ def _report(arguments: argparse.Namespace) -> None:
     path = api.report(
         arguments.run,
         data_path=arguments.data,
-        progress=lambda text: print(text, file=sys.stderr, flush=True),
+        progress=_tell,
     )
     print(path)
 
@@ -231,7 +236,7 @@ def _discover(arguments: argparse.Namespace) -> None:
         out=arguments.out,
         seed=arguments.seed,
         settings=arguments.set,
-        progress=lambda text: print(text, file=sys.stderr, flush=True),
+        progress=_tell,
     )
     print(discovery.summary(result))
     for name in ("report.html", "codes.csv"):

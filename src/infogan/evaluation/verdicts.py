@@ -125,20 +125,24 @@ def told(latents: Latents, raw: Float[Tensor, "n outputs"], codes: Codes) -> dic
     return {name: float(min(1.0, max(0.0, share))) for name, share in shares.items()}
 
 
-def changes(subject: Subject) -> dict[str, Float[np.ndarray, "n pixels"]]:
-    """By code, what changes in the same pictures where that code alone is drawn anew; pixels from 0 to 1."""
-    model, count = subject.model, _pictures(subject)
-    noise, codes = model.draw(count, seed=subject.seed, stream="evaluation/verdicts")
-    _, others = model.draw(count, seed=subject.seed, stream="evaluation/verdicts/others")
-    base = _flat(model.generate(noise, codes, weights=subject.weights))
+def changes(
+    subject: Subject, noise: Float[Tensor, "n noise"], codes: Codes, images: UInt8[np.ndarray, "n h w c"]
+) -> dict[str, Float[np.ndarray, "n pixels"]]:
+    """By code, what changes in pictures where that code alone is drawn anew; pixels from 0 to 1.
+
+    Args:
+        subject: the model.
+        noise: of the pictures.
+        codes: of the pictures.
+        images: the pictures.
+    """
+    _, others = subject.model.draw(len(images), seed=subject.seed, stream="evaluation/verdicts/others")
+    base = _flat(images)
     return {
-        name: _flat(model.generate(noise, {**codes, name: others[name]}, weights=subject.weights)) - base
+        name: _flat(subject.model.generate(noise, {**codes, name: others[name]}, weights=subject.weights))
+        - base
         for name in codes
     }
-
-
-def _pictures(subject: Subject) -> int:
-    return min(PICTURES, subject.samples)
 
 
 def _flat(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n pixels"]:
@@ -233,7 +237,7 @@ def certainty(latents: Latents, raw: Float[Tensor, "n outputs"]) -> dict[str, fl
 @metric("verdicts")
 def _metric(subject: Subject) -> dict[str, Any]:
     model, latents = subject.model, subject.model.latents
-    count = _pictures(subject)
+    count = min(PICTURES, subject.samples)
     noise, codes = model.draw(count, seed=subject.seed, stream="evaluation/verdicts")
     images = model.generate(noise, codes, weights=subject.weights)
     draw = numpy_generator(subject.seed, "evaluation/verdicts/noise")
@@ -242,7 +246,7 @@ def _metric(subject: Subject) -> dict[str, Any]:
         how: told(latents, model.recognise(worse, domain="fake"), codes)
         for how, worse in spoilt(images, draw).items()
     }
-    changed = changes(subject)
+    changed = changes(subject, noise, codes, images)
     overlap = overlaps(changed)
     real = None if subject.dataset is None else subject.once(reading_of_test)
     agree = agreements(latents, real) if real is not None else {name: {} for name in codes}
