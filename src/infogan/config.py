@@ -265,10 +265,16 @@ class NetworkConfig(Section):
     """Which table of networks.py, and how wide."""
 
     architecture: str = Field(
-        default="generic", description="mnist, svhn, celeba, faces, chairs, generic or residual"
+        default="generic", description="mnist, svhn, celeba, faces, chairs, dsprites, generic or residual"
     )
     normalization: Literal["batch", "spectral"] = Field(
         default="batch", description="of D and the trunk: batch norm, as in the paper, or spectral norm"
+    )
+    spectral_bound: float = Field(
+        default=1.5, gt=0, le=100, description="largest singular value of a weight under spectral norm"
+    )
+    spectral_recognition: bool = Field(
+        default=False, description="whether Q's own layers are under spectral norm, too, without batch norm"
     )
     width: float = Field(default=1.0, gt=0, le=8, description="factor on every hidden width")
     recognition_std: float = Field(
@@ -391,17 +397,28 @@ class ObjectiveConfig(Section):
     mode_seeking_full: int = Field(
         default=0, ge=0, le=_MOST_STEPS, description="step from which it is whole; linear in between"
     )
+    contrastive_weight: float = Field(
+        default=0.0, ge=0, le=1_000, description="of telling which one code two generated images share"
+    )
+    contrastive_start: int = Field(
+        default=0, ge=0, le=_MOST_STEPS, description="step up to which that weight is 0"
+    )
 
 
 class TrainingConfig(Section):
     """How long, how fast, and what is kept on the way."""
 
     recipe: str = "paper"
-    steps: int = Field(default=5_000, ge=1, le=_MOST_STEPS, description="one D and one G update each")
+    steps: int = Field(
+        default=5_000, ge=1, le=_MOST_STEPS, description="one D update and generator_updates of G each"
+    )
     batch_size: int = Field(default=128, ge=2, le=65_536)
     learning_rate_discriminator: float = Field(default=2e-4, gt=0, le=1e6)
     learning_rate_generator: float = Field(default=1e-3, gt=0, le=1e6)
     beta1: float = Field(default=0.5, ge=0, lt=1)
+    generator_updates: int = Field(
+        default=1, ge=1, le=100, description="of G for each of D, every one on latents drawn anew"
+    )
     decay_start: int = Field(
         default=0, ge=0, le=_MOST_STEPS, description="step from which both learning rates fall, linearly"
     )
@@ -471,6 +488,8 @@ class Config(Section):
                 "some change of images in [augmentation], such as shift=0.05, since the recipe learns from "
                 "moved copies of real images; or --recipe paper, which does not"
             )
+        if objective.contrastive_weight and sum(code.dim for code in self.latents.codes.values()) < 2:
+            raise ValueError("objective.contrastive_weight needs two codes or more, to tell them apart")
         if training.remedy_end and not objective.subcode_weight:
             raise ValueError("training.remedy_end needs sub-codes: set objective.subcode_weight")
         return self

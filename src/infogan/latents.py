@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from infogan.config import (
@@ -558,6 +558,32 @@ class Latents:
     def sample_codes(self, count: int, generator: torch.Generator) -> Codes:
         """Every code, drawn from its prior."""
         return {name: prior.sample(count, generator) for name, prior in self.priors.items()}
+
+    @property
+    def dimensions(self) -> list[tuple[str, slice]]:
+        """Every single code: its name and the columns of its values, one for each dimension."""
+        return [
+            (name, slice(start, start + prior.width // prior.code.dim))
+            for name, prior in self.priors.items()
+            for start in range(0, prior.width, prior.width // prior.code.dim)
+        ]
+
+    def sample_pairs(
+        self, count: int, generator: torch.Generator
+    ) -> tuple[Float[Tensor, "count width"], Float[Tensor, "count width"], Int64[Tensor, " count"]]:
+        """Two latents that share their noise and one single code, and which of `dimensions` that is.
+
+        All other codes of the two are drawn apart (Lin et al. 2020, section 3, with a gap of 0).
+        """
+        noise = self.sample_noise(count, generator)
+        first, second = self.sample_codes(count, generator), self.sample_codes(count, generator)
+        places = self.dimensions
+        shape, device = (count,), generator.device
+        shared = torch.randint(len(places), shape, generator=generator, device=device)
+        for number, (name, columns) in enumerate(places):
+            same = shared == number
+            second[name][same, columns] = first[name][same, columns]
+        return self.join(noise, first), self.join(noise, second), shared
 
     def join(self, noise: Float[Tensor, "n noise"], codes: Mapping[str, Tensor]) -> Float[Tensor, "n width"]:
         """One row a picture: noise first, then the codes, standardised."""

@@ -56,20 +56,26 @@ class InfoGAN(nn.Module):
         self.size, self.channels = size, channels
         self.config, self.latents = config, Latents(config.latents)
         self.table = networks.architecture(config.network.architecture, size)
-        width = config.network.width
+        network = config.network
+        of_batch = networks.Style(network.width, self.table.leak)
+        spectral = networks.Style(network.width, self.table.leak, network.spectral_bound)
+        of_trunk = spectral if network.normalization == "spectral" else of_batch
         # On "meta" nothing is allocated or drawn: torch's own initialisation would use global randomness.
         with torch.device("meta"):
-            self.generator = networks.Generator(self.table, self.latents.width, channels, size, width)
-            kind = config.network.normalization
-            self.trunk = networks.Trunk(self.table, channels, size, width, kind)
-            self.discriminator = networks.Discriminator(self.trunk.features, kind)
+            self.generator = networks.Generator(self.table, self.latents.width, channels, size, network.width)
+            self.trunk = networks.Trunk(self.table, channels, size, of_trunk)
+            self.discriminator = networks.Discriminator(self.trunk.features, of_trunk.bound)
             self.recognition = networks.Recognition(
                 self.table,
                 self.trunk.features,
                 self.latents.posterior_width,
-                width,
+                spectral if network.spectral_recognition else of_batch,
                 subcodes=self.latents.subcode_width if config.objective.subcode_weight else 0,
             )
+            self.contrastive: networks.PairClassifier | None = None
+            if config.objective.contrastive_weight:
+                pairs = networks.Trunk(self.table, 2 * channels, size, spectral)
+                self.contrastive = networks.PairClassifier(pairs, len(self.latents.dimensions))
             if config.reads_through_noise:
                 add_domain(self.trunk, "noisy")
                 add_domain(self.recognition, "noisy")

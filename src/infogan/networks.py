@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from infogan.errors import ConfigError, did_you_mean
 from infogan.images import Output
 from infogan.layers import Conv, Dense, Up
-from infogan.normalization import BatchNorm, Domain, Normalization, begin_spectrum, bounded, raw_weight
+from infogan.normalization import AnyLayer, BatchNorm, Domain, begin_spectrum, bounded, raw_weight
 
 KERNEL = 4
 STD = 0.02
@@ -43,12 +43,14 @@ class Layer:
         width: units or channels, before the width factor.
         stride: of convolutions.
         norm: whether batch norm stands between the layer and its nonlinearity.
+        leak: slope of the generator's nonlinearity below zero; D and Q have one for all layers.
     """
 
     kind: Literal["dense", "picture", "conv", "up", "shrink", "grow"]
     width: int
     stride: int = 1
     norm: bool = True
+    leak: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Architecture:
         generator: from the latents to the last hidden picture; a stride-2 layer to the image follows.
         output: the generator's last nonlinearity, which sets the range of all images.
         leak: slope of the leaky ReLU below zero in D and Q.
+        norm_last: whether the generator's batch norm stands behind the nonlinearity.
     """
 
     trunk: tuple[Layer, ...]
@@ -68,6 +71,7 @@ class Architecture:
     generator: tuple[Layer, ...]
     output: Output = "sigmoid"
     leak: float = 0.1
+    norm_last: bool = False
 
 
 def _dense(width: int) -> Layer:
@@ -82,8 +86,8 @@ def _conv(width: int, stride: int = 2, norm: bool = True) -> Layer:
     return Layer("conv", width, stride, norm)
 
 
-def _up(width: int, stride: int = 2, norm: bool = True) -> Layer:
-    return Layer("up", width, stride, norm)
+def _up(width: int, stride: int = 2, norm: bool = True, leak: float = 0.0) -> Layer:
+    return Layer("up", width, stride, norm, leak)
 
 
 _COLOUR = Architecture(
@@ -114,6 +118,14 @@ TABLES: dict[str, Architecture] = {
         trunk=(_conv(64, norm=False), _conv(128), _conv(256), _conv(256, 1), _conv(256, 1), _dense(1024)),
         recognition=(),
         generator=(_dense(1024), _picture(256), _up(256, 1), _up(256, 1), _up(128), _up(64)),
+    ),
+    # Beyond the paper: Lin et al. 2020 (InfoGAN-CR), dSprites
+    "dsprites": Architecture(
+        trunk=(_conv(32, norm=False), _conv(32), _conv(64), _conv(64), _dense(128)),
+        recognition=(_dense(128),),
+        generator=(_dense(128), _picture(64), _up(64, leak=0.2), _up(32, leak=0.2), _up(32, leak=0.2)),
+        leak=0.2,
+        norm_last=True,
     ),
 }
 
@@ -220,26 +232,26 @@ class Stack(nn.Module):
 
 
 @dataclass(frozen=True)
-class _Style:
+class Style:
     """How the layers of D and Q are built.
 
     Attributes:
         factor: on every hidden width.
         leak: slope of the leaky ReLU below zero.
-        normalization: what keeps their layers in bounds.
+        bound: of their layers under spectral norm; None: batch norm keeps them in bounds.
     """
 
     factor: float
     leak: float
-    normalization: Normalization
+    bound: float | None = None
 
-    def normalized(self, layer: nn.Module) -> nn.Module:
+    def normalized(self, layer: AnyLayer) -> AnyLayer:
         """The layer itself, or under spectral norm."""
-        return bounded(layer, self.normalization)
+        return bounded(layer, self.bound)
 
     def after(self, width: int, norm: bool) -> list[nn.Module]:
         """What follows a layer: batch norm, where it has one, and the nonlinearity."""
-        batch = [BatchNorm(width, ("real", "fake"))] if norm and self.normalization == "batch" else []
+        batch = [BatchNorm(width, ("real", "fake"))] if norm and self.bound is None else []
         return [*batch, nn.LeakyReLU(self.leak, inplace=True)]
 
 
@@ -255,7 +267,7 @@ class _Residual(nn.Module):
         return total
 
 
-def _shrink(inputs: int, outputs: int, style: _Style) -> _Residual:
+def _shrink(inputs: int, outputs: int, style: Style) -> _Residual:
     """Half the size, without batch norm: a block of D and Q."""
     inside = [
         nn.LeakyReLU(style.leak),
@@ -297,7 +309,7 @@ def _scaled(width: int, factor: float) -> int:
     return max(8, round(width * factor / 8) * 8)
 
 
-def _downward(rows: Sequence[Layer], channels: int, size: int, style: _Style) -> tuple[list[nn.Module], int]:
+def _downward(rows: Sequence[Layer], channels: int, size: int, style: Style) -> tuple[list[nn.Module], int]:
     """Blocks of D and Q from an image (or, at size 1, from features), and the features they end in."""
     blocks: list[nn.Module] = []
     picture = False
@@ -325,17 +337,16 @@ def _downward(rows: Sequence[Layer], channels: int, size: int, style: _Style) ->
 
 
 class Trunk(Stack):
-    """What D and Q share: images [N, C, H, W] to features [N, F] (appendix C)."""
+    """What D and Q share: images [N, C, H, W] to features [N, F] (appendix C).
 
-    def __init__(
-        self,
-        table: Architecture,
-        channels: int,
-        size: int,
-        width: float,
-        normalization: Normalization = "batch",
-    ) -> None:
-        style = _Style(width, table.leak, normalization)
+    Args:
+        table: the architecture.
+        channels: of the images.
+        size: of the images.
+        style: how its layers are built.
+    """
+
+    def __init__(self, table: Architecture, channels: int, size: int, style: Style) -> None:
         blocks, features = _downward(table.trunk, channels, size, style)
         super().__init__(blocks)
         self.features = features
@@ -344,9 +355,9 @@ class Trunk(Stack):
 class Discriminator(nn.Module):
     """D's head: features to one logit, log D/(1 - D). The sigmoid lives in the loss."""
 
-    def __init__(self, features: int, normalization: Normalization = "batch") -> None:
+    def __init__(self, features: int, bound: float | None = None) -> None:
         super().__init__()
-        self.output = bounded(nn.Linear(features, 1), normalization)
+        self.output = bounded(nn.Linear(features, 1), bound)
 
     def forward(self, features: Float[Tensor, "n features"]) -> Float[Tensor, " n"]:
         logits: Tensor = self.output(features)
@@ -360,19 +371,17 @@ class Recognition(nn.Module):
         table: the architecture.
         features: of the trunk.
         outputs: raw outputs of all posteriors.
-        width: factor on hidden widths.
+        style: how its layers are built; batch norm keeps them in bounds also above a trunk without.
         subcodes: raw outputs of all sub-codes, which only training on real images reads; 0: none.
     """
 
     def __init__(
-        self, table: Architecture, features: int, outputs: int, width: float, *, subcodes: int = 0
+        self, table: Architecture, features: int, outputs: int, style: Style, *, subcodes: int = 0
     ) -> None:
         super().__init__()
-        # Batch norm also above a trunk under spectral norm: whose features are small, and no code would live.
-        style = _Style(width, table.leak, "batch")
         blocks, features = _downward(table.recognition, features, 1, style)
         self.hidden = Stack(blocks)
-        self.output = nn.Linear(features, outputs)
+        self.output = style.normalized(nn.Linear(features, outputs))
         self.subcodes = nn.Linear(features, subcodes) if subcodes else None
 
     def forward(
@@ -387,6 +396,28 @@ class Recognition(nn.Module):
         """The same, with the raw outputs of the sub-codes where there are some."""
         hidden = self.hidden(features, domains)
         return self.output(hidden), None if self.subcodes is None else self.subcodes(hidden)
+
+
+class PairClassifier(nn.Module):
+    """Says which code two generated images share (Lin et al. 2020: the CR discriminator).
+
+    D's trunk once more, over both images as channels of one, and a dense layer.
+
+    Args:
+        trunk: of images with the channels of two.
+        places: codes that could be shared.
+    """
+
+    def __init__(self, trunk: Trunk, places: int) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.output = nn.Linear(trunk.features, places)
+
+    def forward(
+        self, first: Float[Tensor, "n c h w"], second: Float[Tensor, "n c h w"]
+    ) -> Float[Tensor, "n places"]:
+        logits: Tensor = self.output(self.trunk(torch.cat([first, second], dim=1), ("fake",)))
+        return logits
 
 
 _UPWARD = ("up", "grow")
@@ -408,18 +439,18 @@ class Generator(nn.Module):
                 f"images of at least {math.prod(strides)} pixels",
                 "--set architecture=generic",
             )
-        blocks, inputs = self._blocks(table.generator, latents, list(reversed(sizes)), width)
+        blocks, inputs = self._blocks(table, latents, list(reversed(sizes)), width)
         self.hidden = Stack(blocks)
         self.output = _up_layer(inputs, channels, 2, odd=size % 2 == 1)
         self.nonlinearity = nn.Sigmoid() if table.output == "sigmoid" else nn.Tanh()
 
     @staticmethod
     def _blocks(
-        rows: Sequence[Layer], inputs: int, sizes: list[int], factor: float
+        table: Architecture, inputs: int, sizes: list[int], factor: float
     ) -> tuple[list[nn.Module], int]:
         blocks: list[nn.Module] = []
         position = 0
-        for row in rows:
+        for row in table.generator:
             width = _scaled(row.width, factor)
             position += row.kind in _UPWARD
             odd = sizes[position] % 2 == 1
@@ -433,8 +464,9 @@ class Generator(nn.Module):
                 features = width * (sizes[0] ** 2 if row.kind == "picture" else 1)
                 blocks.append(Dense(inputs, features))
             # A picture is normalised before it is one: each of its outputs apart (6,272 on MNIST).
-            blocks += [BatchNorm(features, ("fake",))] if row.norm else []
-            blocks.append(nn.ReLU(inplace=True))
+            after: list[nn.Module] = [BatchNorm(features, ("fake",))] if row.norm else []
+            after.append(nn.LeakyReLU(row.leak, inplace=True) if row.leak else nn.ReLU(inplace=True))
+            blocks += reversed(after) if table.norm_last else after
             blocks += [_Unflatten(sizes[0], width)] if row.kind == "picture" else []
             inputs = width
         return blocks, inputs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -11,15 +11,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-Normalization = Literal["batch", "spectral"]
-"""What keeps D and its trunk in bounds: batch norm as in appendix C, or spectral norm."""
-
 Domain = Literal["real", "fake", "noisy"]
 """Where images come from. Real and generated ones are normalised apart, in training and after it; and so are
 those through whose noise continuous codes are read, where a configuration has any."""
 
-BOUND = 1.5
-"""The largest singular value of a weight under spectral norm."""
+AnyLayer = TypeVar("AnyLayer", bound=nn.Module)
 
 _ORIGINAL = "parametrizations.weight.original"  # torch's name for it
 _FIRST_ITERATIONS = 15
@@ -67,7 +63,7 @@ class BatchNorm(nn.Module):
 
 
 class SpectralNorm(nn.Module):
-    """A weight brought to a largest singular value of BOUND (Miyato et al. 2018: of 1).
+    """A weight brought to a largest singular value of `bound` (Miyato et al. 2018: of 1).
 
     A leaky ReLU of slope .1 takes half of the energy from layer to layer: a bound above 1 gives it back to D.
     docs/recipe.md has what was measured, which is little.
@@ -76,8 +72,9 @@ class SpectralNorm(nn.Module):
     training follows its singular vector, which is kept with the weights.
     """
 
-    def __init__(self, outputs: int) -> None:
+    def __init__(self, outputs: int, bound: float) -> None:
         super().__init__()
+        self.bound = bound
         self.register_buffer("vector", torch.empty(outputs))
 
     def forward(self, weight: Tensor) -> Tensor:
@@ -90,7 +87,7 @@ class SpectralNorm(nn.Module):
             with torch.no_grad():
                 other = F.normalize(vector @ matrix, dim=0, eps=1e-12)
             largest = vector @ (matrix @ other)
-            return weight * (BOUND / largest)
+            return weight * (self.bound / largest)
 
     @torch.no_grad()
     def iterate(self, matrix: Float[Tensor, "outputs inputs"]) -> None:
@@ -107,16 +104,16 @@ def add_domain(module: nn.Module, domain: Domain) -> None:
             part.add(domain)
 
 
-def bounded(layer: nn.Module, normalization: Normalization) -> nn.Module:
-    """The layer itself where batch norm stands behind it, else under spectral norm."""
-    return spectral(layer) if normalization == "spectral" else layer
+def bounded(layer: AnyLayer, bound: float | None) -> AnyLayer:
+    """The layer itself where batch norm stands behind it (a bound of None), else under spectral norm."""
+    return layer if bound is None else spectral(layer, bound)
 
 
-def spectral(layer: nn.Module) -> nn.Module:
+def spectral(layer: AnyLayer, bound: float) -> AnyLayer:
     """The same layer with its weight under spectral norm."""
     assert isinstance(layer.weight, Tensor)
     # Unsafe: shapes stay, and a check of that would need numbers.
-    parametrize.register_parametrization(layer, "weight", SpectralNorm(len(layer.weight)), unsafe=True)
+    parametrize.register_parametrization(layer, "weight", SpectralNorm(len(layer.weight), bound), unsafe=True)
     return layer
 
 

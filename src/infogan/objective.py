@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from infogan.latents import Latents
@@ -122,6 +122,15 @@ def mode_seeking(
     between_noises = (noises[0] - noises[1]).abs().mean()
     between_images = (images[0].float() - images[1].float()).abs().mean()
     return between_noises / (between_images + 1e-2)
+
+
+def contrastive_loss(logits: Float[Tensor, "n places"], shared: Int64[Tensor, " n"]) -> Float[Tensor, ""]:
+    """How badly a classifier tells which one code the two images of a pair share (Lin et al. 2020, eq. 7).
+
+    Cross-entropy in nats. The classifier and G both minimise it: codes come to make changes that can be told
+    from one another.
+    """
+    return F.cross_entropy(logits.float(), shared)
 
 
 def _entropy(probabilities: Float[Tensor, "*any"], dimensions: int) -> Float[Tensor, "*rest"]:

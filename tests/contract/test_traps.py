@@ -169,8 +169,8 @@ def the_bound_is_made_of_detached_outputs(patch: pytest.MonkeyPatch) -> None:
 def the_generator_s_bound_is_detached(patch: pytest.MonkeyPatch) -> None:
     losses = Trainer._generator_losses
 
-    def detached(self: Trainer) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-        loss, bounds, terms = losses(self)
+    def detached(self: Trainer, update: str) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        loss, bounds, terms = losses(self, update)
         return loss, {name: bound.detach() for name, bound in bounds.items()}, terms
 
     patch.setattr(Trainer, "_generator_losses", detached)

@@ -14,7 +14,7 @@ from infogan import api, data, evaluation
 from infogan import config as configuration
 from infogan.config import Config
 from infogan.errors import ConfigError, UsageError
-from infogan.experiments import choosing, names, robust, robust_sets, rows, run
+from infogan.experiments import choosing, names, robust, robust_sets, rows, run, sprites
 from infogan.experiments.mnist_paper import lowest_mean
 from infogan.experiments.real_only import cluster_real
 from infogan.experiments.registry import Options
@@ -242,3 +242,77 @@ def test_runs_are_trained_chosen_from_and_judged_by_one_command(
     assert {"kept_nats", "consensus", "mean_rank"} <= set(result["criteria"])
     assert result["choice"]["chosen"] in result["goodness"]
     assert "a blind pick" in capsys.readouterr().out
+
+
+# --- sprites ---------------------------------------------------------------------------------------------
+
+
+def scored(arm: str, seed: int, steps: int, value: float) -> dict[str, Any]:
+    one = {
+        "factorvae": value, "factorvae_interval": [value - 0.1, value + 0.1],
+        "mig": value / 2, "mig_interval": [0.0, value],
+        "dci": {"disentanglement": value, "disentanglement_interval": [0.0, 1.0]},
+    }  # fmt: skip
+    baselines = {"pca": {"disentanglement": one}, "kmeans": {}}
+    return {
+        "arm": arm,
+        "seed": seed,
+        "steps": steps,
+        "scores": {"disentanglement": one, "baselines": baselines},
+    }
+
+
+def test_the_table_of_sprites_shows_every_seed_the_means_the_pick_and_the_curve() -> None:
+    values = {(arm, seed): 0.2 + 0.1 * number + 0.01 * (seed - 100)
+              for number, arm in enumerate(sprites.ARMS) for seed in (100, 101)}  # fmt: skip
+    made = [
+        scored(arm, seed, steps, value * steps / 100)
+        for (arm, seed), value in values.items()
+        for steps in (50, 100)
+    ]
+    shown = sprites.table(made, 100, {"seed": 101}).splitlines()
+    assert f"| {sprites.BATCH} | 100 | 0.200 (0.100 to 0.300) | 0.100 (0.000 to 0.200) |" in shown[2]
+    assert shown[4].startswith(f"| {sprites.BATCH}, mean (95 % over seeds) | | 0.205 (0.141 to 0.269)")
+    (picked,) = (line for line in shown if line.startswith(f"| {sprites.PICKED}"))
+    assert "| 101 | 0.410 (" in picked
+    assert sum(line.startswith("| published on dSprites") for line in shown) == 4
+    assert sum(line.startswith("| baseline: ") for line in shown) == 1
+    assert f"| FactorVAE, {sprites.CONTRASTIVE} | 0.203 | 0.405 |" in shown
+
+
+def test_sprites_are_trained_by_every_arm_and_the_regulariser_acts_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sprites, "_MARKS", (sprites.REGULARISED_FROM, 1.0))
+    monkeypatch.setattr(rows.evaluation, "evaluate", lambda *_, **__: scored("", 0, 0, 0.5)["scores"])
+    settings = ("data.count=2400", "network.width=0.125", "training.batch_size=4")
+    run("sprites", Options(out=tmp_path, seed=7, seeds=2, steps=9, settings=settings))
+    result = json.loads((tmp_path / "sprites.json").read_text())
+    assert len(result["rows"]) == (3 * 2 - 1) * 2
+    assert result["picked"]["seed"] in (7, 8)
+    assert "published on dSprites" in capsys.readouterr().out
+    kept = {
+        arm: configuration.read(tmp_path / arm / "seed-7" / "config.toml").objective for arm in sprites.ARMS
+    }
+    assert [one.contrastive_start for one in kept.values()] == [10**9, 10**9, 8]
+    ends = {
+        arm: InfoGAN.from_pretrained(tmp_path / arm / "seed-7").generator.output.weight
+        for arm in sprites.ARMS
+    }
+    assert not torch.equal(ends[sprites.SPECTRAL], ends[sprites.CONTRASTIVE])
+
+
+def test_the_regularised_run_of_sprites_is_that_from_its_own_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It shares its first steps with the run without, and must be as if it had been trained alone."""
+    monkeypatch.setattr(sprites, "_picked", lambda *_: None)
+    monkeypatch.setattr(sprites, "_MARKS", (sprites.REGULARISED_FROM, 1.0))
+    monkeypatch.setattr(rows.evaluation, "evaluate", lambda *_, **__: scored("", 0, 0, 0.5)["scores"])
+    settings = ("data.count=400", "network.width=0.125", "training.batch_size=4")
+    run("sprites", Options(out=tmp_path / "shared", seed=7, seeds=1, steps=9, settings=settings))
+    shared = tmp_path / "shared" / sprites.CONTRASTIVE / "seed-7"
+    begun = [*settings, "training.seed=7", "objective.contrastive_start=8", "training.steps=9"]
+    alone = api.train("sprites", recipe="cr", settings=begun, out=tmp_path / "alone")
+    theirs = InfoGAN.from_pretrained(shared).state_dict()
+    assert all(torch.equal(value, theirs[name]) for name, value in alone.state_dict().items())

@@ -184,6 +184,15 @@ def test_layers_stand_in_the_paper_s_order(name: str, paper: dict[str, InfoGAN])
     assert " ".join(described(model.generator.hidden)) == generator
 
 
+def test_the_generator_of_dsprites_has_batch_norm_behind_its_nonlinearities() -> None:
+    model = build(64, table="dsprites", width=1.0, noise=5, codes=uniforms(5))
+    leaky = "lR0.2 BN"
+    assert " ".join(described(model.generator.hidden)) == (
+        f"FC128 R BN FC1024 R BN up64s2 {leaky} up32s2 {leaky} up32s2 {leaky}"
+    )
+    assert " ".join(described(model.recognition.hidden)) == "FC128 BN lR0.2"
+
+
 @pytest.mark.parametrize("name", PAPER)
 def test_the_image_and_the_answers_come_from_a_last_layer_without_norm(
     name: str, paper: dict[str, InfoGAN]

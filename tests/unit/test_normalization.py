@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from infogan import networks, streams
 from infogan.config import Categorical, Config, DataConfig, LatentsConfig, NetworkConfig, Uniform
 from infogan.model import InfoGAN
-from infogan.normalization import BOUND, BatchNorm, SpectralNorm, begin_spectrum, raw_weight, spectral
+from infogan.normalization import BatchNorm, SpectralNorm, begin_spectrum, raw_weight, spectral
+
+BOUND = 1.5
 
 
 def build(size: int, *, table: str = "generic", normalization: str = "spectral", seed: int = 0) -> InfoGAN:
@@ -39,7 +41,7 @@ def spread(layer: nn.Module, towards: float) -> None:
 
 def changed(towards: float) -> nn.Module:
     """A layer whose weight is no longer the one that its vector was begun with."""
-    layer = spectral(nn.Linear(12, 7))
+    layer = spectral(nn.Linear(12, 7), BOUND)
     begin_spectrum(layer, streams.generator(0, "test"))
     spread(layer, towards)
     return layer
@@ -53,7 +55,7 @@ def largest(layer: nn.Module) -> float:
 @pytest.mark.parametrize("layer", [nn.Linear(12, 7), nn.Conv2d(3, 8, 4)], ids=["dense", "conv"])
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 def test_a_weight_of_any_size_magnifies_alike(layer: nn.Module, scale: float) -> None:
-    normalized = spectral(copy.deepcopy(layer))
+    normalized = spectral(copy.deepcopy(layer), BOUND)
     spread(normalized, scale)
     begin_spectrum(normalized, streams.generator(0, "test"))
     assert largest(normalized.eval()) == pytest.approx(BOUND, rel=1e-3)

@@ -63,11 +63,11 @@ class FreshRecognition(nn.Module):
 
     def __init__(self, model: InfoGAN, *, seed: int) -> None:
         super().__init__()
-        size, channels, width = model.size, model.channels, model.config.network.width
+        style = networks.Style(model.config.network.width, model.table.leak)
         with torch.device("meta"):
-            self.trunk = networks.Trunk(model.table, channels, size, width)
+            self.trunk = networks.Trunk(model.table, model.channels, model.size, style)
             self.recognition = networks.Recognition(
-                model.table, self.trunk.features, model.latents.posterior_width, width
+                model.table, self.trunk.features, model.latents.posterior_width, style
             )
         self.to_empty(device="cpu")
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub

@@ -10,6 +10,10 @@ The recipe `robust` shows D and Q every image changed anew (A: augmentation), th
     D, Q, trunk: descend also  - weight I(Q(A x), Q(A' y))       on real images; y: x or a neighbour of it
     G:           descend also  + weight (distance of two noises / distance of their images)
 and reads continuous codes, in both steps, from images of G that were changed otherwise.
+
+The recipe `cr` updates G several times a step, and from a step on draws pairs of images that share one code:
+    K:           descend  - log K(which code | the pair), a classifier of its own
+    G:           descend also  - weight log K(which code | the pair)
 """
 
 from __future__ import annotations
@@ -42,7 +46,7 @@ METRICS_EVERY = 20
 VARIANCE_EVERY = 100  # a multiple of METRICS_EVERY: it stands on the line of its step
 _READ_AT_ONCE = 500
 _READ_APART = 1 / 3  # of a batch: enough for continuous codes, and a whole one would cost half a step more
-_TERMS = ("real_information", "subcode_information", "mode_seeking")
+_TERMS = ("real_information", "subcode_information", "mode_seeking", "contrastive")
 
 
 def nearest_images(config: Config, images: Split) -> Int64[Tensor, "n k"] | None:
@@ -94,16 +98,20 @@ class Trainer:
         self.notes: list[str] = []  # what was done since the last window, in words
         training = self.config.training
         self.reading = nn.ModuleList([model.trunk, model.discriminator, model.recognition])
+        self.frozen = nn.ModuleList([self.reading, *([model.contrastive] if model.contrastive else [])])
         self.optimizers = {
             "discriminator": _adam(self.reading, training.learning_rate_discriminator, training.beta1),
             "generator": _adam(model.generator, training.learning_rate_generator, training.beta1),
         }
+        if model.contrastive is not None:
+            rate = training.learning_rate_discriminator
+            self.optimizers["contrastive"] = _adam(model.contrastive, rate, training.beta1)
         self.remedy = Remedy(training, model, self.real, self._survey)
 
     # --- one step --------------------------------------------------------------------------------------
 
     def advance(self) -> None:
-        """One D and one G update.
+        """One D update and those of G; before them, where it has begun, one of the classifier of pairs.
 
         Raises:
             DivergenceError: a term is no longer finite or far too large; the update that it belongs to was
@@ -111,21 +119,9 @@ class Trainer:
         """
         self.model.train()
         self._set_learning_rates()
-        indices = self._batch()
-        weights = self.config.objective
-        discriminator, bounds, terms = self._discriminator_losses(self._views(indices))
-        values = self._checked({"loss.discriminator": discriminator, **_prefixed(bounds), **terms})
-        total = discriminator - objective.weighted_information(bounds, self.weights)
-        self._update("discriminator", total - self._weighted_terms(terms))
-        with _frozen(self.reading):
-            generator, bounds, seeking = self._generator_losses()
-            checked = self._checked({"loss.generator": generator, **_prefixed(bounds), **seeking})
-            values |= {name: checked[name] for name in ("loss.generator", *seeking)}
-            if weights.generator_information:
-                generator = generator - objective.weighted_information(bounds, self.weights)
-            for term in seeking.values():
-                generator = generator + self._mode_seeking_weight() * term
-            self._update("generator", generator)
+        values = self._discriminator_step()
+        for number in range(self.config.training.generator_updates):
+            values |= self._generator_step("generator" if number == 0 else f"generator-{number}")
         self._follow()
         self.model.eval()
         self.step += 1
@@ -133,6 +129,50 @@ class Trainer:
             self.window[name] = self.window.get(name, 0.0) + value
         self.window["steps"] = self.window.get("steps", 0.0) + 1
         self._remedy()
+
+    def _discriminator_step(self) -> dict[str, float]:
+        """The updates of whatever reads images; the values of their terms."""
+        if self._contrasts:
+            loss = self._contrastive_loss("contrastive")
+            self._checked({"contrastive": loss})
+            self._update("contrastive", loss)
+        discriminator, bounds, terms = self._discriminator_losses(self._views(self._batch()))
+        values = self._checked({"loss.discriminator": discriminator, **_prefixed(bounds), **terms})
+        total = discriminator - objective.weighted_information(bounds, self.weights)
+        self._update("discriminator", total - self._weighted_terms(terms))
+        return values
+
+    def _generator_step(self, update: str) -> dict[str, float]:
+        """One update of G on latents of its own; the values of its terms."""
+        with _frozen(self.frozen):
+            loss, bounds, terms = self._generator_losses(update)
+            checked = self._checked({"loss.generator": loss, **_prefixed(bounds), **terms})
+            if self.config.objective.generator_information:
+                loss = loss - objective.weighted_information(bounds, self.weights)
+            weights = {
+                "mode_seeking": self._mode_seeking_weight(),
+                "contrastive": self.config.objective.contrastive_weight,
+            }
+            for name, term in terms.items():
+                loss = loss + weights[name] * term
+            self._update("generator", loss)
+        return {name: checked[name] for name in ("loss.generator", *terms)}
+
+    @property
+    def _contrasts(self) -> bool:
+        """Whether pairs of images are told apart at this step."""
+        return self.model.contrastive is not None and self.step >= self.config.objective.contrastive_start
+
+    def _contrastive_loss(self, update: str) -> Float[Tensor, ""]:
+        """How badly pairs are told apart; with gradients for the classifier, or for G in an update of it."""
+        model, training = self.model, self.config.training
+        assert model.contrastive is not None
+        draw = streams.generator(training.seed, f"pairs/{update}", self.step, self.device)
+        first, second, shared = model.latents.sample_pairs(training.batch_size, draw)
+        with self._autocast():
+            with torch.set_grad_enabled(update != "contrastive"):
+                images = [model.generator(latents) for latents in (first, second)]
+            return objective.contrastive_loss(model.contrastive(*images), shared)
 
     def _remedy(self) -> None:
         """Splits and merges where that is due, or takes it back."""
@@ -196,17 +236,21 @@ class Trainer:
         )
         return bounds | {name: apart[name] for name in self.config.continuous}
 
-    def _generator_losses(self) -> tuple[Float[Tensor, ""], dict[str, Tensor], dict[str, Tensor]]:
-        """G's own loss, the bound of each code, and mode seeking; on latents drawn anew."""
+    def _generator_losses(
+        self, update: str
+    ) -> tuple[Float[Tensor, ""], dict[str, Tensor], dict[str, Tensor]]:
+        """G's own loss, the bound of each code, and what else G minimises; on latents drawn anew."""
         model = self.model
         seeking = self._mode_seeking_weight() > 0 and model.latents.noise > 0
         with self._autocast():
-            latents, codes = self._latents("generator", self.config.training.batch_size, pairs=seeking)
+            latents, codes = self._latents(update, self.config.training.batch_size, pairs=seeking)
             images = model.generator(latents)
-            features = model.trunk(self._shown(images, "fake/generator"), ("fake",))
+            features = model.trunk(self._shown(images, f"fake/{update}"), ("fake",))
             loss = objective.generator_loss(model.discriminator(features))
-            bounds = self._bounds("generator", model.recognition(features, ("fake",)), images, codes)
+            bounds = self._bounds(update, model.recognition(features, ("fake",)), images, codes)
         terms = {}
+        if self._contrasts:
+            terms["contrastive"] = self._contrastive_loss(update)
         if seeking:
             half = len(latents) // 2
             noises = latents[:, : model.latents.noise]
@@ -285,12 +329,10 @@ class Trainer:
         span = training.decay_end - training.decay_start
         fallen = min(max((self.step - training.decay_start) / span, 0.0), 1.0)
         factor = 1 - fallen * (1 - training.decay_to)
-        rates = {
-            "discriminator": training.learning_rate_discriminator,
-            "generator": training.learning_rate_generator,
-        }
-        for name, rate in rates.items():
-            self.optimizers[name].param_groups[0]["lr"] = rate * factor
+        for name, optimizer in self.optimizers.items():
+            of_generator = name == "generator"
+            rate = training.learning_rate_generator if of_generator else training.learning_rate_discriminator
+            optimizer.param_groups[0]["lr"] = rate * factor
 
     def _batch(self) -> Int64[Tensor, " n"]:
         training = self.config.training
@@ -426,6 +468,9 @@ class Trainer:
 
     def _load_moments(self, tensors: Mapping[str, Tensor]) -> None:
         for name, own in self.optimizers.items():
+            if name == "contrastive" and not any(key.startswith("contrastive.") for key in tensors):
+                own.state.clear()  # it had not begun then
+                continue
             parameters = own.param_groups[0]["params"]
             for index, parameter in enumerate(parameters):
                 prefix = f"{name}.{index}."

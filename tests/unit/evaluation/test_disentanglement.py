@@ -50,6 +50,12 @@ def test_the_factors_themselves_score_near_one(truth: np.ndarray) -> None:
         assert 0.97 <= value <= 1 + 1e-9, name
 
 
+def test_few_images_that_a_line_parts_are_scored_without_a_warning() -> None:
+    few = chance(1).integers(3, size=(40, 2))
+    codes = few + 0.01 * chance(3).standard_normal(few.shape)
+    assert measured(codes, few, "infomec")["infomec"]["explicitness"] > 0.95
+
+
 def test_constant_codes_score_as_chance_does(truth: np.ndarray) -> None:
     found = in_one(measured(np.ones((IMAGES, 4)), truth))
     for name in ("factorvae", "betavae"):

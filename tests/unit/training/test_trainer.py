@@ -292,7 +292,7 @@ def test_the_generator_learns_continuous_codes_from_images_of_their_own(tiny_con
     for turn in (60.0, 90.0):
         made = moving(tiny_config, rotation=turn, code_rotation=10.0)
         made.model.train()
-        found.append(made._generator_losses()[1])
+        found.append(made._generator_losses("generator")[1])
     for name in tiny_config.continuous:
         assert torch.equal(found[0][name], found[1][name])
         assert found[0][name].requires_grad

@@ -71,7 +71,8 @@ def _explicitness(sample: Sample) -> float:
         if len(np.unique(levels[fit])) < 2:
             gains.append(0.0)
             continue
-        model = LogisticRegression(C=np.inf, max_iter=1_000).fit(codes[fit], levels[fit])
+        # The source has no penalty; where a plane parts few images, the search would then never end.
+        model = LogisticRegression(C=1e4, max_iter=1_000).fit(codes[fit], levels[fit])
         seen = judged[np.isin(levels[judged], model.classes_)]
         left = log_loss(levels[seen], model.predict_proba(codes[seen]), labels=model.classes_)
         gains.append(max(0.0, 1 - left / entropy(levels)))

@@ -1,0 +1,204 @@
+"""Sprites on the dSprites grid: what spectral norm, the contrastive regulariser and choosing among runs add.
+
+The four rows of Lin et al. 2020 (arXiv 1906.06034, table 1), shortened: published are 322,560 steps a run.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from infogan import api, data
+from infogan.errors import UsageError
+from infogan.evaluation import choosing
+from infogan.experiments.registry import Options, experiment
+from infogan.experiments.rows import (
+    publish,
+    read_rows,
+    row,
+    seeds,
+    seeds_interval,
+    trained,
+    with_interval,
+)
+from infogan.model import InfoGAN
+from infogan.training.run_directory import RunDirectory, next_free
+
+SEEDS, STEPS = 3, 10_000
+METRICS = ("baselines", "disentanglement")
+REGULARISED_FROM = 288_000 / 322_560
+"""Share of the steps after which the contrastive regulariser acts."""
+
+_MARKS = (0.25, 0.5, REGULARISED_FROM, 1.0)
+"""Shares of the steps at which a run is measured."""
+
+BATCH, SPECTRAL, CONTRASTIVE = "batch norm in D", "spectral norm", "with the contrastive regulariser"
+PICKED = "picked by ModelCentrality"
+_NEVER = "objective.contrastive_start=1000000000"
+ARMS: dict[str, tuple[str, ...]] = {
+    BATCH: ("network.normalization=batch", "network.spectral_recognition=false", _NEVER),
+    SPECTRAL: (_NEVER,),
+    CONTRASTIVE: (),
+}
+"""By arm, what it does otherwise than the recipe `cr`."""
+
+FIGURES = {
+    "FactorVAE": ("factorvae",),
+    "MIG": ("mig",),
+    "DCI": ("dci", "disentanglement"),
+}
+PUBLISHED = {
+    BATCH: (0.59, 0.05, 0.41),
+    SPECTRAL: (0.82, 0.22, 0.60),
+    CONTRASTIVE: (0.88, 0.37, 0.71),
+    PICKED: (0.92, 0.45, 0.77),
+}
+"""On dSprites itself, in the order of FIGURES (Lin et al. 2020, table 1)."""
+
+
+@experiment("sprites")
+def sprites(options: Options) -> None:
+    """InfoGAN-CR's networks on sprites: batch norm, spectral norm, the regulariser, and a pick among runs."""
+    folder = options.out or next_free(Path("runs"), "sprites")
+    steps, runs = options.steps or STEPS, seeds(options, SEEDS)
+    begin = max(1, round(REGULARISED_FROM * steps))
+    marks = sorted({max(1, round(share * steps)) for share in _MARKS})
+    for seed in runs:
+        own = [f"training.seed={seed}", f"objective.contrastive_start={begin}"]
+        configs = {
+            arm: api.configure(
+                "sprites", data=options.data, recipe="cr", settings=[*own, *changes, *options.settings]
+            )
+            for arm, changes in ARMS.items()
+        }
+        for arm, mark in _order(marks, begin):
+            if arm == CONTRASTIVE:
+                _fork(folder / SPECTRAL / f"seed-{seed}", folder / arm / f"seed-{seed}", begin)
+            row(folder, arm, configs[arm], mark, trained(configs[arm], mark, METRICS))
+    config = configs[CONTRASTIVE]
+    rows = [one for one in read_rows(folder) if one["seed"] in runs and one["steps"] in marks]
+    if not all("disentanglement" in one["scores"] for one in rows):
+        raise UsageError(
+            "disentanglement was not measured: there are too few test images",
+            "200 test images or more, a tenth of all",
+            "infogan reproduce sprites, without data.count",
+        )
+    picked = _picked(folder, runs, data.load(config.data)) if len(runs) > 1 else None
+    result = {"preset": "sprites", "recipe": "cr", "steps": steps, "picked": picked, "rows": rows}
+    publish(folder, "sprites", result, table(rows, steps, picked))
+
+
+def _order(marks: Sequence[int], begin: int) -> list[tuple[str, int]]:
+    """Which arm is trained to which step, one after the other.
+
+    Until the regulariser begins, a run with it is the one with spectral norm alone: it is trained once.
+    """
+    before = [mark for mark in marks if mark <= begin]
+    after = [mark for mark in marks if mark > begin]
+    return [
+        *((BATCH, mark) for mark in marks),
+        *((SPECTRAL, mark) for mark in before),
+        *((CONTRASTIVE, mark) for mark in after),
+        *((SPECTRAL, mark) for mark in after),
+    ]
+
+
+def _fork(source: Path, target: Path, begin: int) -> None:
+    """A copy of a run that goes on with the regulariser; nothing, where there is one or it is past that."""
+    if target.exists():
+        return
+    run = RunDirectory.open(source)
+    config = run.read_config()
+    if config.training.steps != begin:
+        return  # it was gone on with: the other one is trained from its start
+    aside = target.with_name(f"{target.name}.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    shutil.copytree(source, aside)
+    objective = config.objective.model_copy(update={"contrastive_start": begin})
+    RunDirectory.open(aside).write_config(config.model_copy(update={"objective": objective}))
+    aside.rename(target)
+
+
+def _picked(folder: Path, runs: Sequence[int], dataset: data.Dataset) -> dict[str, Any]:
+    """The regularised run that ModelCentrality picks, with what it says of each."""
+    models = {
+        str(seed): InfoGAN.from_pretrained(folder / CONTRASTIVE / f"seed-{seed}") for seed in sorted(runs)
+    }
+    found = choosing.choose(models, choosing.images_to_read(dataset))
+    centrality = {name: float(one["model_centrality"]) for name, one in found["runs"].items()}
+    return {
+        "seed": int(max(centrality, key=lambda name: centrality[name])),
+        "model_centrality": centrality,
+    }
+
+
+# --- what is written about them --------------------------------------------------------------------------
+
+
+def figure(scores: Mapping[str, Any], path: Sequence[str]) -> tuple[float, list[float]]:
+    """A figure of FIGURES with its interval over images, out of `disentanglement`."""
+    *parents, leaf = path
+    for parent in parents:
+        scores = scores[parent]
+    return float(scores[leaf]), list(scores[f"{leaf}_interval"])
+
+
+def table(rows: Sequence[Mapping[str, Any]], steps: int, picked: Mapping[str, Any] | None) -> str:
+    """Every run at its end, the means over seeds, the baselines, and the curve over steps, in Markdown."""
+    lines = [
+        f"| networks and recipe, {steps:,} steps | seed | " + " | ".join(FIGURES) + " |",
+        "|" + "---|" * (2 + len(FIGURES)),
+    ]
+    last = [one for one in rows if one["steps"] == steps]
+    for arm in ARMS:
+        some = [one for one in last if one["arm"] == arm]
+        lines += [_line(arm, str(one["seed"]), one["scores"]["disentanglement"]) for one in some]
+        lines += [_mean(arm, some)] if len(some) > 1 else []
+    for one in last:
+        if picked and one["arm"] == CONTRASTIVE and one["seed"] == picked["seed"]:
+            lines.append(_line(PICKED, str(one["seed"]), one["scores"]["disentanglement"]))
+    baselines = last[0]["scores"]["baselines"] if last else {}
+    for name, scores in baselines.items():
+        if "disentanglement" in scores:
+            lines.append(_line(f"baseline: {name}", str(last[0]["seed"]), scores["disentanglement"]))
+    for arm, values in PUBLISHED.items():
+        cells = " | ".join(f"{value:.2f}" for value in values)
+        lines.append(f"| published on dSprites: {arm} | | {cells} |")
+    return "\n".join([*lines, "", *_curve(rows)])
+
+
+def _line(arm: str, seed: str, scores: Mapping[str, Any]) -> str:
+    cells = [with_interval(*figure(scores, path), 3) for path in FIGURES.values()]
+    return f"| {arm} | {seed} | " + " | ".join(cells) + " |"
+
+
+def _mean(arm: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    cells = []
+    for path in FIGURES.values():
+        values = [figure(one["scores"]["disentanglement"], path)[0] for one in rows]
+        mean, low, high = seeds_interval(values)
+        cells.append(with_interval(mean, (max(low, 0.0), min(high, 1.0)), 3))
+    return f"| {arm}, mean (95 % over seeds) | | " + " | ".join(cells) + " |"
+
+
+def _curve(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Means over seeds by arm and steps."""
+    steps = sorted({one["steps"] for one in rows})
+    lines = [
+        "| mean over seeds | " + " | ".join(f"step {step:,}" for step in steps) + " |",
+        "|" + "---|" * (1 + len(steps)),
+    ]
+    for arm in ARMS:
+        for name, path in FIGURES.items():
+            cells = []
+            for step in steps:
+                values = [
+                    figure(one["scores"]["disentanglement"], path)[0]
+                    for one in rows
+                    if one["arm"] == arm and one["steps"] == step
+                ]
+                cells.append(f"{seeds_interval(values)[0]:.3f}" if values else "")
+            lines.append(f"| {name}, {arm} | " + " | ".join(cells) + " |")
+    return lines
