@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
 from infogan.config import (
     Bernoulli,
@@ -227,10 +227,26 @@ def _log_normal_mass(low: Tensor, high: Tensor) -> Tensor:
     return log_high + torch.log(-torch.expm1(torch.special.log_ndtr(low) - log_high))
 
 
+def with_entropy(shares: Float[Tensor, " k"], floor: float) -> Float[Tensor, " k"]:
+    """The same shares mixed with equal ones, as little as brings their entropy up to a floor.
+
+    Args:
+        shares: sum to 1.
+        floor: in units of the entropy of equal shares, ln K.
+    """
+    count = len(shares)
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        mixed = torch.lerp(shares, torch.full_like(shares, 1 / count), (low + high) / 2)
+        enough = float(torch.special.entr(mixed).sum()) >= floor * math.log(count)
+        low, high = (low, (low + high) / 2) if enough else ((low + high) / 2, high)
+    return torch.lerp(shares, torch.full_like(shares, 1 / count), high)
+
+
 # --- priors: P(c) ----------------------------------------------------------------------------------------
 
 
-class Prior(ABC):
+class Prior(nn.Module, ABC):
     """P(c) of one code: how it is drawn, how uncertain it is, and how its posterior reads raw outputs.
 
     A new kind of code is a dataclass in config.py and a subclass here that names it.
@@ -239,6 +255,7 @@ class Prior(ABC):
     of: ClassVar[dict[type, type[Prior]]] = {}
 
     def __init__(self, code: Any) -> None:
+        super().__init__()
         self.code = code
 
     def __init_subclass__(cls, *, code: type | None = None) -> None:
@@ -312,9 +329,38 @@ class Prior(ABC):
 
 
 class CategoricalPrior(Prior, code=Categorical):
-    """Cat(K = size, p = 1/size), one-hot."""
+    """Cat(K = size, p = 1/size), one-hot; or with shares p that are learned, and kept with the weights."""
 
     code: Categorical
+
+    def __init__(self, code: Categorical) -> None:
+        super().__init__(code)
+        if code.prior == "learned":
+            self.register_buffer("learned", torch.empty(code.dim, code.size))
+        self.reset()
+
+    def reset(self) -> None:
+        """Equal shares."""
+        if self.shares is not None:
+            self.shares.fill_(1 / self.code.size)
+
+    @property
+    def shares(self) -> Float[Tensor, "dim size"] | None:
+        """How often each category is drawn, where that is learned; None: all equally often."""
+        return self._buffers.get("learned")
+
+    @torch.no_grad()
+    def follow(self, dimension: int, usage: Float[Tensor, " size"], rate: float) -> None:
+        """Moves the shares of a dimension towards how often each category is read from real images.
+
+        Args:
+            dimension: of the code.
+            usage: sums to 1.
+            rate: how far, from 0 to 1.
+        """
+        assert self.shares is not None
+        target = with_entropy(usage.to(self.shares.device), self.code.entropy_floor)
+        self.shares[dimension].lerp_(target, rate)
 
     @property
     def width(self) -> int:
@@ -322,10 +368,16 @@ class CategoricalPrior(Prior, code=Categorical):
 
     @property
     def entropy(self) -> float:
+        if self.shares is not None:
+            return float(torch.special.entr(self.shares).sum())
         return self.code.dim * math.log(self.code.size)
 
     def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count width"]:
         shape = (count, self.code.dim)
+        if self.shares is not None:
+            shares = self.shares.to(generator.device)
+            drawn = torch.multinomial(shares, count, replacement=True, generator=generator)
+            return F.one_hot(drawn.t(), self.code.size).flatten(1).float()
         index = torch.randint(self.code.size, shape, generator=generator, device=generator.device)
         return F.one_hot(index, self.code.size).flatten(1).float()
 
@@ -496,14 +548,22 @@ class BernoulliPrior(Prior, code=Bernoulli):
 # --- all latents together --------------------------------------------------------------------------------
 
 
-class Latents:
+class Latents(nn.Module):
     """The generator's input: noise and the named codes, in the order of the configuration (section 4)."""
 
     def __init__(self, config: LatentsConfig) -> None:
+        super().__init__()
         self.noise, self.noise_prior = config.noise, config.noise_prior
         self.priors: dict[str, Prior] = {
             name: Prior.of[type(code)](code) for name, code in config.codes.items()
         }
+        for name, prior in self.priors.items():
+            self.add_module(f"prior_{name}", prior)  # a code may be called as something of a module's
+
+    @property
+    def learned(self) -> dict[str, CategoricalPrior]:
+        """The categorical codes whose prior is learned."""
+        return {name: prior for name, prior in self.categorical.items() if prior.shares is not None}
 
     @property
     def width(self) -> int:

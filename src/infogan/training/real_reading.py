@@ -57,8 +57,9 @@ class RealReading:
             self._see(place, probabilities)
             terms.setdefault("real_information", torch.zeros((), device=raw.device))
             joint = objective.joint_table(first, second)
+            expected = self.latents.categorical[place[0]].shares
             terms["real_information"] = terms["real_information"] + objective.table_information(
-                joint, marginal
+                joint, marginal, None if expected is None else expected[place[1]]
             )
             if place in fine:
                 parts = fine[place].chunk(2)
