@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from infogan import api, data, evaluation
 from infogan import config as configuration
-from infogan.config import Config
+from infogan.config import Config, DataConfig
 from infogan.errors import ConfigError, UsageError
-from infogan.experiments import choosing, names, robust, robust_sets, rows, run, sprites
+from infogan.experiments import choosing, imbalanced, names, robust, robust_sets, rows, run, sprites
 from infogan.experiments.mnist_paper import lowest_mean
 from infogan.experiments.real_only import cluster_real
 from infogan.experiments.registry import Options
@@ -316,3 +318,39 @@ def test_the_regularised_run_of_sprites_is_that_from_its_own_start(
     alone = api.train("sprites", recipe="cr", settings=begun, out=tmp_path / "alone")
     theirs = InfoGAN.from_pretrained(shared).state_dict()
     assert all(torch.equal(value, theirs[name]) for name, value in alone.state_dict().items())
+
+
+# --- imbalanced sets -------------------------------------------------------------------------------------
+
+
+def test_digits_are_kept_ever_more_seldom() -> None:
+    labels = np.random.Generator(np.random.Philox(0)).permutation(np.repeat(np.arange(10), 6_000))
+    left = labels[imbalanced.kept(labels)]
+    counts = np.bincount(left)
+    assert counts[0] == imbalanced.MOST
+    np.testing.assert_allclose(counts[1:] / counts[:-1], imbalanced.FALL, atol=0.01)
+
+
+def test_equal_and_learned_shares_are_trained_side_by_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(imbalanced, "MOST", 60)
+    digits = api.configure("digits").data
+    monkeypatch.setattr(imbalanced.data, "load", _digits_first(digits))
+    settings = ("data.size=8", "network.architecture=generic", "network.width=0.125", "latents.noise=6")
+    run("imbalanced-mnist", Options(out=tmp_path, seed=7, seeds=2, steps=3, settings=settings))
+    result = json.loads((tmp_path / "imbalanced-mnist.json").read_text())
+    assert [one["arm"] for one in result["rows"]] == 2 * [imbalanced.EQUAL] + 2 * [imbalanced.LEARNED]
+    priors = [
+        InfoGAN.from_pretrained(tmp_path / arm / "seed-7").latents.learned
+        for arm in (imbalanced.EQUAL, imbalanced.LEARNED)
+    ]
+    assert not priors[0] and list(priors[1]) == ["digit"]
+    shown = capsys.readouterr().out
+    assert shown.count("mean (95 % over seeds)") == 2 and "k-means on pixels" in shown
+
+
+def _digits_first(digits: DataConfig) -> Callable[[DataConfig], data.Dataset]:
+    """Loads scikit-learn's digits for MNIST, and everything else as it is."""
+    load = data.load
+    return lambda config: load(digits if config.source == "mnist" else config)
