@@ -12,10 +12,13 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from infogan import __version__, signals
 from infogan.errors import InfoGANError, Interrupted, StorageError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from infogan.config import Config
 
 Command = Callable[[argparse.Namespace], None]
 
@@ -96,7 +99,18 @@ def _train(arguments: argparse.Namespace) -> None:
     if arguments.dry_run:
         print(config.to_toml(chosen), end="")
         return
+    _warn_of_late_start(chosen)
     _print_result(api.train_config(chosen, out=arguments.out, seeds=arguments.seeds))
+
+
+def _warn_of_late_start(chosen: Config) -> None:
+    """Says where a training ends before its contrastive regulariser begins: it is the same run without."""
+    start, steps = chosen.objective.contrastive_start, chosen.training.steps
+    if chosen.objective.contrastive_weight and start >= steps:
+        _say(
+            f"note: the contrastive regulariser begins at step {start:,}, this training ends at {steps:,}; "
+            f"to have it in the last tenth or so: --set contrastive_start={round(steps * 288 / 322.56)}"
+        )
 
 
 def _resume(arguments: argparse.Namespace) -> None:
@@ -452,7 +466,7 @@ def _add_training(command: Callable[[str, Command, str], argparse.ArgumentParser
     train.add_argument(
         "--out", type=_path, metavar="RUN", help="the run directory (default: runs/PRESET-NNN)"
     )
-    train.add_argument("--recipe", help="how to train: robust, or paper for appendix C")
+    train.add_argument("--recipe", help="how to train: robust, paper for appendix C, or cr for InfoGAN-CR")
     train.add_argument("--steps", type=_positive, metavar="N", help="one D and one G update each")
     train.add_argument("--seed", type=_whole, metavar="N", help="decides everything random")
     train.add_argument(
@@ -490,7 +504,7 @@ def _add_training(command: Callable[[str, Command, str], argparse.ArgumentParser
     reproduce.add_argument("--steps", type=_positive, metavar="N", help="steps of each arm")
     reproduce.add_argument("--seed", type=_whole, metavar="N", help="the first one (default: as published)")
     reproduce.add_argument("--seeds", type=_positive, metavar="N", help="how many (default: as published)")
-    reproduce.add_argument("--recipe", help="robust, or paper (default: the preset's own)")
+    reproduce.add_argument("--recipe", help="robust, paper or cr (default: the preset's own)")
     reproduce.add_argument(
         "--quick", action="store_true", help="one seed, few steps, small networks: to see that all of it runs"
     )

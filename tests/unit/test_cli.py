@@ -259,6 +259,18 @@ def test_codes_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     assert (codes["kind"]["size"], codes["tilt"]["dim"], codes["tilt"]["info_weight"]) == (4, 2, 0.2)
 
 
+def test_a_training_that_ends_before_its_regulariser_begins_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = tmp_path / "images.npy"
+    np.save(images, np.random.Generator(np.random.Philox(0)).integers(0, 255, (40, 16, 16), dtype=np.uint8))
+    command = ["train", images, "--recipe", "cr", "--steps", "2", "--set", "batch_size=4"]
+    assert run(*command, "--out", tmp_path / "late") == 0
+    assert "begins at step 288,000, this training ends at 2" in capsys.readouterr().err
+    assert run(*command, "--set", "contrastive_start=1", "--out", tmp_path / "run") == 0
+    assert "note:" not in capsys.readouterr().err
+
+
 def test_train_an_array_in_the_next_free_run(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
