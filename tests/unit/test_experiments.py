@@ -16,7 +16,18 @@ from infogan import api, data, evaluation
 from infogan import config as configuration
 from infogan.config import Config, DataConfig
 from infogan.errors import ConfigError, UsageError
-from infogan.experiments import choosing, imbalanced, names, robust, robust_sets, rows, run, sprites
+from infogan.evaluation.disentanglement.registry import scores
+from infogan.experiments import (
+    choosing,
+    imbalanced,
+    names,
+    robust,
+    robust_sets,
+    rows,
+    run,
+    sprites,
+    worked_examples,
+)
 from infogan.experiments.mnist_paper import lowest_mean
 from infogan.experiments.real_only import cluster_real
 from infogan.experiments.registry import Options
@@ -354,3 +365,29 @@ def _digits_first(digits: DataConfig) -> Callable[[DataConfig], data.Dataset]:
     """Loads scikit-learn's digits for MNIST, and everything else as it is."""
     load = data.load
     return lambda config: load(digits if config.source == "mnist" else config)
+
+
+# --- worked examples -------------------------------------------------------------------------------------
+
+
+def test_every_metric_gives_on_its_example_what_theory_says() -> None:
+    found = [
+        *worked_examples.of_clusters(),
+        *worked_examples.of_information(),
+        *worked_examples.of_features(),
+    ]
+    assert len(found) > 20
+    for one in found:
+        assert one.measured == pytest.approx(one.theory, abs=0.03, rel=0.02), one
+
+
+def test_the_page_of_examples_shows_every_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(worked_examples, "IMAGES", 200)
+    run("worked-examples", Options(out=tmp_path))
+    result = json.loads((tmp_path / "worked-examples.json").read_text())
+    shown = capsys.readouterr().out
+    for name in scores():
+        assert any(key.partition(".")[0] == name for key in result["disentanglement"]["the factors"])
+        assert f"| {name}" in shown
