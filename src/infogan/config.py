@@ -100,7 +100,7 @@ class Categorical:
     info_weight: _Float | None = Field(default=None, ge=0, le=1_000, kw_only=True)
     prior: Literal["uniform", "learned"] = Field(default="uniform", kw_only=True)
     entropy_floor: _Float = Field(default=0.7, ge=0, le=1, kw_only=True)
-    learned_from: _Int = Field(default=300, ge=0, le=_MOST_STEPS, kw_only=True)
+    learned_from: _Int = Field(default=200, ge=0, le=_MOST_STEPS, kw_only=True)
     kind: Literal["categorical"] = Field(default="categorical", kw_only=True)
 
 

@@ -213,7 +213,7 @@ class Trainer:
                 real_raw, subcodes = model.recognition.read(features[:seen], domains)
         terms: dict[str, Tensor] = {}
         if self.config.reads_real:
-            terms = self.real.information(real_raw, subcodes)
+            terms = self.real.information(real_raw, subcodes, self.step)
         else:
             self.real.observe(real_raw)
         # Moved copies are no images of the data unless generated ones are moved alike.

@@ -136,3 +136,16 @@ def test_a_learned_prior_is_kept_with_the_weights_and_goes_on_exactly(
 def test_equal_shares_are_no_part_of_a_model(tiny_config: Config) -> None:
     """Models of before fit: nothing is added to their tensors."""
     assert not any("latents" in name for name in InfoGAN(tiny_config).state_dict())
+
+
+def test_nothing_draws_the_marginals_to_equal_ones_before_the_shares_are_learned(tiny_config: Config) -> None:
+    """A set whose categories were made equal stays so: shares that follow equal usage are equal."""
+    made = make(
+        configured(tiny_config, learned(learned_from=5)), real_information_weight=1.0, marginal_weight=2.0
+    )
+    raw = torch.zeros(16, made.model.latents.posterior_width)
+    raw[:, 0] = 3.0  # every image in the first category
+    before, after = (made.real.information(raw, None, step)["real_information"] for step in (4, 5))
+    plain = objective.real_information(*[torch.softmax(raw[:8, :4], 1)] * 2)
+    assert before.item() == pytest.approx(plain.item(), abs=1e-6)
+    assert after.item() > before.item() + 0.1  # twice ln 4 less a divergence: what is missed can be won
