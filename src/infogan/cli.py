@@ -105,11 +105,13 @@ def _train(arguments: argparse.Namespace) -> None:
 
 def _warn_of_late_start(chosen: Config) -> None:
     """Says where a training ends before its contrastive regulariser begins: it is the same run without."""
+    from infogan.presets import REGULARISED_FROM
+
     start, steps = chosen.objective.contrastive_start, chosen.training.steps
     if chosen.objective.contrastive_weight and start >= steps:
         _say(
             f"note: the contrastive regulariser begins at step {start:,}, this training ends at {steps:,}; "
-            f"to have it in the last tenth or so: --set contrastive_start={round(steps * 288 / 322.56)}"
+            f"to have it in the last tenth or so: --set contrastive_start={round(REGULARISED_FROM * steps)}"
         )
 
 

@@ -92,7 +92,7 @@ class Categorical:
 
     With `prior` "learned" the shares p follow, from step `learned_from` on, how often Q reads each category
     from real images: for sets whose kinds are not equally frequent. `entropy_floor`, in units of the entropy
-    of equal shares, is the least that their entropy falls to: no category dies out.
+    of equal shares, is the least that their entropy falls to, and each keeps a twentieth of an equal share.
     """
 
     size: _Int = Field(ge=2, le=10_000)
@@ -498,6 +498,11 @@ class Config(Section):
             )
         if objective.contrastive_weight and sum(code.dim for code in self.latents.codes.values()) < 2:
             raise ValueError("objective.contrastive_weight needs two codes or more, to tell them apart")
+        if training.remedy_end and self.network.spectral_recognition:
+            raise ValueError(
+                "training.remedy_end = 0 with network.spectral_recognition: the remedy moves rows of Q's "
+                "weights, which spectral norm computes anew"
+            )
         if training.remedy_end and not objective.subcode_weight:
             raise ValueError("training.remedy_end needs sub-codes: set objective.subcode_weight")
         return self

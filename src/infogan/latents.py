@@ -227,20 +227,31 @@ def _log_normal_mass(low: Tensor, high: Tensor) -> Tensor:
     return log_high + torch.log(-torch.expm1(torch.special.log_ndtr(low) - log_high))
 
 
-def with_entropy(shares: Float[Tensor, " k"], floor: float) -> Float[Tensor, " k"]:
+LEAST_EQUAL = 0.05
+"""Least part of equal shares in a learned prior. Many categories keep the entropy high while one dies out."""
+
+
+def with_entropy(shares: Float[Tensor, " k"], floor: float, least: float = 0.0) -> Float[Tensor, " k"]:
     """The same shares mixed with equal ones, as little as brings their entropy up to a floor.
 
     Args:
         shares: sum to 1.
         floor: in units of the entropy of equal shares, ln K.
+        least: part of equal shares in the mixture that is there in any case.
     """
-    count = len(shares)
-    low, high = 0.0, 1.0
-    for _ in range(40):
-        mixed = torch.lerp(shares, torch.full_like(shares, 1 / count), (low + high) / 2)
-        enough = float(torch.special.entr(mixed).sum()) >= floor * math.log(count)
-        low, high = (low, (low + high) / 2) if enough else ((low + high) / 2, high)
-    return torch.lerp(shares, torch.full_like(shares, 1 / count), high)
+    equal = torch.full_like(shares, 1 / len(shares))
+
+    def enough(part: float) -> bool:
+        mixed = torch.lerp(shares, equal, part)
+        return float(torch.special.entr(mixed).sum()) >= floor * math.log(len(shares))
+
+    if enough(least):
+        return torch.lerp(shares, equal, least)
+    low, high = least, 1.0
+    for _ in range(20):
+        middle = (low + high) / 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return torch.lerp(shares, equal, high)
 
 
 # --- priors: P(c) ----------------------------------------------------------------------------------------
@@ -329,25 +340,25 @@ class Prior(nn.Module, ABC):
 
 
 class CategoricalPrior(Prior, code=Categorical):
-    """Cat(K = size, p = 1/size), one-hot; or with shares p that are learned, and kept with the weights."""
+    """Cat(K = size, p = 1/size), one-hot; or with shares p that are learned, and kept with the weights.
+
+    Attributes:
+        shares: how often each category is drawn, [dim, size], where that is learned; None: all equally often.
+    """
 
     code: Categorical
+    shares: Tensor | None
 
     def __init__(self, code: Categorical) -> None:
         super().__init__(code)
-        if code.prior == "learned":
-            self.register_buffer("learned", torch.empty(code.dim, code.size))
+        # Kept with the weights where it is learned, and else no part of them.
+        self.register_buffer("shares", torch.empty(code.dim, code.size) if code.prior == "learned" else None)
         self.reset()
 
     def reset(self) -> None:
         """Equal shares."""
         if self.shares is not None:
             self.shares.fill_(1 / self.code.size)
-
-    @property
-    def shares(self) -> Float[Tensor, "dim size"] | None:
-        """How often each category is drawn, where that is learned; None: all equally often."""
-        return self._buffers.get("learned")
 
     @torch.no_grad()
     def follow(self, dimension: int, usage: Float[Tensor, " size"], rate: float) -> None:
@@ -359,7 +370,7 @@ class CategoricalPrior(Prior, code=Categorical):
             rate: how far, from 0 to 1.
         """
         assert self.shares is not None
-        target = with_entropy(usage.to(self.shares.device), self.code.entropy_floor)
+        target = with_entropy(usage.to(self.shares.device), self.code.entropy_floor, LEAST_EQUAL)
         self.shares[dimension].lerp_(target, rate)
 
     @property
@@ -561,7 +572,7 @@ class Latents(nn.Module):
             self.add_module(f"prior_{name}", prior)  # a code may be called as something of a module's
 
     @property
-    def learned(self) -> dict[str, CategoricalPrior]:
+    def learned_priors(self) -> dict[str, CategoricalPrior]:
         """The categorical codes whose prior is learned."""
         return {name: prior for name, prior in self.categorical.items() if prior.shares is not None}
 

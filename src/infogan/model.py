@@ -56,38 +56,44 @@ class InfoGAN(nn.Module):
         self.size, self.channels = size, channels
         self.config, self.latents = config, Latents(config.latents)
         self.table = networks.architecture(config.network.architecture, size)
-        network = config.network
-        of_batch = networks.Style(network.width, self.table.leak)
-        spectral = networks.Style(network.width, self.table.leak, network.spectral_bound)
-        of_trunk = spectral if network.normalization == "spectral" else of_batch
         # On "meta" nothing is allocated or drawn: torch's own initialisation would use global randomness.
         with torch.device("meta"):
-            self.generator = networks.Generator(self.table, self.latents.width, channels, size, network.width)
-            self.trunk = networks.Trunk(self.table, channels, size, of_trunk)
-            self.discriminator = networks.Discriminator(self.trunk.features, of_trunk.bound)
-            self.recognition = networks.Recognition(
-                self.table,
-                self.trunk.features,
-                self.latents.posterior_width,
-                spectral if network.spectral_recognition else of_batch,
-                subcodes=self.latents.subcode_width if config.objective.subcode_weight else 0,
-            )
-            self.contrastive: networks.PairClassifier | None = None
-            if config.objective.contrastive_weight:
-                pairs = networks.Trunk(self.table, 2 * channels, size, spectral)
-                self.contrastive = networks.PairClassifier(pairs, len(self.latents.dimensions))
-            if config.reads_through_noise:
-                add_domain(self.trunk, "noisy")
-                add_domain(self.recognition, "noisy")
+            self._build()
         self.to_empty(device="cpu")
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
         networks.initialise(self, streams.generator(config.training.seed, "weights"))
-        for prior in self.latents.learned.values():
+        for prior in self.latents.learned_priors.values():
             prior.reset()
         networks.rescale(self.recognition, config.network.recognition_std)
         self.ema = copy.deepcopy(self.generator) if config.training.ema_decay else None
         self.provenance: dict[str, Any] = {"steps": 0, "images_seen": 0}
         self.eval()
+
+    def _build(self) -> None:
+        """The networks, in the order in which their weights are drawn."""
+        config, network = self.config, self.config.network
+        of_batch = networks.Style(network.width, self.table.leak)
+        spectral = networks.Style(network.width, self.table.leak, network.spectral_bound)
+        of_trunk = spectral if network.normalization == "spectral" else of_batch
+        self.generator = networks.Generator(
+            self.table, self.latents.width, self.channels, self.size, network.width
+        )
+        self.trunk = networks.Trunk(self.table, self.channels, self.size, of_trunk)
+        self.discriminator = networks.Discriminator(self.trunk.features, of_trunk.bound)
+        self.recognition = networks.Recognition(
+            self.table,
+            self.trunk.features,
+            self.latents.posterior_width,
+            spectral if network.spectral_recognition else of_batch,
+            subcodes=self.latents.subcode_width if config.objective.subcode_weight else 0,
+        )
+        self.contrastive: networks.PairClassifier | None = None
+        if config.objective.contrastive_weight:
+            pairs = networks.Trunk(self.table, 2 * self.channels, self.size, spectral)
+            self.contrastive = networks.PairClassifier(pairs, len(self.latents.dimensions))
+        if config.reads_through_noise:
+            add_domain(self.trunk, "noisy")
+            add_domain(self.recognition, "noisy")
 
     # --- using a trained model -----------------------------------------------------------------------
 

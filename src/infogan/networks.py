@@ -1,6 +1,7 @@
 """The networks of appendix C as tables, and the one builder that turns any table into modules.
 
-Every block is a layer, then batch norm, then a nonlinearity. All kernels are 4x4. A table names no image
+Every block is a layer, then batch norm, then a nonlinearity (in one table the last two change places). All
+kernels are 4x4. A table names no image
 size: the pictures that a generator starts from follow from the image's size and the table's strides (7x7
 for MNIST, 2x2 for SVHN, as in the paper), so that one table serves any size from 8 to 256.
 
@@ -42,7 +43,7 @@ class Layer:
             double a picture.
         width: units or channels, before the width factor.
         stride: of convolutions.
-        norm: whether batch norm stands between the layer and its nonlinearity.
+        norm: whether batch norm stands before the layer's nonlinearity, or behind it.
         leak: slope of the generator's nonlinearity below zero; D and Q have one for all layers.
     """
 

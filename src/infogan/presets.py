@@ -20,6 +20,7 @@ from infogan.config import (
     Gaussian,
     LatentsConfig,
     NetworkConfig,
+    Normal,
     ObjectiveConfig,
     Periodic,
     TrainingConfig,
@@ -37,6 +38,12 @@ DEFAULT_RECIPE = "robust"
 SOFTEST, SOFT_WEIGHT = 0.3, 0.2
 """Of continuous codes in `robust`: the least std of their posterior, in half ranges, and their lambda."""
 
+
+REGULARISED_FROM = 288_000 / 322_560
+"""Share of the steps of `cr` after which its contrastive regulariser acts (the code of Lin et al. 2020)."""
+
+CR_WEIGHT = 0.05
+"""lambda of continuous codes in `cr`."""
 
 _LONGER = ("training.steps=6000", "training.decay_start=3000", "training.decay_end=6000")
 """The paper's experiments of 20,000 steps: by `robust` rates fall sooner, and a run ends where they have."""
@@ -130,15 +137,15 @@ def apply_recipe(config: Config, name: str) -> Config:
     """`config` trained by the recipe of that name.
 
     Raises:
-        ConfigError: no recipe has that name; or it is `paper`, and another one has changed codes and width.
+        ConfigError: no recipe has that name; or another one but `paper` has changed codes and networks.
     """
     check_recipe(name)
     before = config.training.recipe
-    if name == "paper" != before:
+    if before not in (name, "paper"):
         raise ConfigError(
-            f"recipe paper: this configuration is of the recipe {before}, whose codes and width are others",
+            f"recipe {name}: this configuration is of recipe {before}, with codes and networks of its own",
             "a preset, or a configuration of the recipe paper",
-            f"infogan train {config.preset if config.preset in PRESETS else 'PRESET'} --recipe paper",
+            f"infogan train {config.preset if config.preset in PRESETS else 'PRESET'} --recipe {name}",
         )
     return RECIPES[name](config)
 
@@ -237,12 +244,7 @@ def cr(config: Config) -> Config:
     `--set contrastive_start=` at 89 % of them.
     """
     config = paper(config)
-    codes = {
-        name: replace(code, info_weight=0.05, posterior=Gaussian(std=1.0))
-        if isinstance(code, Uniform) and code.posterior == Gaussian()
-        else code
-        for name, code in config.latents.codes.items()
-    }
+    codes = {name: _of_cr(code) for name, code in config.latents.codes.items()}
     network = {
         "architecture": "dsprites",
         "normalization": "spectral",
@@ -258,7 +260,10 @@ def cr(config: Config) -> Config:
         "learning_rate_generator": 1e-3,
         "generator_updates": 2,
     }
-    objective = {"contrastive_weight": 2.0, "contrastive_start": 288_000}
+    objective = {
+        "contrastive_weight": 2.0,
+        "contrastive_start": 288_000,
+    }
     return config.model_copy(
         update={
             "latents": config.latents.model_copy(update={"codes": codes}),
@@ -267,6 +272,16 @@ def cr(config: Config) -> Config:
             "training": config.training.model_copy(update=training),
         }
     )
+
+
+def _of_cr(code: Code) -> Code:
+    """A code with a fixed std of 1 and lambda .05; a weight or posterior that somebody chose stays."""
+    if not isinstance(code, Uniform | Normal):
+        return code
+    weight = CR_WEIGHT if code.info_weight == CONTINUOUS_WEIGHT else code.info_weight
+    if code.posterior == Gaussian():
+        return replace(code, info_weight=weight, posterior=Gaussian(std=1.0))
+    return replace(code, info_weight=weight)
 
 
 def _softer(code: Code, floor: bool) -> Code:

@@ -482,7 +482,7 @@ def test_every_code_has_its_own_weight_or_the_one_for_all() -> None:
 def test_the_paper_s_recipe_is_not_made_from_another_one() -> None:
     """Its codes, weights and width would not be the paper's, and nothing would say so."""
     changed = presets.apply_recipe(presets.load("mnist"), "robust")
-    with pytest.raises(ConfigError, match="of the recipe robust") as caught:
+    with pytest.raises(ConfigError, match="of recipe robust") as caught:
         presets.apply_recipe(changed, "paper")
     assert "infogan train mnist --recipe paper" in str(caught.value)
     assert presets.apply_recipe(changed, "robust") == changed

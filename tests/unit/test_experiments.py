@@ -277,7 +277,7 @@ def scored(arm: str, seed: int, steps: int, value: float) -> dict[str, Any]:
 
 def test_the_table_of_sprites_shows_every_seed_the_means_the_pick_and_the_curve() -> None:
     values = {(arm, seed): 0.2 + 0.1 * number + 0.01 * (seed - 100)
-              for number, arm in enumerate(sprites.ARMS) for seed in (100, 101)}  # fmt: skip
+              for number, arm in enumerate(sprites.arms(100)) for seed in (100, 101)}  # fmt: skip
     made = [
         scored(arm, seed, steps, value * steps / 100)
         for (arm, seed), value in values.items()
@@ -290,7 +290,7 @@ def test_the_table_of_sprites_shows_every_seed_the_means_the_pick_and_the_curve(
     assert "| 101 | 0.410 (" in picked
     assert sum(line.startswith("| published on dSprites") for line in shown) == 4
     assert sum(line.startswith("| baseline: ") for line in shown) == 1
-    assert f"| FactorVAE, {sprites.CONTRASTIVE} | 0.203 | 0.405 |" in shown
+    assert f"| FactorVAE, {sprites.regularised(100)} | 0.203 | 0.405 |" in shown
 
 
 def test_sprites_are_trained_by_every_arm_and_the_regulariser_acts_late(
@@ -299,20 +299,30 @@ def test_sprites_are_trained_by_every_arm_and_the_regulariser_acts_late(
     monkeypatch.setattr(sprites, "_MARKS", (sprites.REGULARISED_FROM, 1.0))
     monkeypatch.setattr(rows.evaluation, "evaluate", lambda *_, **__: scored("", 0, 0, 0.5)["scores"])
     settings = ("data.count=2400", "network.width=0.125", "training.batch_size=4")
-    run("sprites", Options(out=tmp_path, seed=7, seeds=2, steps=9, settings=settings))
+    run("sprites", Options(out=tmp_path, seed=7, seeds=2, steps=20, settings=settings))
     result = json.loads((tmp_path / "sprites.json").read_text())
     assert len(result["rows"]) == (3 * 2 - 1) * 2
     assert result["picked"]["seed"] in (7, 8)
     assert "published on dSprites" in capsys.readouterr().out
     kept = {
-        arm: configuration.read(tmp_path / arm / "seed-7" / "config.toml").objective for arm in sprites.ARMS
+        arm: configuration.read(tmp_path / arm / "seed-7" / "config.toml").objective
+        for arm in sprites.arms(20)
     }
-    assert [one.contrastive_start for one in kept.values()] == [10**9, 10**9, 8]
+    assert [one.contrastive_start for one in kept.values()] == [10**9, 10**9, 18]
     ends = {
         arm: InfoGAN.from_pretrained(tmp_path / arm / "seed-7").generator.output.weight
-        for arm in sprites.ARMS
+        for arm in sprites.arms(20)
     }
-    assert not torch.equal(ends[sprites.SPECTRAL], ends[sprites.CONTRASTIVE])
+    assert not torch.equal(ends[sprites.SPECTRAL], ends[sprites.regularised(20)])
+
+
+@pytest.mark.parametrize(("steps", "count", "message"), [(9, 2_400, "20 or more"), (20, 400, "test images")])
+def test_sprites_refuse_what_could_not_be_measured_before_they_train(
+    steps: int, count: int, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        run("sprites", Options(out=tmp_path / "run", steps=steps, settings=(f"data.count={count}",)))
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_regularised_run_of_sprites_is_that_from_its_own_start(
@@ -322,10 +332,10 @@ def test_the_regularised_run_of_sprites_is_that_from_its_own_start(
     monkeypatch.setattr(sprites, "_picked", lambda *_: None)
     monkeypatch.setattr(sprites, "_MARKS", (sprites.REGULARISED_FROM, 1.0))
     monkeypatch.setattr(rows.evaluation, "evaluate", lambda *_, **__: scored("", 0, 0, 0.5)["scores"])
-    settings = ("data.count=400", "network.width=0.125", "training.batch_size=4")
-    run("sprites", Options(out=tmp_path / "shared", seed=7, seeds=1, steps=9, settings=settings))
-    shared = tmp_path / "shared" / sprites.CONTRASTIVE / "seed-7"
-    begun = [*settings, "training.seed=7", "objective.contrastive_start=8", "training.steps=9"]
+    settings = ("data.count=2400", "network.width=0.125", "training.batch_size=4")
+    run("sprites", Options(out=tmp_path / "shared", seed=7, seeds=1, steps=20, settings=settings))
+    shared = tmp_path / "shared" / sprites.regularised(20) / "seed-7"
+    begun = [*settings, "training.seed=7", "objective.contrastive_start=18", "training.steps=20"]
     alone = api.train("sprites", recipe="cr", settings=begun, out=tmp_path / "alone")
     theirs = InfoGAN.from_pretrained(shared).state_dict()
     assert all(torch.equal(value, theirs[name]) for name, value in alone.state_dict().items())
@@ -353,7 +363,7 @@ def test_equal_and_learned_shares_are_trained_side_by_side(
     result = json.loads((tmp_path / "imbalanced-mnist.json").read_text())
     assert [one["arm"] for one in result["rows"]] == 2 * [imbalanced.EQUAL] + 2 * [imbalanced.LEARNED]
     priors = [
-        InfoGAN.from_pretrained(tmp_path / arm / "seed-7").latents.learned
+        InfoGAN.from_pretrained(tmp_path / arm / "seed-7").latents.learned_priors
         for arm in (imbalanced.EQUAL, imbalanced.LEARNED)
     ]
     assert not priors[0] and list(priors[1]) == ["digit"]

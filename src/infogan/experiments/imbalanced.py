@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -60,9 +61,11 @@ def _write(path: Path, source: data.Split) -> None:
     """The images and labels that stay, as an .npz file."""
     assert source.labels is not None
     chosen = kept(np.asarray(source.labels))
+    packed = io.BytesIO()
+    np.savez(packed, images=source.images[chosen], labels=source.labels[chosen])
     with storage.writing(path, 0):
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path, images=source.images[chosen], labels=source.labels[chosen])
+    storage.write_file(path, packed.getvalue())
 
 
 def _configured(images: Path, seed: int, settings: Sequence[str]) -> Config:

@@ -24,25 +24,37 @@ from infogan.experiments.rows import (
     with_interval,
 )
 from infogan.model import InfoGAN
+from infogan.presets import REGULARISED_FROM
 from infogan.training.run_directory import RunDirectory, next_free
 
-SEEDS, STEPS = 3, 10_000
+SEEDS, STEPS, FEWEST_STEPS = 3, 10_000, 20
 METRICS = ("baselines", "disentanglement")
-REGULARISED_FROM = 288_000 / 322_560
-"""Share of the steps after which the contrastive regulariser acts."""
-
 _MARKS = (0.25, 0.5, REGULARISED_FROM, 1.0)
 """Shares of the steps at which a run is measured."""
 
 BATCH, SPECTRAL, CONTRASTIVE = "batch norm in D", "spectral norm", "with the contrastive regulariser"
 PICKED = "picked by ModelCentrality"
 _NEVER = "objective.contrastive_start=1000000000"
-ARMS: dict[str, tuple[str, ...]] = {
-    BATCH: ("network.normalization=batch", "network.spectral_recognition=false", _NEVER),
-    SPECTRAL: (_NEVER,),
-    CONTRASTIVE: (),
-}
-"""By arm, what it does otherwise than the recipe `cr`."""
+
+
+def arms(steps: int) -> dict[str, tuple[str, ...]]:
+    """By arm, what it does otherwise than the recipe `cr`. The last one depends on how long a run is."""
+    return {
+        BATCH: ("network.normalization=batch", "network.spectral_recognition=false", _NEVER),
+        SPECTRAL: (_NEVER,),
+        regularised(steps): (f"objective.contrastive_start={beginning(steps)}",),
+    }
+
+
+def beginning(steps: int) -> int:
+    """The step from which the regulariser acts."""
+    return round(REGULARISED_FROM * steps)
+
+
+def regularised(steps: int) -> str:
+    """The name of the arm with the regulariser."""
+    return f"{CONTRASTIVE} from step {beginning(steps)} on"
+
 
 FIGURES = {
     "FactorVAE": ("factorvae",),
@@ -63,44 +75,56 @@ def sprites(options: Options) -> None:
     """InfoGAN-CR's networks on sprites: batch norm, spectral norm, the regulariser, and a pick among runs."""
     folder = options.out or next_free(Path("runs"), "sprites")
     steps, runs = options.steps or STEPS, seeds(options, SEEDS)
-    begin = max(1, round(REGULARISED_FROM * steps))
-    marks = sorted({max(1, round(share * steps)) for share in _MARKS})
-    for seed in runs:
-        own = [f"training.seed={seed}", f"objective.contrastive_start={begin}"]
-        configs = {
-            arm: api.configure(
-                "sprites", data=options.data, recipe="cr", settings=[*own, *changes, *options.settings]
-            )
-            for arm, changes in ARMS.items()
-        }
-        for arm, mark in _order(marks, begin):
-            if arm == CONTRASTIVE:
-                _fork(folder / SPECTRAL / f"seed-{seed}", folder / arm / f"seed-{seed}", begin)
-            row(folder, arm, configs[arm], mark, trained(configs[arm], mark, METRICS))
-    config = configs[CONTRASTIVE]
-    rows = [one for one in read_rows(folder) if one["seed"] in runs and one["steps"] in marks]
-    if not all("disentanglement" in one["scores"] for one in rows):
+    if steps < FEWEST_STEPS:
         raise UsageError(
-            "disentanglement was not measured: there are too few test images",
-            "200 test images or more, a tenth of all",
+            f"--steps {steps}", f"{FEWEST_STEPS} or more", f"infogan reproduce sprites --steps {STEPS}"
+        )
+    marks = [round(share * steps) for share in _MARKS]
+    base = api.configure("sprites", data=options.data, recipe="cr", settings=options.settings)
+    dataset = data.load(base.data)
+    if len(dataset.test.images) < choosing.FEWEST:
+        raise UsageError(
+            f"{len(dataset.test.images)} test images are too few to measure disentanglement",
+            f"{choosing.FEWEST} or more; a tenth of all are test images",
             "infogan reproduce sprites, without data.count",
         )
-    picked = _picked(folder, runs, data.load(config.data)) if len(runs) > 1 else None
+    for seed in runs:
+        _train(folder, steps, seed, marks, options)
+    rows = [
+        one
+        for one in read_rows(folder)
+        if one["arm"] in arms(steps) and one["seed"] in runs and one["steps"] in marks
+    ]
+    picked = _picked(folder / regularised(steps), runs, dataset) if len(runs) > 1 else None
     result = {"preset": "sprites", "recipe": "cr", "steps": steps, "picked": picked, "rows": rows}
     publish(folder, "sprites", result, table(rows, steps, picked))
 
 
-def _order(marks: Sequence[int], begin: int) -> list[tuple[str, int]]:
+def _train(folder: Path, steps: int, seed: int, marks: Sequence[int], options: Options) -> None:
+    """Every arm of one seed, measured at every mark."""
+    settings = [f"training.seed={seed}", *options.settings]
+    configs = {
+        arm: api.configure("sprites", data=options.data, recipe="cr", settings=[*settings, *changes])
+        for arm, changes in arms(steps).items()
+    }
+    with_it = regularised(steps)
+    for arm, mark in _order(marks, steps):
+        if arm == with_it:
+            _fork(folder / SPECTRAL / f"seed-{seed}", folder / arm / f"seed-{seed}", beginning(steps))
+        row(folder, arm, configs[arm], mark, trained(configs[arm], mark, METRICS))
+
+
+def _order(marks: Sequence[int], steps: int) -> list[tuple[str, int]]:
     """Which arm is trained to which step, one after the other.
 
     Until the regulariser begins, a run with it is the one with spectral norm alone: it is trained once.
     """
-    before = [mark for mark in marks if mark <= begin]
-    after = [mark for mark in marks if mark > begin]
+    before = [mark for mark in marks if mark <= beginning(steps)]
+    after = [mark for mark in marks if mark > beginning(steps)]
     return [
         *((BATCH, mark) for mark in marks),
         *((SPECTRAL, mark) for mark in before),
-        *((CONTRASTIVE, mark) for mark in after),
+        *((regularised(steps), mark) for mark in after),
         *((SPECTRAL, mark) for mark in after),
     ]
 
@@ -122,10 +146,8 @@ def _fork(source: Path, target: Path, begin: int) -> None:
 
 
 def _picked(folder: Path, runs: Sequence[int], dataset: data.Dataset) -> dict[str, Any]:
-    """The regularised run that ModelCentrality picks, with what it says of each."""
-    models = {
-        str(seed): InfoGAN.from_pretrained(folder / CONTRASTIVE / f"seed-{seed}") for seed in sorted(runs)
-    }
+    """The run of those in a folder that ModelCentrality picks, with what it says of each."""
+    models = {str(seed): InfoGAN.from_pretrained(folder / f"seed-{seed}") for seed in sorted(runs)}
     found = choosing.choose(models, choosing.images_to_read(dataset))
     centrality = {name: float(one["model_centrality"]) for name, one in found["runs"].items()}
     return {
@@ -152,12 +174,12 @@ def table(rows: Sequence[Mapping[str, Any]], steps: int, picked: Mapping[str, An
         "|" + "---|" * (2 + len(FIGURES)),
     ]
     last = [one for one in rows if one["steps"] == steps]
-    for arm in ARMS:
+    for arm in arms(steps):
         some = [one for one in last if one["arm"] == arm]
         lines += [_line(arm, str(one["seed"]), one["scores"]["disentanglement"]) for one in some]
         lines += [_mean(arm, some)] if len(some) > 1 else []
     for one in last:
-        if picked and one["arm"] == CONTRASTIVE and one["seed"] == picked["seed"]:
+        if picked and one["arm"] == regularised(steps) and one["seed"] == picked["seed"]:
             lines.append(_line(PICKED, str(one["seed"]), one["scores"]["disentanglement"]))
     baselines = last[0]["scores"]["baselines"] if last else {}
     for name, scores in baselines.items():
@@ -166,7 +188,7 @@ def table(rows: Sequence[Mapping[str, Any]], steps: int, picked: Mapping[str, An
     for arm, values in PUBLISHED.items():
         cells = " | ".join(f"{value:.2f}" for value in values)
         lines.append(f"| published on dSprites: {arm} | | {cells} |")
-    return "\n".join([*lines, "", *_curve(rows)])
+    return "\n".join([*lines, "", *_curve(rows, list(arms(steps)))])
 
 
 def _line(arm: str, seed: str, scores: Mapping[str, Any]) -> str:
@@ -183,14 +205,14 @@ def _mean(arm: str, rows: Sequence[Mapping[str, Any]]) -> str:
     return f"| {arm}, mean (95 % over seeds) | | " + " | ".join(cells) + " |"
 
 
-def _curve(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _curve(rows: Sequence[Mapping[str, Any]], arms: Sequence[str]) -> list[str]:
     """Means over seeds by arm and steps."""
     steps = sorted({one["steps"] for one in rows})
     lines = [
         "| mean over seeds | " + " | ".join(f"step {step:,}" for step in steps) + " |",
         "|" + "---|" * (1 + len(steps)),
     ]
-    for arm in ARMS:
+    for arm in arms:
         for name, path in FIGURES.items():
             cells = []
             for step in steps:

@@ -1,4 +1,4 @@
-"""Every metric on an example of which theory says what must come out: a table to check them by."""
+"""Every metric on planted examples, beside theory where there is one: tables to check them by."""
 
 from __future__ import annotations
 
@@ -206,6 +206,7 @@ def table(examples: list[Example], planted: Mapping[str, Mapping[str, float]]) -
     lines += ["", "| score | " + " | ".join(planted) + " |", "|" + "---|" * (1 + len(planted))]
     names = dict.fromkeys(name for found in planted.values() for name in found)
     for name in names:
-        cells = (f"{max(found[name], 0.0):.3f}" if name in found else "" for found in planted.values())
+        # Adding 0.0 makes 0.0 of -0.0.
+        cells = (f"{round(found[name], 3) + 0.0:.3f}" if name in found else "" for found in planted.values())
         lines.append(f"| {name.replace('.', ', ')} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -22,6 +22,10 @@ _DECAY = 0.98
 """Of the moving means: they hold about the last 50 steps."""
 
 
+LEARNING_STEPS = 300
+"""After which learned shares, at a hundredth of the way in a step, have nearly come to what is read."""
+
+
 class RealReading:
     """Moving means of Q's answers to real images.
 
@@ -77,7 +81,7 @@ class RealReading:
         if prior.shares is None:
             return objective.table_information(joint, weight)
         # Before shares are learned the weight would draw categories to equal ones, and they would stay equal.
-        weight = weight if step >= prior.code.learned_from else 1.0
+        weight = weight if step >= prior.code.learned_from + LEARNING_STEPS else 1.0
         return objective.table_information(joint, weight, prior.shares[dimension])
 
     def observe(self, raw: Float[Tensor, "n outputs"]) -> None:

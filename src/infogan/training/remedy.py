@@ -120,8 +120,7 @@ class Remedy:
                 f"along the wrong line ({found.present:.3f} nats within the two; another line keeps "
                 f"{found.found:.3f}): they were divided anew"
             )
-        rows = split_merge.rows_of(self.model, *place)
-        split_merge.operate(self.model, optimizers, rows, found, draw)
+        split_merge.operate(self.model, optimizers, place, found, draw)
         return (
             f"step {step}: categories {found.twins[0]} and {found.twins[1]} of {name} share one cluster "
             f"({found.loss:.3f} nats apart) and category {found.double} holds two ({found.gain:.3f} nats): "

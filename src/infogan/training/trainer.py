@@ -131,6 +131,8 @@ class Trainer:
         self.step += 1
         for name, value in values.items():
             self.window[name] = self.window.get(name, 0.0) + value
+            if name in _TERMS:  # one that began in this window has fewer steps
+                self.window[f"steps.{name}"] = self.window.get(f"steps.{name}", 0.0) + 1
         self.window["steps"] = self.window.get("steps", 0.0) + 1
         self._remedy()
 
@@ -380,7 +382,7 @@ class Trainer:
 
     def _learn_priors(self) -> None:
         """Categories are drawn as often as Q has lately read them from real images, where that is learned."""
-        for name, prior in self.model.latents.learned.items():
+        for name, prior in self.model.latents.learned_priors.items():
             for dimension in range(prior.code.dim):
                 usage = self.real.usage.get((name, dimension))
                 if usage is not None and self.step >= prior.code.learned_from:
@@ -416,7 +418,7 @@ class Trainer:
         And `scores`, the mean D(x) and D(G); every `VARIANCE_EVERY` steps the `variance` of images.
         """
         steps = self.window.pop("steps")
-        means = {name: total / steps for name, total in self.window.items()}
+        means = {name: total / self.window.get(f"steps.{name}", steps) for name, total in self.window.items()}
         self.window, notes, self.notes = {}, self.notes, []
         return self._report(means) | ({"notes": notes} if notes else {})
 

@@ -15,6 +15,7 @@ from infogan import objective, streams
 from infogan.config import AugmentationConfig, Categorical, Config, LatentsConfig, ObjectiveConfig, Uniform
 from infogan.latents import Latents, with_entropy
 from infogan.model import InfoGAN
+from infogan.training import split_merge
 from infogan.training.trainer import Trainer
 
 IMAGES = torch.randint(0, 256, (40, 8, 8, 1), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
@@ -58,22 +59,25 @@ def test_shares_are_mixed_with_equal_ones_just_to_the_floor(shares: list[float])
 
 def test_categories_are_drawn_as_often_as_their_shares_say() -> None:
     latents = Latents(LatentsConfig(noise=0, codes={"type": learned(dim=2, entropy_floor=0.1)}))
-    prior = latents.learned["type"]
+    prior = latents.learned_priors["type"]
     assert prior.entropy == pytest.approx(2 * math.log(4))
     prior.follow(1, torch.tensor([0.7, 0.1, 0.1, 0.1]), 1.0)
     drawn = latents.sample_codes(20_000, streams.generator(0, "test"))["type"].unflatten(1, (2, 4))
     assert torch.equal(drawn.sum(2), torch.ones(20_000, 2))
-    np.testing.assert_allclose(drawn.mean(0).numpy(), [[0.25] * 4, [0.7, 0.1, 0.1, 0.1]], atol=0.015)
-    exact = math.log(4) - 0.7 * math.log(0.7) - 0.3 * math.log(0.1)
+    np.testing.assert_allclose(
+        drawn.mean(0).numpy(), [[0.25] * 4, [0.6775, 0.1075, 0.1075, 0.1075]], atol=0.015
+    )
+    exact = math.log(4) - 0.6775 * math.log(0.6775) - 0.3225 * math.log(0.1075)  # a twentieth of equal shares
     assert prior.entropy == pytest.approx(exact)
 
 
 def test_the_bound_s_constant_is_the_entropy_of_the_shares() -> None:
     latents = Latents(LatentsConfig(codes={"type": learned(entropy_floor=0.0)}))
-    shares = torch.tensor([0.7, 0.1, 0.1, 0.1])
-    latents.learned["type"].follow(0, shares, 1.0)
+    prior = latents.learned_priors["type"]
+    prior.follow(0, torch.tensor([0.7, 0.1, 0.1, 0.1]), 1.0)
     codes = latents.sample_codes(4_000, streams.generator(0, "test"))
-    knows_nothing = shares.log().expand(4_000, 4).contiguous()
+    assert prior.shares is not None
+    knows_nothing = prior.shares[0].log().expand(4_000, 4).contiguous()
     bound = objective.mutual_information_bound(latents, knows_nothing, codes)["type"]
     assert bound.item() == pytest.approx(0.0, abs=0.03)
 
@@ -97,7 +101,7 @@ def test_shares_follow_real_images_from_their_step_on(
     tiny_config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = make(configured(tiny_config, learned(learned_from=2, entropy_floor=0.2)), marginal_weight=1.0)
-    place, prior = ("type", 0), made.model.latents.learned["type"]
+    place, prior = ("type", 0), made.model.latents.learned_priors["type"]
     usage = torch.tensor([0.85, 0.05, 0.05, 0.05])
     monkeypatch.setattr(made.real, "observe", lambda raw: made.real.usage.update({place: usage}))
     for _ in range(2):
@@ -127,8 +131,8 @@ def test_a_learned_prior_is_kept_with_the_weights_and_goes_on_exactly(
     ours, theirs = first.model.state_dict(), second.model.state_dict()
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
     first.model.save_pretrained(tmp_path / "model")
-    again = InfoGAN.from_pretrained(tmp_path / "model").latents.learned["type"].shares
-    mine = first.model.latents.learned["type"].shares
+    again = InfoGAN.from_pretrained(tmp_path / "model").latents.learned_priors["type"].shares
+    mine = first.model.latents.learned_priors["type"].shares
     assert mine is not None and again is not None and torch.equal(mine, again)
     assert not torch.equal(again, torch.full((1, 4), 0.25))
 
@@ -145,7 +149,35 @@ def test_nothing_draws_the_marginals_to_equal_ones_before_the_shares_are_learned
     )
     raw = torch.zeros(16, made.model.latents.posterior_width)
     raw[:, 0] = 3.0  # every image in the first category
-    before, after = (made.real.information(raw, None, step)["real_information"] for step in (4, 5))
+    before, after = (made.real.information(raw, None, step)["real_information"] for step in (304, 305))
     plain = objective.real_information(*[torch.softmax(raw[:8, :4], 1)] * 2)
     assert before.item() == pytest.approx(plain.item(), abs=1e-6)
     assert after.item() > before.item() + 0.1  # twice ln 4 less a divergence: what is missed can be won
+
+
+def test_no_share_dies_out_though_many_keep_the_entropy_high() -> None:
+    latents = Latents(LatentsConfig(codes={"type": Categorical(10, prior="learned")}))
+    prior = latents.learned_priors["type"]
+    prior.follow(0, torch.tensor([1 / 6] * 6 + [0.0] * 4), 1.0)
+    assert prior.shares is not None and float(prior.shares.min()) == pytest.approx(0.005)
+
+
+@pytest.mark.parametrize("remedy", ["merge", "divide"])
+def test_shares_move_with_their_categories(tiny_config: Config, remedy: str) -> None:
+    made = make(
+        configured(tiny_config, learned(entropy_floor=0.0)), real_information_weight=1.0, subcode_weight=1.0
+    )
+    made.advance()
+    prior, model, place = made.model.latents.learned_priors["type"], made.model, ("type", 0)
+    assert prior.shares is not None
+    prior.shares.copy_(torch.tensor([[0.1, 0.2, 0.3, 0.4]]))
+    draw = streams.generator(0, "test")
+    if remedy == "merge":
+        found = split_merge.Diagnosis(twins=(0, 1), loss=0.0, double=3, gain=1.0)
+        split_merge.operate(model, made.optimizers, place, found, draw)
+        wanted = [0.3, 0.2, 0.3, 0.2]
+    else:
+        split_merge.make_alike(model, made.optimizers, place, (0, 3), draw)
+        wanted = [0.25, 0.2, 0.3, 0.25]
+    assert prior.shares[0].tolist() == pytest.approx(wanted)
+    assert model.state_dict()["latents.prior_type.shares"][0].tolist() == pytest.approx(wanted)

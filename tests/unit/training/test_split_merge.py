@@ -117,7 +117,7 @@ def test_the_operation_splits_by_the_sub_code_and_unites_the_twins(tiny: Tiny, t
         before, sub = layer(hidden), fine(hidden)
         columns = split_merge._first_layer(model).weight[:, rows.inputs : rows.inputs + 10].clone()
         found = split_merge.Diagnosis(twins=(1, 4), loss=0.0, double=7, gain=1.0)
-        split_merge.operate(model, made.optimizers, rows, found, torch.Generator().manual_seed(0))
+        split_merge.operate(model, made.optimizers, ("digit", 0), found, torch.Generator().manual_seed(0))
         after = layer(hidden)
     d = rows.outputs
     share, two = (sub[:, 2 * 7] - sub[:, 2 * 7 + 1]) / 2, math.log(2)
