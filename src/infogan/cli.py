@@ -251,6 +251,7 @@ def _discover(arguments: argparse.Namespace) -> None:
         minutes=arguments.minutes,
         out=arguments.out,
         seed=arguments.seed,
+        imbalanced=arguments.imbalanced,
         settings=arguments.set,
         progress=_tell,
     )
@@ -496,6 +497,11 @@ def _add_training(command: Callable[[str, Command, str], argparse.ArgumentParser
     discover.add_argument("--minutes", type=_minutes, default=10.0, metavar="N", help="for all of it (10)")
     discover.add_argument("--out", type=_path, metavar="FOLDER", help="default: runs/discover-NNN")
     discover.add_argument("--seed", type=_whole, default=0, metavar="N", help="the first one")
+    discover.add_argument(
+        "--imbalanced",
+        action="store_true",
+        help="some kinds may be much rarer than others: learns how often each category is",
+    )
     _add_set(discover)
     reproduce = command("reproduce", _reproduce, "run an experiment of the paper and write its figure")
     reproduce.add_argument(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from jaxtyping import UInt8
 
 from infogan import api, data, evaluation, storage
 from infogan import config as configuration
-from infogan.config import Config
+from infogan.config import Categorical, Config
 from infogan.data import Dataset
 from infogan.errors import InfoGANError, Interrupted, UsageError
 from infogan.evaluation import choosing
@@ -100,6 +100,7 @@ def discover(  # noqa: PLR0913 - what the command takes, and the clock
     minutes: float = 10.0,
     out: str | Path | None = None,
     seed: int = 0,
+    imbalanced: bool = False,
     settings: Sequence[str] = (),
     progress: Progress = silent,
     clock: Callable[[], float] = time.monotonic,
@@ -111,6 +112,8 @@ def discover(  # noqa: PLR0913 - what the command takes, and the clock
         minutes: how long it may take, in all.
         out: its folder; runs/discover-001 and so on when left out.
         seed: of the first run; the others follow.
+        imbalanced: whether kinds may be of very different frequency: how often each category is drawn is
+            learned then.
         settings: "KEY=VALUE" texts for every run, as `--set` takes them.
         progress: is told what begins.
         clock: seconds that only go forward.
@@ -129,6 +132,8 @@ def discover(  # noqa: PLR0913 - what the command takes, and the clock
         raise UsageError(f"minutes = {minutes:g}", "more than 0", "--minutes 10")
     budget = Budget(60 * minutes, clock)
     base, dataset = _configured(path, seed, settings, progress)
+    if imbalanced:
+        base = _with_categories(base, prior="learned")
     folder = _folder(out)
     count = len(dataset.train.images) + len(dataset.test.images)
     if count < choosing.FEWEST:
@@ -199,6 +204,15 @@ def _configured(
     return config.model_copy(update={"training": training}), dataset
 
 
+def _with_categories(config: Config, **changes: Any) -> Config:
+    """The same with a changed categorical code."""
+    codes = config.latents.codes
+    code = codes[CODE]
+    assert isinstance(code, Categorical)
+    latents = config.latents.model_copy(update={"codes": {**codes, CODE: replace(code, **changes)}})
+    return config.model_copy(update={"latents": latents})
+
+
 # --- the trainings ---------------------------------------------------------------------------------------
 
 
@@ -233,15 +247,11 @@ class _Field:
             settings = [f"training.{key}={value}" for key, value in {**schedule, "steps": steps}.items()]
             api.resume_run(path, settings=settings, override=True)
             return path
-        codes = {**self.base.latents.codes}
-        codes[CODE] = codes[CODE].__class__(categories)
+        # A prior is to be learned, where it is, by the end of the shortest run.
+        begin = min(Categorical(categories).learned_from, steps // 4)
+        config = _with_categories(self.base, size=categories, learned_from=begin)
         training = {**schedule, "steps": steps, "seed": self.base.training.seed + number}
-        config = self.base.model_copy(
-            update={
-                "latents": self.base.latents.model_copy(update={"codes": codes}),
-                "training": self.base.training.model_copy(update=training),
-            }
-        )
+        config = config.model_copy(update={"training": self.base.training.model_copy(update=training)})
         api.train_config(config, out=path)
         return path
 

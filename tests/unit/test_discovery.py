@@ -11,6 +11,7 @@ import pytest
 
 from infogan import discovery
 from infogan.cli import main
+from infogan.config import Config
 from infogan.data import Dataset, Split
 from infogan.discovery import (
     CATEGORIES,
@@ -22,6 +23,7 @@ from infogan.discovery import (
     summary,
     sweep_steps,
 )
+from infogan.errors import UsageError
 
 
 def test_a_budget_keeps_time_for_figures_and_never_runs_backwards() -> None:
@@ -85,6 +87,24 @@ def test_a_discovery_leaves_a_page_a_table_and_runs(
     assert "3 runs were held beside each other" in page and "This is one run" not in page
     assert '<li class="yes">' not in page  # of white noise nothing may be built on
     assert main(arguments) == 2  # the folder holds another discovery
+
+
+@pytest.mark.parametrize(("flags", "prior"), [([], "uniform"), (["--imbalanced"], "learned")])
+def test_of_imbalanced_sets_every_run_learns_how_often_each_category_is(
+    flags: list[str], prior: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.savez(tmp_path / "images.npz", images=np.zeros((220, 8, 8, 1), dtype=np.uint8))
+    seen: list[Config] = []
+
+    def caught(config: Config, **_: object) -> None:
+        seen.append(config)
+        raise UsageError("enough", "", "")
+
+    monkeypatch.setattr(discovery.api, "train_config", caught)
+    assert main(["discover", str(tmp_path / "images.npz"), "--out", str(tmp_path / "out"), *flags]) == 2
+    code = seen[0].latents.codes[discovery.CODE]
+    assert (code.size, code.prior) == (CATEGORIES[0], prior)
+    assert code.learned_from < seen[0].training.steps / 2
 
 
 def test_too_few_images_and_no_time_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
