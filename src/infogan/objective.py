@@ -11,7 +11,6 @@ the discriminator's loss and by -lambda L_I; the step of G updates G alone by it
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import torch
@@ -77,9 +76,7 @@ def joint_table(first: Float[Tensor, "n k"], second: Float[Tensor, "n k"]) -> Fl
 
 
 def table_information(
-    joint: Float[Tensor, "*tables k k"],
-    marginal_weight: float = 1.0,
-    shares: Float[Tensor, " k"] | None = None,
+    joint: Float[Tensor, "*tables k k"], marginal_weight: float = 1.0
 ) -> Float[Tensor, "*tables"]:
     """I(c; c') = H(c) + H(c') - H(c, c') of a joint table, in nats (IIC, equation 3).
 
@@ -87,17 +84,8 @@ def table_information(
         joint: symmetric, sums to 1.
         marginal_weight: of both marginal entropies; above 1 it keeps all categories in use, as IMSAT does
             (Hu et al. 2017, section 3.2), and the value is no longer an information.
-        shares: how often each category is expected, where that is not equally often: what lies above 1 in
-            the weight then draws the marginals to these. Of equal shares it is the same as without.
     """
-    marginal = joint.sum(-1)
-    if shares is None:
-        return 2 * marginal_weight * _entropy(marginal, 1) - _entropy(joint, 2)
-    # ln K less the divergence from the shares: what the entropy is to equal ones.
-    likeness = (
-        math.log(len(shares)) + _entropy(marginal, 1) + (marginal * shares.clamp_min(1e-12).log()).sum(-1)
-    )
-    return 2 * _entropy(marginal, 1) + 2 * (marginal_weight - 1) * likeness - _entropy(joint, 2)
+    return 2 * marginal_weight * _entropy(joint.sum(-1), 1) - _entropy(joint, 2)
 
 
 def real_information(

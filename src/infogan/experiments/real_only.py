@@ -51,7 +51,7 @@ def cluster_real(config: Config, dataset: Dataset) -> InfoGAN:
         ]
         domains: tuple[Domain, Domain] = ("real", "real")
         raw, subcodes = model.recognition.read(model.trunk(torch.cat(views), domains), domains)
-        terms = real.information(raw, subcodes, step)
+        terms = real.information(raw, subcodes)
         gain = weights.real_information_weight * terms["real_information"]
         if "subcode_information" in terms:
             gain = gain + weights.subcode_weight * terms["subcode_information"]

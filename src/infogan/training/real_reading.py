@@ -22,10 +22,6 @@ _DECAY = 0.98
 """Of the moving means: they hold about the last 50 steps."""
 
 
-LEARNING_STEPS = 300
-"""After which learned shares, at a hundredth of the way in a step, have nearly come to what is read."""
-
-
 class RealReading:
     """Moving means of Q's answers to real images.
 
@@ -45,14 +41,13 @@ class RealReading:
         self._seen: dict[Place, int] = {}  # steps in the means
 
     def information(
-        self, raw: Float[Tensor, "n outputs"], subcodes: Float[Tensor, "n subcodes"] | None, step: int
+        self, raw: Float[Tensor, "n outputs"], subcodes: Float[Tensor, "n subcodes"] | None
     ) -> dict[str, Float[Tensor, ""]]:
         """The terms on real images, as sums over all places; their tables enter the moving means.
 
         Args:
             raw: Q's outputs for images, and behind them for their moved copies.
             subcodes: its outputs for the sub-codes.
-            step: of the training.
         """
         terms: dict[str, Tensor] = {}
         fine = {} if subcodes is None else self._split_subcodes(subcodes)
@@ -61,7 +56,11 @@ class RealReading:
             self._see(place, probabilities)
             terms.setdefault("real_information", torch.zeros((), device=raw.device))
             joint = objective.joint_table(first, second)
-            terms["real_information"] = terms["real_information"] + self._category_term(place, joint, step)
+            # A weight draws categories to equal shares, which a learned prior does not have.
+            weighted = self.latents.categorical[place[0]].shares is None
+            terms["real_information"] = terms["real_information"] + objective.table_information(
+                joint, self.weights.marginal_weight if weighted else 1.0
+            )
             if place in fine:
                 parts = fine[place].chunk(2)
                 joint = objective.joint_table(
@@ -73,16 +72,6 @@ class RealReading:
                 terms["subcode_information"] = terms.get("subcode_information", 0) + term
             self._follow(self.tables, place, joint)
         return terms
-
-    def _category_term(self, place: Place, joint: Float[Tensor, "k k"], step: int) -> Float[Tensor, ""]:
-        """The information on real images of one place, its marginals weighted."""
-        name, dimension = place
-        prior, weight = self.latents.categorical[name], self.weights.marginal_weight
-        if prior.shares is None:
-            return objective.table_information(joint, weight)
-        # Before shares are learned the weight would draw categories to equal ones, and they would stay equal.
-        weight = weight if step >= prior.code.learned_from + LEARNING_STEPS else 1.0
-        return objective.table_information(joint, weight, prior.shares[dimension])
 
     def observe(self, raw: Float[Tensor, "n outputs"]) -> None:
         """Only how often each category is read, where nothing is learned from real images."""

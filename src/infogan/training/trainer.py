@@ -215,7 +215,7 @@ class Trainer:
                 real_raw, subcodes = model.recognition.read(features[:seen], domains)
         terms: dict[str, Tensor] = {}
         if self.config.reads_real:
-            terms = self.real.information(real_raw, subcodes, self.step)
+            terms = self.real.information(real_raw, subcodes)
         else:
             self.real.observe(real_raw)
         # Moved copies are no images of the data unless generated ones are moved alike.

@@ -228,7 +228,7 @@ def test_real_reading_finds_what_q_keeps_of_a_moved_copy(tiny: Tiny, trainer: Ma
     start = split_merge.rows_of(made.model, "digit", 0).outputs
     for row in range(40):
         raw[row, start + (row % 20) % 10] = 50.0
-    terms = made.real.information(raw, None, 0)
+    terms = made.real.information(raw, None)
     assert float(objective.table_information(made.real.category_table(("digit", 0)))) == pytest.approx(
         prior.entropy, abs=1e-4
     )
