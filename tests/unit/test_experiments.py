@@ -257,6 +257,24 @@ def test_runs_are_trained_chosen_from_and_judged_by_one_command(
     assert "a blind pick" in capsys.readouterr().out
 
 
+def test_the_ablation_says_what_picking_without_labels_is_worth() -> None:
+    def made(arm: str, seed: int, accuracy: float, nats: float | None) -> dict[str, Any]:
+        scores = {"clustering": {"accuracy": accuracy}}
+        score = {} if nats is None else {"label_free_nats": {"10": nats}}
+        return {"arm": arm, "seed": seed, "steps": 10, "scores": scores, **score}
+
+    right = [made("a", seed, value, value) for seed, value in enumerate((0.5, 0.9, 0.7))]
+    wrong = [made("b", seed, value, -value) for seed, value in enumerate((0.6, 0.8))]
+    without = [made("paper", seed, 0.4, None) for seed in range(3)]
+    found = robust.label_free([*right, *wrong, *without])
+    assert (found["runs"], found["arms"]) == (5, 2)
+    assert found["regret"] == pytest.approx((0.0 + 0.2) / 2)
+    assert found["regret_greatest"] == pytest.approx(0.2)
+    assert found["blind"] == pytest.approx((0.2 + 0.1) / 2)
+    assert "| regret of a blind pick, mean | 0.150 |" in robust.picks_table(found)
+    assert robust.picks_table(robust.label_free(without)) == ""
+
+
 # --- sprites ---------------------------------------------------------------------------------------------
 
 

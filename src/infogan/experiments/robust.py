@@ -6,8 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from infogan import api, data, evaluation
 from infogan.config import Config
+from infogan.evaluation import selection
+from infogan.evaluation.resampling import numpy_generator
 from infogan.experiments.real_only import cluster_real
 from infogan.experiments.registry import Options, experiment
 from infogan.experiments.rows import (
@@ -111,7 +115,8 @@ def robust(options: Options) -> None:
             row(folder, arm, config, steps, trained(config, steps, METRICS))
         row(folder, REAL_ONLY, full, steps, _clustered(full, steps))
     rows = read_rows(folder)
-    publish(folder, "robust", {"rows": rows}, table(rows))
+    picks = label_free(rows)
+    publish(folder, "robust", {"label_free": picks, "rows": rows}, f"{table(rows)}\n\n{picks_table(picks)}")
 
 
 def _clustered(config: Config, steps: int) -> Make:
@@ -144,6 +149,52 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         shown = " ".join(f"{value:.3f}" for value in accuracies)
         lines.append(f"| {arm} | {shown} | {middle} | {_variances(found)} | {_determination(found)} |")
     return "\n".join(lines)
+
+
+def label_free(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """How well the score that needs no labels tells good runs from bad ones, over all runs that have it.
+
+    Args:
+        rows: as `read_rows` gives them.
+
+    Returns:
+        `runs`, their number; the `rank_correlation` of score and accuracy over all of them, where there is an
+        order; and over arms of two runs or more the mean `regret` of picking an arm's run by the score, and
+        that of a `blind` pick.
+    """
+    scored = [row for row in rows if row.get("label_free_nats")]
+    nats = np.array([row["label_free_nats"][str(row["steps"])] for row in scored])
+    reached = np.array([row["scores"]["clustering"]["accuracy"] for row in scored])
+    names = np.array([row["arm"] for row in scored])
+    several = [names == name for name in dict.fromkeys(names) if (names == name).sum() > 1]
+    if not several:
+        return {"runs": len(scored)}
+    regrets = [selection.regret(nats[chosen], reached[chosen]) for chosen in several]
+    return {
+        "runs": len(scored),
+        "arms": len(several),
+        **selection.rank_correlation(nats, reached, numpy_generator(0, "experiments/robust/label_free")),
+        "regret": float(np.mean(regrets)),
+        "regret_greatest": float(max(regrets)),
+        "blind": float(np.mean([reached[chosen].max() - reached[chosen].mean() for chosen in several])),
+    }
+
+
+def picks_table(found: Mapping[str, Any]) -> str:
+    """What `label_free` found, in Markdown; nothing where no arm has two runs."""
+    if "regret" not in found:
+        return ""
+    cells = {"runs with the score": str(found["runs"])}
+    if "rank_correlation" in found:
+        interval = found["rank_correlation_interval"]
+        cells["rank correlation with accuracy (95 %)"] = with_interval(found["rank_correlation"], interval, 2)
+    cells |= {
+        f"regret of a pick by it within an arm, mean of {found['arms']} arms": f"{found['regret']:.3f}",
+        "the greatest of these": f"{found['regret_greatest']:.3f}",
+        "regret of a blind pick, mean": f"{found['blind']:.3f}",
+    }
+    lines = [f"| {name} | {cell} |" for name, cell in cells.items()]
+    return "\n".join(["| the score that needs no labels | |", "|---|---|", *lines])
 
 
 def _variances(scores: Sequence[Mapping[str, Any]]) -> str:
