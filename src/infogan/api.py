@@ -251,9 +251,13 @@ def select(
     models = {str(run): InfoGAN.from_pretrained(run) for run in runs}
     if len(models) < len(runs):
         raise UsageError("one run is named twice", "each run once", "infogan select RUN OTHER")
+    tell = progress or silent
+    names = dict.fromkeys(model.config.data.path or model.config.data.source for model in models.values())
+    if len(names) > 1:
+        tell(f"note: the runs were trained on {' and on '.join(names)}; all read the images of the first")
     first = next(iter(models.values())).config
     images = choosing.images_to_read(_images_now(first, data_path))
-    return choosing.choose(models, images, seed=seed, progress=progress or silent)
+    return choosing.choose(models, images, seed=seed, progress=tell)
 
 
 def report(run: str | Path, *, data_path: str | Path | None = None, progress: Progress | None = None) -> Path:

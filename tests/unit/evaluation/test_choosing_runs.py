@@ -165,6 +165,19 @@ def test_select_ranks_runs_and_says_what_they_share(
     assert f"chosen: {found['chosen']}" in capsys.readouterr().out
 
 
+def test_runs_of_differently_named_images_are_held_beside_each_other_with_a_note(tmp_path: Path) -> None:
+    draw, told = chance(0), []
+    for name in ("mine", "other"):
+        np.savez(tmp_path / f"{name}.npz", images=draw.integers(256, size=(220, 8, 8, 1), dtype=np.uint8))
+        api.train(tmp_path / f"{name}.npz", out=tmp_path / name, steps=2, settings=TINY)
+    api.select([tmp_path / "mine", tmp_path / "other"], progress=told.append)
+    assert any(text.startswith("note: ") and "mine" in text and "other" in text for text in told)
+    told.clear()
+    api.train(tmp_path / "mine.npz", out=tmp_path / "again", steps=2, seed=1, settings=TINY)
+    api.select([tmp_path / "mine", tmp_path / "again"], progress=told.append)
+    assert not any(text.startswith("note: ") for text in told)
+
+
 def test_one_run_or_one_run_twice_cannot_be_chosen_from(tmp_path: Path, tiny_model: object) -> None:
     run = tmp_path / "run"
     api.train("digits", out=run, steps=2, settings=TINY)
