@@ -21,7 +21,7 @@ from infogan import api, data, evaluation, storage
 from infogan import config as configuration
 from infogan.config import Categorical, Config
 from infogan.data import Dataset
-from infogan.errors import InfoGANError, Interrupted, UsageError
+from infogan.errors import DivergenceError, InfoGANError, Interrupted, UsageError
 from infogan.evaluation import choosing
 from infogan.evaluation.clustering import ari, contingency
 from infogan.evaluation.subject import Progress, drawn_subset, silent
@@ -255,6 +255,16 @@ class _Field:
         api.train_config(config, out=path)
         return path
 
+    def train_all(self, categories: int, count: int, steps: int) -> list[Path]:
+        """So many runs, without those that diverged."""
+        runs = []
+        for number in range(count):
+            try:
+                runs.append(self.train(categories, number, steps))
+            except DivergenceError as error:
+                self.progress(f"{self.path(categories, number).name} is left out: {error.happened}")
+        return runs
+
 
 def _sweep(field: _Field) -> tuple[dict[int, float], int]:
     """How alike two seeds divide the images, by number of categories; and the steps of each run."""
@@ -267,9 +277,10 @@ def _sweep(field: _Field) -> tuple[dict[int, float], int]:
     found = {}
     for categories in CATEGORIES:
         field.progress(f"{categories} categories, {SWEEP_SEEDS} runs of {steps:,} steps")
-        runs = [field.train(categories, number, steps) for number in range(SWEEP_SEEDS)]
-        found[categories] = _alike(runs, field.dataset)
-    field.seconds_a_step = _seconds_a_step(runs[-1])
+        runs = field.train_all(categories, SWEEP_SEEDS, steps)
+        found[categories] = _alike(runs, field.dataset) if len(runs) == SWEEP_SEEDS else 0.0
+        if runs:
+            field.seconds_a_step = _seconds_a_step(runs[-1])
     return found, steps
 
 
@@ -298,7 +309,13 @@ def _population(field: _Field, categories: int, short: int) -> dict[str, Path]:
     left = field.budget.for_training - SEEDS * _BEGINNING
     steps = population_steps(left, field.seconds_a_step, short)
     field.progress(f"{SEEDS} runs of {steps:,} steps")
-    paths = [field.train(categories, number, steps) for number in range(SEEDS)]
+    paths = field.train_all(categories, SEEDS, steps)
+    if len(paths) < SWEEP_SEEDS:
+        raise DivergenceError(
+            f"{SEEDS - len(paths)} of {SEEDS} runs of {categories} categories diverged",
+            f"{SWEEP_SEEDS} runs or more, to hold beside each other",
+            "smaller rates, --set learning_rate_generator=0.0003 --set learning_rate_discriminator=0.0001",
+        )
     return {path.name: path for path in paths}
 
 

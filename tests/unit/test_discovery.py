@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from infogan import discovery
+from infogan import api, discovery
 from infogan.cli import main
 from infogan.config import Config
 from infogan.data import Dataset, Split
@@ -23,7 +23,7 @@ from infogan.discovery import (
     summary,
     sweep_steps,
 )
-from infogan.errors import UsageError
+from infogan.errors import DivergenceError, UsageError
 
 
 def test_a_budget_keeps_time_for_figures_and_never_runs_backwards() -> None:
@@ -139,3 +139,30 @@ def test_runs_that_put_all_images_into_one_category_agree_on_nothing(
     monkeypatch.setattr(discovery.InfoGAN, "from_pretrained", lambda _: None)
     assert discovery._alike([Path("a"), Path("b")], dataset) == 0
     assert discovery._alike([Path("a"), Path("b")], dataset) == pytest.approx(1)
+
+
+def test_a_run_that_diverges_is_left_out_and_two_are_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    bad = {(CATEGORIES[0], 1)}
+
+    def train(self: discovery._Field, categories: int, number: int, steps: int) -> Path:
+        if (categories, number) in bad:
+            raise DivergenceError("training diverged at step 7", "", "")
+        return self.path(categories, number)
+
+    monkeypatch.setattr(discovery._Field, "train", train)
+    monkeypatch.setattr(discovery, "_alike", lambda *_: 0.5)
+    monkeypatch.setattr(discovery, "_seconds_a_step", lambda _: 0.01)
+    images = Split(np.zeros((50, 8, 8, 1), dtype=np.uint8))
+    base = api.configure("digits", codes="type:10 style1:u")
+    field = discovery._Field(tmp_path, base, Dataset("set", images, images), Budget(60), told.append)
+    found, short = discovery._sweep(field)
+    assert found == {CATEGORIES[0]: 0.0, **dict.fromkeys(CATEGORIES[1:], 0.5)}
+    assert any("left out: training diverged at step 7" in text for text in told)
+    bad |= {(CATEGORIES[1], 0)}
+    assert len(discovery._population(field, CATEGORIES[1], short)) == SEEDS - 1
+    bad |= {(CATEGORIES[1], 2)}
+    with pytest.raises(DivergenceError, match=f"2 of {SEEDS} runs"):
+        discovery._population(field, CATEGORIES[1], short)
