@@ -87,7 +87,8 @@ def test_components_are_spread_evenly_by_training_images() -> None:
     assert list(train) == ["component1", "component2", "component3"]
     for name, values in train.items():
         assert np.sort(values) == pytest.approx(np.arange(300) / 150 - 1)
-        assert (test[name] == values[:50]).all()
+        # Sums of 50 and of 300 rows are rounded differently: an image may fall on its neighbour's other side.
+        assert np.abs(test[name] - values[:50]).max() < 1.5 / 150
 
 
 def split(count: int, key: int) -> Split:
