@@ -142,15 +142,7 @@ def discover(  # noqa: PLR0913 - what the command takes, and the clock
         )
     progress(f"{count:,} images of {dataset.train.images.shape[1:]}; {minutes:g} minutes for all of it")
     field = _Field(folder, base, dataset, budget, progress)
-    try:
-        sweep, short = _sweep(field)
-        categories = max(sweep, key=sweep.__getitem__)
-        progress(f"{categories} categories: two runs divide the images most alike ({_agreements(sweep)})")
-        runs = _population(field, categories, short)
-    except Interrupted as request:
-        request.run = None  # one of its runs could go on, and not the discovery
-        progress(f"a discovery that was stopped cannot go on; {folder} holds the runs that there are")
-        raise
+    sweep, categories, runs = _trained(field)
     models = {name: InfoGAN.from_pretrained(run) for name, run in runs.items()}
     choice = choosing.choose(models, choosing.images_to_read(dataset), seed=seed)
     result = {
@@ -264,6 +256,22 @@ class _Field:
             except DivergenceError as error:
                 self.progress(f"{self.path(categories, number).name} is left out: {error.happened}")
         return runs
+
+
+def _trained(field: _Field) -> tuple[dict[int, float], int, dict[str, Path]]:
+    """What the sweep found, the number of categories that it chose, and the runs of the population."""
+    try:
+        sweep, short = _sweep(field)
+        categories = max(sweep, key=sweep.__getitem__)
+        agreements = _agreements(sweep)
+        field.progress(f"{categories} categories: two runs divide the images most alike ({agreements})")
+        return sweep, categories, _population(field, categories, short)
+    except Interrupted as request:
+        request.run = None  # one of its runs could go on, and not the discovery
+        field.progress(
+            f"a discovery that was stopped cannot go on; {field.folder} holds the runs that there are"
+        )
+        raise
 
 
 def _sweep(field: _Field) -> tuple[dict[int, float], int]:

@@ -39,7 +39,8 @@ SOFTEST, SOFT_WEIGHT = 0.3, 0.2
 """Of continuous codes in `robust`: the least std of their posterior, in half ranges, and their lambda."""
 
 
-REGULARISED_FROM = 288_000 / 322_560
+_CR_STEPS, _CR_START = 322_560, 288_000
+REGULARISED_FROM = _CR_START / _CR_STEPS
 """Share of the steps of `cr` after which its contrastive regulariser acts (the code of Lin et al. 2020)."""
 
 CR_WEIGHT = 0.05
@@ -254,7 +255,7 @@ def cr(config: Config) -> Config:
     }
     training = {
         "recipe": "cr",
-        "steps": 322_560,
+        "steps": _CR_STEPS,
         "batch_size": 64,
         "learning_rate_discriminator": 2e-3,
         "learning_rate_generator": 1e-3,
@@ -262,7 +263,7 @@ def cr(config: Config) -> Config:
     }
     objective = {
         "contrastive_weight": 2.0,
-        "contrastive_start": 288_000,
+        "contrastive_start": _CR_START,
     }
     return config.model_copy(
         update={

@@ -72,25 +72,7 @@ def choose(
     Raises:
         UsageError: fewer than two runs, or their images are of different forms.
     """
-    if len(models) < 2:
-        raise UsageError(
-            f"{len(models)} run", "two or more, to hold beside each other", "infogan select RUN RUN"
-        )
-    forms = {name: (model.size, model.channels) for name, model in models.items()}
-    if len(set(forms.values())) > 1:
-        raise UsageError(
-            "the runs are of images of different forms: "
-            + ", ".join(f"{name} {size}x{size}x{channels}" for name, (size, channels) in forms.items()),
-            "runs of the same images",
-            f"infogan select {next(iter(models))} ANOTHER",
-        )
-    _check_different(models)
-    if len(images) < FEWEST:
-        raise UsageError(
-            f"there are {len(images)} images to read from",
-            f"{FEWEST} or more",
-            "more images of the same kind",
-        )
+    _check(models, images)
     chosen = drawn_subset(len(images), IMAGES, seed=seed, stream="evaluation/choosing")
     readings = _readings(models, np.asarray(images[chosen]), seed, progress)
     progress("held beside each other")
@@ -118,6 +100,29 @@ def choose(
         ],
         "images": len(chosen),
     }
+
+
+def _check(models: Mapping[str, InfoGAN], images: UInt8[np.ndarray, "n h w c"]) -> None:
+    """Raises UsageError unless these runs can be held beside each other on these images."""
+    if len(models) < 2:
+        raise UsageError(
+            f"{len(models)} run", "two or more, to hold beside each other", "infogan select RUN RUN"
+        )
+    forms = {name: (model.size, model.channels) for name, model in models.items()}
+    if len(set(forms.values())) > 1:
+        raise UsageError(
+            "the runs are of images of different forms: "
+            + ", ".join(f"{name} {size}x{size}x{channels}" for name, (size, channels) in forms.items()),
+            "runs of the same images",
+            f"infogan select {next(iter(models))} ANOTHER",
+        )
+    _check_different(models)
+    if len(images) < FEWEST:
+        raise UsageError(
+            f"there are {len(images)} images to read from",
+            f"{FEWEST} or more",
+            "more images of the same kind",
+        )
 
 
 def _check_different(models: Mapping[str, InfoGAN]) -> None:

@@ -15,7 +15,7 @@ from infogan import api, data, storage
 from infogan.config import Categorical, Config
 from infogan.evaluation.resampling import numpy_generator
 from infogan.experiments.registry import Options, experiment
-from infogan.experiments.rows import publish, read_rows, row, seeds, seeds_interval, trained, with_interval
+from infogan.experiments.rows import mean_over_seeds, publish, read_rows, row, seeds, trained, with_interval
 from infogan.training.run_directory import next_free
 
 SEEDS, STEPS = 5, 1_000
@@ -93,8 +93,8 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
             accuracy = with_interval(found["accuracy"], found["accuracy_interval"], 3)
             lines.append(f"| {arm} | {one['seed']} | {accuracy} | {found['nmi']:.3f} | {found['ari']:.3f} |")
         if some:
-            means = [seeds_interval([one["scores"]["clustering"][key] for one in some]) for key in FIGURES]
-            cells = " | ".join(with_interval(mean, (low, high), 3) for mean, low, high in means)
+            found = [one["scores"]["clustering"] for one in some]
+            cells = " | ".join(mean_over_seeds([one[key] for one in found], 3) for key in FIGURES)
             lines.append(f"| {arm}, mean (95 % over seeds) | | {cells} |")
     if rows:
         by_kmeans = rows[0]["scores"]["baselines"]["kmeans"]["clustering"]

@@ -16,11 +16,11 @@ from infogan.experiments.real_only import cluster_real
 from infogan.experiments.registry import Options, experiment
 from infogan.experiments.rows import (
     Make,
+    mean_over_seeds,
     publish,
     read_rows,
     row,
     seeds,
-    seeds_interval,
     trained,
     with_interval,
 )
@@ -143,9 +143,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         if not found:
             continue
         accuracies = [scores["clustering"]["accuracy"] for scores in found]
-        mean, low, high = seeds_interval(accuracies)
-        interval = (max(0.0, low), min(1.0, high))
-        middle = with_interval(mean, interval, 3) if len(accuracies) > 1 else f"{mean:.3f}"
+        middle = mean_over_seeds(accuracies, 3) if len(accuracies) > 1 else f"{accuracies[0]:.3f}"
         shown = " ".join(f"{value:.3f}" for value in accuracies)
         lines.append(f"| {arm} | {shown} | {middle} | {_variances(found)} | {_determination(found)} |")
     return "\n".join(lines)
@@ -169,6 +167,7 @@ def label_free(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     several = [names == name for name in dict.fromkeys(names) if (names == name).sum() > 1]
     if not several:
         return {"runs": len(scored)}
+    alike = np.zeros(len(scored))  # a score that tells no runs apart is a blind pick
     regrets = [selection.regret(nats[chosen], reached[chosen]) for chosen in several]
     return {
         "runs": len(scored),
@@ -176,7 +175,7 @@ def label_free(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         **selection.rank_correlation(nats, reached, numpy_generator(0, "experiments/robust/label_free")),
         "regret": float(np.mean(regrets)),
         "regret_greatest": float(max(regrets)),
-        "blind": float(np.mean([reached[chosen].max() - reached[chosen].mean() for chosen in several])),
+        "blind": float(np.mean([selection.regret(alike[chosen], reached[chosen]) for chosen in several])),
     }
 
 

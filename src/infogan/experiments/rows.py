@@ -143,3 +143,9 @@ def seeds_interval(values: Sequence[float]) -> tuple[float, float, float]:
         return mean, mean, mean
     half = float(stats.t.ppf(0.975, len(numbers) - 1) * numbers.std(ddof=1) / np.sqrt(len(numbers)))
     return mean, mean - half, mean + half
+
+
+def mean_over_seeds(values: Sequence[float], decimals: int) -> str:
+    """The mean of a share over seeds with its 95 % interval, cut to 0 to 1, as tables have it."""
+    mean, low, high = seeds_interval(values)
+    return with_interval(mean, (max(low, 0.0), min(high, 1.0)), decimals)

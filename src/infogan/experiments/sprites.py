@@ -6,6 +6,7 @@ The four rows of Lin et al. 2020 (arXiv 1906.06034, table 1), shortened: publish
 from __future__ import annotations
 
 import shutil
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,11 @@ from infogan.errors import UsageError
 from infogan.evaluation import choosing
 from infogan.experiments.registry import Options, experiment
 from infogan.experiments.rows import (
+    mean_over_seeds,
     publish,
     read_rows,
     row,
     seeds,
-    seeds_interval,
     trained,
     with_interval,
 )
@@ -28,7 +29,7 @@ from infogan.presets import REGULARISED_FROM
 from infogan.training.run_directory import RunDirectory, next_free
 
 SEEDS, STEPS, FEWEST_STEPS = 3, 10_000, 20
-METRICS = ("baselines", "disentanglement")
+METRICS = ("disentanglement",)
 _MARKS = (0.25, 0.5, REGULARISED_FROM, 1.0)
 """Shares of the steps at which a run is measured."""
 
@@ -197,11 +198,8 @@ def _line(arm: str, seed: str, scores: Mapping[str, Any]) -> str:
 
 
 def _mean(arm: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    cells = []
-    for path in FIGURES.values():
-        values = [figure(one["scores"]["disentanglement"], path)[0] for one in rows]
-        mean, low, high = seeds_interval(values)
-        cells.append(with_interval(mean, (max(low, 0.0), min(high, 1.0)), 3))
+    found = [one["scores"]["disentanglement"] for one in rows]
+    cells = [mean_over_seeds([figure(one, path)[0] for one in found], 3) for path in FIGURES.values()]
     return f"| {arm}, mean (95 % over seeds) | | " + " | ".join(cells) + " |"
 
 
@@ -221,6 +219,6 @@ def _curve(rows: Sequence[Mapping[str, Any]], arms: Sequence[str]) -> list[str]:
                     for one in rows
                     if one["arm"] == arm and one["steps"] == step
                 ]
-                cells.append(f"{seeds_interval(values)[0]:.3f}" if values else "")
+                cells.append(f"{statistics.fmean(values):.3f}" if values else "")
             lines.append(f"| {name}, {arm} | " + " | ".join(cells) + " |")
     return lines
