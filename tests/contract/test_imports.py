@@ -38,9 +38,9 @@ RANKS = {
     "training": 6,
     "api": 7,
     "discovery": 8,
-    "experiments": 8,
-    "cli": 9,
-    "__main__": 10,
+    "experiments": 9,
+    "cli": 10,
+    "__main__": 11,
 }
 """Modules beside `infogan/__init__.py`: each imports lower ranks only, and a package also itself."""
 

@@ -41,6 +41,8 @@ QUICK_COUNT, QUICK_MINUTES, QUICK_WIDTH = 210, 0.02, 0.0625
 SHOWN = 6
 """Attributes of which the table tells."""
 
+FIGURES = ("accuracy", "nmi", "ari")
+
 _SIZE = 32  # what discover brings larger pictures to
 
 Fill = Callable[[Path, Options, int], None]
@@ -75,9 +77,7 @@ class Trial:
 def fashion(options: Options) -> None:
     """Fashion-MNIST's 60,000 training pictures as PNG files without labels, 20 minutes; beside k-means."""
     _try(
-        Trial(
-            "discover-fashion", FASHION_MINUTES, 1, _fashion_files, _fashion, ("baselines", "clustering")
-        ),
+        Trial("discover-fashion", FASHION_MINUTES, 1, _fashion_files, _fashion, ("baselines", "clustering")),
         options,
     )
 
@@ -231,9 +231,7 @@ def table(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
     for one in rows:
         result = one["discovery"]
         sweep = ", ".join(f"{size}: {value:.2f}" for size, value in result["sweep"].items())
-        found = ", ".join(
-            f"{code} {count}/{len(result['runs'])}" for code, count in result["found"].items()
-        )
+        found = ", ".join(f"{code} {count}/{len(result['runs'])}" for code, count in result["found"].items())
         lines.append(
             f"| {one['seed']} | {result['images']:,} | {result['categories']} ({sweep}) "
             f"| {found or 'nothing'} | {result['minutes_spent']:.1f} of {result['minutes']:g} |"
@@ -256,9 +254,7 @@ def _clusters(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             if "clustering" in base
         }
         for who, figures in found.items():
-            cells = [
-                with_interval(figures[key], figures[f"{key}_interval"], 3) for key in ("accuracy", "nmi", "ari")
-            ]
+            cells = [with_interval(figures[key], figures[f"{key}_interval"], 3) for key in FIGURES]
             lines.append(f"| {one['seed']} | {who} | {' | '.join(cells)} |")
     return lines
 
