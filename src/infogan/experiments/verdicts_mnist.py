@@ -1,0 +1,118 @@
+"""Whether verdicts, which need no labels, condemn codes of trained models that labels and strokes confirm.
+
+Planted generators show that bad codes are caught; here trained ones show that good codes are left alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from infogan import api
+from infogan.experiments.registry import Options, experiment
+from infogan.experiments.robust import WIDTH
+from infogan.experiments.rows import publish, read_rows, row, seeds, trained, with_interval
+from infogan.training.run_directory import next_free
+
+SEEDS, STEPS = 10, 1_000
+RECIPES = ("paper", "robust")
+METRICS = ("clustering", "handwriting", "verdicts")
+
+CONFIRMED_ACCURACY, CONFIRMED_SPEARMAN = 0.4, 0.5
+"""On real test images: from which a categorical code, and a continuous one, is known to mean something."""
+
+CONDEMNED = ("dead", "hidden")
+"""Verdicts that say of a code that nothing of it can be seen."""
+
+
+class Judged(NamedTuple):
+    """A code of a trained model: its verdict, and what real images with labels or strokes say of it.
+
+    Attributes:
+        recipe: of the run.
+        seed: of the run.
+        code: its name.
+        verdict: the word.
+        evidence: accuracy, or |Spearman| with the stroke that it was matched to; 0 where there is none.
+        confirmed: whether that is enough to know that the code means something.
+    """
+
+    recipe: str
+    seed: int
+    code: str
+    verdict: str
+    evidence: float
+    confirmed: bool
+
+
+@experiment("verdicts-mnist")
+def verdicts_mnist(options: Options) -> None:
+    """Twenty MNIST runs, ten a recipe: is any code called dead or hidden that real images confirm?"""
+    folder = options.out or next_free(Path("runs"), "verdicts-mnist")
+    steps, runs = options.steps or STEPS, seeds(options, SEEDS)
+    for recipe in RECIPES:
+        for seed in runs:
+            settings = [WIDTH, f"training.seed={seed}", *options.settings]
+            config = api.configure("mnist", data=options.data, recipe=recipe, settings=settings)
+            row(folder, recipe, config, steps, trained(config, steps, METRICS))
+    rows = [one for one in read_rows(folder) if one["seed"] in runs and one["steps"] == steps]
+    found = [one for entry in rows for one in judged(entry)]
+    publish(folder, "verdicts-mnist", {"summary": summary(found), "rows": rows}, table(found))
+
+
+def judged(entry: Mapping[str, Any]) -> Iterator[Judged]:
+    """Every code of one run."""
+    scores = entry["scores"]
+    for name, figures in scores["codes"].items():
+        if scores["clustering"]["code"].split("[")[0] == name:
+            evidence, enough = scores["clustering"]["accuracy"], CONFIRMED_ACCURACY
+        else:
+            strokes = [one for one in scores["factors"].values() if one["code"].split("[")[0] == name]
+            evidence = max((one.get("spearman_real", 0.0) for one in strokes), default=0.0)
+            enough = CONFIRMED_SPEARMAN
+        yield Judged(
+            entry["arm"], entry["seed"], name, figures["verdict"], float(evidence), evidence >= enough
+        )
+
+
+def summary(found: Sequence[Judged]) -> dict[str, Any]:
+    """By whether codes are confirmed: how many, by verdict; and the share of confirmed ones condemned.
+
+    Returns:
+        `confirmed` and `others`, by verdict; `condemned`, a share with its exact 95 % interval.
+    """
+    from scipy.stats import binomtest  # late: it takes a good part of a second
+
+    sides = {True: "confirmed", False: "others"}
+    counts = {
+        word: Counter(one.verdict for one in found if one.confirmed == side) for side, word in sides.items()
+    }
+    confirmed = sum(counts["confirmed"].values())
+    result: dict[str, Any] = {word: dict(count) for word, count in counts.items()}
+    if confirmed:
+        wrong = sum(counts["confirmed"][word] for word in CONDEMNED)
+        low, high = binomtest(wrong, confirmed).proportion_ci(method="exact")
+        result |= {"condemned": wrong / confirmed, "condemned_interval": [float(low), float(high)]}
+    return result
+
+
+def table(found: Sequence[Judged]) -> str:
+    """Every run in Markdown, and the counts."""
+    lines = ["| recipe | seed | code: verdict (accuracy, or correlation with a stroke) |", "|---|---|---|"]
+    for recipe, seed in dict.fromkeys((one.recipe, one.seed) for one in found):
+        cells = [
+            f"{one.code}: {one.verdict} ({one.evidence:.2f}{'' if one.confirmed else ', not confirmed'})"
+            for one in found
+            if (one.recipe, one.seed) == (recipe, seed)
+        ]
+        lines.append(f"| {recipe} | {seed} | {'; '.join(cells)} |")
+    counted = summary(found)
+    for word in ("confirmed", "others"):
+        counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counted[word].items()))
+        lines += ["", f"{word}: {counts or 'none'}"]
+    if "condemned" in counted:
+        share = with_interval(counted["condemned"], counted["condemned_interval"], 3)
+        lines += ["", f"of confirmed codes called {' or '.join(CONDEMNED)}: {share}"]
+    return "\n".join(lines)

@@ -1,0 +1,55 @@
+"""Verdicts of trained models beside what labels say: who counts as confirmed, and what is counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from infogan.experiments import verdicts_mnist
+from infogan.experiments.verdicts_mnist import Judged, judged, summary, table
+
+
+def entry(words: dict[str, str], accuracy: float, slant: float) -> dict[str, Any]:
+    """A row of a run with the codes digit, style1 and style2, of which style1 was matched to slant."""
+    return {
+        "arm": "robust",
+        "seed": 103,
+        "scores": {
+            "codes": {name: {"verdict": word} for name, word in words.items()},
+            "clustering": {"code": "digit[0]", "accuracy": accuracy},
+            "factors": {"slant": {"code": "style1", "spearman_real": slant, "spearman_generated": 0.99}},
+        },
+    }
+
+
+def test_real_images_confirm_a_code_by_accuracy_or_by_a_stroke() -> None:
+    words = {"digit": "used", "style1": "hidden", "style2": "dead"}
+    digit, first, second = judged(entry(words, 0.41, 0.5))
+    assert digit == Judged("robust", 103, "digit", "used", 0.41, True)
+    assert first == Judged("robust", 103, "style1", "hidden", 0.5, True)
+    assert second == Judged("robust", 103, "style2", "dead", 0.0, False)  # no stroke is its
+    assert [one.confirmed for one in judged(entry(words, 0.39, 0.49))] == [False] * 3
+
+
+def test_only_confirmed_codes_that_are_condemned_count_against_verdicts() -> None:
+    words = {"digit": "entangled", "style1": "hidden", "style2": "dead"}
+    found = [*judged(entry(words, 0.9, 0.9)), *judged(entry({**words, "style1": "used"}, 0.9, 0.9))]
+    counted = summary(found)
+    assert counted["confirmed"] == {"entangled": 2, "hidden": 1, "used": 1} and counted["others"] == {
+        "dead": 2
+    }
+    assert counted["condemned"] == 1 / 4
+    assert counted["condemned_interval"] == pytest.approx([0.0063, 0.8059], abs=1e-4)  # Clopper and Pearson
+    text = table(found)
+    assert "of confirmed codes called dead or hidden: 0.250 (0.006 to 0.806)" in text
+    assert "style1: hidden (0.90); style2: dead (0.00, not confirmed)" in text
+
+
+def test_without_confirmed_codes_no_share_is_given() -> None:
+    found = list(judged(entry(dict.fromkeys(("digit", "style1", "style2"), "dead"), 0.1, 0.1)))
+    assert "condemned" not in summary(found) and "confirmed: none" in table(found)
+
+
+def test_both_recipes_are_judged() -> None:
+    assert set(verdicts_mnist.RECIPES) == {"paper", "robust"}
