@@ -51,7 +51,8 @@ _OWN = (
 _OWN_SECTIONS = ("latents.",)
 _TRIAL_STEPS, _LEAST_STEPS = 12, 24
 _LONGER = 4  # a run of the population is so many times as long as one of the sweep
-_RESERVE, _LEAST_RESERVE = 0.1, 8.0  # of the budget, and seconds: for figures, page and table
+_RESERVE, _LEAST_RESERVE = 0.05, 8.0  # of the budget, and seconds: for figures, page and table
+_TABLE = 2.0  # reading a file and its codes for the table takes so many times as long as reading its codes
 _BEGINNING = 1.0  # seconds of a run in which it does not train
 _SAMPLES = 2_000
 _READ = 4_000
@@ -64,6 +65,7 @@ class Budget:
     Attributes:
         seconds: in all.
         clock: seconds that only go forward.
+        reserve: seconds that figures, page and table will take.
     """
 
     seconds: float
@@ -71,6 +73,7 @@ class Budget:
 
     def __post_init__(self) -> None:
         self.started = self.clock()
+        self.reserve = max(_RESERVE * self.seconds, _LEAST_RESERVE)
 
     @property
     def spent(self) -> float:
@@ -80,7 +83,7 @@ class Budget:
     @property
     def for_training(self) -> float:
         """Seconds left, less what figures, page and table will take."""
-        return max(0.0, self.seconds - max(_RESERVE * self.seconds, _LEAST_RESERVE) - self.spent)
+        return max(0.0, self.seconds - self.reserve - self.spent)
 
 
 def sweep_steps(left: float, seconds_a_step: float) -> int:
@@ -247,6 +250,13 @@ class _Field:
         api.train_config(config, out=path)
         return path
 
+    def will_write(self, seconds: float) -> None:
+        """Keeps time for the table of all images, where so many seconds went into reading some of them."""
+        train = len(self.dataset.train.images)
+        read = SWEEP_SEEDS * min(_READ, train)
+        count = train + len(self.dataset.test.images)
+        self.budget.reserve = max(self.budget.reserve, _LEAST_RESERVE + _TABLE * count * seconds / read)
+
     def train_all(self, categories: int, count: int, steps: int) -> list[Path]:
         """So many runs, without those that diverged."""
         runs = []
@@ -282,13 +292,16 @@ def _sweep(field: _Field) -> tuple[dict[int, float], int]:
     steps = sweep_steps(field.budget.for_training, field.seconds_a_step)
     if steps == _LEAST_STEPS:
         field.progress("that is too little time for so many images of that size: it will take longer")
-    found = {}
+    found, paces = {}, []
     for categories in CATEGORIES:
         field.progress(f"{categories} categories, {SWEEP_SEEDS} runs of {steps:,} steps")
         runs = field.train_all(categories, SWEEP_SEEDS, steps)
+        began = field.budget.spent
         found[categories] = _alike(runs, field.dataset) if len(runs) == SWEEP_SEEDS else 0.0
-        if runs:
-            field.seconds_a_step = _seconds_a_step(runs[-1])
+        field.will_write(field.budget.spent - began)
+        paces += [_seconds_a_step(run) for run in runs]
+    if paces:
+        field.seconds_a_step = float(np.median(paces))  # one run may have been beside other work
     return found, steps
 
 

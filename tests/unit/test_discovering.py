@@ -59,8 +59,12 @@ def short(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         given.append(files)
         assert not out.exists() and minutes == discovering.QUICK_MINUTES
         settings = [*SMALL, f"training.seed={seed}", "data.size=32"]
-        api.train_config(api.configure(files, codes="type:4 style1:u", settings=settings), out=out / "run")
-        result = found(seed, {})["discovery"] | {"run": str(out / "run")}
+        for name in ("a", "b"):
+            api.train_config(
+                api.configure(files, codes="type:4 style1:u", settings=settings), out=out / "runs" / name
+            )
+        result = found(seed, {})["discovery"] | {"run": str(out / "runs" / "b"), "chosen": "b"}
+        result["runs"] = {"a": {}, "b": {}}
         (out / "discovery.json").write_text(json.dumps(result))
 
     monkeypatch.setattr(discovering, "discover", discover)
@@ -69,7 +73,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 @pytest.mark.slow
 def test_kinds_are_in_no_name_and_are_measured_on_other_pictures(tmp_path: Path, short: list[Path]) -> None:
-    stopped = tmp_path / "quick-seed-100" / "runs"
+    stopped = tmp_path / "quick-seed-100" / "half"
     stopped.mkdir(parents=True)  # a discovery that was stopped
     for _ in range(2):  # the second time finds everything done
         run("discover-own", Options(out=tmp_path, quick=True))
@@ -79,6 +83,7 @@ def test_kinds_are_in_no_name_and_are_measured_on_other_pictures(tmp_path: Path,
     assert not any(kind in path.name for path in files for kind in ("house", "tree", "boat"))
     (row,) = json.loads((tmp_path / "discover-own.json").read_text())["rows"]
     assert row["scores"]["clustering"]["code"] == "type" and "kmeans" in row["scores"]["baselines"]
+    assert set(row["others"]) == {"a"}  # the run that was not chosen
     assert row["scores"]["images"] == discovering.QUICK_COUNT - discovering.QUICK_COUNT // 10
 
 

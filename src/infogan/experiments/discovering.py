@@ -62,7 +62,7 @@ class Trial:
         discoveries: how many, each from other seeds.
         fill: writes the pictures.
         labelled: what to measure on; None: nothing is there to be found.
-        metrics: that say what was found.
+        metrics: that say what was found; the last of them also of the runs that were not chosen.
     """
 
     name: str
@@ -142,6 +142,13 @@ def _row(trial: Trial, options: Options, folder: Path, seed: int) -> None:
     if trial.labelled is not None:
         dataset, model = trial.labelled(files, options), InfoGAN.from_pretrained(run.path)
         row["scores"] = evaluation.evaluate(model, dataset, only=trial.metrics)
+        row["others"] = {
+            name: evaluation.evaluate(
+                InfoGAN.from_pretrained(found / "runs" / name), dataset, only=trial.metrics[-1:]
+            )
+            for name in result["runs"]
+            if name != result["chosen"]
+        }
     with storage.writing(path, 0):
         path.parent.mkdir(parents=True, exist_ok=True)
     storage.write_text(path, json.dumps(row, indent=1) + "\n")
@@ -248,6 +255,7 @@ def _clusters(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = ["", "| seed | | accuracy (95 %) | NMI (95 %) | ARI (95 %) |", "|---|---|---|---|---|"]
     for one in some:
         found = {"discover": one["scores"]["clustering"]}
+        found |= {f"{name}, not chosen": other["clustering"] for name, other in one["others"].items()}
         found |= {
             name: base["clustering"]
             for name, base in one["scores"]["baselines"].items()
