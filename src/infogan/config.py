@@ -534,6 +534,11 @@ class Config(Section):
         """Whether an image's moved copy may be that of another image."""
         return self.reads_real and self.objective.neighbours > 0 and self.objective.neighbour_share > 0
 
+    def with_codes(self, codes: Mapping[str, Code]) -> Config:
+        """The same with these codes in place of those of the same names, and behind them those of others."""
+        latents = self.latents.model_copy(update={"codes": {**self.latents.codes, **codes}})
+        return self.model_copy(update={"latents": latents})
+
     def info_weights(self) -> dict[str, float]:
         """lambda_i of each code, by name: its own, or the one for all."""
         shared = self.objective.info_weight

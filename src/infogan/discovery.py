@@ -201,11 +201,9 @@ def _configured(
 
 def _with_categories(config: Config, **changes: Any) -> Config:
     """The same with a changed categorical code."""
-    codes = config.latents.codes
-    code = codes[CODE]
+    code = config.latents.codes[CODE]
     assert isinstance(code, Categorical)
-    latents = config.latents.model_copy(update={"codes": {**codes, CODE: replace(code, **changes)}})
-    return config.model_copy(update={"latents": latents})
+    return config.with_codes({CODE: replace(code, **changes)})
 
 
 # --- the trainings ---------------------------------------------------------------------------------------

@@ -130,8 +130,7 @@ def own_settings(name: str, recipe: str) -> tuple[str, ...]:
 def with_own_codes(config: Config, recipe: str) -> Config:
     """A preset's configuration with the codes that a recipe has in place of the paper's."""
     own = _OWN_CODES[config.preset] if recipe == "robust" else {}
-    latents = config.latents.model_copy(update={"codes": {**config.latents.codes, **own}})
-    return config.model_copy(update={"latents": latents})
+    return config.with_codes(own)
 
 
 def apply_recipe(config: Config, name: str) -> Config:
@@ -225,10 +224,9 @@ def robust(config: Config) -> Config:
     # Noise in the pictures from which they are read bounds how sharply codes can be read, too.
     floor = augmentation.code_noise is None
     codes = {name: _softer(code, floor) for name, code in config.latents.codes.items()}
-    config = paper(config)
+    config = paper(config).with_codes(codes)
     return config.model_copy(
         update={
-            "latents": config.latents.model_copy(update={"codes": codes}),
             "network": config.network.model_copy(update=network),
             "objective": config.objective.model_copy(update=objective),
             "augmentation": augmentation,
@@ -245,7 +243,7 @@ def cr(config: Config) -> Config:
     `--set contrastive_start=` at 89 % of them.
     """
     config = paper(config)
-    codes = {name: _of_cr(code) for name, code in config.latents.codes.items()}
+    config = config.with_codes({name: _of_cr(code) for name, code in config.latents.codes.items()})
     network = {
         "architecture": "dsprites",
         "normalization": "spectral",
@@ -267,7 +265,6 @@ def cr(config: Config) -> Config:
     }
     return config.model_copy(
         update={
-            "latents": config.latents.model_copy(update={"codes": codes}),
             "network": config.network.model_copy(update=network),
             "objective": config.objective.model_copy(update=objective),
             "training": config.training.model_copy(update=training),

@@ -76,11 +76,10 @@ def _configured(images: Path, seed: int, settings: Sequence[str]) -> Config:
 
 def with_prior(config: Config, arm: str) -> Config:
     """The same with the prior of an arm for every categorical code."""
-    codes = {
-        name: replace(code, prior="learned") if isinstance(code, Categorical) and arm == LEARNED else code
-        for name, code in config.latents.codes.items()
-    }
-    return config.model_copy(update={"latents": config.latents.model_copy(update={"codes": codes})})
+    codes = config.latents.codes.items() if arm == LEARNED else ()
+    return config.with_codes(
+        {name: replace(code, prior="learned") for name, code in codes if isinstance(code, Categorical)}
+    )
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
