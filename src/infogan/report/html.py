@@ -62,6 +62,7 @@ class Material:
         warnings: what health says now, in words.
         health: one line where it warns of nothing.
         seeds: of how many seeds this is the best; 1 where it is the only one.
+        images: what they are called, where that is more than the name of the data set.
         found: by code in how many of several runs it was found; None where nobody looked.
         runs: how many these are.
         labelled: whether the images have classes that categories could be held against.
@@ -81,6 +82,7 @@ class Material:
     traversals: Mapping[str, Image.Image]
     samples: Image.Image
     clusters: Sequence[Cluster] = ()
+    images: str = ""
     left_out: int = 0
     health: str = ""
     seeds: int = 1

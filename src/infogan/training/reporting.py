@@ -56,6 +56,7 @@ def write(  # noqa: PLR0913 - the run, and what is known of it beside others
     clusters, left_out = _clusters(model, dataset)
     material = html.Material(
         title=run.path.resolve().name,
+        images=_called(model, dataset),
         scores=scores,
         lines=lines,
         warnings=state.standing(),
@@ -74,6 +75,13 @@ def write(  # noqa: PLR0913 - the run, and what is known of it beside others
     )
     run.write_text(_PAGE, html.render(material))
     return run.path / _PAGE
+
+
+def _called(model: InfoGAN, dataset: Dataset) -> str:
+    """The name of the folder or file that the images come from, and the data set; "" where one says both."""
+    path = model.config.data.path
+    name = "" if path is None else Path(path).name
+    return f"{name} ({dataset.name})" if name and name != dataset.name else ""
 
 
 def _trained(run: RunDirectory) -> tuple[RunDirectory, tuple[int, ...]]:

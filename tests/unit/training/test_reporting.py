@@ -10,7 +10,10 @@ import pytest
 
 from infogan import api, evaluation
 from infogan.cli import main
+from infogan.config import Config
+from infogan.data import Dataset, Split
 from infogan.evaluation.typical import typical_and_doubtful
+from infogan.model import InfoGAN
 from infogan.training import reporting
 
 TINY = ("network.width=0.0625", "training.batch_size=16", "objective.neighbours=0", "training.remedy_end=0")
@@ -39,6 +42,23 @@ def test_a_report_is_written_and_measures_only_what_is_missing(
     api.resume(run, settings=["training.steps=6"])
     main(["report", str(run)])
     assert len(asked) == 2 and "--steps 6" in (run / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "called"),
+    [
+        ("/somewhere/my finds", "folder", "my finds (folder)"),
+        ("/somewhere/mnist", "mnist", ""),
+        (None, "digits", ""),
+    ],
+)
+def test_the_page_says_which_images_they_are_and_not_where(
+    path: str | None, name: str, called: str, tiny_config: Config
+) -> None:
+    data = tiny_config.data.model_copy(update={"path": path})
+    images = Split(np.zeros((1, 8, 8, 1), dtype=np.uint8))
+    model = InfoGAN(tiny_config.model_copy(update={"data": data}))
+    assert reporting._called(model, Dataset(name, images, images)) == called
 
 
 @pytest.mark.parametrize("broken", ["{", "[]", '{"codes": {}}', '{"codes": {"digit": {"verdict": "used"}}}'])
