@@ -223,15 +223,22 @@ class _Field:
     def path(self, categories: int, number: int) -> Path:
         return self.folder / "runs" / f"{categories}-categories-seed-{self.base.training.seed + number}"
 
-    def train(self, categories: int, number: int, steps: int) -> Path:
-        """One run to a step, gone on with where it has begun; rates fall over the second half of the whole.
+    def train(self, categories: int, number: int, steps: int, fall: tuple[int, int] | None = None) -> Path:
+        """One run to a step, gone on with where it has begun.
 
         A run of the sweep that goes on has seen its rates fall before; one that is new has not.
+
+        Args:
+            categories: of its categorical code.
+            number: of the run.
+            steps: where this training ends.
+            fall: the steps between which its rates fall; over the second half of `steps` when left out.
         """
         path = self.path(categories, number)
+        start, end = fall or (steps // 2, steps)
         schedule = {
-            "decay_start": steps // 2,
-            "decay_end": steps,
+            "decay_start": start,
+            "decay_end": end,
             "remedy_end": 0,
             "save_every": max(steps, 1),
         }
@@ -255,12 +262,14 @@ class _Field:
         count = train + len(self.dataset.test.images)
         self.budget.reserve = max(self.budget.reserve, _LEAST_RESERVE + _TABLE * count * seconds / read)
 
-    def train_all(self, categories: int, count: int, steps: int) -> list[Path]:
+    def train_all(
+        self, categories: int, count: int, steps: int, fall: tuple[int, int] | None = None
+    ) -> list[Path]:
         """So many runs, without those that diverged."""
         runs = []
         for number in range(count):
             try:
-                runs.append(self.train(categories, number, steps))
+                runs.append(self.train(categories, number, steps, fall))
             except DivergenceError as error:
                 self.progress(f"{self.path(categories, number).name} is left out: {error.happened}")
         return runs
@@ -324,11 +333,21 @@ def _categories(model: InfoGAN, images: UInt8[np.ndarray, "n h w c"]) -> np.ndar
 
 
 def _population(field: _Field, categories: int, short: int) -> dict[str, Path]:
-    """The runs to choose from, all of one length: as long as the time allows."""
-    left = field.budget.for_training - SEEDS * _BEGINNING
+    """The runs to choose from, all of one length: as long as the time allows.
+
+    Up to the step from which rates fall nothing depends on how long a run will be: there the pace is looked
+    at once more, which may have changed since the sweep.
+    """
+    left = field.budget.for_training - 2 * SEEDS * _BEGINNING
     steps = population_steps(left, field.seconds_a_step, short)
-    field.progress(f"{SEEDS} runs of {steps:,} steps")
-    paths = field.train_all(categories, SEEDS, steps)
+    field.progress(f"{SEEDS} runs of some {steps:,} steps")
+    half, began = max(steps // 2, short), field.budget.spent
+    trained = SEEDS * half - SWEEP_SEEDS * short
+    runs = len(field.train_all(categories, SEEDS, half, (half, half + 1)))
+    pace = (field.budget.spent - began) / trained
+    steps = half + max(_LEAST_STEPS, int(field.budget.for_training / pace / max(runs, 1)))
+    field.progress(f"they go on to {steps:,} steps")
+    paths = field.train_all(categories, SEEDS, steps, (half, steps))
     if len(paths) < SWEEP_SEEDS:
         raise DivergenceError(
             f"{SEEDS - len(paths)} of {SEEDS} runs of {categories} categories diverged",

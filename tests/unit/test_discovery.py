@@ -141,13 +141,44 @@ def test_runs_that_put_all_images_into_one_category_agree_on_nothing(
     assert discovery._alike([Path("a"), Path("b")], dataset) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("slower", [0.5, 1.0, 1.6])
+def test_a_machine_that_becomes_faster_or_slower_changes_the_steps_and_not_the_minutes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slower: float
+) -> None:
+    now, short = 100.0, 200
+    done: dict[int, int] = {}
+    falls: list[tuple[int, int]] = []
+
+    def train(
+        self: discovery._Field, categories: int, number: int, steps: int, fall: tuple[int, int] | None = None
+    ) -> Path:
+        nonlocal now
+        before = done.get(number, short if number < SWEEP_SEEDS else 0)
+        assert steps >= before and fall is not None and fall[0] >= before  # none has seen its rates fall
+        now += (steps - before) * 0.1 * slower
+        done[number] = steps
+        falls.append(fall)
+        return self.path(categories, number)
+
+    monkeypatch.setattr(discovery._Field, "train", train)
+    images = Split(np.zeros((50, 8, 8, 1), dtype=np.uint8))
+    budget = Budget(600, clock=lambda: now)
+    field = discovery._Field(
+        tmp_path, api.configure("digits"), Dataset("set", images, images), budget, lambda _: None, 0.1
+    )
+    discovery._population(field, 10, short)
+    assert budget.spent + budget.reserve == pytest.approx(600, rel=0.03)
+    assert len(set(done.values())) == 1  # all of one length
+    assert falls[-1] == (falls[0][0], done[0])
+
+
 def test_a_run_that_diverges_is_left_out_and_two_are_enough(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
     bad = {(CATEGORIES[0], 1)}
 
-    def train(self: discovery._Field, categories: int, number: int, steps: int) -> Path:
+    def train(self: discovery._Field, categories: int, number: int, steps: int, _: object = None) -> Path:
         if (categories, number) in bad:
             raise DivergenceError("training diverged at step 7", "", "")
         return self.path(categories, number)
