@@ -163,9 +163,9 @@ def test_several_seeds_of_a_group_are_all_shown(
 
 def test_a_preset_may_say_what_the_recipe_does_otherwise() -> None:
     own, plain = api.configure("fashion-mnist"), api.configure("mnist")
-    assert (own.objective.marginal_weight, plain.objective.marginal_weight) == (1.5, 2.0)
-    assert api.configure("fashion-mnist", recipe="paper").objective.marginal_weight == 1.0
-    assert api.configure("fashion-mnist", settings=["marginal_weight=3.0"]).objective.marginal_weight == 3.0
+    assert (own.network.normalization, plain.network.normalization) == ("spectral", "batch")
+    assert api.configure("fashion-mnist", recipe="paper").network.normalization == "batch"
+    assert api.configure("fashion-mnist", settings=["normalization=batch"]).network.normalization == "batch"
 
 
 def measured(seed: int, accuracy: float, nats: float, **factors: float) -> dict[str, Any]:
