@@ -293,10 +293,9 @@ def _trained(field: _Field) -> tuple[dict[int, float], int, dict[str, Path]]:
 
 def _sweep(field: _Field) -> tuple[dict[int, float], int]:
     """How alike two seeds divide the images, by number of categories; and the steps of each run."""
-    began = field.budget.spent
-    field.train(CATEGORIES[0], 0, _TRIAL_STEPS)
-    field.seconds_a_step = (field.budget.spent - began) / _TRIAL_STEPS
-    steps = sweep_steps(field.budget.for_training, field.seconds_a_step)
+    field.seconds_a_step = _seconds_a_step(field.train(CATEGORIES[0], 0, _TRIAL_STEPS))
+    beginnings = _BEGINNING * (len(CATEGORIES) * SWEEP_SEEDS + 2 * SEEDS)
+    steps = sweep_steps(field.budget.for_training - beginnings, field.seconds_a_step)
     if steps == _LEAST_STEPS:
         field.progress("that is too little time for so many images of that size: it will take longer")
     found, paces = {}, []
