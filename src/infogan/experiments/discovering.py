@@ -33,7 +33,7 @@ from infogan.training.run_directory import RunDirectory, next_free
 APART = 10
 """Seeds of two discoveries lie so far apart: each trains several runs with seeds that follow its own."""
 
-FASHION_MINUTES, CELEBA_MINUTES, OWN_MINUTES, NOISE_MINUTES = 20.0, 20.0, 10.0, 2.0
+FASHION_MINUTES, CELEBA_MINUTES, OWN_MINUTES, NOISE_MINUTES = 20.0, 20.0, 10.0, 3.0
 CELEBA_COUNT, CELEBA_SIDE = 3_000, 64
 OWN_COUNT, OWN_TEST_COUNT = 400, 1_000
 NOISE_COUNT, NOISE_DISCOVERIES = 1_500, 10
@@ -96,7 +96,7 @@ def own(options: Options) -> None:
 
 @experiment("discover-noise", takes=("quick",))
 def noise(options: Options) -> None:
-    """Ten folders of white noise, grey and coloured by turns, 2 minutes each: nothing is to be found."""
+    """Ten folders of white noise, grey and coloured by turns, 3 minutes each: nothing is to be found."""
     _try(Trial("discover-noise", NOISE_MINUTES, NOISE_DISCOVERIES, _noise_files, None), options)
 
 
