@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 
 from infogan import config as configuration
 from infogan import evaluation
@@ -24,6 +25,7 @@ from infogan.training import health, metrics, several_seeds
 from infogan.training.run_directory import RunDirectory, has_seeds
 
 _READ, _SHOWN, _MOST_CLUSTERS = 5_000, 12, 20
+_ENOUGH = 1_000  # test images, for pictures of every category
 _ROWS = 5
 _PAGE = "report.html"
 
@@ -132,8 +134,7 @@ def _clusters(model: InfoGAN, dataset: Dataset) -> tuple[list[html.Cluster], int
     name = dividing_code(model.latents)
     if name is None:
         return [], 0
-    chosen = drawn_subset(len(dataset.test.images), _READ, seed=0, stream="report/clusters")
-    images = np.asarray(dataset.test.images[chosen])
+    images = _to_show(dataset)
     raw = model.recognise(images, domain="real")
     probabilities = model.latents.posteriors(raw)[name].mean.numpy()
     counts = np.bincount(probabilities.argmax(1), minlength=probabilities.shape[1])
@@ -149,6 +150,18 @@ def _clusters(model: InfoGAN, dataset: Dataset) -> tuple[list[html.Cluster], int
             )
         )
     return shown, len(counts) - len(shown)
+
+
+def _to_show(dataset: Dataset) -> UInt8[np.ndarray, "n h w c"]:
+    """Test images; where these are too few to fill the categories, images that were trained on as well."""
+    parts, room = [], _READ
+    for split in (dataset.test, dataset.train):
+        chosen = drawn_subset(len(split.images), room, seed=0, stream="report/clusters")
+        parts.append(np.asarray(split.images[chosen]))
+        room -= len(chosen)
+        if len(parts[0]) >= _ENOUGH:
+            break
+    return np.concatenate(parts)
 
 
 def _commands(run: RunDirectory, model: InfoGAN, seeds: Sequence[int]) -> list[str]:

@@ -61,6 +61,14 @@ def test_the_page_says_which_images_they_are_and_not_where(
     assert reporting._called(model, Dataset(name, images, images)) == called
 
 
+@pytest.mark.parametrize(("tested", "shown"), [(40, 400), (1_200, 1_200)])
+def test_a_small_set_is_shown_whole_and_a_large_one_by_its_test_images(tested: int, shown: int) -> None:
+    train = Split(np.zeros((360, 8, 8, 1), dtype=np.uint8))
+    test = Split(np.full((tested, 8, 8, 1), 255, dtype=np.uint8))
+    images = reporting._to_show(Dataset("set", train, test))
+    assert len(images) == shown and (images > 0).all((1, 2, 3)).sum() == tested
+
+
 @pytest.mark.parametrize("broken", ["{", "[]", '{"codes": {}}', '{"codes": {"digit": {"verdict": "used"}}}'])
 def test_figures_of_another_form_are_measured_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
