@@ -8,11 +8,12 @@ and only what the chosen run shows in pictures and another run found, too, count
 from __future__ import annotations
 
 import json
+import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
@@ -52,7 +53,7 @@ _OWN_SECTIONS = ("latents.",)
 _TRIAL_STEPS, _LEAST_STEPS = 12, 24
 _LONGER = 4  # a run of the population is so many times as long as one of the sweep
 _RESERVE, _LEAST_RESERVE = 0.05, 8.0  # of the budget, and seconds: for figures, page and table
-_TABLE = 2.0  # reading a file and its codes for the table takes so many times as long as reading its codes
+_READ_FOR_FIGURES = 40_000  # images, by whatever is read to choose a run and to measure it
 _BEGINNING = 1.0  # seconds of a run in which it does not train
 _SAMPLES = 2_000
 _READ = 4_000
@@ -209,6 +210,13 @@ def _with_categories(config: Config, **changes: Any) -> Config:
 # --- the trainings ---------------------------------------------------------------------------------------
 
 
+class _Made(NamedTuple):
+    """A run that was trained, and the seconds that it took."""
+
+    path: Path
+    seconds: float
+
+
 @dataclass
 class _Field:
     """What every training of one discovery needs."""
@@ -219,6 +227,7 @@ class _Field:
     budget: Budget
     progress: Progress
     seconds_a_step: float = 0.0
+    learned_from: int = _TRIAL_STEPS
 
     def path(self, categories: int, number: int) -> Path:
         return self.folder / "runs" / f"{categories}-categories-seed-{self.base.training.seed + number}"
@@ -247,32 +256,33 @@ class _Field:
             settings = [f"training.{key}={value}" for key, value in {**schedule, "steps": steps}.items()]
             api.resume_run(path, settings=settings, override=True)
             return path
-        # A prior is to be learned, where it is, by the end of the shortest run.
-        begin = min(Categorical(categories).learned_from, steps // 4)
-        config = _with_categories(self.base, size=categories, learned_from=begin)
+        config = _with_categories(self.base, size=categories, learned_from=self.learned_from)
         training = {**schedule, "steps": steps, "seed": self.base.training.seed + number}
         config = config.model_copy(update={"training": self.base.training.model_copy(update=training)})
         api.train_config(config, out=path)
         return path
 
-    def will_write(self, seconds: float) -> None:
-        """Keeps time for the table of all images, where so many seconds went into reading some of them."""
+    def will_read(self, seconds: float) -> None:
+        """Keeps time for figures and table, where so many seconds went into reading some images."""
         train = len(self.dataset.train.images)
         read = SWEEP_SEEDS * min(_READ, train)
-        count = train + len(self.dataset.test.images)
-        self.budget.reserve = max(self.budget.reserve, _LEAST_RESERVE + _TABLE * count * seconds / read)
+        to_come = _READ_FOR_FIGURES + train + len(self.dataset.test.images)
+        self.budget.reserve = max(self.budget.reserve, _LEAST_RESERVE + to_come * seconds / read)
 
     def train_all(
-        self, categories: int, count: int, steps: int, fall: tuple[int, int] | None = None
-    ) -> list[Path]:
-        """So many runs, without those that diverged."""
-        runs = []
-        for number in range(count):
+        self, categories: int, numbers: Iterable[int], steps: int, fall: tuple[int, int] | None = None
+    ) -> dict[int, _Made]:
+        """These runs by their numbers, without those that diverged."""
+        made = {}
+        for number in numbers:
+            began = self.budget.spent
             try:
-                runs.append(self.train(categories, number, steps, fall))
+                path = self.train(categories, number, steps, fall)
             except DivergenceError as error:
                 self.progress(f"{self.path(categories, number).name} is left out: {error.happened}")
-        return runs
+            else:
+                made[number] = _Made(path, self.budget.spent - began)
+        return made
 
 
 def _trained(field: _Field) -> tuple[dict[int, float], int, dict[str, Path]]:
@@ -293,19 +303,25 @@ def _trained(field: _Field) -> tuple[dict[int, float], int, dict[str, Path]]:
 
 def _sweep(field: _Field) -> tuple[dict[int, float], int]:
     """How alike two seeds divide the images, by number of categories; and the steps of each run."""
-    field.seconds_a_step = _seconds_a_step(field.train(CATEGORIES[0], 0, _TRIAL_STEPS))
+    trial = field.train(CATEGORIES[0], 0, _TRIAL_STEPS)
+    field.seconds_a_step = _seconds_a_step(trial)
+    shutil.rmtree(trial)  # what a run does when must not depend on how short the trial was
     beginnings = _BEGINNING * (len(CATEGORIES) * SWEEP_SEEDS + 2 * SEEDS)
     steps = sweep_steps(field.budget.for_training - beginnings, field.seconds_a_step)
+    # A prior is to be learned, where it is, by the end of the shortest run.
+    field.learned_from = min(Categorical(CATEGORIES[0]).learned_from, steps // 4)
     if steps == _LEAST_STEPS:
         field.progress("that is too little time for so many images of that size: it will take longer")
     found, paces = {}, []
     for categories in CATEGORIES:
         field.progress(f"{categories} categories, {SWEEP_SEEDS} runs of {steps:,} steps")
-        runs = field.train_all(categories, SWEEP_SEEDS, steps)
-        began = field.budget.spent
-        found[categories] = _alike(runs, field.dataset) if len(runs) == SWEEP_SEEDS else 0.0
-        field.will_write(field.budget.spent - began)
+        runs = [one.path for one in field.train_all(categories, range(SWEEP_SEEDS), steps).values()]
         paces += [_seconds_a_step(run) for run in runs]
+        found[categories] = 0.0
+        if len(runs) == SWEEP_SEEDS:
+            began = field.budget.spent
+            found[categories] = _alike(runs, field.dataset)
+            field.will_read(field.budget.spent - began)
     if paces:
         field.seconds_a_step = float(np.median(paces))  # one run may have been beside other work
     return found, steps
@@ -340,20 +356,26 @@ def _population(field: _Field, categories: int, short: int) -> dict[str, Path]:
     left = field.budget.for_training - 2 * SEEDS * _BEGINNING
     steps = population_steps(left, field.seconds_a_step, short)
     field.progress(f"{SEEDS} runs of some {steps:,} steps")
-    half, began = max(steps // 2, short), field.budget.spent
-    trained = SEEDS * half - SWEEP_SEEDS * short
-    runs = len(field.train_all(categories, SEEDS, half, (half, half + 1)))
-    pace = (field.budget.spent - began) / trained
-    steps = half + max(_LEAST_STEPS, int(field.budget.for_training / pace / max(runs, 1)))
-    field.progress(f"they go on to {steps:,} steps")
-    paths = field.train_all(categories, SEEDS, steps, (half, steps))
-    if len(paths) < SWEEP_SEEDS:
+    half = max(steps // 2, short)
+    new = {number: not field.path(categories, number).exists() for number in range(SEEDS)}
+    made = _enough(field.train_all(categories, range(SEEDS), half, (half, half + 1)), categories)
+    trained = sum(half - (0 if new[number] else short) for number in made)
+    pace = sum(one.seconds for one in made.values()) / trained
+    steps = half + max(_LEAST_STEPS, int(field.budget.for_training / pace / len(made)))
+    field.progress(f"{len(made)} go on to {steps:,} steps")
+    made = _enough(field.train_all(categories, made, steps, (half, steps)), categories)
+    return {one.path.name: one.path for one in made.values()}
+
+
+def _enough(made: dict[int, _Made], categories: int) -> dict[int, _Made]:
+    """The same, if two or more are left; else DivergenceError."""
+    if len(made) < SWEEP_SEEDS:
         raise DivergenceError(
-            f"{SEEDS - len(paths)} of {SEEDS} runs of {categories} categories diverged",
+            f"{SEEDS - len(made)} of {SEEDS} runs of {categories} categories diverged",
             f"{SWEEP_SEEDS} runs or more, to hold beside each other",
             "smaller rates, --set learning_rate_generator=0.0003 --set learning_rate_discriminator=0.0001",
         )
-    return {path.name: path for path in paths}
+    return made
 
 
 # --- what is found ---------------------------------------------------------------------------------------
@@ -388,8 +410,7 @@ def found_codes(name: str, scores: Mapping[str, Any], choice: Mapping[str, Any])
 
 def _write_codes(field: _Field, model: InfoGAN) -> None:
     """codes.csv: what the chosen run reads from every image."""
-    source = Path(str(field.base.data.path))
-    images, names = data.read_images(source, model.size, model.channels, model.config.data.crop)
+    images, names = data.every(field.base.data)
     tables.write_codes(field.folder / "codes.csv", names, model.encode(images), {CODE})
 
 

@@ -9,7 +9,7 @@ found by looking, so that there is no list to keep.
 
 from infogan.data.dataset import Dataset, Factor, Found, Skipped, Split, Stream, Truth
 from infogan.data.folder import SUFFIXES, read_images
-from infogan.data.registry import About, from_array, load, prepare, source, sources
+from infogan.data.registry import About, every, from_array, load, prepare, source, sources
 
 __all__ = [
     "SUFFIXES",
@@ -21,6 +21,7 @@ __all__ = [
     "Split",
     "Stream",
     "Truth",
+    "every",
     "from_array",
     "load",
     "prepare",

@@ -190,6 +190,23 @@ def load(config: DataConfig) -> Dataset:
     return _dataset(entry, config, train, test, found.skipped)
 
 
+def every(config: DataConfig) -> tuple[UInt8[np.ndarray, "n h w c"], list[str]]:
+    """All images that a configuration names, in whatever split, and the name of each.
+
+    Returns:
+        The images as they were prepared; and their paths below the source's own, or their places.
+
+    Raises:
+        ConfigError, DataError, StorageError: as of `load`.
+    """
+    entry = _find(config)
+    config = _cropped(entry, config)
+    given = _given(entry, config)
+    found = _opened(entry, config)[1] if given is None else given
+    images = found.all.images
+    return images, list(found.names) or [str(index) for index in range(len(images))]
+
+
 def prepare(config: DataConfig, out: Path | None = None) -> Path:
     """Prepares the images that a configuration names, and gives the folder.
 

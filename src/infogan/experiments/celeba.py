@@ -66,8 +66,8 @@ def table(rows: Sequence[Row]) -> str:
             beside = _beside(scores, name)
             cells = [
                 str(entry["seed"]), name + (" (colour)" if name in COLOURS else ""),
-                f"{own[name]['share']:.2f}", _where(own[name]), _auc(own[name]),
-                *(_auc(beside[key]) if key in beside else "" for key in ("kmeans", "pca", "untrained")),
+                f"{own[name]['share']:.2f}", where(own[name]), auc_cell(own[name]),
+                *(auc_cell(beside[key]) if key in beside else "" for key in ("kmeans", "pca", "untrained")),
             ]  # fmt: skip
             lines.append(f"| {' | '.join(cells)} |")
     if not lines:
@@ -76,12 +76,14 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join([f"| {' | '.join(heads)} |", "|" + "---|" * len(heads), *lines])
 
 
-def _where(found: Mapping[str, Any]) -> str:
+def where(found: Mapping[str, Any]) -> str:
+    """The code, its category where it has any, and the sense in which it stands for an attribute."""
     place = found["code"] + (f" = {found['category']}" if "category" in found else "")
     return place if found["sense"] > 0 else f"not {place}"
 
 
-def _auc(found: Mapping[str, Any]) -> str:
+def auc_cell(found: Mapping[str, Any]) -> str:
+    """An AUC with its interval."""
     return with_interval(found["auc"], found["auc_interval"], 3)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,9 +22,9 @@ from infogan import api, data, evaluation, storage
 from infogan.config import DataConfig
 from infogan.data import Dataset
 from infogan.discovery import discover
-from infogan.errors import UsageError
+from infogan.errors import ConfigError, DivergenceError, UsageError
 from infogan.evaluation.resampling import numpy_generator
-from infogan.experiments.celeba import COLOURS
+from infogan.experiments.celeba import COLOURS, auc_cell, where
 from infogan.experiments.own_pictures import draw_folder
 from infogan.experiments.registry import Options, experiment
 from infogan.experiments.rows import FIRST_SEED, publish, with_interval
@@ -63,6 +64,7 @@ class Trial:
         fill: writes the pictures.
         labelled: what to measure on; None: nothing is there to be found.
         metrics: that say what was found; the last of them also of the runs that were not chosen.
+        reads_data: whether the images may lie at `--data`.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Trial:
     fill: Fill
     labelled: Labelled | None
     metrics: tuple[str, ...] = ()
+    reads_data: bool = False
 
 
 @experiment("discover-fashion", takes=("quick",))
@@ -85,7 +88,10 @@ def fashion(options: Options) -> None:
 @experiment("discover-celeba", takes=("quick",))
 def celeba(options: Options) -> None:
     """3,000 faces of CelebA as PNG files, 20 minutes; AUC of attributes on its test images."""
-    _try(Trial("discover-celeba", CELEBA_MINUTES, 1, _celeba_files, _celeba, ("attributes",)), options)
+    _try(
+        Trial("discover-celeba", CELEBA_MINUTES, 1, _celeba_files, _celeba, ("attributes",), reads_data=True),
+        options,
+    )
 
 
 @experiment("discover-own", takes=("quick",))
@@ -100,80 +106,189 @@ def noise(options: Options) -> None:
     _try(Trial("discover-noise", NOISE_MINUTES, NOISE_DISCOVERIES, _noise_files, None), options)
 
 
+@experiment("discover-digits", takes=("quick",))
+def digits(options: Options) -> None:
+    """1,500 digits of mnist-5k, as many and as long as white noise: that a silence there says something."""
+    _try(
+        Trial("discover-digits", NOISE_MINUTES, 1, _digits_files, _digits, ("baselines", "clustering")),
+        options,
+    )
+
+
 def _try(trial: Trial, options: Options) -> None:
+    _check(trial, options)
+    folder = options.out or next_free(Path("runs"), trial.name)
+    first = FIRST_SEED if options.seed is None else options.seed
+    count = options.seeds or (1 if options.quick else trial.discoveries)
+    seeds = range(first, first + APART * count, APART)
+    rows = [_row(_Asked(trial, options, folder, seed)) for seed in seeds]
+    publish(folder, trial.name, {"rows": rows}, table(trial.name, rows))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One discovery of a trial, and where what it needs and leaves lies in the experiment's folder."""
+
+    trial: Trial
+    options: Options
+    folder: Path
+    seed: int
+
+    @property
+    def word(self) -> str:
+        return f"{'quick-' if self.options.quick else ''}seed-{self.seed}"
+
+    @property
+    def row(self) -> Path:
+        return self.folder / "rows" / f"{self.word}.json"
+
+    @property
+    def found(self) -> Path:
+        return self.folder / self.word
+
+    @property
+    def files(self) -> Path:
+        """Noise is other noise each time; photographs are the same ones."""
+        own = self.trial.labelled is None or self.options.quick
+        return self.folder / (f"pictures-{self.word}" if own else "pictures")
+
+    @property
+    def minutes(self) -> float:
+        return QUICK_MINUTES if self.options.quick else self.trial.minutes
+
+    @property
+    def settings(self) -> list[str]:
+        small = [f"network.width={QUICK_WIDTH}", "training.batch_size=16"] if self.options.quick else []
+        return [*small, *self.options.settings]
+
+
+def _check(trial: Trial, options: Options) -> None:
+    """Raises UsageError for options that mean nothing to the trial."""
     if options.steps is not None:
         raise UsageError(
             f"--steps {options.steps}: {trial.name} is told minutes, {trial.minutes:g} of them",
             "no --steps",
             f"infogan discover FOLDER --minutes {trial.minutes:g}, for other minutes",
         )
-    folder = options.out or next_free(Path("runs"), trial.name)
-    first = FIRST_SEED if options.seed is None else options.seed
-    count = options.seeds or (1 if options.quick else trial.discoveries)
-    for seed in range(first, first + APART * count, APART):
-        _row(trial, options, folder, seed)
-    rows = [json.loads(path.read_text()) for path in sorted((folder / "rows").glob("*.json"))]
-    publish(folder, trial.name, {"rows": rows}, table(trial.name, rows))
-
-
-def _row(trial: Trial, options: Options, folder: Path, seed: int) -> None:
-    """One discovery and what labels say of it, unless its file is there."""
-    word = f"{'quick-' if options.quick else ''}seed-{seed}"
-    path, found = folder / "rows" / f"{word}.json", folder / word
-    if path.exists():
-        return
-    # Noise is other noise each time; photographs are the same ones.
-    files = folder / f"pictures-{word}" if trial.labelled is None or options.quick else folder / "pictures"
-    _filled(trial, options, files, seed)
-    if not (found / "discovery.json").exists():
-        shutil.rmtree(found, ignore_errors=True)  # one that was stopped: a discovery cannot go on
-        small = [f"network.width={QUICK_WIDTH}", "training.batch_size=16"] if options.quick else []
-        discover(
-            files,
-            minutes=QUICK_MINUTES if options.quick else trial.minutes,
-            out=found,
-            seed=seed,
-            settings=[*small, *options.settings],
-            progress=print,
+    if options.data is not None and not trial.reads_data:
+        raise UsageError(
+            f"--data {options.data}: {trial.name} has pictures of its own",
+            "no --data",
+            f"infogan discover {options.data} --minutes {trial.minutes:g}, for yours",
         )
-    result = json.loads((found / "discovery.json").read_text())
-    run = RunDirectory.open(Path(result["run"]))
-    row = {"seed": seed, "machine": json.loads(run.environment_path.read_text()), "discovery": result}
-    if trial.labelled is not None:
-        dataset, model = trial.labelled(files, options), InfoGAN.from_pretrained(run.path)
-        row["scores"] = evaluation.evaluate(model, dataset, only=trial.metrics)
-        row["others"] = {
-            name: evaluation.evaluate(
-                InfoGAN.from_pretrained(found / "runs" / name), dataset, only=trial.metrics[-1:]
-            )
-            for name in result["runs"]
-            if name != result["chosen"]
-        }
+
+
+def _row(asked: _Asked) -> dict[str, Any]:
+    """One discovery and what labels say of it; read from its file, where that is there.
+
+    Raises:
+        ConfigError: what is there was asked for otherwise.
+    """
+    facts = {"seed": asked.seed, "minutes": asked.minutes, "settings": asked.settings}
+    path = asked.row
+    if path.exists():
+        row: dict[str, Any] = json.loads(path.read_text())
+        if {key: row[key] for key in facts} != facts:
+            raise _other(path)
+        return row
+    _filled(asked)
+    row = facts | _discovered(asked)
     with storage.writing(path, 0):
         path.parent.mkdir(parents=True, exist_ok=True)
     storage.write_text(path, json.dumps(row, indent=1) + "\n")
+    return row
+
+
+def _other(path: Path) -> ConfigError:
+    return ConfigError(
+        f"{path} is of a discovery that was asked for otherwise",
+        "the same command as before, to go on",
+        "another --out",
+    )
+
+
+def _discovered(asked: _Asked) -> dict[str, Any]:
+    """The discovery, made unless it is there, and what labels say of its runs."""
+    found, trial = asked.found, asked.trial
+    if not (found / "discovery.json").exists():
+        _clear(found)
+        try:
+            discover(
+                asked.files,
+                minutes=asked.minutes,
+                out=found,
+                seed=asked.seed,
+                settings=asked.settings,
+                progress=_tell,
+            )
+        except DivergenceError as error:
+            return {"diverged": error.happened}
+    result = json.loads((found / "discovery.json").read_text())
+    if result["minutes"] != asked.minutes:
+        raise _other(found)
+    del result["run"]  # where it lies on this machine
+    runs = {name: RunDirectory.open(found / "runs" / name) for name in result["runs"]}
+    chosen = runs.pop(result["chosen"])
+    model = InfoGAN.from_pretrained(chosen.path)
+    row = {"machine": json.loads(chosen.environment_path.read_text()), "discovery": result}
+    row["steps"] = model.provenance["steps"]
+    if trial.labelled is not None:
+        dataset = trial.labelled(asked.files, asked.options)
+        row["scores"] = evaluation.evaluate(model, dataset, only=trial.metrics)
+        row["others"] = {
+            name: evaluation.evaluate(InfoGAN.from_pretrained(run.path), dataset, only=trial.metrics[-1:])
+            for name, run in runs.items()
+        }
+    return row
+
+
+def _clear(found: Path) -> None:
+    """Deletes a discovery that was stopped, for it cannot go on.
+
+    Raises:
+        UsageError: another process works on it, or the folder holds something else.
+    """
+    if not found.exists():
+        return
+    if {path.name for path in found.iterdir()} - {"runs"}:
+        raise UsageError(
+            f"{found} holds other files than a discovery that was stopped",
+            "a folder of runs",
+            "another --out",
+        )
+    for run in (found / "runs").glob("*"):
+        with RunDirectory(run).lock():
+            pass
+    shutil.rmtree(found)
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 # --- the pictures ----------------------------------------------------------------------------------------
 
 
-def _filled(trial: Trial, options: Options, files: Path, seed: int) -> None:
+def _filled(asked: _Asked) -> None:
     """The folder of pictures, written aside and renamed, unless it is there."""
+    files = asked.files
     if files.is_dir():
         return
     aside = files.with_name(f"{files.name}.part")
     with storage.writing(files, 0):
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
-        trial.fill(aside, options, seed)
+    asked.trial.fill(aside, asked.options, asked.seed)
+    with storage.writing(files, 0):
         aside.rename(files)
 
 
 def _write_pictures(folder: Path, images: UInt8[np.ndarray, "n h w c"]) -> None:
-    for number, image in enumerate(images):
-        Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image).save(
-            folder / f"{number:05d}.png"
-        )
+    with storage.writing(folder, 0):
+        for number, image in enumerate(images):
+            Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image).save(
+                folder / f"{number:05d}.png"
+            )
 
 
 def _fashion(_: Path, options: Options) -> Dataset:
@@ -184,6 +299,15 @@ def _fashion(_: Path, options: Options) -> Dataset:
 def _fashion_files(folder: Path, options: Options, _: int) -> None:
     images = _fashion(folder, options).train.images
     _write_pictures(folder, images[: QUICK_COUNT if options.quick else None])
+
+
+def _digits(_: Path, __: Options) -> Dataset:
+    return data.load(api.configure("mnist-5k").data)
+
+
+def _digits_files(folder: Path, options: Options, _: int) -> None:
+    images = _digits(folder, options).train.images
+    _write_pictures(folder, images[: QUICK_COUNT if options.quick else NOISE_COUNT])
 
 
 def _faces(options: Options, size: int) -> Dataset:
@@ -232,27 +356,45 @@ def _noise_files(folder: Path, options: Options, seed: int) -> None:
 def table(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
     """Every discovery in Markdown: what it found, its minutes, and what labels say of it."""
     lines = [
-        "| seed | images | categories (agreement in the sweep) | found, in how many of its runs | minutes |",
-        "|---|---|---|---|---|",
+        "| seed | images | categories (agreement in the sweep) | found, in how many of its runs | steps "
+        "| minutes |",
+        "|---|---|---|---|---|---|",
     ]
-    for one in rows:
+    whole = [one for one in rows if "diverged" not in one]
+    lines += [f"| {one['seed']} | | | {one['diverged']} | | |" for one in rows if "diverged" in one]
+    for one in whole:
         result = one["discovery"]
         sweep = ", ".join(f"{size}: {value:.2f}" for size, value in result["sweep"].items())
         found = ", ".join(f"{code} {count}/{len(result['runs'])}" for code, count in result["found"].items())
         lines.append(
             f"| {one['seed']} | {result['images']:,} | {result['categories']} ({sweep}) "
-            f"| {found or 'nothing'} | {result['minutes_spent']:.1f} of {result['minutes']:g} |"
+            f"| {found or 'nothing'} | {one['steps']:,} "
+            f"| {result['minutes_spent']:.1f} of {result['minutes']:g} |"
         )
-    nothing = sum(not one["discovery"]["found"] for one in rows)
-    lines += ["", f"{name}: nothing was found in {nothing} of {len(rows)}."]
-    return "\n".join([*lines, *_clusters(rows), *_attributes(rows)])
+    if whole and not any("scores" in one for one in whole):
+        lines += ["", f"{name}: {_silences(whole)}"]
+    return "\n".join([*lines, *_clusters(whole), *_attributes(whole)])
+
+
+def _silences(rows: Sequence[Mapping[str, Any]]) -> str:
+    """In how many of these something was found, with the exact 95 % interval of that share."""
+    from scipy.stats import binomtest  # late: it takes a good part of a second
+
+    found = sum(bool(one["discovery"]["found"]) for one in rows)
+    share = binomtest(found, len(rows)).proportion_ci(method="exact")
+    interval = with_interval(found / len(rows), (share.low, share.high), 2)
+    return f"something was found in {found} of {len(rows)}, a share of {interval}."
 
 
 def _clusters(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     some = [one for one in rows if "clustering" in one.get("scores", {})]
     if not some:
         return []
-    lines = ["", "| seed | | accuracy (95 %) | NMI (95 %) | ARI (95 %) |", "|---|---|---|---|---|"]
+    lines = [
+        "",
+        "| seed | | accuracy, one category a class (95 %) | by majority | NMI (95 %) | ARI (95 %) |",
+        "|---|---|---|---|---|---|",
+    ]
     for one in some:
         found = {"discover": one["scores"]["clustering"]}
         found |= {f"{name}, not chosen": other["clustering"] for name, other in one["others"].items()}
@@ -262,8 +404,12 @@ def _clusters(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             if "clustering" in base
         }
         for who, figures in found.items():
-            cells = [with_interval(figures[key], figures[f"{key}_interval"], 3) for key in FIGURES]
-            lines.append(f"| {one['seed']} | {who} | {' | '.join(cells)} |")
+            accuracy, nmi, ari = (
+                with_interval(figures[key], figures[f"{key}_interval"], 3) for key in FIGURES
+            )
+            # Where there are as many categories as classes, one figure says both.
+            majority = f"{figures['accuracy_majority']:.3f}" if "accuracy_majority" in figures else ""
+            lines.append(f"| {one['seed']} | {who} | {accuracy} | {majority} | {nmi} | {ari} |")
     return lines
 
 
@@ -276,11 +422,13 @@ def _attributes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     for one in some:
         own = {key: value for key, value in one["scores"]["attributes"].items() if key not in COLOURS}
         for name in sorted(own, key=lambda key: -float(own[key]["auc_choosing"]))[:SHOWN]:
-            beside = ", ".join(
-                f"{who} {base['attributes'][name]['auc']:.3f}"
+            beside = {
+                who: base["attributes"][name]
                 for who, base in one["scores"].get("baselines", {}).items()
                 if name in base.get("attributes", {})
+            }
+            others = ", ".join(f"{who} {auc_cell(figures)}" for who, figures in beside.items())
+            lines.append(
+                f"| {one['seed']} | {name} | {where(own[name])} | {auc_cell(own[name])} | {others} |"
             )
-            figure = with_interval(own[name]["auc"], own[name]["auc_interval"], 3)
-            lines.append(f"| {one['seed']} | {name} | {own[name]['code']} | {figure} | {beside} |")
     return lines
