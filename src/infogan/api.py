@@ -280,7 +280,8 @@ def report(run: str | Path, *, data_path: str | Path | None = None, progress: Pr
 
     directory = RunDirectory.open(Path(run))
     model = InfoGAN.from_pretrained(directory.path)
-    return reporting.write(directory, model, _images_now(model.config, data_path), progress)
+    dataset = _images_now(model.config, data_path)
+    return reporting.write(directory, model, dataset, progress, place=data_path)
 
 
 def evaluate(

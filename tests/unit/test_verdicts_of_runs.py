@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from infogan.experiments import verdicts_mnist
 from infogan.experiments.verdicts_mnist import Judged, judged, summary, table
 
 
@@ -32,24 +31,23 @@ def test_real_images_confirm_a_code_by_accuracy_or_by_a_stroke() -> None:
     assert [one.confirmed for one in judged(entry(words, 0.39, 0.49))] == [False] * 3
 
 
-def test_only_confirmed_codes_that_are_condemned_count_against_verdicts() -> None:
+def test_only_confirmed_codes_count_against_verdicts_and_intervals_are_over_seeds() -> None:
     words = {"digit": "entangled", "style1": "hidden", "style2": "dead"}
     found = [*judged(entry(words, 0.9, 0.9)), *judged(entry({**words, "style1": "used"}, 0.9, 0.9))]
+    found += [one._replace(seed=104) for one in judged(entry(dict.fromkeys(words, "used"), 0.9, 0.9))]
     counted = summary(found)
-    assert counted["confirmed"] == {"entangled": 2, "hidden": 1, "used": 1} and counted["others"] == {
-        "dead": 2
-    }
-    assert counted["condemned"] == 1 / 4
-    assert counted["condemned_interval"] == pytest.approx([0.0063, 0.8059], abs=1e-4)  # Clopper and Pearson
+    assert counted["confirmed"] == {"entangled": 2, "hidden": 1, "used": 3}
+    assert counted["others"] == {"dead": 2, "used": 1}
+    hidden, unused = counted["harsh"].values()
+    assert hidden["share"] == 1 / 6 and unused["share"] == 3 / 6
+    for one in (hidden, unused):  # in one of two seeds: three codes of one seed are no three trials
+        assert one["share_of_seeds"] == 0.5
+        assert one["share_of_seeds_interval"] == pytest.approx([0.0126, 0.9874], abs=1e-4)
     text = table(found)
-    assert "of confirmed codes called dead or hidden: 0.250 (0.006 to 0.806)" in text
+    assert "called dead or hidden: 0.167 of them; in a share of 0.50 (0.01 to 0.99) of 2 seeds" in text
     assert "style1: hidden (0.90); style2: dead (0.00, not confirmed)" in text
 
 
 def test_without_confirmed_codes_no_share_is_given() -> None:
     found = list(judged(entry(dict.fromkeys(("digit", "style1", "style2"), "dead"), 0.1, 0.1)))
-    assert "condemned" not in summary(found) and "confirmed: none" in table(found)
-
-
-def test_both_recipes_are_judged() -> None:
-    assert set(verdicts_mnist.RECIPES) == {"paper", "robust"}
+    assert not summary(found)["harsh"] and "confirmed: none" in table(found)

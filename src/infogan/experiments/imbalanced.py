@@ -76,7 +76,9 @@ def _configured(images: Path, seed: int, settings: Sequence[str]) -> Config:
 
 def with_prior(config: Config, arm: str) -> Config:
     """The same with the prior of an arm for every categorical code."""
-    codes = config.latents.codes.items() if arm == LEARNED else ()
+    if arm != LEARNED:
+        return config
+    codes = config.latents.codes.items()
     return config.with_codes(
         {name: replace(code, prior="learned") for name, code in codes if isinstance(code, Categorical)}
     )

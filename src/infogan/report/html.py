@@ -70,6 +70,8 @@ class Material:
         samples: generated images.
         clusters: of the first categorical code, where there is one.
         left_out: how many of its categories are not among them.
+        shown: of how many real images the clusters are.
+        trained_on: how many of these were trained on.
         configuration: as TOML.
         environment: of the training.
         commands: how to repeat it.
@@ -84,6 +86,8 @@ class Material:
     clusters: Sequence[Cluster] = ()
     images: str = ""
     left_out: int = 0
+    shown: int = 0
+    trained_on: int = 0
     health: str = ""
     seeds: int = 1
     found: Mapping[str, int] | None = None

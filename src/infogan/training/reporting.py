@@ -38,6 +38,7 @@ def write(  # noqa: PLR0913 - the run, and what is known of it beside others
     *,
     found: Mapping[str, int] | None = None,
     runs: int = 1,
+    place: str | Path | None = None,
 ) -> Path:
     """Makes the page of a run, and evaluates it first where evaluation.json is not of this model and data.
 
@@ -48,6 +49,7 @@ def write(  # noqa: PLR0913 - the run, and what is known of it beside others
         progress: is told what begins.
         found: by code in how many of several runs it was found; None where nobody looked.
         runs: how many these are.
+        place: where the images lie; where they lay in training when left out.
     """
     told = progress or silent
     scores = _scores(run, model, dataset, told)
@@ -55,10 +57,11 @@ def write(  # noqa: PLR0913 - the run, and what is known of it beside others
     trained, seeds = _trained(run)
     lines = metrics.read(trained.metrics_path)
     state = health.replay(lines)
-    clusters, left_out = _clusters(model, dataset)
+    shown, trained_on = _to_show(dataset)
+    clusters, left_out = _clusters(model, shown)
     material = html.Material(
         title=run.path.resolve().name,
-        images=_called(model, dataset),
+        images=_called(place or model.config.data.path, dataset),
         scores=scores,
         lines=lines,
         warnings=state.standing(),
@@ -71,6 +74,8 @@ def write(  # noqa: PLR0913 - the run, and what is known of it beside others
         samples=pictures.sample_grid(model.sample(36, seed=0)),
         clusters=clusters,
         left_out=left_out,
+        shown=len(shown),
+        trained_on=trained_on,
         configuration=configuration.to_toml(model.config),
         environment=_environment(trained),
         commands=_commands(run, model, seeds),
@@ -79,9 +84,8 @@ def write(  # noqa: PLR0913 - the run, and what is known of it beside others
     return run.path / _PAGE
 
 
-def _called(model: InfoGAN, dataset: Dataset) -> str:
+def _called(path: str | Path | None, dataset: Dataset) -> str:
     """The name of the folder or file that the images come from, and the data set; "" where one says both."""
-    path = model.config.data.path
     name = "" if path is None else Path(path).name
     return f"{name} ({dataset.name})" if name and name != dataset.name else ""
 
@@ -129,12 +133,11 @@ def _usable(found: dict[str, Any], model: InfoGAN, dataset: Dataset) -> bool:
     return all(isinstance(code, dict) and needed <= set(code) for code in codes.values())
 
 
-def _clusters(model: InfoGAN, dataset: Dataset) -> tuple[list[html.Cluster], int]:
+def _clusters(model: InfoGAN, images: UInt8[np.ndarray, "n h w c"]) -> tuple[list[html.Cluster], int]:
     """The categories of the first categorical code that have real images, and how many are not shown."""
     name = dividing_code(model.latents)
     if name is None:
         return [], 0
-    images = _to_show(dataset)
     raw = model.recognise(images, domain="real")
     probabilities = model.latents.posteriors(raw)[name].mean.numpy()
     counts = np.bincount(probabilities.argmax(1), minlength=probabilities.shape[1])
@@ -152,8 +155,12 @@ def _clusters(model: InfoGAN, dataset: Dataset) -> tuple[list[html.Cluster], int
     return shown, len(counts) - len(shown)
 
 
-def _to_show(dataset: Dataset) -> UInt8[np.ndarray, "n h w c"]:
-    """Test images; where these are too few to fill the categories, images that were trained on as well."""
+def _to_show(dataset: Dataset) -> tuple[UInt8[np.ndarray, "n h w c"], int]:
+    """Test images; where these are too few to fill the categories, images that were trained on as well.
+
+    Returns:
+        The images, and how many of them were trained on.
+    """
     parts, room = [], _READ
     for split in (dataset.test, dataset.train):
         chosen = drawn_subset(len(split.images), room, seed=0, stream="report/clusters")
@@ -161,7 +168,7 @@ def _to_show(dataset: Dataset) -> UInt8[np.ndarray, "n h w c"]:
         room -= len(chosen)
         if len(parts[0]) >= _ENOUGH:
             break
-    return np.concatenate(parts)
+    return np.concatenate(parts), sum(map(len, parts[1:]))
 
 
 def _commands(run: RunDirectory, model: InfoGAN, seeds: Sequence[int]) -> list[str]:
