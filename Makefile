@@ -67,6 +67,17 @@ figures: $(VENV)/.installed  ## the figures of docs that take hours or days (DAT
 	$(BIN)/infogan reproduce chairs-rotation
 	$(BIN)/infogan reproduce chairs-width
 	$(BIN)/infogan reproduce own-pictures
+	$(BIN)/infogan reproduce worked-examples
+	$(BIN)/infogan reproduce sprites
+	$(BIN)/infogan reproduce choosing-mnist --set network.width=0.5 $(if $(DATA),--data $(DATA))
+	$(BIN)/infogan reproduce choosing-sprites --set network.width=0.5
+	$(BIN)/infogan reproduce verdicts-mnist $(if $(DATA),--data $(DATA))
+	$(BIN)/infogan reproduce imbalanced-mnist $(if $(DATA),--data $(DATA))
+	$(BIN)/infogan reproduce discover-fashion
+	$(if $(CELEBA),$(BIN)/infogan reproduce discover-celeba --data $(CELEBA))
+	$(BIN)/infogan reproduce discover-own
+	$(BIN)/infogan reproduce discover-digits
+	$(BIN)/infogan reproduce discover-noise
 
 # Only its functions on arrays are used; the package itself wants torchvision and lightning.
 reference: $(VENV)/.installed-dev  ## MIG and DCI beside another implementation of them
