@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from infogan.config import DataConfig
-from infogan.data import Dataset, Skipped, Stream, load
+from infogan.data import Dataset, Skipped, Stream, every, load
 from infogan.data.folder import read_pictures
 from infogan.data.form import common_size
 from infogan.errors import DataError
@@ -83,6 +83,19 @@ def test_folders_in_folders_are_searched_in_sorted_order(tmp_path: Path) -> None
         write(tmp_path / name, value)
     (tmp_path / "notes.txt").write_text("no image")
     assert values(tmp_path) == [0, 1, 2, 3, 4]
+
+
+def test_every_image_comes_with_its_name_whatever_split_it_is_in(tmp_path: Path) -> None:
+    for number in range(20):
+        write(tmp_path / f"{'ab'[number % 2]}/{number:02}.png", number)
+    (tmp_path / "a" / "torn.png").write_bytes(b"")
+    write(tmp_path / "a" / "more.png", 77)
+    for number in range(100):
+        write(tmp_path / "b" / f"other-{number}.png", 99)
+    images, names = every(DataConfig(source="folder", path=str(tmp_path)))
+    assert len(images) == len(names) == 121
+    found = dict(zip(names, images[:, 0, 0, 0].tolist(), strict=True))
+    assert found["a/more.png"] == 77 and found["b/03.png"] == 3 and found["a/18.png"] == 18
 
 
 @pytest.mark.parametrize("extension", ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"])
