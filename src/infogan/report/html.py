@@ -150,6 +150,14 @@ def _code(name: str, code: Mapping[str, Any]) -> dict[str, Any]:
 
 def _trust(material: Material) -> Iterator[tuple[bool, str]]:
     """Sentences on what the page shows, each with whether it may be built on."""
+    if material.found is not None and not material.found:
+        yield (
+            False,
+            (
+                f"Nothing was found: no code that can be seen was found by two of {material.runs} runs. There may "
+                "be nothing; or more images, or more time, may show something."
+            ),
+        )
     yield from _trust_in_codes(material.scores["codes"], material)
     yield from _trust_in_figures(material.scores, material.labelled)
     for text in material.warnings:

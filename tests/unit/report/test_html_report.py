@@ -148,3 +148,13 @@ def test_probes_are_a_table_and_curves() -> None:
     curves = re.findall(r'points="([^"]*)"', part[: part.index("<h2>Training")])
     assert [len(curve.split()) for curve in curves] == [2, 2]
     assert "Few labels" not in page()
+
+
+def test_a_page_of_nothing_says_so_first_and_pictures_of_trained_images_say_that() -> None:
+    assert "Nothing was found" not in page() and "Nothing was found" not in page(found={"digit": 2}, runs=3)
+    text = page(found={}, runs=3)
+    assert text.index("Nothing was found: no code that can be seen was found by two of 3 runs") < text.index(
+        "Do not count it as found"
+    )
+    assert "were trained on" not in page(shown=5_000)
+    assert "of 400 images, 360 of which were trained on" in page(shown=400, trained_on=360)
