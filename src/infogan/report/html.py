@@ -154,8 +154,8 @@ def _trust(material: Material) -> Iterator[tuple[bool, str]]:
         yield (
             False,
             (
-                f"Nothing was found: no code that can be seen was found by two of {material.runs} runs. There may "
-                "be nothing; or more images, or more time, may show something."
+                f"Nothing was found: no code that can be seen was found by two of {material.runs} runs. "
+                "There may be nothing; or more images, or more time, may show something."
             ),
         )
     yield from _trust_in_codes(material.scores["codes"], material)
