@@ -112,9 +112,9 @@ def test_every_folder_of_noise_is_another_grey_and_coloured_by_turns(
 ) -> None:
     run("discover-noise", Options(out=tmp_path, quick=True, seeds=2))
     first, second = (np.asarray(Image.open(folder / "00000.png")) for folder in short)
-    assert first.shape == (28, 28) and second.shape == (32, 32, 3)
+    assert first.shape == (8, 8) and second.shape == (8, 8, 3)
     again = np.asarray(Image.open(short[0] / "00001.png"))
-    assert abs(np.corrcoef(first.ravel(), again.ravel())[0, 1]) < 0.15 and 100 < first.mean() < 155
+    assert abs(np.corrcoef(first.ravel(), again.ravel())[0, 1]) < 0.5 and 100 < first.mean() < 155
     result = json.loads((tmp_path / "discover-noise.json").read_text())
     assert [row["seed"] for row in result["rows"]] == [100, 110]
     assert all("scores" not in row for row in result["rows"])

@@ -34,10 +34,10 @@ from infogan.training.run_directory import RunDirectory, next_free
 APART = 10
 """Seeds of two discoveries lie so far apart: each trains several runs with seeds that follow its own."""
 
-FASHION_MINUTES, CELEBA_MINUTES, OWN_MINUTES, NOISE_MINUTES = 20.0, 20.0, 10.0, 3.0
+FASHION_MINUTES, CELEBA_MINUTES, OWN_MINUTES, NOISE_MINUTES = 20.0, 20.0, 10.0, 1.5
 CELEBA_COUNT, CELEBA_SIDE = 3_000, 64
 OWN_COUNT, OWN_TEST_COUNT = 400, 1_000
-NOISE_COUNT, NOISE_DISCOVERIES = 1_500, 10
+NOISE_COUNT, NOISE_SIDE, NOISE_DISCOVERIES = 1_500, 8, 10
 QUICK_COUNT, QUICK_MINUTES, QUICK_WIDTH = 210, 0.02, 0.0625
 SHOWN = 6
 """Attributes of which the table tells."""
@@ -102,13 +102,13 @@ def own(options: Options) -> None:
 
 @experiment("discover-noise", takes=("quick",))
 def noise(options: Options) -> None:
-    """Ten folders of white noise, grey and coloured by turns, 3 minutes each: nothing is to be found."""
+    """Ten folders of white noise, grey and coloured by turns, 1.5 minutes each: nothing is to be found."""
     _try(Trial("discover-noise", NOISE_MINUTES, NOISE_DISCOVERIES, _noise_files, None), options)
 
 
 @experiment("discover-digits", takes=("quick",))
 def digits(options: Options) -> None:
-    """1,500 digits of mnist-5k, as many and as long as white noise: that a silence there says something."""
+    """scikit-learn's digits, as many, as small and as long as white noise: here something is to be found."""
     _try(
         Trial("discover-digits", NOISE_MINUTES, 1, _digits_files, _digits, ("baselines", "clustering")),
         options,
@@ -302,7 +302,7 @@ def _fashion_files(folder: Path, options: Options, _: int) -> None:
 
 
 def _digits(_: Path, __: Options) -> Dataset:
-    return data.load(api.configure("mnist-5k").data)
+    return data.load(api.configure("digits").data)
 
 
 def _digits_files(folder: Path, options: Options, _: int) -> None:
@@ -345,9 +345,10 @@ def _own(files: Path, options: Options) -> Dataset:
 
 def _noise_files(folder: Path, options: Options, seed: int) -> None:
     draw = numpy_generator(seed, "experiments/discovering")
-    side, channels = (32, 3) if seed // APART % 2 else (28, 1)
-    count = QUICK_COUNT if options.quick else NOISE_COUNT
-    _write_pictures(folder, draw.integers(256, size=(count, side, side, channels), dtype=np.uint8))
+    count, channels = QUICK_COUNT if options.quick else NOISE_COUNT, 3 if seed // APART % 2 else 1
+    _write_pictures(
+        folder, draw.integers(256, size=(count, NOISE_SIDE, NOISE_SIDE, channels), dtype=np.uint8)
+    )
 
 
 # --- what came out ---------------------------------------------------------------------------------------
