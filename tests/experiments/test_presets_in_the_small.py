@@ -67,3 +67,14 @@ def test_a_figure_runs_through_in_the_small(figure: str, files: Files, tmp_path:
     assert (tmp_path / "out" / arm["picture"]).exists() and f"({arm['picture']})" in page
     measured = [one for one in arm["figures"].values() if one["seeds"]]
     assert measured or figure == "celeba"  # a dozen photographs are too few for an attribute
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["discover-digits", "discover-noise"])
+def test_a_discovery_is_measured_in_the_small(name: str, tmp_path: Path) -> None:
+    for _ in range(2):  # the second time finds everything done
+        run(name, Options(out=tmp_path / "out", quick=True))
+    (row,) = json.loads((tmp_path / "out" / f"{name}.json").read_text())["rows"]
+    assert row["discovery"]["chosen"] in row["discovery"]["runs"] and row["steps"] > 0
+    assert ("scores" in row) == (name == "discover-digits")
+    assert (tmp_path / "out" / "quick-seed-100" / "report.html").exists()
