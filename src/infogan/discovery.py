@@ -56,6 +56,10 @@ _RESERVE, _LEAST_RESERVE = 0.05, 8.0  # of the budget, and seconds: for figures,
 _READ_FOR_FIGURES = 40_000  # images, by whatever is read to choose a run and to measure it
 _BEGINNING = 1.0  # seconds of a run in which it does not train
 _SAMPLES = 2_000
+_REMEDY = (
+    f"{SWEEP_SEEDS} runs or more, to hold beside each other",
+    "smaller rates, --set learning_rate_generator=0.0003 --set learning_rate_discriminator=0.0001",
+)
 _READ = 4_000
 
 
@@ -302,7 +306,11 @@ def _trained(field: _Field) -> tuple[dict[int, float], int, dict[str, Path]]:
 
 
 def _sweep(field: _Field) -> tuple[dict[int, float], int]:
-    """How alike two seeds divide the images, by number of categories; and the steps of each run."""
+    """How alike two seeds divide the images, by number of categories; and the steps of each run.
+
+    Raises:
+        DivergenceError: of no number of categories there are two runs.
+    """
     trial = field.train(CATEGORIES[0], 0, _TRIAL_STEPS)
     field.seconds_a_step = _seconds_a_step(trial)
     shutil.rmtree(trial)  # what a run does when must not depend on how short the trial was
@@ -317,13 +325,13 @@ def _sweep(field: _Field) -> tuple[dict[int, float], int]:
         field.progress(f"{categories} categories, {SWEEP_SEEDS} runs of {steps:,} steps")
         runs = [one.path for one in field.train_all(categories, range(SWEEP_SEEDS), steps).values()]
         paces += [_seconds_a_step(run) for run in runs]
-        found[categories] = 0.0
         if len(runs) == SWEEP_SEEDS:
             began = field.budget.spent
             found[categories] = _alike(runs, field.dataset)
             field.will_read(field.budget.spent - began)
-    if paces:
-        field.seconds_a_step = float(np.median(paces))  # one run may have been beside other work
+    if not found:
+        raise DivergenceError("runs of every number of categories diverged", *_REMEDY)
+    field.seconds_a_step = float(np.median(paces))  # one run may have been beside other work
     return found, steps
 
 
@@ -360,7 +368,7 @@ def _population(field: _Field, categories: int, short: int) -> dict[str, Path]:
     new = {number: not field.path(categories, number).exists() for number in range(SEEDS)}
     made = _enough(field.train_all(categories, range(SEEDS), half, (half, half + 1)), categories)
     trained = sum(half - (0 if new[number] else short) for number in made)
-    pace = sum(one.seconds for one in made.values()) / trained
+    pace = sum(one.seconds for one in made.values()) / trained if trained else field.seconds_a_step
     steps = half + max(_LEAST_STEPS, int(field.budget.for_training / pace / len(made)))
     field.progress(f"{len(made)} go on to {steps:,} steps")
     made = _enough(field.train_all(categories, made, steps, (half, steps)), categories)
@@ -371,9 +379,7 @@ def _enough(made: dict[int, _Made], categories: int) -> dict[int, _Made]:
     """The same, if two or more are left; else DivergenceError."""
     if len(made) < SWEEP_SEEDS:
         raise DivergenceError(
-            f"{SEEDS - len(made)} of {SEEDS} runs of {categories} categories diverged",
-            f"{SWEEP_SEEDS} runs or more, to hold beside each other",
-            "smaller rates, --set learning_rate_generator=0.0003 --set learning_rate_discriminator=0.0001",
+            f"{SEEDS - len(made)} of {SEEDS} runs of {categories} categories diverged", *_REMEDY
         )
     return made
 
