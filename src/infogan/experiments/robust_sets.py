@@ -13,8 +13,20 @@ from infogan import api
 from infogan.evaluation import selection
 from infogan.evaluation.resampling import numpy_generator
 from infogan.experiments.registry import Options, experiment
-from infogan.experiments.rows import publish, read_rows, row, seeds, seeds_interval, trained, with_interval
+from infogan.experiments.rows import (
+    FIRST_SEED,
+    publish,
+    read_rows,
+    row,
+    seeds,
+    seeds_interval,
+    trained,
+    with_interval,
+)
 from infogan.training.run_directory import next_free
+
+FASHION_SEED = 120
+"""How `discover-fashion` came out, on test images and seeds 100 to 102, had a say in the preset's recipe."""
 
 EARLY = 1_250
 EARLY_METRICS = ("baselines", "clustering", "purity of generated images")
@@ -28,8 +40,8 @@ def robust_mnist(options: Options) -> None:
 
 @experiment("robust-fashion")
 def robust_fashion(options: Options) -> None:
-    """Fashion-MNIST, five seeds from 100 on; test images."""
-    _all_seeds("fashion-mnist", options, count=5)
+    """Fashion-MNIST, five seeds from 120 on; test images."""
+    _all_seeds("fashion-mnist", options, count=5, first=FASHION_SEED)
 
 
 @experiment("robust-digits")
@@ -38,11 +50,13 @@ def robust_digits(options: Options) -> None:
     _all_seeds("digits", options, count=10)
 
 
-def _all_seeds(preset: str, options: Options, *, count: int, early: int | None = None) -> None:
+def _all_seeds(
+    preset: str, options: Options, *, count: int, first: int = FIRST_SEED, early: int | None = None
+) -> None:
     """Trains and measures every seed; stopped, it goes on; two shells may share one folder by --seed."""
     name = f"robust-{preset.partition('-')[0]}"
     folder = options.out or next_free(Path("runs"), name)
-    for seed in seeds(options, count):
+    for seed in seeds(options, count, first):
         config = api.configure(
             preset, data=options.data, recipe="robust", settings=[f"training.seed={seed}", *options.settings]
         )
