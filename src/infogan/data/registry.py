@@ -171,10 +171,7 @@ def load(config: DataConfig) -> Dataset:
         DataError: images are missing, unreadable or too few.
         StorageError: a download, or the prepared images, could not be kept.
     """
-    entry = _find(config)
-    config = _cropped(entry, config)
-    given = _given(entry, config)
-    found = _opened(entry, config)[1] if given is None else given
+    entry, config, found = _prepared(config)
     config = config.model_copy(update={"crop": found.facts["settings"]["crop"]})  # as they were made
     every = found.all
     if found.train is not None and config.held_out is not None:
@@ -199,12 +196,17 @@ def every(config: DataConfig) -> tuple[UInt8[np.ndarray, "n h w c"], list[str]]:
     Raises:
         ConfigError, DataError, StorageError: as of `load`.
     """
+    found = _prepared(config)[2]
+    images = found.all.images
+    return images, list(found.names) or [str(index) for index in range(len(images))]
+
+
+def _prepared(config: DataConfig) -> tuple[Source, DataConfig, Prepared]:
+    """The source that a configuration names, the configuration with its crop, and what was prepared of it."""
     entry = _find(config)
     config = _cropped(entry, config)
     given = _given(entry, config)
-    found = _opened(entry, config)[1] if given is None else given
-    images = found.all.images
-    return images, list(found.names) or [str(index) for index in range(len(images))]
+    return entry, config, _opened(entry, config)[1] if given is None else given
 
 
 def prepare(config: DataConfig, out: Path | None = None) -> Path:

@@ -29,7 +29,7 @@ def leads(scores: Scores) -> dict[str, tuple[float, float]]:
     """
     found = {}
     for name, own in scores.get("attributes", {}).items():
-        others = _beside(scores, name)
+        others = beside(scores, name)
         if name in COLOURS or not others:
             continue
         before = max(one["auc_choosing"] for one in others.values())
@@ -48,7 +48,8 @@ def least_lead(scores: Scores) -> Reading | None:
     return Reading(Number(min(found[name][1] for name in best)), note=note)
 
 
-def _beside(scores: Scores, attribute: str) -> dict[str, Mapping[str, Any]]:
+def beside(scores: Scores, attribute: str) -> dict[str, Mapping[str, Any]]:
+    """By baseline its figures of an attribute, where it has any."""
     return {
         name: one["attributes"][attribute]
         for name, one in scores.get("baselines", {}).items()
@@ -63,11 +64,11 @@ def table(rows: Sequence[Row]) -> str:
         scores, ahead = entry["scores"], leads(entry["scores"])
         own = scores.get("attributes", {})
         for name in sorted(own, key=lambda one: -ahead.get(one, (-1.0, 0.0))[0]):
-            beside = _beside(scores, name)
+            others = beside(scores, name)
             cells = [
                 str(entry["seed"]), name + (" (colour)" if name in COLOURS else ""),
                 f"{own[name]['share']:.2f}", where(own[name]), auc_cell(own[name]),
-                *(auc_cell(beside[key]) if key in beside else "" for key in ("kmeans", "pca", "untrained")),
+                *(auc_cell(others[key]) if key in others else "" for key in ("kmeans", "pca", "untrained")),
             ]  # fmt: skip
             lines.append(f"| {' | '.join(cells)} |")
     if not lines:

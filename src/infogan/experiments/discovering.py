@@ -24,10 +24,10 @@ from infogan.data import Dataset
 from infogan.discovery import discover
 from infogan.errors import ConfigError, DivergenceError, UsageError
 from infogan.evaluation.resampling import numpy_generator
-from infogan.experiments.celeba import COLOURS, auc_cell, where
+from infogan.experiments.celeba import COLOURS, auc_cell, beside, where
 from infogan.experiments.own_pictures import draw_folder
 from infogan.experiments.registry import Options, experiment
-from infogan.experiments.rows import FIRST_SEED, publish, with_interval
+from infogan.experiments.rows import CLUSTERING, FIRST_SEED, publish, share_interval, with_interval, write_row
 from infogan.model import InfoGAN
 from infogan.training.run_directory import RunDirectory, next_free
 
@@ -41,8 +41,6 @@ NOISE_COUNT, NOISE_SIDE, NOISE_DISCOVERIES = 1_500, 8, 10
 QUICK_COUNT, QUICK_MINUTES, QUICK_WIDTH = 210, 0.02, 0.0625
 SHOWN = 6
 """Attributes of which the table tells."""
-
-FIGURES = ("accuracy", "nmi", "ari")
 
 _SIZE = 32  # what discover brings larger pictures to
 
@@ -193,9 +191,7 @@ def _row(asked: _Asked) -> dict[str, Any]:
         return row
     _filled(asked)
     row = facts | _discovered(asked)
-    with storage.writing(path, 0):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    storage.write_text(path, json.dumps(row, indent=1) + "\n")
+    write_row(path, row)
     return row
 
 
@@ -379,12 +375,9 @@ def table(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _silences(rows: Sequence[Mapping[str, Any]]) -> str:
     """In how many of these something was found, with the exact 95 % interval of that share."""
-    from scipy.stats import binomtest  # late: it takes a good part of a second
-
     found = sum(bool(one["discovery"]["found"]) for one in rows)
-    share = binomtest(found, len(rows)).proportion_ci(method="exact")
-    interval = with_interval(found / len(rows), (share.low, share.high), 2)
-    return f"something was found in {found} of {len(rows)}, a share of {interval}."
+    share = with_interval(found / len(rows), share_interval(found, len(rows)), 2)
+    return f"something was found in {found} of {len(rows)}, a share of {share}."
 
 
 def _clusters(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -406,7 +399,7 @@ def _clusters(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         }
         for who, figures in found.items():
             accuracy, nmi, ari = (
-                with_interval(figures[key], figures[f"{key}_interval"], 3) for key in FIGURES
+                with_interval(figures[key], figures[f"{key}_interval"], 3) for key in CLUSTERING
             )
             # Where there are as many categories as classes, one figure says both.
             majority = f"{figures['accuracy_majority']:.3f}" if "accuracy_majority" in figures else ""
@@ -423,12 +416,8 @@ def _attributes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     for one in some:
         own = {key: value for key, value in one["scores"]["attributes"].items() if key not in COLOURS}
         for name in sorted(own, key=lambda key: -float(own[key]["auc_choosing"]))[:SHOWN]:
-            beside = {
-                who: base["attributes"][name]
-                for who, base in one["scores"].get("baselines", {}).items()
-                if name in base.get("attributes", {})
-            }
-            others = ", ".join(f"{who} {auc_cell(figures)}" for who, figures in beside.items())
+            baselines = beside(one["scores"], name)
+            others = ", ".join(f"{who} {auc_cell(figures)}" for who, figures in baselines.items())
             lines.append(
                 f"| {one['seed']} | {name} | {where(own[name])} | {auc_cell(own[name])} | {others} |"
             )

@@ -25,6 +25,9 @@ from infogan.training.runner import FREE_KEYS, RESOLVED_KEYS, Trained
 FIRST_SEED = 100
 """Constants were chosen with seeds 0 to 9: what is published comes from others."""
 
+CLUSTERING = ("accuracy", "nmi", "ari")
+"""The figures of `clustering` that tables show, each with its interval."""
+
 Make = Callable[[Path], dict[str, Any]]
 """From the path that a run may have to its figures."""
 
@@ -60,6 +63,15 @@ def row(folder: Path, arm: str, config: Config, steps: int, make: Make) -> None:
         return
     facts = {"arm": arm, "seed": seed, "steps": steps, "config": config.model_dump(mode="json")}
     made = facts | make(folder / arm / f"seed-{seed}")
+    write_row(path, made)
+
+
+def write_row(path: Path, made: Mapping[str, Any]) -> None:
+    """One row's file; its folder is made where it is missing.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
     with storage.writing(path, 0):
         path.parent.mkdir(parents=True, exist_ok=True)
     storage.write_text(path, json.dumps(made, indent=1) + "\n")
@@ -143,6 +155,14 @@ def seeds_interval(values: Sequence[float]) -> tuple[float, float, float]:
         return mean, mean, mean
     half = float(stats.t.ppf(0.975, len(numbers) - 1) * numbers.std(ddof=1) / np.sqrt(len(numbers)))
     return mean, mean - half, mean + half
+
+
+def share_interval(hits: int, count: int) -> tuple[float, float]:
+    """The exact 95 % interval of a share, `hits` of `count` (Clopper and Pearson 1934)."""
+    from scipy.stats import binomtest  # late: it takes a good part of a second
+
+    found = binomtest(hits, count).proportion_ci(method="exact")
+    return float(found.low), float(found.high)
 
 
 def mean_over_seeds(values: Sequence[float], decimals: int) -> str:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from infogan import api
 from infogan.experiments.registry import Options, experiment
 from infogan.experiments.robust import WIDTH
-from infogan.experiments.rows import publish, read_rows, row, seeds, trained, with_interval
+from infogan.experiments.rows import publish, read_rows, row, seeds, share_interval, trained, with_interval
 from infogan.training.run_directory import next_free
 
 SEEDS, STEPS = 10, 1_000
@@ -90,8 +90,6 @@ def summary(found: Sequence[Judged]) -> dict[str, Any]:
         confirmed codes, and in how many of the `seeds` with any that happened, `share_of_seeds` with its
         exact 95 % interval.
     """
-    from scipy.stats import binomtest  # late: it takes a good part of a second
-
     confirmed = [one for one in found if one.confirmed]
     result: dict[str, Any] = {
         "confirmed": dict(Counter(one.verdict for one in confirmed)),
@@ -102,12 +100,11 @@ def summary(found: Sequence[Judged]) -> dict[str, Any]:
     for word, verdicts in HARSH.items() if confirmed else ():
         wrong = [one for one in confirmed if one.verdict in verdicts]
         hit = len({one.seed for one in wrong})
-        interval = binomtest(hit, len(seeds)).proportion_ci(method="exact")
         result["harsh"][word] = {
             "share": len(wrong) / len(confirmed),
             "seeds": len(seeds),
             "share_of_seeds": hit / len(seeds),
-            "share_of_seeds_interval": [float(interval.low), float(interval.high)],
+            "share_of_seeds_interval": list(share_interval(hit, len(seeds))),
         }
     return result
 
