@@ -1,0 +1,73 @@
+"""Training on a GPU, where there is one: what lies on two devices shows nowhere else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from infogan import api
+from infogan.data import Dataset, Split
+from infogan.model import InfoGAN
+from infogan.training import checkpoint, runner
+from infogan.training.engine import Precision
+from infogan.training.run_directory import RunDirectory
+from infogan.training.trainer import Trainer, nearest_images
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
+
+SMALL = ["network.width=0.0625", "training.batch_size=16", "training.device=cuda", "training.save_every=100"]
+CASES = {
+    "paper": ("mnist", "paper", []),
+    "robust": ("mnist", "robust", ["objective.mode_seeking_start=2", "objective.mode_seeking_full=4"]),
+    "learned prior": (
+        "mnist", "robust", ["latents.codes.digit.prior=learned", "latents.codes.digit.learned_from=2"]
+    ),
+    "noise": (
+        "faces-azimuth", "robust",
+        ["augmentation.code_noise_start=1", "augmentation.code_noise_end=5"],
+    ),
+    "contrastive": ("sprites", "cr", ["objective.contrastive_start=4"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("preset, recipe, settings", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_run_goes_on(
+    preset: str, recipe: str, settings: list[str], precision: Precision, tmp_path: Path
+) -> None:
+    config = api.configure(
+        preset, recipe=recipe, settings=[*SMALL, *settings, f"training.precision={precision}"]
+    )
+    size = {"mnist": 28, "faces-azimuth": 32, "sprites": 64}[preset]
+    images = np.random.default_rng(0).integers(0, 256, (80, size, size, 1), dtype=np.uint8)
+    dataset = Dataset("noise", Split(images), Split(images[:4]))
+
+    def to(steps: int) -> runner.Trained:
+        asked = runner.resolve(config, dataset)
+        training = asked.training.model_copy(update={"steps": steps})
+        run = RunDirectory.create(tmp_path / f"to-{steps}")
+        return runner.train(asked.model_copy(update={"training": training}), dataset, run)
+
+    part = to(6)
+    saved = checkpoint.newest(part.run.checkpoints, lambda error: pytest.fail(str(error)))
+    assert saved is not None
+    trainer = Trainer(
+        InfoGAN(part.run.read_config()),
+        torch.from_numpy(images),
+        device=torch.device("cuda"),
+        precision=precision,
+        nearest=nearest_images(config, dataset.train),
+    )
+    trainer.restore(saved.model, saved.optimizer, saved.state["trainer"])
+    for name, value in trainer.optimizer_tensors().items():
+        assert torch.equal(value.cpu(), saved.optimizer[name]), name
+
+    # To the same bits as without the stop only on a CPU: some sums on a GPU come in no fixed order.
+    went_on = runner.resume(part.run, lambda config: dataset, settings=["training.steps=12"])
+    stored = InfoGAN.from_pretrained(went_on.run.path)
+    assert stored.provenance["steps"] == 12
+    for name, read in went_on.model.encode(images[:8]).items():  # on the GPU, and here on the CPU
+        np.testing.assert_allclose(read, stored.encode(images[:8])[name], atol=0.05)
