@@ -26,7 +26,7 @@ from infogan.experiments.claims import (
     named,
     only_code,
 )
-from infogan.experiments.page import page
+from infogan.experiments.page import machine, page
 from infogan.experiments.registry import TAKES, Options
 from infogan.experiments.rows import FIRST_SEED
 
@@ -125,6 +125,15 @@ def test_seeds_that_constants_were_chosen_with_are_shown_and_not_judged() -> Non
         judge, [made(seed, 0.99) for seed in (0, 1, 2)], planned=range(FIRST_SEED, FIRST_SEED + 3)
     )
     assert (found.verdict, found.reached, len(found.readings)) == ("open", 0, 3)
+
+
+def test_a_page_names_the_gpu_that_a_training_ran_on() -> None:
+    facts = {"processor": "abacus", "usable_cores": 2, "versions": {"torch": "9"}}
+    assert machine({**facts, "device": "cpu"}) == "abacus (2 cores usable), torch 9"
+    known = machine({**facts, "device": "cuda", "accelerator": "Big GPU"})
+    assert known == "one Big GPU, abacus (2 cores usable), torch 9"
+    # Older rows do not know its name.
+    assert machine({**facts, "device": "cuda"}).startswith("one GPU (cuda), abacus")
 
 
 def test_what_does_not_apply_has_no_verdict() -> None:

@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw
 
 from infogan import api, evaluation, storage, streams
 from infogan.errors import UsageError
+from infogan.experiments.page import machine
 from infogan.experiments.registry import Options, experiment
 from infogan.experiments.rows import publish, read_rows, row, seeds, trained, with_interval
 from infogan.report import pictures
@@ -201,7 +202,7 @@ def page(rows: Sequence[Mapping[str, Any]]) -> str:
         names = ["real", "generated", *entry["scores"]["codes"]]
         parts += [f"## Seed {entry['seed']}, {entry['steps']:,} steps ({entry['arm']})"]
         parts += [f"{name}: ![{name}]({run}/{name}.png)" for name in names]
-        parts.append(f"Machine: {entry['machine'].get('processor', 'unknown')}.")
+        parts.append(f"Machine: {machine(entry['machine'])}.")
     return "\n\n".join(parts) + "\n"
 
 

@@ -144,7 +144,7 @@ def _circumstances(plan: Reproduction, recipe: str, steps: int, rows: Sequence[R
     )
     seconds = [one["train_seconds"] for one in scores if "train_seconds" in one]
     commands = "\n".join(f"    {line}" for line in _commands(plan, recipe, steps, rows))
-    machines = dict.fromkeys(_machine(entry["machine"]) for entry in rows)
+    machines = dict.fromkeys(machine(entry["machine"]) for entry in rows)
     lines = [
         f"Measured on {' and '.join(sets)}. In brackets: 95 % intervals over images, for means over seeds.",
         f"Training took {_span(seconds)} a seed" if seconds else "How long training took is not known",
@@ -158,11 +158,14 @@ def _span(seconds: Sequence[float]) -> str:
     return f"{' to '.join(shown)} minutes"
 
 
-def _machine(facts: Mapping[str, Any]) -> str:
+def machine(facts: Mapping[str, Any]) -> str:
+    """What a training ran on, by its environment.json."""
     versions = facts.get("versions", {})
     known = [f"{name} {versions[name]}" for name in ("torch", "numpy") if name in versions]
-    cores = facts.get("usable_cores")
-    return ", ".join([f"{facts.get('processor', 'an unknown processor')} ({cores} cores usable)", *known])
+    own = f"{facts.get('processor', 'an unknown processor')} ({facts.get('usable_cores')} cores usable)"
+    device = facts.get("device", "cpu")
+    gpu = [] if device == "cpu" else [f"one {facts.get('accelerator', f'GPU ({device})')}"]
+    return ", ".join([*gpu, own, *known])
 
 
 def _commands(plan: Reproduction, recipe: str, steps: int, rows: Sequence[Row]) -> list[str]:

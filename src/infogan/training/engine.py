@@ -39,6 +39,13 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def accelerator(device: torch.device) -> str | None:
+    """What the maker calls a GPU; None for a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return None if device.type == "cpu" else device.type
+
+
 def choose_precision(asked: str, device: torch.device) -> Precision:
     """float32 or bfloat16; "auto" takes bfloat16 where the hardware multiplies it natively."""
     if asked == "auto":
