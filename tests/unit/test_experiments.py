@@ -332,6 +332,12 @@ def test_sprites_are_trained_by_every_arm_and_the_regulariser_acts_late(
         for arm in sprites.arms(20)
     }
     assert not torch.equal(ends[sprites.SPECTRAL], ends[sprites.regularised(20)])
+    # A mark that was missed cannot be gone back to: it is left out, and the curve says of how many it is.
+    rows.row_path(tmp_path, sprites.BATCH, 7, 18).unlink()
+    run("sprites", Options(out=tmp_path, seed=7, seeds=2, steps=20, settings=settings))
+    told = capsys.readouterr().out
+    assert "batch norm in D, seed 7: was trained past step 18" in told
+    assert "| FactorVAE, batch norm in D | 0.500 (1) | 0.500 |" in told
 
 
 @pytest.mark.parametrize(("steps", "count", "message"), [(9, 2_400, "20 or more"), (20, 400, "test images")])

@@ -56,7 +56,7 @@ def row(folder: Path, arm: str, config: Config, steps: int, make: Make) -> None:
         StorageError: the row cannot be written.
     """
     seed = config.training.seed
-    path = folder / "rows" / f"{arm}-seed-{seed}-step-{steps}.json"
+    path = row_path(folder, arm, seed, steps)
     for other in (folder / "rows").glob(f"{arm}-seed-*-step-{steps}.json"):
         _check(other, config)  # all seeds of an arm are of one configuration
     if path.exists():
@@ -64,6 +64,11 @@ def row(folder: Path, arm: str, config: Config, steps: int, make: Make) -> None:
     facts = {"arm": arm, "seed": seed, "steps": steps, "config": config.model_dump(mode="json")}
     made = facts | make(folder / arm / f"seed-{seed}")
     write_row(path, made)
+
+
+def row_path(folder: Path, arm: str, seed: int, steps: int) -> Path:
+    """Where a row's file lies in an experiment's folder."""
+    return folder / "rows" / f"{arm}-seed-{seed}-step-{steps}.json"
 
 
 def write_row(path: Path, made: Mapping[str, Any]) -> None:

@@ -20,12 +20,14 @@ from infogan.experiments.rows import (
     publish,
     read_rows,
     row,
+    row_path,
     seeds,
     trained,
     with_interval,
 )
 from infogan.model import InfoGAN
 from infogan.presets import REGULARISED_FROM
+from infogan.training import checkpoint
 from infogan.training.run_directory import RunDirectory, next_free
 
 SEEDS, STEPS, FEWEST_STEPS = 3, 10_000, 20
@@ -112,7 +114,17 @@ def _train(folder: Path, steps: int, seed: int, marks: Sequence[int], options: O
     for arm, mark in _order(marks, steps):
         if arm == with_it:
             _fork(folder / SPECTRAL / f"seed-{seed}", folder / arm / f"seed-{seed}", beginning(steps))
+        passed = mark < steps and _reached(folder / arm / f"seed-{seed}") > mark
+        if passed and not row_path(folder, arm, seed, mark).exists():
+            print(f"{arm}, seed {seed}: was trained past step {mark:,}, which can no longer be measured")
+            continue
         row(folder, arm, configs[arm], mark, trained(configs[arm], mark, METRICS))
+
+
+def _reached(path: Path) -> int:
+    """The step that a run has come to; 0 where there is none."""
+    saved = checkpoint.listed(RunDirectory.open(path).checkpoints) if path.exists() else {}
+    return max(saved, default=0)
 
 
 def _order(marks: Sequence[int], steps: int) -> list[tuple[str, int]]:
@@ -204,10 +216,13 @@ def _mean(arm: str, rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _curve(rows: Sequence[Mapping[str, Any]], arms: Sequence[str]) -> list[str]:
-    """Means over seeds by arm and steps."""
+    """Means over seeds by arm and steps; with how many seeds, where others have more."""
     steps = sorted({one["steps"] for one in rows})
+    most = len({one["seed"] for one in rows})
     lines = [
-        "| mean over seeds | " + " | ".join(f"step {step:,}" for step in steps) + " |",
+        "| mean over seeds (of how many, where not of all) | "
+        + " | ".join(f"step {step:,}" for step in steps)
+        + " |",
         "|" + "---|" * (1 + len(steps)),
     ]
     for arm in arms:
@@ -219,6 +234,7 @@ def _curve(rows: Sequence[Mapping[str, Any]], arms: Sequence[str]) -> list[str]:
                     for one in rows
                     if one["arm"] == arm and one["steps"] == step
                 ]
-                cells.append(f"{statistics.fmean(values):.3f}" if values else "")
+                few = f" ({len(values)})" if len(values) < most else ""
+                cells.append(f"{statistics.fmean(values):.3f}{few}" if values else "")
             lines.append(f"| {name}, {arm} | " + " | ".join(cells) + " |")
     return lines

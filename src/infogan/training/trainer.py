@@ -495,8 +495,8 @@ class Trainer:
                         "Adam's step, exp_avg and exp_avg_sq of every parameter",
                         "an older checkpoint, or a run of this version",
                     )
-                # Moments must lie in memory as their parameter does, or the fused update changes its sums; the
-                # count of steps on its device, or a GPU refuses it.
+                # Moments must lie in memory as their parameter does, or the fused update changes its sums.
+                # The count of steps must lie on its device, or a GPU refuses it.
                 own.state[parameter] = {
                     key: value.to(parameter.device, copy=True)
                     if key == "step"
