@@ -510,15 +510,18 @@ def _chairs(variation: str, discrete: float, continuous: float) -> Config:
     )
 
 
+_CHAIRS = (
+    *_BOUNDED,
+    *_PHOTOGRAPHS,
+    "training.steps=2500",
+    "training.decay_start=1500",
+    "training.decay_end=2500",
+)
+
+
 @preset(
     "chairs-rotation",
-    robust=(
-        *_BOUNDED,
-        *_PHOTOGRAPHS,
-        "training.steps=2500",
-        "training.decay_start=1500",
-        "training.decay_end=2500",
-    ),
+    robust=_CHAIRS,
     # A full turn comes back to itself, which Unif(-1, 1) cannot.
     codes={"rotation": Periodic(info_weight=0.5), **_kinds(3, 20, 0.3)},
 )
@@ -532,10 +535,20 @@ def chairs_rotation() -> Config:
     return config.model_copy(update={"augmentation": policy})
 
 
-@preset("chairs-width", robust=("training.steps=5000",))
+@preset(
+    "chairs-width",
+    robust=_CHAIRS,
+    codes={"width": Uniform(info_weight=CONTINUOUS_WEIGHT), **_kinds(3, 20, 0.3)},
+)
 def chairs_width() -> Config:
-    """3D chairs, appendix C.5, Table 7: 3 Cat(20) of lambda 2, one Unif(-1, 1) of .05. Expect width by it."""
-    return _chairs("width", 2.0, 0.05)
+    """3D chairs, appendix C.5, Table 7: 3 Cat(20) of lambda 2, one Unif(-1, 1) of .05. Expect width by it.
+
+    By `robust` every picture is mirrored half of the time: no code can then be the turn to left or right.
+    """
+    config = _chairs("width", 2.0, 0.05)
+    shift = config.augmentation.shift
+    policy = AugmentationConfig(shift=shift, flip=True, **_through_noise(1.5, 0.5, 1_000, 2_000))
+    return config.model_copy(update={"augmentation": policy})
 
 
 @preset("sprites", robust=("training.steps=5000",))

@@ -45,7 +45,8 @@ WIDTH = enter(
             Judge("azimuth, agreement of the code with the angle", only_code("azimuth", "circular")),
         ),
         seeds=2,
-        steps=5_000,
+        steps=2_500,
+        first_seed=110,  # the recipe had other networks when figures of 100 and 101 were seen
         paper_runs=PAPER_RUNS,
         best_of=5,
     )
