@@ -28,6 +28,7 @@ from infogan.experiments import (
     sprites,
     worked_examples,
 )
+from infogan.experiments.arms import trained_to
 from infogan.experiments.mnist_paper import lowest_mean
 from infogan.experiments.real_only import cluster_real
 from infogan.experiments.registry import Options
@@ -42,6 +43,15 @@ TINY = (
 
 def test_every_experiment_says_what_it_does() -> None:
     assert {"figure1", "mnist-paper"} <= set(names()) and all(names().values())
+
+
+def test_an_experiment_that_has_gone_further_says_how_far(tmp_path: Path) -> None:
+    config = api.configure("mnist", recipe="paper", settings=TINY)
+    trained_to(config, 4, tmp_path / "run")
+    with pytest.raises(ConfigError, match="was trained to step 4, past step 2") as caught:
+        trained_to(config, 2, tmp_path / "run")
+    assert "--steps 4, or another --out" in caught.value.advice
+    assert trained_to(config, 4, tmp_path / "run").model.provenance["steps"] == 4
 
 
 def test_an_unknown_experiment_is_refused_with_the_nearest_name() -> None:

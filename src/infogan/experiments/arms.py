@@ -8,6 +8,7 @@ from infogan import api
 from infogan import config as configuration
 from infogan.config import Config
 from infogan.errors import ConfigError
+from infogan.training import checkpoint
 from infogan.training.run_directory import RunDirectory
 from infogan.training.runner import FREE_KEYS, RESOLVED_KEYS, Trained
 
@@ -21,9 +22,15 @@ def trained_to(config: Config, steps: int, path: Path) -> Trained:
         path: of the run.
 
     Raises:
-        ConfigError: the run at `path` is another one.
+        ConfigError: the run at `path` is another one, or past that step.
     """
     if path.exists():
+        if reached(path) > steps:
+            raise ConfigError(
+                f"{path} was trained to step {reached(path):,}, past step {steps:,}",
+                "as many steps as the experiment has come to, or more",
+                f"--steps {reached(path)}, or another --out",
+            )
         changed = configuration.changes(RunDirectory.open(path).read_config(), config)
         other = {key: pair for key, pair in changed.items() if key not in FREE_KEYS | RESOLVED_KEYS}
         if other:
@@ -36,3 +43,9 @@ def trained_to(config: Config, steps: int, path: Path) -> Trained:
         return api.resume_run(path, settings=[f"training.steps={steps}"])
     training = config.training.model_copy(update={"steps": steps})
     return api.train_config(config.model_copy(update={"training": training}), out=path)
+
+
+def reached(path: Path) -> int:
+    """The step of a run's newest checkpoint; 0 where there is none."""
+    saved = checkpoint.listed(RunDirectory.open(path).checkpoints) if path.exists() else {}
+    return max(saved, default=0)

@@ -14,6 +14,7 @@ from typing import Any
 from infogan import api, data
 from infogan.errors import UsageError
 from infogan.evaluation import choosing
+from infogan.experiments.arms import reached
 from infogan.experiments.registry import Options, experiment
 from infogan.experiments.rows import (
     mean_over_seeds,
@@ -27,7 +28,6 @@ from infogan.experiments.rows import (
 )
 from infogan.model import InfoGAN
 from infogan.presets import REGULARISED_FROM
-from infogan.training import checkpoint
 from infogan.training.run_directory import RunDirectory, next_free
 
 SEEDS, STEPS, FEWEST_STEPS = 3, 10_000, 20
@@ -114,17 +114,11 @@ def _train(folder: Path, steps: int, seed: int, marks: Sequence[int], options: O
     for arm, mark in _order(marks, steps):
         if arm == with_it:
             _fork(folder / SPECTRAL / f"seed-{seed}", folder / arm / f"seed-{seed}", beginning(steps))
-        passed = mark < steps and _reached(folder / arm / f"seed-{seed}") > mark
+        passed = mark < steps and reached(folder / arm / f"seed-{seed}") > mark
         if passed and not row_path(folder, arm, seed, mark).exists():
             print(f"{arm}, seed {seed}: was trained past step {mark:,}, which can no longer be measured")
             continue
         row(folder, arm, configs[arm], mark, trained(configs[arm], mark, METRICS))
-
-
-def _reached(path: Path) -> int:
-    """The step that a run has come to; 0 where there is none."""
-    saved = checkpoint.listed(RunDirectory.open(path).checkpoints) if path.exists() else {}
-    return max(saved, default=0)
 
 
 def _order(marks: Sequence[int], steps: int) -> list[tuple[str, int]]:
