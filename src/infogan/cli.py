@@ -262,8 +262,13 @@ def _discover(arguments: argparse.Namespace) -> None:
 
 def _reproduce(arguments: argparse.Namespace) -> None:
     from infogan import experiments
-    from infogan.experiments.registry import Options
+    from infogan.experiments.registry import TAKES, Options
 
+    if arguments.experiment is None:
+        for name, text in experiments.names().items():
+            takes = "".join(f" [--{option}]" for option in sorted(TAKES[name]))
+            print(f"{name:18} {text}{takes}")
+        return
     options = Options(
         arguments.data, arguments.out, arguments.steps, arguments.seed, arguments.seeds, arguments.set,
         arguments.recipe, arguments.quick,
@@ -505,13 +510,20 @@ def _add_training(command: Callable[[str, Command, str], argparse.ArgumentParser
     _add_set(discover)
     reproduce = command("reproduce", _reproduce, "run an experiment of the paper and write its figure")
     reproduce.add_argument(
-        "experiment", metavar="EXPERIMENT", help="such as mnist or figure1; any other word lists them"
+        "experiment",
+        nargs="?",
+        metavar="EXPERIMENT",
+        help="such as mnist or figure1; left out: lists them all, and which take --recipe and --quick",
     )
     reproduce.add_argument("--data", type=_path, metavar="FILES", help="where the images lie")
     reproduce.add_argument("--out", type=_path, metavar="FOLDER", help="default: runs/EXPERIMENT-NNN")
-    reproduce.add_argument("--steps", type=_positive, metavar="N", help="steps of each arm")
-    reproduce.add_argument("--seed", type=_whole, metavar="N", help="the first one (default: as published)")
-    reproduce.add_argument("--seeds", type=_positive, metavar="N", help="how many (default: as published)")
+    reproduce.add_argument("--steps", type=_positive, metavar="N", help="steps of each training")
+    reproduce.add_argument(
+        "--seed", type=_whole, metavar="N", help="the first one (default: that of docs/results.md)"
+    )
+    reproduce.add_argument(
+        "--seeds", type=_positive, metavar="N", help="how many (default: as many as there)"
+    )
     reproduce.add_argument("--recipe", help="robust, paper or cr (default: the preset's own)")
     reproduce.add_argument(
         "--quick", action="store_true", help="one seed, few steps, small networks: to see that all of it runs"

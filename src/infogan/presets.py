@@ -411,7 +411,9 @@ def digits() -> Config:
     ),
 )
 def svhn() -> Config:
-    """SVHN, appendix C.2: house numbers, 4 Cat(10), 4 Unif(-1, 1). Expect light by a continuous code.
+    """SVHN, appendix C.2: house numbers, 4 Cat(10), 4 Unif(-1, 1).
+
+    By `robust` expect light by a continuous code.
 
     Section 7.2 names two continuous codes; the input of 168 that Table 2 states has room for four.
     """
@@ -439,7 +441,10 @@ def svhn() -> Config:
     ),
 )
 def celeba() -> Config:
-    """CelebA, appendix C.3: celebrities, 10 Cat(10). Expect pose, glasses, hair or emotion by one of them."""
+    """CelebA, appendix C.3: celebrities, 10 Cat(10); the paper found pose, glasses, hair and emotion.
+
+    By `robust` expect what goes with men, beards and hats.
+    """
     return Config(
         preset="celeba",
         data=DataConfig(source="celeba", size=32, channels=3),
@@ -471,25 +476,25 @@ def _faces(variation: str, weight: float, rates: tuple[float, float]) -> Config:
 
 @preset("faces-azimuth", robust=_FACES)
 def faces_azimuth() -> Config:
-    """3D faces, appendix C.4, Table 5: 5 Unif(-1, 1), lambda .2. Expect azimuth by a code in 1 of 5 runs."""
+    """3D faces, appendix C.4, Table 5: 5 Unif(-1, 1), lambda .2. The paper: azimuth, best of 5 runs."""
     return _faces("azimuth", 0.2, (2e-4, 5e-4))
 
 
 @preset("faces-elevation", robust=_FACES)
 def faces_elevation() -> Config:
-    """3D faces, appendix C.4, Table 5: 5 Unif(-1, 1), lambda .1. Expect elevation by one in 1 of 5 runs."""
+    """3D faces, appendix C.4, Table 5: 5 Unif(-1, 1), lambda .1. The paper: elevation, best of 5 runs."""
     return _faces("elevation", 0.1, (4e-4, 3e-4))
 
 
 @preset("faces-lighting", robust=_FACES)
 def faces_lighting() -> Config:
-    """3D faces, appendix C.4, Table 5: 5 Unif(-1, 1), lambda .1. Expect light by a code in 1 of 5 runs."""
+    """3D faces, appendix C.4, Table 5: 5 Unif(-1, 1), lambda .1. The paper: light, best of 5 runs."""
     return _faces("lighting", 0.1, (8e-4, 3e-4))
 
 
 @preset("faces-width", robust=_FACES)
 def faces_width() -> Config:
-    """3D faces, appendix C.4, Table 5: 5 Unif(-1, 1), lambda .1. Expect wide or narrow in 1 of 5 runs."""
+    """3D faces, appendix C.4, Table 5: 5 Unif(-1, 1), lambda .1. The paper: width, best of 5 runs."""
     return _faces("width", 0.1, (8e-4, 3e-4))
 
 
@@ -528,7 +533,7 @@ _CHAIRS = (
 def chairs_rotation() -> Config:
     """3D chairs, appendix C.5, Table 7: 3 Cat(20), one Unif(-1, 1) of lambda 10 for the rotation.
 
-    By `robust` the rotation is a periodic code. Expect it to turn the chair.
+    By `robust` the rotation is a periodic code. Expect half a turn, in some runs a whole one.
     """
     config = _chairs("rotation", 1.0, 10.0)
     policy = AugmentationConfig(shift=config.augmentation.shift, **_through_noise(1.5, 0.5, 1_000, 2_000))
@@ -541,9 +546,10 @@ def chairs_rotation() -> Config:
     codes={"width": Uniform(info_weight=CONTINUOUS_WEIGHT), **_kinds(3, 20, 0.3)},
 )
 def chairs_width() -> Config:
-    """3D chairs, appendix C.5, Table 7: 3 Cat(20) of lambda 2, one Unif(-1, 1) of .05. Expect width by it.
+    """3D chairs, appendix C.5, Table 7: 3 Cat(20) of lambda 2, one Unif(-1, 1) of .05.
 
-    By `robust` every picture is mirrored half of the time: no code can then be the turn to left or right.
+    By `robust` lambda is .3 and .2, and every picture is mirrored half of the time: no code can then be the
+    turn to left or right.
     """
     config = _chairs("width", 2.0, 0.05)
     shift = config.augmentation.shift

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from infogan import InfoGAN, cli, presets
+from infogan import InfoGAN, cli, experiments, presets
 
 COMMANDS = {
     "data": [],
@@ -78,6 +78,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 # --- what may be typed -----------------------------------------------------------------------------------
+
+
+def test_experiments_are_listed_with_what_they_take(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("reproduce") == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert lines.keys() == experiments.names().keys()
+    assert lines["svhn"].endswith("[--quick] [--recipe]") and "Figure 5" in lines["svhn"]
+    assert "[--" not in lines["worked-examples"]
 
 
 def test_commands_and_flags_are_frozen() -> None:

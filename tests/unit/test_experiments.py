@@ -28,7 +28,7 @@ from infogan.experiments import (
     sprites,
     worked_examples,
 )
-from infogan.experiments.arms import trained_to
+from infogan.experiments.arms import reached, trained_to
 from infogan.experiments.mnist_paper import lowest_mean
 from infogan.experiments.real_only import cluster_real
 from infogan.experiments.registry import Options
@@ -50,8 +50,19 @@ def test_an_experiment_that_has_gone_further_says_how_far(tmp_path: Path) -> Non
     trained_to(config, 4, tmp_path / "run")
     with pytest.raises(ConfigError, match="was trained to step 4, past step 2") as caught:
         trained_to(config, 2, tmp_path / "run")
-    assert "--steps 4, or another --out" in caught.value.advice
+    assert "another --out" in caught.value.advice
     assert trained_to(config, 4, tmp_path / "run").model.provenance["steps"] == 4
+    with pytest.raises(ConfigError, match="another configuration"):  # which is told of first
+        trained_to(api.configure("mnist", recipe="robust", settings=TINY), 2, tmp_path / "run")
+
+
+def test_an_experiment_goes_on_from_the_checkpoint_that_is_whole(tmp_path: Path) -> None:
+    settings = [*TINY, "training.save_every=2"]
+    config = api.configure("mnist", recipe="paper", settings=settings)
+    run = trained_to(config, 4, tmp_path / "run").run
+    (run.checkpoints / "step-00000004" / "model.safetensors").write_bytes(b"torn")
+    assert reached(run.path) == 2
+    assert trained_to(config, 3, run.path).model.provenance["steps"] == 3
 
 
 def test_an_unknown_experiment_is_refused_with_the_nearest_name() -> None:
@@ -331,7 +342,9 @@ def test_sprites_are_trained_by_every_arm_and_the_regulariser_acts_late(
     result = json.loads((tmp_path / "sprites.json").read_text())
     assert len(result["rows"]) == (3 * 2 - 1) * 2
     assert result["picked"]["seed"] in (7, 8)
-    assert "published on dSprites" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "published on dSprites" in told.out and "| mean over seeds | step 18 |" in told.out
+    assert "from its start" not in told.err
     kept = {
         arm: configuration.read(tmp_path / arm / "seed-7" / "config.toml").objective
         for arm in sprites.arms(20)
@@ -345,9 +358,10 @@ def test_sprites_are_trained_by_every_arm_and_the_regulariser_acts_late(
     # A mark that was missed cannot be gone back to: it is left out, and the curve says of how many it is.
     rows.row_path(tmp_path, sprites.BATCH, 7, 18).unlink()
     run("sprites", Options(out=tmp_path, seed=7, seeds=2, steps=20, settings=settings))
-    told = capsys.readouterr().out
-    assert "batch norm in D, seed 7: was trained past step 18" in told
-    assert "| FactorVAE, batch norm in D | 0.500 (1) | 0.500 |" in told
+    told = capsys.readouterr()
+    assert "batch norm in D, seed 7: was trained past step 18" in told.err
+    assert "| FactorVAE, batch norm in D | 0.500 (1) | 0.500 |" in told.out
+    assert "| mean over seeds (in brackets: of how many" in told.out
 
 
 @pytest.mark.parametrize(("steps", "count", "message"), [(9, 2_400, "20 or more"), (20, 400, "test images")])

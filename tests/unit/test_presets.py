@@ -160,6 +160,22 @@ def test_cr_has_the_published_networks_and_settings() -> None:
     assert {layer.bound for layer in layers if isinstance(layer, SpectralNorm)} == {1.0}
 
 
+@pytest.mark.parametrize("name", sorted(set(PAPER) - {"mnist"}))
+def test_by_robust_whatever_is_no_digit_has_a_discriminator_without_batch_norm(name: str) -> None:
+    """With the paper's networks it came to one picture on chairs, and to none on faces of people."""
+    assert api.configure(name, recipe="robust").network.normalization == "spectral"
+    assert api.configure(name, recipe="paper").network.normalization == "batch"
+
+
+def test_only_robust_mirrors_chairs_whose_width_is_looked_for() -> None:
+    flips = {
+        recipe: api.configure("chairs-width", recipe=recipe).augmentation.flip
+        for recipe in ("robust", "paper")
+    }
+    assert flips == {"robust": True, "paper": False}
+    assert not api.configure("chairs-rotation", recipe="robust").augmentation.flip
+
+
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "digits"])
 def test_the_demo_s_remedy_is_its_own(name: str) -> None:
     """Published figures of these are of the remedy as it was before the demo's."""

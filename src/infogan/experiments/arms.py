@@ -25,12 +25,6 @@ def trained_to(config: Config, steps: int, path: Path) -> Trained:
         ConfigError: the run at `path` is another one, or past that step.
     """
     if path.exists():
-        if reached(path) > steps:
-            raise ConfigError(
-                f"{path} was trained to step {reached(path):,}, past step {steps:,}",
-                "as many steps as the experiment has come to, or more",
-                f"--steps {reached(path)}, or another --out",
-            )
         changed = configuration.changes(RunDirectory.open(path).read_config(), config)
         other = {key: pair for key, pair in changed.items() if key not in FREE_KEYS | RESOLVED_KEYS}
         if other:
@@ -40,12 +34,25 @@ def trained_to(config: Config, steps: int, path: Path) -> Trained:
                 "the same experiment, to go on with it",
                 "another --out",
             )
+        if (step := reached(path)) > steps:
+            raise ConfigError(
+                f"{path} was trained to step {step:,}, past step {steps:,}, and cannot go back to it",
+                f"a run that has not gone further than step {steps:,}",
+                f"another --out, or delete {path}, which is then trained anew",
+            )
         return api.resume_run(path, settings=[f"training.steps={steps}"])
     training = config.training.model_copy(update={"steps": steps})
     return api.train_config(config.model_copy(update={"training": training}), out=path)
 
 
 def reached(path: Path) -> int:
-    """The step of a run's newest checkpoint; 0 where there is none."""
-    saved = checkpoint.listed(RunDirectory.open(path).checkpoints) if path.exists() else {}
-    return max(saved, default=0)
+    """The step from which a run would go on: that of its newest whole checkpoint; 0 where there is none.
+
+    Raises:
+        StorageError: all its checkpoints are damaged.
+    """
+    if not path.exists():
+        return 0
+    # A damaged one is told of when the run goes on.
+    found = checkpoint.newest(RunDirectory.open(path).checkpoints, lambda error: None)
+    return 0 if found is None else int(found.state["trainer"]["step"])

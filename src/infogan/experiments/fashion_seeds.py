@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from infogan.experiments.registry import Options, experiment
 from infogan.experiments.rows import FIRST_SEED, Make, publish, read_rows, row, seeds_interval, with_interval
 from infogan.model import InfoGAN
 from infogan.training import several_seeds
-from infogan.training.run_directory import environment, next_free
+from infogan.training.run_directory import RunDirectory, next_free
 
 GROUPS, TOGETHER = 5, 4
 ARM = "fashion-mnist by four seeds"
@@ -51,7 +52,9 @@ def several(config: Config, steps: int, count: int) -> Make:
             found = evaluation.evaluate(model, trained.dataset, only=("clustering",))
             accuracy = found["clustering"]["accuracy"]
             each[str(seed)] = {"steps": found["steps"], "accuracy": accuracy, "label_free_nats": nats}
-        return {"machine": environment(), "scores": scores, "best": chosen.best, "seeds": each}
+        best = RunDirectory.open(trained.run.seeds / f"seed-{chosen.best}")
+        machine = json.loads(best.environment_path.read_text())
+        return {"machine": machine, "scores": scores, "best": chosen.best, "seeds": each}
 
     return make
 

@@ -24,7 +24,7 @@ from infogan.experiments.rows import (
     trained,
     with_interval,
 )
-from infogan.training import runner
+from infogan.training import engine, runner
 from infogan.training.run_directory import environment, next_free
 
 SEEDS, STEPS = 5, 1_000
@@ -127,7 +127,10 @@ def _clustered(config: Config, steps: int) -> Make:
         training = config.training.model_copy(update={"steps": steps})
         resolved = runner.resolve(config.model_copy(update={"training": training}), dataset)
         scores = evaluation.evaluate(cluster_real(resolved, dataset), dataset, only=("clustering",))
-        return {"machine": environment(), "scores": scores}
+        device = engine.choose_device(resolved.training.device)
+        precision = engine.choose_precision(resolved.training.precision, device)
+        machine = environment() | engine.conditions(device, precision)
+        return {"machine": machine, "scores": scores}
 
     return make
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import statistics
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -116,9 +117,13 @@ def _train(folder: Path, steps: int, seed: int, marks: Sequence[int], options: O
             _fork(folder / SPECTRAL / f"seed-{seed}", folder / arm / f"seed-{seed}", beginning(steps))
         passed = mark < steps and reached(folder / arm / f"seed-{seed}") > mark
         if passed and not row_path(folder, arm, seed, mark).exists():
-            print(f"{arm}, seed {seed}: was trained past step {mark:,}, which can no longer be measured")
+            _say(f"{arm}, seed {seed}: was trained past step {mark:,}, which can no longer be measured")
             continue
         row(folder, arm, configs[arm], mark, trained(configs[arm], mark, METRICS))
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def _order(marks: Sequence[int], steps: int) -> list[tuple[str, int]]:
@@ -143,7 +148,8 @@ def _fork(source: Path, target: Path, begin: int) -> None:
     run = RunDirectory.open(source)
     config = run.read_config()
     if config.training.steps != begin:
-        return  # it was gone on with: the other one is trained from its start
+        _say(f"{source} was gone on with past step {begin:,}: {target} is trained from its start")
+        return
     aside = target.with_name(f"{target.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     shutil.copytree(source, aside)
@@ -213,10 +219,11 @@ def _curve(rows: Sequence[Mapping[str, Any]], arms: Sequence[str]) -> list[str]:
     """Means over seeds by arm and steps; with how many seeds, where others have more."""
     steps = sorted({one["steps"] for one in rows})
     most = len({one["seed"] for one in rows})
+    counts = {(arm, step): sum((one["arm"], one["steps"]) == (arm, step) for one in rows)
+              for arm in arms for step in steps}  # fmt: skip
+    note = "" if set(counts.values()) <= {0, most} else " (in brackets: of how many, where some are missing)"
     lines = [
-        "| mean over seeds (of how many, where not of all) | "
-        + " | ".join(f"step {step:,}" for step in steps)
-        + " |",
+        f"| mean over seeds{note} | " + " | ".join(f"step {step:,}" for step in steps) + " |",
         "|" + "---|" * (1 + len(steps)),
     ]
     for arm in arms:

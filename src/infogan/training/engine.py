@@ -10,7 +10,7 @@ import ctypes
 import platform
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -39,11 +39,10 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def accelerator(device: torch.device) -> str | None:
-    """What the maker calls a GPU; None for a CPU."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return None if device.type == "cpu" else device.type
+def conditions(device: torch.device, precision: Precision) -> dict[str, Any]:
+    """What a training runs on, for environment.json: `device`, `precision`, `threads`, a GPU's name."""
+    named = {"accelerator": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}
+    return {"device": str(device), **named, "precision": precision, "threads": torch.get_num_threads()}
 
 
 def choose_precision(asked: str, device: torch.device) -> Precision:

@@ -179,14 +179,7 @@ class _Session:
         self.seconds = 0.0  # of training, over all sessions of the run
         self._started = self._window_started = time.perf_counter()
         self._window_step = 0
-        gpu = engine.accelerator(device)
-        run.write_environment(
-            device=str(device),
-            **({"accelerator": gpu} if gpu else {}),
-            precision=precision,
-            threads=torch.get_num_threads(),
-            data=self.data,
-        )
+        run.write_environment(**engine.conditions(device, precision), data=self.data)
         self.progress.say(
             f"{config.preset}: {len(dataset.train.images):,} images of "
             f"{config.data.size}x{config.data.size}x{config.data.channels}, "

@@ -75,7 +75,14 @@ def test_what_a_training_leaves(tiny_config: Config, tmp_path: Path) -> None:
     assert (provenance["steps"], provenance["images_seen"], provenance["dataset"]) == (45, 360, "noise")
     environment = json.loads(run.environment_path.read_text())
     assert (environment["device"], environment["precision"]) == ("cpu", "float32")
-    assert environment["threads"] == torch.get_num_threads()
+    assert environment["threads"] == torch.get_num_threads() and "accelerator" not in environment
+
+
+def test_a_gpu_is_named_where_one_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"GPU {device.index}")
+    named = engine.conditions(torch.device("cuda:1"), "bfloat16")
+    assert (named["device"], named["accelerator"]) == ("cuda:1", "GPU 1")
+    assert "accelerator" not in engine.conditions(torch.device("mps"), "float32")
 
 
 def test_resolve_settles_what_was_left_open(tiny_config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
