@@ -36,9 +36,9 @@ WIDTH = enter(
         title="3D chairs: width",
         section="Section 7.2, Figure 4 (b); appendix C.5, Tables 6 and 7",
         claim="Beside three Cat(20) codes, one Unif(-1, 1) becomes the chair's width.",
-        remark="Only images that infogan renders have a known width. By `robust` pictures are mirrored half of "
-        "the time: no code can be the turn to left or right, and one that is how far a chair is turned from "
-        "the front agrees with the angle by 4 / (3 pi) = .42.",
+        remark="Only images that infogan renders have a known width. By `robust` pictures are mirrored half "
+        "of the time: no code can be the turn to left or right, and one that is how far a chair is turned "
+        "from the front agrees with the angle by 4 / (3 pi) = .42.",
         panels=(Panel("(b) Width", named("width"), (-1.0, 1.0)),),
         judges=(
             Judge(
