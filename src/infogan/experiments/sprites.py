@@ -115,8 +115,8 @@ def _train(folder: Path, steps: int, seed: int, marks: Sequence[int], options: O
     for arm, mark in _order(marks, steps):
         if arm == with_it:
             _fork(folder / SPECTRAL / f"seed-{seed}", folder / arm / f"seed-{seed}", beginning(steps))
-        passed = mark < steps and reached(folder / arm / f"seed-{seed}") > mark
-        if passed and not row_path(folder, arm, seed, mark).exists():
+        missing = mark < steps and not row_path(folder, arm, seed, mark).exists()
+        if missing and reached(folder / arm / f"seed-{seed}") > mark:
             _say(f"{arm}, seed {seed}: was trained past step {mark:,}, which can no longer be measured")
             continue
         row(folder, arm, configs[arm], mark, trained(configs[arm], mark, METRICS))

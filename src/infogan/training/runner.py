@@ -179,7 +179,7 @@ class _Session:
         self.seconds = 0.0  # of training, over all sessions of the run
         self._started = self._window_started = time.perf_counter()
         self._window_step = 0
-        run.write_environment(**engine.conditions(device, precision), data=self.data)
+        self._conditions = engine.conditions(device, precision)
         self.progress.say(
             f"{config.preset}: {len(dataset.train.images):,} images of "
             f"{config.data.size}x{config.data.size}x{config.data.channels}, "
@@ -200,6 +200,7 @@ class _Session:
             stored = InfoGAN.from_pretrained(self.run.path)
             if stored.provenance["steps"] == self.steps:
                 return stored
+        self.run.write_environment(**self._conditions, data=self.data)  # of the last session that trained
         self._started = self._window_started = time.perf_counter()
         self._window_step = trainer.step
         try:

@@ -158,6 +158,19 @@ def test_a_run_that_was_never_saved_begins_again(tiny_config: Config, tmp_path: 
     assert (run.model / "model.safetensors").read_bytes() == (whole.model / "model.safetensors").read_bytes()
 
 
+def test_a_finished_run_keeps_the_machine_that_trained_it(
+    tiny_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = train(configure(tiny_config), tmp_path / "run")
+    elsewhere = engine.conditions(torch.device("cpu"), "float32") | {"accelerator": "another"}
+    monkeypatch.setattr(engine, "conditions", lambda *_: elsewhere)
+    before = run.environment_path.read_text()
+    runner.resume(run, lambda _: dataset())
+    assert run.environment_path.read_text() == before
+    runner.resume(run, lambda _: dataset(), settings=["training.steps=46"])
+    assert json.loads(run.environment_path.read_text())["accelerator"] == "another"
+
+
 def test_a_finished_run_resumes_to_itself_and_no_further_back(tiny_config: Config, tmp_path: Path) -> None:
     run = train(configure(tiny_config, steps=20), tmp_path / "run")
     before = (run.model / "model.safetensors").read_bytes()
