@@ -264,15 +264,18 @@ def _reproduce(arguments: argparse.Namespace) -> None:
     from infogan import experiments
     from infogan.experiments.registry import TAKES, Options
 
+    options = Options(
+        arguments.data, arguments.out, arguments.steps, arguments.seed, arguments.seeds,
+        tuple(arguments.set), arguments.recipe, arguments.quick,
+    )  # fmt: skip
     if arguments.experiment is None:
+        if options != Options():
+            expected = f"one of {', '.join(experiments.names())}"
+            raise UsageError("no experiment is named", expected, "infogan reproduce, which lists them")
         for name, text in experiments.names().items():
             takes = "".join(f" [--{option}]" for option in sorted(TAKES[name]))
             print(f"{name:18} {text}{takes}")
         return
-    options = Options(
-        arguments.data, arguments.out, arguments.steps, arguments.seed, arguments.seeds, arguments.set,
-        arguments.recipe, arguments.quick,
-    )  # fmt: skip
     experiments.run(arguments.experiment, options)
 
 
@@ -519,10 +522,10 @@ def _add_training(command: Callable[[str, Command, str], argparse.ArgumentParser
     reproduce.add_argument("--out", type=_path, metavar="FOLDER", help="default: runs/EXPERIMENT-NNN")
     reproduce.add_argument("--steps", type=_positive, metavar="N", help="steps of each training")
     reproduce.add_argument(
-        "--seed", type=_whole, metavar="N", help="the first one (default: that of docs/results.md)"
+        "--seed", type=_whole, metavar="N", help="the first one (default: the experiment's own)"
     )
     reproduce.add_argument(
-        "--seeds", type=_positive, metavar="N", help="how many (default: as many as there)"
+        "--seeds", type=_positive, metavar="N", help="how many (default: the experiment's own number)"
     )
     reproduce.add_argument("--recipe", help="robust, paper or cr (default: the preset's own)")
     reproduce.add_argument(

@@ -86,6 +86,8 @@ def test_experiments_are_listed_with_what_they_take(capsys: pytest.CaptureFixtur
     assert lines.keys() == experiments.names().keys()
     assert lines["svhn"].endswith("[--quick] [--recipe]") and "Figure 5" in lines["svhn"]
     assert "[--" not in lines["worked-examples"]
+    assert run("reproduce", "--steps", "5") == 2  # the name was forgotten
+    assert "no experiment is named" in capsys.readouterr().err
 
 
 def test_commands_and_flags_are_frozen() -> None:

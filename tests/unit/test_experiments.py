@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -362,6 +363,11 @@ def test_sprites_are_trained_by_every_arm_and_the_regulariser_acts_late(
     assert "batch norm in D, seed 7: was trained past step 18" in told.err
     assert "| FactorVAE, batch norm in D | 0.500 (1) | 0.500 |" in told.out
     assert "| mean over seeds (in brackets: of how many" in told.out
+    # So is a run that the regularised one would have begun from: it is trained from its own start, then.
+    shutil.rmtree(tmp_path / sprites.regularised(20) / "seed-7")
+    rows.row_path(tmp_path, sprites.regularised(20), 7, 20).unlink()
+    run("sprites", Options(out=tmp_path, seed=7, seeds=1, steps=20, settings=settings))
+    assert "is trained from its start" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("steps", "count", "message"), [(9, 2_400, "20 or more"), (20, 400, "test images")])

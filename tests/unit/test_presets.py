@@ -176,6 +176,11 @@ def test_only_robust_mirrors_chairs_whose_width_is_looked_for() -> None:
     assert not api.configure("chairs-rotation", recipe="robust").augmentation.flip
 
 
+def test_what_turns_chairs_all_the_way_round_is_residual() -> None:
+    assert api.configure("chairs-rotation", recipe="robust").network.architecture == "residual"
+    assert api.configure("chairs-rotation", recipe="paper").network.architecture == "chairs"
+
+
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "digits"])
 def test_the_demo_s_remedy_is_its_own(name: str) -> None:
     """Published figures of these are of the remedy as it was before the demo's."""

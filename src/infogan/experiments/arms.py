@@ -23,6 +23,7 @@ def trained_to(config: Config, steps: int, path: Path) -> Trained:
 
     Raises:
         ConfigError: the run at `path` is another one, or past that step.
+        StorageError: all its checkpoints are damaged.
     """
     if path.exists():
         changed = configuration.changes(RunDirectory.open(path).read_config(), config)

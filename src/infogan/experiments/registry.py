@@ -14,7 +14,7 @@ class Options:
     Attributes:
         data: where the images lie; None: the source's own place.
         out: the experiment's folder; None: runs/NAME-NNN.
-        steps: of each arm; None: as in the paper.
+        steps: of each training; None: the experiment's own number.
         seed: of each arm, or the first of several; None: the experiment's own.
         seeds: how many seeds; None: the experiment's own number.
         settings: KEY=VALUE texts for every arm.

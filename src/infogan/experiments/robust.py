@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from infogan import api, data, evaluation
 from infogan.config import Config
@@ -127,9 +128,7 @@ def _clustered(config: Config, steps: int) -> Make:
         training = config.training.model_copy(update={"steps": steps})
         resolved = runner.resolve(config.model_copy(update={"training": training}), dataset)
         scores = evaluation.evaluate(cluster_real(resolved, dataset), dataset, only=("clustering",))
-        device = engine.choose_device(resolved.training.device)
-        precision = engine.choose_precision(resolved.training.precision, device)
-        machine = environment() | engine.conditions(device, precision)
+        machine = environment() | engine.conditions(torch.device("cpu"), "float32")  # as cluster_real trains
         return {"machine": machine, "scores": scores}
 
     return make

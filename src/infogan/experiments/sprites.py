@@ -113,7 +113,7 @@ def _train(folder: Path, steps: int, seed: int, marks: Sequence[int], options: O
     }
     with_it = regularised(steps)
     for arm, mark in _order(marks, steps):
-        if arm == with_it:
+        if arm == with_it and not row_path(folder, arm, seed, mark).exists():
             _fork(folder / SPECTRAL / f"seed-{seed}", folder / arm / f"seed-{seed}", beginning(steps))
         missing = mark < steps and not row_path(folder, arm, seed, mark).exists()
         if missing and reached(folder / arm / f"seed-{seed}") > mark:

@@ -200,7 +200,8 @@ class _Session:
             stored = InfoGAN.from_pretrained(self.run.path)
             if stored.provenance["steps"] == self.steps:
                 return stored
-        self.run.write_environment(**self._conditions, data=self.data)  # of the last session that trained
+        if trainer.step < self.steps or not self.run.environment_path.exists():
+            self.run.write_environment(**self._conditions, data=self.data)  # of the last that trained
         self._started = self._window_started = time.perf_counter()
         self._window_step = trainer.step
         try:

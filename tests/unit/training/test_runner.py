@@ -166,6 +166,8 @@ def test_a_finished_run_keeps_the_machine_that_trained_it(
     monkeypatch.setattr(engine, "conditions", lambda *_: elsewhere)
     before = run.environment_path.read_text()
     runner.resume(run, lambda _: dataset())
+    (run.model / "model.safetensors").unlink()  # stopped between the last checkpoint and the model
+    runner.resume(run, lambda _: dataset())
     assert run.environment_path.read_text() == before
     runner.resume(run, lambda _: dataset(), settings=["training.steps=46"])
     assert json.loads(run.environment_path.read_text())["accelerator"] == "another"
