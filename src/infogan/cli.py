@@ -463,6 +463,7 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     _add_training(command)
+    _add_experiments(command)
     _add_using(command)
     _add_listing(command)
     return parser
@@ -511,6 +512,9 @@ def _add_training(command: Callable[[str, Command, str], argparse.ArgumentParser
         help="some kinds may be much rarer than others: learns how often each category is",
     )
     _add_set(discover)
+
+
+def _add_experiments(command: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
     reproduce = command("reproduce", _reproduce, "run an experiment of the paper and write its figure")
     reproduce.add_argument(
         "experiment",

@@ -498,7 +498,7 @@ def faces_width() -> Config:
     return _faces("width", 0.1, (8e-4, 3e-4))
 
 
-def _chairs(variation: str, discrete: float, continuous: float) -> Config:
+def _chairs(variation: str, discrete: float, continuous: float, *, flip: bool = False) -> Config:
     """Three Cat(20) and one Unif(-1, 1) on chairs (C.5), lambda by what was looked for (Table 7).
 
     Section 7.2 names four discrete codes; the input of 189 that Table 6 states has room for three.
@@ -509,7 +509,7 @@ def _chairs(variation: str, discrete: float, continuous: float) -> Config:
         data=DataConfig(source="chairs", size=64, channels=1),
         latents=LatentsConfig(noise=128, codes={**codes, variation: Uniform(info_weight=continuous)}),
         network=NetworkConfig(architecture="chairs"),
-        augmentation=AugmentationConfig(shift=0.03),
+        augmentation=AugmentationConfig(shift=0.03, flip=flip, **_through_noise(1.5, 0.5, 1_000, 2_000)),
         objective=ObjectiveConfig(neighbour_share=0.0),
         training=TrainingConfig(steps=20_000),
     )
@@ -536,9 +536,7 @@ def chairs_rotation() -> Config:
 
     By `robust` the rotation is a periodic code. It turned 50 chair meshes all the way round.
     """
-    config = _chairs("rotation", 1.0, 10.0)
-    policy = AugmentationConfig(shift=config.augmentation.shift, **_through_noise(1.5, 0.5, 1_000, 2_000))
-    return config.model_copy(update={"augmentation": policy})
+    return _chairs("rotation", 1.0, 10.0)
 
 
 @preset(
@@ -552,10 +550,7 @@ def chairs_width() -> Config:
     By `robust` lambda is .3 and .2, and every picture is mirrored half of the time: no code can then be the
     turn to left or right.
     """
-    config = _chairs("width", 2.0, 0.05)
-    shift = config.augmentation.shift
-    policy = AugmentationConfig(shift=shift, flip=True, **_through_noise(1.5, 0.5, 1_000, 2_000))
-    return config.model_copy(update={"augmentation": policy})
+    return _chairs("width", 2.0, 0.05, flip=True)
 
 
 @preset("sprites", robust=("training.steps=5000",))

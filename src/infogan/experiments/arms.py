@@ -26,7 +26,8 @@ def trained_to(config: Config, steps: int, path: Path) -> Trained:
         StorageError: all its checkpoints are damaged.
     """
     if path.exists():
-        changed = configuration.changes(RunDirectory.open(path).read_config(), config)
+        before = RunDirectory.open(path).read_config()
+        changed = configuration.changes(before, config)
         other = {key: pair for key, pair in changed.items() if key not in FREE_KEYS | RESOLVED_KEYS}
         if other:
             raise ConfigError(
@@ -35,7 +36,7 @@ def trained_to(config: Config, steps: int, path: Path) -> Trained:
                 "the same experiment, to go on with it",
                 "another --out",
             )
-        if (step := reached(path)) > steps:
+        if before.training.steps > steps and (step := reached(path)) > steps:
             raise ConfigError(
                 f"{path} was trained to step {step:,}, past step {steps:,}, and cannot go back to it",
                 f"a run that has not gone further than step {steps:,}",

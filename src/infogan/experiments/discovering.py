@@ -226,7 +226,7 @@ def _discovered(asked: _Asked) -> dict[str, Any]:
     runs = {name: RunDirectory.open(found / "runs" / name) for name in result["runs"]}
     chosen = runs.pop(result["chosen"])
     model = InfoGAN.from_pretrained(chosen.path)
-    row = {"machine": json.loads(chosen.environment_path.read_text()), "discovery": result}
+    row = {"machine": chosen.read_environment(), "discovery": result}
     row["steps"] = model.provenance["steps"]
     if trial.labelled is not None:
         dataset = trial.labelled(asked.files, asked.options)

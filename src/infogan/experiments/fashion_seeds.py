@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,7 +52,7 @@ def several(config: Config, steps: int, count: int) -> Make:
             accuracy = found["clustering"]["accuracy"]
             each[str(seed)] = {"steps": found["steps"], "accuracy": accuracy, "label_free_nats": nats}
         best = RunDirectory.open(trained.run.seeds / f"seed-{chosen.best}")
-        machine = json.loads(best.environment_path.read_text())
+        machine = best.read_environment()
         return {"machine": machine, "scores": scores, "best": chosen.best, "seeds": each}
 
     return make

@@ -59,7 +59,7 @@ def figure1(options: Options) -> None:
     for arm in ARMS:
         model, run = _arm(base, arm, folder / arm)
         result["entropy_nats"] = model.latents.entropies["digit"]
-        result["machine"] = json.loads(run.environment_path.read_text())
+        result["machine"] = run.read_environment()
         result["arms"][arm] = _measured(model, run, base.training.seed)
         pictures.save_png(traversal_picture(model, "digit"), folder / f"{arm}-digit.png")
         storage.write_text(folder / "figure1.json", json.dumps(result, indent=2) + "\n")

@@ -67,7 +67,7 @@ def _row(config: Config, seed: int, steps: int, run_path: Path) -> dict[str, Any
     return {
         "seed": seed,
         "steps": steps,
-        "machine": json.loads(trained.run.environment_path.read_text()),
+        "machine": trained.run.read_environment(),
         "lowest_hundred_step_mean_nats": lowest_mean(lines, FROM_STEP),
         "scores": scores,
     }

@@ -95,7 +95,7 @@ def trained(config: Config, steps: int, only: Collection[str] = (), measure: Mea
     def make(path: Path) -> dict[str, Any]:
         run = trained_to(config, steps, path)
         scores = evaluation.evaluate(run.model, run.dataset, only=only) if measure is None else measure(run)
-        machine = json.loads(run.run.environment_path.read_text())
+        machine = run.run.read_environment()
         return {"machine": machine, "scores": scores, **_label_free(config, run.run, steps)}
 
     return make

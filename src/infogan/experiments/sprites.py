@@ -113,12 +113,13 @@ def _train(folder: Path, steps: int, seed: int, marks: Sequence[int], options: O
     }
     with_it = regularised(steps)
     for arm, mark in _order(marks, steps):
-        if arm == with_it and not row_path(folder, arm, seed, mark).exists():
-            _fork(folder / SPECTRAL / f"seed-{seed}", folder / arm / f"seed-{seed}", beginning(steps))
-        missing = mark < steps and not row_path(folder, arm, seed, mark).exists()
-        if missing and reached(folder / arm / f"seed-{seed}") > mark:
-            _say(f"{arm}, seed {seed}: was trained past step {mark:,}, which can no longer be measured")
-            continue
+        path = folder / arm / f"seed-{seed}"
+        if not row_path(folder, arm, seed, mark).exists():
+            if arm == with_it:
+                _fork(folder / SPECTRAL / f"seed-{seed}", path, beginning(steps))
+            if mark < steps and reached(path) > mark:
+                _say(f"{arm}, seed {seed}: was trained past step {mark:,}, which can no longer be measured")
+                continue
         row(folder, arm, configs[arm], mark, trained(configs[arm], mark, METRICS))
 
 
@@ -219,9 +220,15 @@ def _curve(rows: Sequence[Mapping[str, Any]], arms: Sequence[str]) -> list[str]:
     """Means over seeds by arm and steps; with how many seeds, where others have more."""
     steps = sorted({one["steps"] for one in rows})
     most = len({one["seed"] for one in rows})
-    counts = {(arm, step): sum((one["arm"], one["steps"]) == (arm, step) for one in rows)
-              for arm in arms for step in steps}  # fmt: skip
-    note = "" if set(counts.values()) <= {0, most} else " (in brackets: of how many, where some are missing)"
+    found = {
+        (arm, step): [
+            one["scores"]["disentanglement"] for one in rows if (one["arm"], one["steps"]) == (arm, step)
+        ]
+        for arm in arms
+        for step in steps
+    }
+    complete = {len(scores) for scores in found.values()} <= {0, most}
+    note = "" if complete else " (in brackets: of how many, where some are missing)"
     lines = [
         f"| mean over seeds{note} | " + " | ".join(f"step {step:,}" for step in steps) + " |",
         "|" + "---|" * (1 + len(steps)),
@@ -230,11 +237,7 @@ def _curve(rows: Sequence[Mapping[str, Any]], arms: Sequence[str]) -> list[str]:
         for name, path in FIGURES.items():
             cells = []
             for step in steps:
-                values = [
-                    figure(one["scores"]["disentanglement"], path)[0]
-                    for one in rows
-                    if one["arm"] == arm and one["steps"] == step
-                ]
+                values = [figure(scores, path)[0] for scores in found[arm, step]]
                 few = f" ({len(values)})" if len(values) < most else ""
                 cells.append(f"{statistics.fmean(values):.3f}{few}" if values else "")
             lines.append(f"| {name}, {arm} | " + " | ".join(cells) + " |")

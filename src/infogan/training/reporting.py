@@ -100,7 +100,7 @@ def _trained(run: RunDirectory) -> tuple[RunDirectory, tuple[int, ...]]:
 
 
 def _environment(run: RunDirectory) -> dict[str, Any]:
-    return dict(json.loads(run.environment_path.read_text())) if run.environment_path.exists() else {}
+    return run.read_environment() if run.environment_path.exists() else {}
 
 
 def _scores(run: RunDirectory, model: InfoGAN, dataset: Dataset, progress: Progress) -> dict[str, Any]:

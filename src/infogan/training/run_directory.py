@@ -193,6 +193,10 @@ class RunDirectory:
         """
         self.write_text(name, json.dumps(value, sort_keys=True, indent=2, allow_nan=False) + "\n")
 
+    def read_environment(self) -> dict[str, Any]:
+        """What environment.json says of the machine; a run has it once its training has begun."""
+        return dict(json.loads(self.environment_path.read_text()))
+
     def write_environment(self, **settings: Any) -> None:
         """Writes environment.json: `environment()`, and settings such as threads, precision and device."""
         self.write_json(self.environment_path.name, {**environment(), **settings})

@@ -179,7 +179,6 @@ class _Session:
         self.seconds = 0.0  # of training, over all sessions of the run
         self._started = self._window_started = time.perf_counter()
         self._window_step = 0
-        self._conditions = engine.conditions(device, precision)
         self.progress.say(
             f"{config.preset}: {len(dataset.train.images):,} images of "
             f"{config.data.size}x{config.data.size}x{config.data.channels}, "
@@ -201,7 +200,8 @@ class _Session:
             if stored.provenance["steps"] == self.steps:
                 return stored
         if trainer.step < self.steps or not self.run.environment_path.exists():
-            self.run.write_environment(**self._conditions, data=self.data)  # of the last that trained
+            conditions = engine.conditions(trainer.device, trainer.precision)
+            self.run.write_environment(**conditions, data=self.data)  # of the last that trained
         self._started = self._window_started = time.perf_counter()
         self._window_step = trainer.step
         try:
