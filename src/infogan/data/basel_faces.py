@@ -31,6 +31,6 @@ def basel_faces(config: DataConfig) -> Found:
         ConfigError: there is no path.
         DataError: the file is missing or holds something else.
     """
-    from infogan.data.rendering.morphable import read_basel_2009  # late: it needs torch
+    from infogan.scenes.morphable import read_basel_2009  # late: it needs torch
 
     return drawn(read_basel_2009(Path(need(config, "01_MorphableModel.mat"))), config)

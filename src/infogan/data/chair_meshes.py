@@ -32,8 +32,8 @@ def chair_meshes(config: DataConfig) -> Found:
         ConfigError: there is no path.
         DataError: there are fewer than two meshes, or one is damaged.
     """
-    from infogan.data.rendering.chairs import LOOK  # late: it needs torch
-    from infogan.data.rendering.meshes import mesh_files, read_mesh
+    from infogan.scenes.chair_scene import LOOK  # late: it needs torch
+    from infogan.scenes.meshes import mesh_files, read_mesh
 
     meshes = [read_mesh(file) for file in mesh_files(Path(need(config, "a folder of .obj or .off files")))]
     return drawn(meshes.__getitem__, len(meshes), config, LOOK)

@@ -16,7 +16,7 @@ from infogan.data.registry import About, find, source
 from infogan.errors import DataError
 
 if TYPE_CHECKING:
-    from infogan.data.rendering.rasteriser import Look, Mesh
+    from infogan.scenes.rasterizer import Look, Mesh
 
 COUNT = 20_000
 """Images that are drawn where nobody says how many."""
@@ -69,7 +69,7 @@ def chairs(config: DataConfig) -> Found:
 
 
 def _has_meshes(path: Path) -> bool:
-    from infogan.data.rendering.meshes import SUFFIXES  # late: it needs torch
+    from infogan.scenes.meshes import SUFFIXES  # late: it needs torch
 
     return any(file.suffix.lower() in SUFFIXES for file in path.iterdir())
 
@@ -83,7 +83,7 @@ def drawn(shape: Callable[[int], Mesh], styles: int, config: DataConfig, look: L
         config: its count and size.
         look: how they are drawn.
     """
-    from infogan.data.rendering.chairs import Ranges, draw, factors  # late: it needs torch
+    from infogan.scenes.chair_scene import Ranges, draw, factors  # late: it needs torch
 
     count, size = config.count or COUNT, config.size or SIZE
     columns = factors(Ranges(styles), count, _SEED)

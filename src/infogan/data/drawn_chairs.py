@@ -33,6 +33,6 @@ def drawn_chairs(config: DataConfig) -> Found:
     Factors: azimuth on the whole circle, 0 where the chair faces the camera; elevation 20 or 30 degrees;
     width as a factor on the chair's own. Labels are styles. Test images show chairs that are not trained on.
     """
-    from infogan.data.rendering.chairs import CLOSED, procedural  # late: it needs torch
+    from infogan.scenes.chair_scene import CLOSED, procedural  # late: it needs torch
 
     return drawn(procedural(_SEED), STYLES, config, CLOSED)

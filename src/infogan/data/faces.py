@@ -13,7 +13,7 @@ from infogan.data.registry import About, find, source
 from infogan.errors import ConfigError
 
 if TYPE_CHECKING:
-    from infogan.data.rendering.morphable import MorphableModel
+    from infogan.scenes.morphable import MorphableModel
 
 COUNT = 20_000
 """Images that are drawn where nobody says how many."""
@@ -57,7 +57,7 @@ def faces(config: DataConfig) -> Found:
 
 def drawn(model: MorphableModel, config: DataConfig) -> Found:
     """Pictures of a model's faces, each of another identity, with the factors that they were drawn from."""
-    from infogan.data.rendering.faces import draw, draw_factors  # late: it needs torch
+    from infogan.scenes.face_scene import draw, draw_factors  # late: it needs torch
 
     count, size = config.count or COUNT, config.size or SIZE
     factors = draw_factors(model, count, _SEED)

@@ -27,6 +27,6 @@ def heads(config: DataConfig) -> Found:
     to 60, elevation from -20 to 20, light_azimuth from -80 to 80, light_elevation from 0 to 30 degrees, and
     width, of the face over its height.
     """
-    from infogan.data.rendering.head import head_model  # late: whoever lists the sources has no need of torch
+    from infogan.scenes.head import head_model  # late: whoever lists the sources has no need of torch
 
     return drawn(head_model(), config)

@@ -30,6 +30,6 @@ def ict_faces(config: DataConfig) -> Found:
         ConfigError: there is no path.
         DataError: the file is missing or holds something else.
     """
-    from infogan.data.rendering.morphable import read_ict  # late: it needs torch
+    from infogan.scenes.morphable import read_ict  # late: it needs torch
 
     return drawn(read_ict(Path(need(config, "the .npz file of the ICT face model"))), config)

@@ -39,7 +39,7 @@ def sprites(config: DataConfig) -> Found:
     Raises:
         DataError: more images are asked for than the grid has.
     """
-    from infogan.data.rendering.sprites import COUNT, SIZE, draw, factors
+    from infogan.scenes.sprite_scene import COUNT, SIZE, draw, factors
 
     if config.count is not None and config.count > COUNT:
         raise DataError(

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from infogan.data.rendering import chair_styles
-from infogan.data.rendering.chair_parts import WIDTHS, chair
-from infogan.data.rendering.chair_styles import SEAT_WIDTH, outline, style
-from infogan.data.rendering.solids import loft, sheet, slab, tube
+from infogan.scenes import chair_styles
+from infogan.scenes.chair_parts import WIDTHS, chair
+from infogan.scenes.chair_styles import SEAT_WIDTH, outline, style
+from infogan.scenes.solids import loft, sheet, slab, tube
 
 STYLES = [style(0, index) for index in range(60)]
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from infogan.data.rendering.chair_parts import WIDTHS
-from infogan.data.rendering.chairs import (
+from infogan.errors import DataError
+from infogan.scenes.chair_parts import WIDTHS
+from infogan.scenes.chair_scene import (
     CLOSED,
     ELEVATIONS,
     FACTORS,
@@ -17,8 +18,7 @@ from infogan.data.rendering.chairs import (
     framed,
     procedural,
 )
-from infogan.data.rendering.rasteriser import Mesh
-from infogan.errors import DataError
+from infogan.scenes.rasterizer import Mesh
 
 # A board that stands on the floor: 1 wide, 1 high, flat; and the same with a pin that points to the front.
 BOARD = Mesh(

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from infogan.data.rendering import faces
-from infogan.data.rendering.faces import FaceFactors, Ranges, draw, draw_factors
-from infogan.data.rendering.morphable import MorphableModel, outward
 from infogan.errors import ConfigError
+from infogan.scenes import face_scene
+from infogan.scenes.face_scene import FaceFactors, Ranges, draw, draw_factors
+from infogan.scenes.morphable import MorphableModel, outward
 
 
 def _model() -> MorphableModel:
@@ -149,7 +149,7 @@ def test_light_comes_from_its_side_however_the_head_is_turned(azimuth: float) ->
 def test_the_background_is_black_and_shadows_are_not() -> None:
     image = view(light=80)
     assert image[0, 0] == 0
-    assert image[16, 10] == round(255 * 0.82 * faces.AMBIENT)
+    assert image[16, 10] == round(255 * 0.82 * face_scene.AMBIENT)
     assert 180 < image.max() <= 209
 
 

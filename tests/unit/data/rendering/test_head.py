@@ -8,8 +8,8 @@ import torch
 from scipy.ndimage import label
 from scipy.spatial import cKDTree
 
-from infogan.data.rendering.faces import FaceFactors, draw
-from infogan.data.rendering.head import head_model
+from infogan.scenes.face_scene import FaceFactors, draw
+from infogan.scenes.head import head_model
 
 MODEL = head_model()
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from infogan.data.rendering import meshes
-from infogan.data.rendering.meshes import mesh_files, read_mesh
 from infogan.errors import DataError
+from infogan.scenes import meshes
+from infogan.scenes.meshes import mesh_files, read_mesh
 
 CORNERS = "v 0 0 0\nv 4 0 0\nv 4 3 0\nv 0 3 0\n"
 SQUARE = [(-0.8, -0.6, 0), (0.8, -0.6, 0), (0.8, 0.6, 0), (-0.8, 0.6, 0)]

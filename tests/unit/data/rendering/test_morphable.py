@@ -10,8 +10,8 @@ import pytest
 import torch
 from scipy.io import savemat
 
-from infogan.data.rendering.morphable import MorphableModel, outward, read_basel_2009, read_ict
 from infogan.errors import DataError
+from infogan.scenes.morphable import MorphableModel, outward, read_basel_2009, read_ict
 
 CORNERS = np.array([[0, 0, 1], [1, 0, -1], [-1, 0, -1], [0, 1.5, 0]])
 FRONTS = np.array([[0, 1, 3], [1, 2, 3], [2, 0, 3], [0, 2, 1]])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from infogan.data.rendering.rasteriser import Look, Mesh, direction, render, render_batch, rotation, turned
+from infogan.scenes.rasterizer import Look, Mesh, direction, render, render_batch, rotation, turned
 
 FRONT = torch.tensor([0.0, 0.0, 1.0])
 WHITE = Look(light=FRONT, ambient=1.0)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from infogan.data.rendering.chair_styles import SEAT_WIDTH, Style, back_point
-from infogan.data.rendering.solids import UP, Solid, both_sides, sheet, tube
+from infogan.scenes.chair_styles import SEAT_WIDTH, Style, back_point
+from infogan.scenes.solids import UP, Solid, both_sides, sheet, tube
 
 _LOWEST = -0.1
 """Where posts begin, as a share of the back's height: inside the seat, so that nothing floats."""

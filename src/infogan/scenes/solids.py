@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 
-from infogan.data.rendering.rasteriser import Mesh
+from infogan.scenes.rasterizer import Mesh
 
 Numbers = float | Sequence[float] | Float[np.ndarray, " n"]
 """One number, or one for each point of a path."""

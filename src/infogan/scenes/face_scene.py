@@ -23,9 +23,9 @@ import torch
 from jaxtyping import Float32, Float64, Int64, UInt8
 from scipy.special import ndtri
 
-from infogan.data.rendering.morphable import MorphableModel
-from infogan.data.rendering.rasteriser import Look, direction, render_batch, rotation, turned
 from infogan.errors import ConfigError
+from infogan.scenes.morphable import MorphableModel
+from infogan.scenes.rasterizer import Look, direction, render_batch, rotation, turned
 
 AMBIENT = 0.12
 _ALBEDO = 0.82

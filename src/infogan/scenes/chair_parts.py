@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from infogan.data.rendering.chair_backs import back
-from infogan.data.rendering.chair_styles import FOUR_LEGS, SEAT_WIDTH, Style, back_point, outline
-from infogan.data.rendering.rasteriser import Mesh
-from infogan.data.rendering.solids import AHEAD, UP, Solid, both_sides, joined, loft, slab, tube
+from infogan.scenes.chair_backs import back
+from infogan.scenes.chair_styles import FOUR_LEGS, SEAT_WIDTH, Style, back_point, outline
+from infogan.scenes.rasterizer import Mesh
+from infogan.scenes.solids import AHEAD, UP, Solid, both_sides, joined, loft, slab, tube
 
 WIDTHS = (0.6, 1.4)
 """Least and greatest width: everything from side to side is so many times as wide as in the style."""

@@ -20,8 +20,8 @@ import torch
 from jaxtyping import Float
 
 from infogan.data.files import walk
-from infogan.data.rendering.rasteriser import Mesh
 from infogan.errors import DataError
+from infogan.scenes.rasterizer import Mesh
 
 MOST = 2_000_000
 """Vertices, and triangles, that a mesh may have; checked while it is read."""

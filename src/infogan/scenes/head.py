@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float64, Int64
 
-from infogan.data.rendering.morphable import MorphableModel, outward
+from infogan.scenes.morphable import MorphableModel, outward
 
 _Points = Float64[np.ndarray, "n 3"]
 _Distances = Float64[np.ndarray, " n"]

@@ -18,10 +18,10 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from infogan.data.rendering.chair_parts import WIDTHS, chair
-from infogan.data.rendering.chair_styles import style
-from infogan.data.rendering.rasteriser import Look, Mesh, direction, render_batch, rotation, turned
 from infogan.errors import DataError
+from infogan.scenes.chair_parts import WIDTHS, chair
+from infogan.scenes.chair_styles import style
+from infogan.scenes.rasterizer import Look, Mesh, direction, render_batch, rotation, turned
 
 ELEVATIONS = (20.0, 30.0)
 """Degrees that the camera looks down by: the two heights of Aubry et al."""
