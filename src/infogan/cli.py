@@ -289,7 +289,7 @@ def _presets(arguments: argparse.Namespace) -> None:
 def _data_list(arguments: argparse.Namespace) -> None:
     from infogan import data
 
-    for name, source in data.sources().items():
+    for name, source in data.all_sources().items():
         about = source.about
         print(f"{name}: {source.summary}")
         print(f"  images: {about.images}; {about.form}\n  from: {about.origin}\n  licence: {about.licence}")
@@ -333,7 +333,7 @@ def _data_render(arguments: argparse.Namespace) -> None:
     from infogan.data import prepared
     from infogan.report import pictures
 
-    known = [name for name, source in data.sources().items() if source.draws]
+    known = [name for name, source in data.all_sources().items() if source.draws]
     if arguments.source not in known:
         raise UsageError(
             f"{arguments.source!r} draws no images{did_you_mean(arguments.source, known)}",

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from infogan import presets
-from infogan.data import mnist, sources
+from infogan.data import all_sources
+from infogan.data.sources import mnist
 from tests.unit.data import test_data_aubry, test_data_celeba, test_data_mnist, test_data_svhn
 
 COUNT, TESTED = 80, 30
@@ -73,7 +74,9 @@ def files(tmp_path: Path) -> Callable[[str], Path | None]:
             folder = tmp_path / "files"
             folder.mkdir()
             return WRITERS[source](folder)
-        assert sources()[source].draws or source in PACKAGED, f"no writer for {source}: add one to WRITERS"
+        assert all_sources()[source].draws or source in PACKAGED, (
+            f"no writer for {source}: add one to WRITERS"
+        )
         return None
 
     return write

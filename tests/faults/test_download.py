@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 
 from infogan.config import DataConfig
-from infogan.data import load, mnist
+from infogan.data import load
 from infogan.data.download import Mirrors, RemoteFile, cache_folder, fetch
+from infogan.data.sources import mnist
 from infogan.errors import DataError, StorageError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 28, 28), dtype=np.uint8)

@@ -8,8 +8,8 @@ found by looking, so that there is no list to keep.
 """
 
 from infogan.data.dataset import Dataset, Factor, Found, Skipped, Split, Stream, Truth
-from infogan.data.folder import SUFFIXES, read_images
-from infogan.data.registry import About, every, from_array, load, prepare, source, sources
+from infogan.data.registry import About, all_sources, every, from_array, load, prepare, source
+from infogan.data.sources.folder import SUFFIXES, read_images
 
 __all__ = [
     "SUFFIXES",
@@ -27,5 +27,5 @@ __all__ = [
     "prepare",
     "read_images",
     "source",
-    "sources",
+    "all_sources",
 ]

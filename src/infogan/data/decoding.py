@@ -15,7 +15,7 @@ from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
 from infogan.data.dataset import Skipped, Stream, Truth
-from infogan.data.form import fit, is_gray
+from infogan.data.preprocessing import fit, is_gray
 from infogan.errors import DataError
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")

@@ -30,7 +30,7 @@ from infogan import storage
 from infogan.config import DataConfig
 from infogan.data.dataset import Factor, Found, Skipped, Split, Stream, Truth
 from infogan.data.decoding import MOST_UNREADABLE, check_share
-from infogan.data.form import bring_one, common_size
+from infogan.data.preprocessing import bring_one, common_size
 from infogan.errors import DataError, StorageError, UsageError
 
 VERSION = 2

@@ -22,7 +22,7 @@ from jaxtyping import Int64, UInt8
 
 from infogan import storage
 from infogan.config import DataConfig
-from infogan.data import files, form, prepared
+from infogan.data import file_listing, prepared, preprocessing
 from infogan.data.dataset import Dataset, Found, Skipped, Split
 from infogan.data.download import cache_folder
 from infogan.data.prepared import Prepared
@@ -136,11 +136,11 @@ def source(  # noqa: PLR0913 - one declaration a source
     return register
 
 
-def sources() -> dict[str, Source]:
+def all_sources() -> dict[str, Source]:
     """Every source by the name that `data.source` may have."""
-    package = importlib.import_module(__package__)
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{__package__}.{module.name}")
+    package = importlib.import_module("infogan.data.sources")
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        importlib.import_module(module.name)
     return {name: _SOURCES[name] for name in sorted(_SOURCES)}
 
 
@@ -150,7 +150,7 @@ def find(name: str) -> Source:
     Raises:
         KeyError: there is none.
     """
-    return sources()[name]
+    return all_sources()[name]
 
 
 # --- from a configuration to images ----------------------------------------------------------------------
@@ -229,14 +229,14 @@ def prepare(config: DataConfig, out: Path | None = None) -> Path:
 
 def cached(config: DataConfig) -> Path:
     """The folder in the cache in which these images are prepared, or would be."""
-    entry, known = _find(config), sources()
+    entry, known = _find(config), all_sources()
     place = Path(config.path).expanduser() if config.path is not None else entry.place and entry.place()
     key = {
-        "versions": [form.VERSION, prepared.VERSION],
+        "versions": [preprocessing.VERSION, prepared.VERSION],
         "sources": [[one, known[one].version] for one in (entry.name, *entry.accepts)],
         # Where they lie, too: two files of one name, size and time may still be different ones.
         "place": str(place.resolve()) if place else None,
-        "files": [files.listing(one) for one in _read_files(entry, place)],
+        "files": [file_listing.listing(one) for one in _read_files(entry, place)],
         **config.model_dump(include={"size", "channels", "crop", "count"}),
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
@@ -270,8 +270,8 @@ def from_array(
     """
     entry = _find(config)
     every = Split(images, labels)
-    size = config.size or form.common_size({(images.shape[2], images.shape[1])})
-    brought = Split(form.bring(images, size, config.channels, config.crop), truth=every.truth)
+    size = config.size or preprocessing.common_size({(images.shape[2], images.shape[1])})
+    brought = Split(preprocessing.bring(images, size, config.channels, config.crop), truth=every.truth)
     train, test = _hold_out(brought.take(prepared.shuffle(len(images))), config, entry)
     return _dataset(entry, config, train, test)
 
@@ -351,7 +351,7 @@ def _dataset(
 
 
 def _find(config: DataConfig) -> Source:
-    known = sources()
+    known = all_sources()
     if config.source not in known:
         raise ConfigError(
             f"data.source = {config.source!r}: no such source{did_you_mean(config.source, known)}",

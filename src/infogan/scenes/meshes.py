@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from infogan.data.files import walk
+from infogan.data.file_listing import walk
 from infogan.errors import DataError
 from infogan.scenes.rasterizer import Mesh
 

@@ -14,8 +14,8 @@ from PIL import Image
 
 from infogan.config import DataConfig
 from infogan.data import Dataset, Stream, load
-from infogan.data.aubry_chairs import aubry_chairs, read_names
 from infogan.data.dataset import Found
+from infogan.data.sources.aubry_chairs import aubry_chairs, read_names
 from infogan.errors import DataError
 
 IDS = sorted(f"{number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128:032x}" for number in range(1, 13))
@@ -120,7 +120,7 @@ def test_the_last_tenth_of_the_ids_is_tested(
     ids = [f"{number:032x}" for number in range(count)]
     names = [f"rendered_chairs/{one}/renders/image_000_p020_t011_r096.png" for one in ids]
     items = [type("Named", (), {"name": one}) for one in names]
-    monkeypatch.setattr("infogan.data.aubry_chairs.list_pictures", lambda path: (items, []))
+    monkeypatch.setattr("infogan.data.sources.aubry_chairs.list_pictures", lambda path: (items, []))
     found: Found = aubry_chairs(DataConfig(source="aubry-chairs", path=str(tmp_path)))
     assert isinstance(found.train, Stream)
     assert isinstance(found.test, Stream)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from infogan.config import DataConfig
 from infogan.data import Dataset, Stream, load
-from infogan.data.celeba import celeba
+from infogan.data.sources.celeba import celeba
 from infogan.errors import DataError
 
 COUNT = 12

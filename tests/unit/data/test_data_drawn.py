@@ -10,7 +10,7 @@ import pytest
 from infogan import api
 from infogan.cli import main
 from infogan.config import DataConfig
-from infogan.data import Dataset, load, prepare, registry, sources
+from infogan.data import Dataset, all_sources, load, prepare, registry
 from infogan.errors import ConfigError, DataError
 from infogan.presets import PRESETS
 
@@ -142,7 +142,7 @@ def test_render_leaves_a_folder_and_a_picture(tmp_path: Path, capsys: pytest.Cap
     assert main(["data", "check", str(tmp_path / "s")]) == 4
     assert main(["data", "render", "spirtes"]) == 2
     assert "did you mean 'sprites'" in capsys.readouterr().err
-    assert {name for name, source in sources().items() if source.draws} >= set(DRAWN)
+    assert {name for name, source in all_sources().items() if source.draws} >= set(DRAWN)
 
 
 def test_what_is_drawn_trains_the_preset_that_it_is_for(tmp_path: Path) -> None:
@@ -160,6 +160,6 @@ def test_a_folder_with_aubrys_tar_file_is_no_folder_of_meshes(tmp_path: Path) ->
     assert "rendered_chairs.tar" in caught.value.happened
 
 
-@pytest.mark.parametrize("name", [name for name in PRESETS if name in sources()])
+@pytest.mark.parametrize("name", [name for name in PRESETS if name in all_sources()])
 def test_prepare_and_train_read_one_folder(name: str) -> None:
     assert registry.cached(api.data_config(name)) == registry.cached(api.configure(name).data)

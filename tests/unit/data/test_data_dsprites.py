@@ -15,7 +15,7 @@ import pytest
 
 from infogan.config import DataConfig
 from infogan.data import Dataset, load
-from infogan.data.dsprites import NAME, dsprites, read_images
+from infogan.data.sources.dsprites import NAME, dsprites, read_images
 from infogan.errors import DataError
 
 COUNT = 20

@@ -11,7 +11,8 @@ import pytest
 
 from infogan import presets
 from infogan.config import DataConfig
-from infogan.data import fashion_mnist, from_array, load, mnist
+from infogan.data import from_array, load
+from infogan.data.sources import fashion_mnist, mnist
 from infogan.errors import ConfigError, DataError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 28, 28), dtype=np.uint8)

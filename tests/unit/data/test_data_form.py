@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from infogan.data.form import bring, common_size, fit, is_gray
+from infogan.data.preprocessing import bring, common_size, fit, is_gray
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> Image.Image:

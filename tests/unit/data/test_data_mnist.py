@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from infogan.config import DataConfig
-from infogan.data import load, mnist
+from infogan.data import load
 from infogan.data.idx import read_idx
+from infogan.data.sources import mnist
 from infogan.errors import DataError
 
 PROJECT = Path(__file__).resolve().parents[3]

@@ -37,7 +37,7 @@ ABOUT = About(images="few", form="8x8 gray", licence="none", origin="this test")
 
 @pytest.fixture
 def registered() -> Iterator[None]:
-    registry.sources()
+    registry.all_sources()
     before = dict(registry._SOURCES)
     yield
     registry._SOURCES.clear()

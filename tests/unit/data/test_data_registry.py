@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import infogan.data
+import infogan.data.sources
 from infogan.config import DataConfig
-from infogan.data import About, Dataset, Found, Split, load, registry, source, sources
+from infogan.data import About, Dataset, Found, Split, all_sources, load, registry, source
 from infogan.errors import ConfigError, DataError
 
 
 @pytest.fixture
 def registered() -> Iterator[dict[str, registry.Source]]:
     """The registry, put back afterwards."""
-    sources()
+    all_sources()
     before = dict(registry._SOURCES)
     yield registry._SOURCES
     registry._SOURCES.clear()
@@ -37,14 +37,14 @@ def numbered(count: int) -> Split:
 
 
 def test_sources_lists_every_source_with_its_line() -> None:
-    found = sources()
+    found = all_sources()
     assert {"digits", "folder", "mnist", "mnist-5k"} <= set(found)
     assert found["digits"].summary.startswith("1,797 real handwritten digits")
     assert all(entry.summary and "\n" not in entry.summary for entry in found.values())
 
 
 def test_every_source_states_what_its_images_are() -> None:
-    for name, entry in sources().items():
+    for name, entry in all_sources().items():
         stated = vars(entry.about).values()
         assert all(text and "\n" not in text for text in stated), name
 
@@ -60,13 +60,13 @@ def test_a_new_source_is_one_function_in_one_file(
         "    '''Stripes of two grays.'''\n"
         "    return Found(Split(np.zeros((10, 8, 8, 1), np.uint8)))\n"
     )
-    monkeypatch.setattr(infogan.data, "__path__", [*infogan.data.__path__, str(tmp_path)])
+    monkeypatch.setattr(infogan.data.sources, "__path__", [*infogan.data.sources.__path__, str(tmp_path)])
     try:
-        assert sources()["stripes"].summary == "Stripes of two grays."
+        assert all_sources()["stripes"].summary == "Stripes of two grays."
         dataset = load(DataConfig(source="stripes"))
         assert (len(dataset.train.images), len(dataset.test.images)) == (8, 2)
     finally:
-        sys.modules.pop("infogan.data.stripes", None)
+        sys.modules.pop("infogan.data.sources.stripes", None)
 
 
 def test_two_sources_of_one_name_are_refused(registered: dict[str, registry.Source]) -> None:
@@ -74,7 +74,7 @@ def test_two_sources_of_one_name_are_refused(registered: dict[str, registry.Sour
         """Another."""
         return Found(numbered(3))
 
-    with pytest.raises(ValueError, match=r"'digits'.*infogan\.data\.digits"):
+    with pytest.raises(ValueError, match=r"'digits'.*infogan\.data\.sources\.digits"):
         source("digits", about=ABOUT)(other)
 
 
@@ -181,7 +181,7 @@ def test_a_split_checks_its_arrays(images: np.ndarray, labels: np.ndarray | None
 
 def test_listing_the_sources_imports_no_heavy_package() -> None:
     code = (
-        "import sys, infogan.data; infogan.data.sources();"
+        "import sys, infogan.data; infogan.data.all_sources();"
         "print([m for m in ('torch', 'sklearn', 'pandas', 'matplotlib', 'requests') if m in sys.modules])"
     )
     done = subprocess.run(

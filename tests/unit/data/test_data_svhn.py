@@ -10,8 +10,9 @@ import pytest
 from scipy.io import savemat
 
 from infogan.config import DataConfig
-from infogan.data import load, svhn
+from infogan.data import load
 from infogan.data.download import Mirrors, RemoteFile
+from infogan.data.sources import svhn
 from infogan.errors import DataError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (10, 32, 32, 3), dtype=np.uint8)

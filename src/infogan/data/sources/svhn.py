@@ -12,7 +12,7 @@ from jaxtyping import Int64, UInt8
 from infogan.config import DataConfig
 from infogan.data.dataset import Found, Split, Stream, Truth
 from infogan.data.download import Mirrors, RemoteFile, cache_folder, fetch
-from infogan.data.form import bring_one
+from infogan.data.preprocessing import bring_one
 from infogan.data.registry import About, source
 from infogan.errors import DataError
 

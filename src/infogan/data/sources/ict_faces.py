@@ -6,8 +6,8 @@ from pathlib import Path
 
 from infogan.config import DataConfig
 from infogan.data.dataset import Found
-from infogan.data.faces import COUNT, drawn, need
 from infogan.data.registry import About, source
+from infogan.data.sources.faces import COUNT, drawn, need
 
 
 @source(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from infogan.config import DataConfig
-from infogan.data.chairs import COUNT, drawn
 from infogan.data.dataset import Found
 from infogan.data.registry import About, source
+from infogan.data.sources.chairs import COUNT, drawn
 
 STYLES = 1_000
 """Different chairs."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from infogan.config import DataConfig
 from infogan.data.dataset import Found
-from infogan.data.faces import COUNT, drawn
 from infogan.data.registry import About, source
+from infogan.data.sources.faces import COUNT, drawn
 
 
 @source(

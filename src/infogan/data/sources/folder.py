@@ -24,8 +24,8 @@ from infogan.data.decoding import (
     read_headers,
     skipping,
 )
-from infogan.data.files import walk
-from infogan.data.form import bring, common_size
+from infogan.data.file_listing import walk
+from infogan.data.preprocessing import bring, common_size
 from infogan.data.registry import About, source
 from infogan.errors import ConfigError, DataError
 
@@ -47,7 +47,7 @@ def folder(config: DataConfig) -> Found:
     """Own images: a folder or a zip or tar file of image files, or a .npy or .npz file with an array.
 
     A folder is searched with all folders in it, in sorted order; names that begin with a dot are left out.
-    Files: png, jpg, jpeg, webp, bmp, tif, tiff, gif. `infogan.data.form` says how each becomes a square.
+    Files: png, jpg, jpeg, webp, bmp, tif, tiff, gif. `infogan.data.preprocessing` says how each becomes a square.
     Where every file lies in one of several folders, the first folder on its way is its class, for measuring
     alone. `infogan.data.arrays` says which arrays are read.
 

@@ -15,7 +15,7 @@ from infogan.config import DataConfig
 from infogan.data.arrays import MOST_BYTES, UNREADABLE, Header, read_header, read_headers, read_member
 from infogan.data.dataset import Factor, Found, Stream, Truth
 from infogan.data.download import cache_folder
-from infogan.data.form import bring_one
+from infogan.data.preprocessing import bring_one
 from infogan.data.registry import About, source
 from infogan.errors import DataError
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from infogan.config import DataConfig
 from infogan.data.dataset import Found
-from infogan.data.mnist import read_files
 from infogan.data.registry import About, source
+from infogan.data.sources.mnist import read_files
 from infogan.errors import DataError
 
 FOLDER = Path("/usr/share/datasets/fashion-mnist")

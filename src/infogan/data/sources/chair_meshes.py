@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from infogan.config import DataConfig
-from infogan.data.chairs import COUNT, drawn
 from infogan.data.dataset import Found
-from infogan.data.faces import need
 from infogan.data.registry import About, source
+from infogan.data.sources.chairs import COUNT, drawn
+from infogan.data.sources.faces import need
 
 
 @source(

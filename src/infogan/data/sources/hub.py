@@ -16,7 +16,7 @@ from infogan.config import DataConfig
 from infogan.data.dataset import Factor, Found, Skipped, Stream, Truth
 from infogan.data.decoding import Item, decoded, read_headers
 from infogan.data.download import cache_folder
-from infogan.data.form import common_size
+from infogan.data.preprocessing import common_size
 from infogan.data.registry import About, source
 from infogan.errors import ConfigError, DataError
 
