@@ -27,7 +27,7 @@ from infogan.augmentation import still
 from infogan.config import Config
 from infogan.errors import ConfigError, StorageError, UsageError, did_you_mean
 from infogan.latents import Codes, Latents
-from infogan.normalization import Domain, add_domain
+from infogan.networks.normalization import Domain, add_domain
 
 _READINGS = 8  # fields of noise through which continuous codes are read, where they were in training
 _ENCODE_BATCH = 64  # every batch is filled up to it, so that an image's code never depends on its company

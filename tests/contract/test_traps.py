@@ -38,7 +38,8 @@ from infogan.config import (
 from infogan.latents import Latents, NormalPrior, SoftmaxPosterior, UniformPrior
 from infogan.model import InfoGAN
 from infogan.networks import Discriminator, Stack
-from infogan.normalization import BatchNorm
+from infogan.networks.blocks import Unflatten
+from infogan.networks.normalization import BatchNorm
 from infogan.training import trainer as trainer_module
 from infogan.training.trainer import Trainer
 
@@ -282,7 +283,7 @@ def guard_real_and_generated_images_have_one_range() -> None:
 
 
 def the_generator_ends_in_tanh(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(networks.nn, "Sigmoid", nn.Tanh)
+    patch.setattr(networks.builder.nn, "Sigmoid", nn.Tanh)
 
 
 def all_data_stay_between_0_and_1(patch: pytest.MonkeyPatch) -> None:
@@ -505,7 +506,7 @@ def guard_batch_norm_stands_between_a_layer_and_its_nonlinearity() -> None:
 
 def guard_a_picture_is_normalised_in_each_of_its_outputs() -> None:
     model = build(table="mnist", size=28)
-    picture = next(block for block in model.generator.hidden.blocks if isinstance(block, networks._Unflatten))
+    picture = next(block for block in model.generator.hidden.blocks if isinstance(block, Unflatten))
     height, width, channels = picture.shape
     norms = [block for block in model.generator.hidden.blocks if isinstance(block, BatchNorm)]
     assert norms[1].weight.numel() == height * width * channels
@@ -534,7 +535,7 @@ def batch_norm_comes_last(patch: pytest.MonkeyPatch) -> None:
 def a_picture_is_normalised_by_channel(patch: pytest.MonkeyPatch) -> None:
     def reorder(blocks: list[nn.Module]) -> None:
         for i in range(2, len(blocks)):
-            if isinstance(picture := blocks[i], networks._Unflatten):
+            if isinstance(picture := blocks[i], Unflatten):
                 blocks[i - 2 : i + 1] = [picture, BatchNorm(picture.shape[2], ("fake",)), blocks[i - 1]]
 
     _reordered(patch, reorder)

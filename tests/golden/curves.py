@@ -30,9 +30,8 @@ UNSTABLE = {"seconds", "images_per_second"}
 """Keys of metrics.jsonl that depend on the machine's speed."""
 
 SAME_PLATFORM, ELSEWHERE, EARLY_STEPS = 1e-6, 0.4, 20
-"""Relative tolerances: where the scenario was recorded, and elsewhere, where only real numbers up to step 20 are
-compared. Differences in rounding grow from step to step: with AVX2 in place of AVX512 the losses of `blobs-cr`
-differ by 0.2 after 20 steps."""
+"""Relative tolerances: where the scenario was recorded, and elsewhere. There only real numbers up to step 20 are
+compared, since differences in rounding grow: with AVX2 in place of AVX512 a loss of `blobs-cr` is 0.2 off."""
 
 
 def recorded(name: str) -> dict[str, Any]:

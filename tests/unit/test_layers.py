@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from infogan.layers import Conv, Dense, Up
+from infogan.networks.layers import Conv, Dense, Up
 
 CASES = [
     ((5, 30), Dense(30, 7), nn.Linear(30, 7)),

@@ -24,7 +24,8 @@ from infogan.config import (
 from infogan.errors import ConfigError
 from infogan.model import InfoGAN
 from infogan.networks import Stack
-from infogan.normalization import BatchNorm
+from infogan.networks.blocks import conv_layer, up_layer
+from infogan.networks.normalization import BatchNorm
 
 
 def categories(count: int, size: int) -> dict[str, Any]:
@@ -301,7 +302,7 @@ def test_a_size_or_number_of_channels_that_is_not_set_is_refused() -> None:
 
 def test_stride_one_keeps_the_size_and_its_twin_undoes_the_shift() -> None:
     """An even kernel cannot be centred; the pair of layers must not let pictures drift."""
-    down, up = networks._conv_layer(1, 1, 1), networks._up_layer(1, 1, 1, odd=False)
+    down, up = conv_layer(1, 1, 1), up_layer(1, 1, 1, odd=False)
     picture = torch.zeros(1, 1, 9, 9)
     picture[0, 0, 4, 4] = 1
     with torch.no_grad():

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from infogan import networks, streams
 from infogan.config import Categorical, Config, DataConfig, LatentsConfig, NetworkConfig, Uniform
 from infogan.model import InfoGAN
-from infogan.normalization import BatchNorm, SpectralNorm, begin_spectrum, raw_weight, spectral
+from infogan.networks.normalization import BatchNorm, SpectralNorm, begin_spectrum, raw_weight, spectral
 
 BOUND = 1.5
 

@@ -12,7 +12,7 @@ from torch.nn.utils import parametrize
 from infogan import api, presets
 from infogan.config import Categorical, Config, Continuous
 from infogan.model import InfoGAN
-from infogan.normalization import BatchNorm, SpectralNorm
+from infogan.networks.normalization import BatchNorm, SpectralNorm
 from infogan.training.run_directory import RunDirectory
 
 PAPER = {

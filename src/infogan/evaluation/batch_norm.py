@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from infogan.normalization import BatchNorm
+from infogan.networks.normalization import BatchNorm
 
 
 def average_batches(module: nn.Module, seen: int) -> None:

@@ -16,7 +16,7 @@ from infogan.augmentation import augment
 from infogan.config import Config
 from infogan.data import Dataset
 from infogan.model import InfoGAN
-from infogan.normalization import Domain
+from infogan.networks.normalization import Domain
 from infogan.training.real_reading import RealReading
 from infogan.training.trainer import nearest_images
 

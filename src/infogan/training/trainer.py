@@ -35,7 +35,7 @@ from infogan.data.dataset import Split
 from infogan.errors import DivergenceError, StorageError
 from infogan.latents import Codes, Place
 from infogan.model import InfoGAN
-from infogan.normalization import Domain
+from infogan.networks.normalization import Domain
 from infogan.training import engine, redivide
 from infogan.training.real_reading import RealReading
 from infogan.training.remedy import Remedy

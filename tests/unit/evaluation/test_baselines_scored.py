@@ -12,7 +12,7 @@ from infogan.evaluation import baselines, clustering
 from infogan.evaluation.batch_norm import average_batches
 from infogan.evaluation.clustering import Labels
 from infogan.model import InfoGAN
-from infogan.normalization import BatchNorm
+from infogan.networks.normalization import BatchNorm
 
 
 def test_kmeans_finds_what_lies_apart(drawn_dataset: Dataset) -> None:

@@ -1,0 +1,133 @@
+"""The blocks that networks are built of: layer, batch norm, nonlinearity; and residual blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from infogan.networks.layers import Conv, Up
+from infogan.networks.normalization import AnyLayer, BatchNorm, Domain, bounded
+
+KERNEL = 4
+"""Side of every convolution of appendix C."""
+
+
+class Flatten(nn.Module):
+    """[N, C, H, W] to [N, H*W*C]: the order in which channels-last pictures already lie in memory."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.permute(0, 2, 3, 1).flatten(1)
+
+
+class Unflatten(nn.Module):
+    """[N, H*W*C] to a channels-last picture [N, C, H, W]."""
+
+    def __init__(self, size: int, channels: int) -> None:
+        super().__init__()
+        self.shape = (size, size, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.view(-1, *self.shape).permute(0, 3, 1, 2)
+
+
+class SameConv(nn.Conv2d):
+    """Stride 1 with an even kernel keeps the size by one more row and column of padding at the end."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(F.pad(input, (1, 2, 1, 2)))
+
+
+class SameUp(nn.ConvTranspose2d):
+    """The transposed twin of `SameConv`."""
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        return super().forward(input)[..., 1:-2, 1:-2]
+
+
+class Stack(nn.Module):
+    """Blocks of layer, batch norm, nonlinearity, built from the rows of a table."""
+
+    def __init__(self, blocks: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+
+    def forward(self, x: Tensor, domains: Sequence[Domain]) -> Tensor:
+        for block in self.blocks:
+            x = block(x, domains) if isinstance(block, BatchNorm | Residual) else block(x)
+        return x
+
+
+@dataclass(frozen=True)
+class Style:
+    """How the layers of D and Q are built.
+
+    Attributes:
+        factor: on every hidden width.
+        leak: slope of the leaky ReLU below zero.
+        bound: of their layers under spectral norm; None: batch norm keeps them in bounds.
+    """
+
+    factor: float
+    leak: float
+    bound: float | None = None
+
+    def normalized(self, layer: AnyLayer) -> AnyLayer:
+        """The layer itself, or under spectral norm."""
+        return bounded(layer, self.bound)
+
+    def after(self, width: int, norm: bool) -> list[nn.Module]:
+        """What follows a layer: batch norm, where it has one, and the nonlinearity."""
+        batch = [BatchNorm(width, ("real", "fake"))] if norm and self.bound is None else []
+        return [*batch, nn.LeakyReLU(self.leak, inplace=True)]
+
+
+class Residual(nn.Module):
+    """A picture changed in size, plus what two convolutions make of it (He et al. 2016, pre-activation)."""
+
+    def __init__(self, resize: nn.Module, around: nn.Module, inside: Stack) -> None:
+        super().__init__()
+        self.resize, self.around, self.inside = resize, around, inside
+
+    def forward(self, x: Tensor, domains: Sequence[Domain]) -> Tensor:
+        total: Tensor = self.around(self.resize(x)) + self.inside(x, domains)
+        return total
+
+
+def shrink(inputs: int, outputs: int, style: Style) -> Residual:
+    """Half the size, without batch norm: a block of D and Q."""
+    inside = [
+        nn.LeakyReLU(style.leak),
+        style.normalized(nn.Conv2d(inputs, outputs, 3, padding=1)),
+        nn.LeakyReLU(style.leak, inplace=True),
+        style.normalized(Conv(outputs, outputs, KERNEL, 2, padding=1)),
+    ]
+    return Residual(nn.AvgPool2d(2), style.normalized(nn.Conv2d(inputs, outputs, 1)), Stack(inside))
+
+
+def grow(inputs: int, outputs: int, odd: bool) -> Residual:
+    """Twice the size, or one more: a block of G."""
+    enlarge: nn.Module = nn.Upsample(scale_factor=2)
+    if odd:
+        enlarge = nn.Sequential(enlarge, nn.ReplicationPad2d((0, 1, 0, 1)))
+    inside = [
+        up_layer(inputs, outputs, 2, odd),
+        BatchNorm(outputs, ("fake",)),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(outputs, outputs, 3, padding=1),
+    ]
+    return Residual(enlarge, nn.Conv2d(inputs, outputs, 1), Stack(inside))
+
+
+def conv_layer(inputs: int, outputs: int, stride: int) -> nn.Module:
+    if stride == 1:
+        return SameConv(inputs, outputs, KERNEL)
+    return Conv(inputs, outputs, KERNEL, stride, padding=1)
+
+
+def up_layer(inputs: int, outputs: int, stride: int, odd: bool) -> nn.Module:
+    if stride == 1:
+        return SameUp(inputs, outputs, KERNEL)
+    return Up(inputs, outputs, KERNEL, stride, padding=1, output_padding=int(odd))

@@ -1,0 +1,232 @@
+"""The one builder that turns a table into a generator, a trunk, and the heads of D and Q."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from infogan.errors import ConfigError
+from infogan.networks.blocks import (
+    Flatten,
+    Stack,
+    Style,
+    Unflatten,
+    conv_layer,
+    grow,
+    shrink,
+    up_layer,
+)
+from infogan.networks.layers import Dense
+from infogan.networks.normalization import BatchNorm, Domain, begin_spectrum, bounded, raw_weight
+from infogan.networks.tables import Architecture, Layer
+
+STD = 0.02
+"""Of the first weights (the authors' code)."""
+
+
+def _scaled(width: int, factor: float) -> int:
+    """A hidden width times the width factor, as a multiple of 8."""
+    return max(8, round(width * factor / 8) * 8)
+
+
+def _downward(rows: Sequence[Layer], channels: int, size: int, style: Style) -> tuple[list[nn.Module], int]:
+    """Blocks of D and Q from an image (or, at size 1, from features), and the features they end in."""
+    blocks: list[nn.Module] = []
+    picture = False
+    for row in rows:
+        width = _scaled(row.width, style.factor)
+        if row.kind == "shrink":
+            blocks.append(shrink(channels, width, style))
+            size //= 2
+        elif row.kind == "conv":
+            blocks.append(style.normalized(conv_layer(channels, width, row.stride)))
+            blocks += style.after(width, row.norm)
+            size //= row.stride
+        else:
+            blocks += [Flatten()] if picture else []
+            blocks.append(style.normalized(Dense(channels * size * size, width)))
+            blocks += style.after(width, row.norm)
+            size = 1
+        picture = row.kind in ("conv", "shrink")
+        channels = width
+    if rows and rows[-1].kind == "shrink":
+        blocks.append(nn.LeakyReLU(style.leak, inplace=True))
+    if picture:
+        blocks.append(Flatten())
+    return blocks, channels * size * size
+
+
+class Trunk(Stack):
+    """What D and Q share: images [N, C, H, W] to features [N, F] (appendix C).
+
+    Args:
+        table: the architecture.
+        channels: of the images.
+        size: of the images.
+        style: how its layers are built.
+    """
+
+    def __init__(self, table: Architecture, channels: int, size: int, style: Style) -> None:
+        blocks, features = _downward(table.trunk, channels, size, style)
+        super().__init__(blocks)
+        self.features = features
+
+
+class Discriminator(nn.Module):
+    """D's head: features to one logit, log D/(1 - D). The sigmoid lives in the loss."""
+
+    def __init__(self, features: int, bound: float | None = None) -> None:
+        super().__init__()
+        self.output = bounded(nn.Linear(features, 1), bound)
+
+    def forward(self, features: Float[Tensor, "n features"]) -> Float[Tensor, " n"]:
+        logits: Tensor = self.output(features)
+        return logits.flatten()
+
+
+class Recognition(nn.Module):
+    """Q's head: features to the raw outputs of all posteriors.
+
+    Args:
+        table: the architecture.
+        features: of the trunk.
+        outputs: raw outputs of all posteriors.
+        style: how its layers are built; batch norm keeps them in bounds also above a trunk without.
+        subcodes: raw outputs of all sub-codes, which only training on real images reads; 0: none.
+    """
+
+    def __init__(
+        self, table: Architecture, features: int, outputs: int, style: Style, *, subcodes: int = 0
+    ) -> None:
+        super().__init__()
+        blocks, features = _downward(table.recognition, features, 1, style)
+        self.hidden = Stack(blocks)
+        self.output = style.normalized(nn.Linear(features, outputs))
+        self.subcodes = nn.Linear(features, subcodes) if subcodes else None
+
+    def forward(
+        self, features: Float[Tensor, "n features"], domains: Sequence[Domain]
+    ) -> Float[Tensor, "n outputs"]:
+        raw: Tensor = self.output(self.hidden(features, domains))
+        return raw
+
+    def read(
+        self, features: Float[Tensor, "n features"], domains: Sequence[Domain]
+    ) -> tuple[Float[Tensor, "n outputs"], Float[Tensor, "n subcodes"] | None]:
+        """The same, with the raw outputs of the sub-codes where there are some."""
+        hidden = self.hidden(features, domains)
+        return self.output(hidden), None if self.subcodes is None else self.subcodes(hidden)
+
+
+class PairClassifier(nn.Module):
+    """Says which code two generated images share (Lin et al. 2020: the CR discriminator).
+
+    D's trunk once more, over both images as channels of one, and a dense layer.
+
+    Args:
+        trunk: of images with the channels of two.
+        places: codes that could be shared.
+    """
+
+    def __init__(self, trunk: Trunk, places: int) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.output = nn.Linear(trunk.features, places)
+
+    def forward(
+        self, first: Float[Tensor, "n c h w"], second: Float[Tensor, "n c h w"]
+    ) -> Float[Tensor, "n places"]:
+        logits: Tensor = self.output(self.trunk(torch.cat([first, second], dim=1), ("fake",)))
+        return logits
+
+
+_UPWARD = ("up", "grow")
+
+
+class Generator(nn.Module):
+    """Latents [N, L] to images [N, C, H, W] in the range of the table's output."""
+
+    def __init__(self, table: Architecture, latents: int, channels: int, size: int, width: float) -> None:
+        super().__init__()
+        strides = [2 if row.kind == "grow" else row.stride for row in table.generator if row.kind in _UPWARD]
+        strides.append(2)
+        sizes = [size]  # from the image back to the first picture
+        for stride in reversed(strides):
+            sizes.append(sizes[-1] // stride)
+        if sizes[-1] < 1:
+            raise ConfigError(
+                f"network.architecture: {len(strides)} up-convolutions reach below one pixel at size {size}",
+                f"images of at least {math.prod(strides)} pixels",
+                "--set architecture=generic",
+            )
+        blocks, inputs = self._blocks(table, latents, list(reversed(sizes)), width)
+        self.hidden = Stack(blocks)
+        self.output = up_layer(inputs, channels, 2, odd=size % 2 == 1)
+        self.nonlinearity = nn.Sigmoid() if table.output == "sigmoid" else nn.Tanh()
+
+    @staticmethod
+    def _blocks(
+        table: Architecture, inputs: int, sizes: list[int], factor: float
+    ) -> tuple[list[nn.Module], int]:
+        blocks: list[nn.Module] = []
+        position = 0
+        for row in table.generator:
+            width = _scaled(row.width, factor)
+            position += row.kind in _UPWARD
+            odd = sizes[position] % 2 == 1
+            if row.kind == "grow":
+                blocks.append(grow(inputs, width, odd))
+                features = width
+            elif row.kind == "up":
+                blocks.append(up_layer(inputs, width, row.stride, odd))
+                features = width
+            else:
+                features = width * (sizes[0] ** 2 if row.kind == "picture" else 1)
+                blocks.append(Dense(inputs, features))
+            # A picture is normalised before it is one: each of its outputs apart (6,272 on MNIST).
+            after: list[nn.Module] = [BatchNorm(features, ("fake",))] if row.norm else []
+            after.append(nn.LeakyReLU(row.leak, inplace=True) if row.leak else nn.ReLU(inplace=True))
+            blocks += reversed(after) if table.norm_last else after
+            blocks += [Unflatten(sizes[0], width)] if row.kind == "picture" else []
+            inputs = width
+        return blocks, inputs
+
+    def forward(self, latents: Float[Tensor, "n latents"]) -> Float[Tensor, "n c h w"]:
+        images: Tensor = self.nonlinearity(self.output(self.hidden(latents, ("fake",))))
+        return images
+
+
+def initialise(module: nn.Module, generator: torch.Generator) -> None:
+    """Every weight of `module`, drawn anew as in the authors' code, in the order of its submodules.
+
+    Convolutions N(0, .02) truncated at two standard deviations, other layers N(0, .02), batch norm gains
+    N(1, .02), biases 0, running statistics those of standard normal features; vectors of spectral norm from
+    a random start.
+    """
+    with torch.no_grad():
+        for part in module.modules():
+            if isinstance(part, nn.Conv2d):
+                nn.init.trunc_normal_(raw_weight(part), std=STD, a=-2 * STD, b=2 * STD, generator=generator)
+            elif isinstance(part, nn.ConvTranspose2d | nn.Linear):
+                nn.init.normal_(raw_weight(part), std=STD, generator=generator)
+            elif isinstance(part, BatchNorm):
+                nn.init.normal_(part.weight, mean=1.0, std=0.02, generator=generator)
+                for name, buffer in part.named_buffers(recurse=False):
+                    buffer.fill_(1.0 if name.endswith("_var") else 0.0)
+            else:
+                continue
+            if isinstance(part.bias, Tensor):
+                part.bias.zero_()
+            begin_spectrum(part, generator)
+
+
+def rescale(module: nn.Module, std: float) -> None:
+    """Gives the dense weights of a `module` that was just initialised another standard deviation."""
+    with torch.no_grad():
+        for part in module.modules():
+            if isinstance(part, nn.Linear):
+                raw_weight(part).mul_(std / STD)

@@ -1,0 +1,170 @@
+"""The networks of appendix C as tables of data; `builder` turns any table into modules.
+
+Every block is a layer, then batch norm, then a nonlinearity (in one table the last two change places). All
+kernels are 4x4. A table names no image
+size: the pictures that a generator starts from follow from the image's size and the table's strides (7x7
+for MNIST, 2x2 for SVHN, as in the paper), so that one table serves any size from 8 to 256.
+
+Beyond the paper: any table's D and Q can have spectral norm in place of batch norm, and the table
+`residual` is made of residual blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from infogan.errors import ConfigError, did_you_mean
+from infogan.images import Output
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One row of a table.
+
+    Attributes:
+        kind: "dense"; "picture", a dense layer whose outputs become a small image of `width` channels;
+            "conv"; "up", a transposed convolution; or "shrink" and "grow", residual blocks that halve and
+            double a picture.
+        width: units or channels, before the width factor.
+        stride: of convolutions.
+        norm: whether batch norm stands before the layer's nonlinearity, or behind it.
+        leak: slope of the generator's nonlinearity below zero; D and Q have one for all layers.
+    """
+
+    kind: Literal["dense", "picture", "conv", "up", "shrink", "grow"]
+    width: int
+    stride: int = 1
+    norm: bool = True
+    leak: float = 0.0
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A table of appendix C. The last layers (one logit, the raw posterior, the image) are implied.
+
+    Attributes:
+        trunk: what D and Q share.
+        recognition: Q's own hidden layers on top of the trunk.
+        generator: from the latents to the last hidden picture; a stride-2 layer to the image follows.
+        output: the generator's last nonlinearity, which sets the range of all images.
+        leak: slope of the leaky ReLU below zero in D and Q.
+        norm_last: whether the generator's batch norm stands behind the nonlinearity.
+    """
+
+    trunk: tuple[Layer, ...]
+    recognition: tuple[Layer, ...]
+    generator: tuple[Layer, ...]
+    output: Output = "sigmoid"
+    leak: float = 0.1
+    norm_last: bool = False
+
+
+def _dense(width: int) -> Layer:
+    return Layer("dense", width)
+
+
+def _picture(width: int) -> Layer:
+    return Layer("picture", width)
+
+
+def _conv(width: int, stride: int = 2, norm: bool = True) -> Layer:
+    return Layer("conv", width, stride, norm)
+
+
+def _up(width: int, stride: int = 2, norm: bool = True, leak: float = 0.0) -> Layer:
+    return Layer("up", width, stride, norm, leak)
+
+
+_COLOUR = Architecture(
+    trunk=(_conv(64, norm=False), _conv(128), _conv(256)),
+    recognition=(_dense(128),),
+    generator=(_picture(448), _up(256), _up(128, norm=False), _up(64, norm=False)),
+    output="tanh",
+)
+
+TABLES: dict[str, Architecture] = {
+    # Table 1 (C.1)
+    "mnist": Architecture(
+        trunk=(_conv(64, norm=False), _conv(128), _dense(1024)),
+        recognition=(_dense(128),),
+        generator=(_dense(1024), _picture(128), _up(64)),
+    ),
+    # Table 2 (C.2) and Table 3 (C.3), which are one
+    "svhn": _COLOUR,
+    "celeba": _COLOUR,
+    # Tables 4 and 5 (C.4): only the last layer differs for D and Q
+    "faces": Architecture(
+        trunk=(_conv(64, norm=False), _conv(128), _dense(1024)),
+        recognition=(),
+        generator=(_dense(1024), _picture(128), _up(64)),
+    ),
+    # Tables 6 and 7 (C.5)
+    "chairs": Architecture(
+        trunk=(_conv(64, norm=False), _conv(128), _conv(256), _conv(256, 1), _conv(256, 1), _dense(1024)),
+        recognition=(),
+        generator=(_dense(1024), _picture(256), _up(256, 1), _up(256, 1), _up(128), _up(64)),
+    ),
+    # Beyond the paper: Lin et al. 2020 (InfoGAN-CR), dSprites
+    "dsprites": Architecture(
+        trunk=(_conv(32, norm=False), _conv(32), _conv(64), _conv(64), _dense(128)),
+        recognition=(_dense(128),),
+        generator=(_dense(128), _picture(64), _up(64, leak=0.2), _up(32, leak=0.2), _up(32, leak=0.2)),
+        leak=0.2,
+        norm_last=True,
+    ),
+}
+
+
+def generic_table(size: int) -> Architecture:
+    """The MNIST table carried to any size: halved until fewer than 8 pixels are left, 64 to 512 channels."""
+    widths: list[int] = []
+    while size >= 8:
+        size //= 2
+        widths.append(min(64 * 2 ** len(widths), 512))
+    return Architecture(
+        trunk=(*(_conv(w, norm=i > 0) for i, w in enumerate(widths)), _dense(1024)),
+        recognition=(_dense(128),),
+        generator=(_dense(1024), _picture(widths[-1]), *(_up(w) for w in reversed(widths[:-1]))),
+    )
+
+
+def residual_table(size: int) -> Architecture:
+    """Residual blocks between a convolution at the image's own size and 4 pixels or a little more.
+
+    The layers next to the image are plain ones, of stride 2: residual blocks there would be nearly all of
+    the cost.
+    """
+    widths: list[int] = []
+    size //= 2
+    while size >= 8:
+        size //= 2
+        widths.append(min(128 * 2 ** len(widths), 512))
+    first = widths[-1] if widths else 128
+    return Architecture(
+        trunk=(_conv(64, norm=False), *(Layer("shrink", w) for w in widths)),
+        recognition=(_dense(128),),
+        generator=(_picture(first), *(Layer("grow", w) for w in (*reversed(widths[:-1]), 64) if widths)),
+    )
+
+
+_BY_SIZE: dict[str, Callable[[int], Architecture]] = {"generic": generic_table, "residual": residual_table}
+
+
+def architecture(name: str, size: int) -> Architecture:
+    """The table of that name for images of `size` pixels.
+
+    Raises:
+        ConfigError: no table has that name.
+    """
+    if name in _BY_SIZE:
+        return _BY_SIZE[name](size)
+    if name not in TABLES:
+        known = [*_BY_SIZE, *TABLES]
+        raise ConfigError(
+            f"network.architecture = {name!r}: no such table{did_you_mean(name, known)}",
+            f"one of {', '.join(known)}",
+            "--set architecture=generic",
+        )
+    return TABLES[name]
