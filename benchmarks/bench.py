@@ -267,8 +267,8 @@ def machine() -> dict[str, Any]:
     """What the figures were measured on."""
     import torch
 
+    from infogan.runs.directory import environment
     from infogan.training import engine
-    from infogan.training.run_directory import environment
 
     return {**environment(), "multiplies_bfloat16": engine.multiplies_bfloat16(torch.device("cpu"))}
 

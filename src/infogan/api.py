@@ -184,16 +184,16 @@ def train_config(
     seeds: int = 1,
 ) -> Trained:
     """`train` with a whole configuration; gives the run and the data beside the model."""
-    from infogan.training import runner, several_seeds
-    from infogan.training.run_directory import RunDirectory, next_free
+    from infogan.runs.directory import RunDirectory, next_free
+    from infogan.training import runner, seed_selection
 
-    several_seeds.check(config, seeds)
+    seed_selection.check(config, seeds)
     dataset = data.load(config.data) if images is None else data.from_array(images, config.data)
     config = runner.resolve(config, dataset)
     path = next_free(Path("runs"), config.preset) if out is None else Path(out)
     run = RunDirectory.create(path, seeds=seeds > 1)
     if seeds > 1:
-        return several_seeds.train(config, dataset, run, seeds)
+        return seed_selection.train(config, dataset, run, seeds)
     return runner.train(config, dataset, run)
 
 
@@ -210,11 +210,11 @@ def resume(run: str | Path, *, settings: Sequence[str] = (), override: bool = Fa
 
 def resume_run(run: str | Path, *, settings: Sequence[str] = (), override: bool = False) -> Trained:
     """`resume`, with the run and the data beside the model."""
-    from infogan.training import runner, several_seeds
-    from infogan.training.run_directory import RunDirectory, has_seeds
+    from infogan.runs.directory import RunDirectory, has_seeds
+    from infogan.training import runner, seed_selection
 
     directory = RunDirectory.open(Path(run))
-    go_on = several_seeds.resume if has_seeds(directory.path) else runner.resume
+    go_on = seed_selection.resume if has_seeds(directory.path) else runner.resume
     return go_on(
         directory,
         lambda config: data.load(config.data),
@@ -239,12 +239,12 @@ def select(
         progress: is told what begins.
 
     Returns:
-        What `infogan.evaluation.choosing.choose` gives.
+        What `infogan.evaluation.model_selection.choose` gives.
 
     Raises:
         InfoGANError: as of `InfoGAN.from_pretrained` and `choose`.
     """
-    from infogan.evaluation import choosing
+    from infogan.evaluation import model_selection
     from infogan.evaluation.subject import silent
     from infogan.model import InfoGAN
 
@@ -256,8 +256,8 @@ def select(
     if len(names) > 1:
         tell(f"note: the runs were trained on {' and on '.join(names)}; all read the images of the first")
     first = next(iter(models.values())).config
-    images = choosing.images_to_read(_images_now(first, data_path))
-    return choosing.choose(models, images, seed=seed, progress=tell)
+    images = model_selection.images_to_read(_images_now(first, data_path))
+    return model_selection.choose(models, images, seed=seed, progress=tell)
 
 
 def report(run: str | Path, *, data_path: str | Path | None = None, progress: Progress | None = None) -> Path:
@@ -275,13 +275,13 @@ def report(run: str | Path, *, data_path: str | Path | None = None, progress: Pr
         InfoGANError: as of `InfoGAN.from_pretrained` and `evaluate`; or the page cannot be written.
     """
     from infogan.model import InfoGAN
-    from infogan.training import reporting
-    from infogan.training.run_directory import RunDirectory
+    from infogan.report import page
+    from infogan.runs.directory import RunDirectory
 
     directory = RunDirectory.open(Path(run))
     model = InfoGAN.from_pretrained(directory.path)
     dataset = _images_now(model.config, data_path)
-    return reporting.write(directory, model, dataset, progress, place=data_path)
+    return page.write(directory, model, dataset, progress, place=data_path)
 
 
 def evaluate(

@@ -23,14 +23,13 @@ from infogan import config as configuration
 from infogan.config import Categorical, Config
 from infogan.data import Dataset
 from infogan.errors import DivergenceError, InfoGANError, Interrupted, UsageError
-from infogan.evaluation import choosing
+from infogan.evaluation import model_selection
 from infogan.evaluation.clustering import ari, contingency
 from infogan.evaluation.subject import Progress, drawn_subset, silent
 from infogan.evaluation.verdicts import INVISIBLE
 from infogan.model import InfoGAN
-from infogan.report import tables
-from infogan.training import reporting
-from infogan.training.run_directory import RunDirectory, next_free
+from infogan.report import page, tables
+from infogan.runs.directory import RunDirectory, next_free
 
 CATEGORIES = (5, 10, 20)
 """Numbers of categories that the sweep tries."""
@@ -129,7 +128,7 @@ def discover(  # noqa: PLR0913 - what the command takes, and the clock
     Returns:
         What OUT/discovery.json holds: `found`, by code of the chosen run in how many runs it was found,
         empty where nothing was; `run`, the chosen one; `categories`, and the `sweep` that chose them; `runs`
-        and `shared`, as of `choosing.choose`; `minutes` and `minutes_spent`. Beside it lie report.html and
+        and `shared`, as of `model_selection.choose`; `minutes` and `minutes_spent`. Beside it lie report.html and
         codes.csv.
 
     Raises:
@@ -144,15 +143,17 @@ def discover(  # noqa: PLR0913 - what the command takes, and the clock
         base = _with_categories(base, prior="learned")
     folder = _folder(out)
     count = len(dataset.train.images) + len(dataset.test.images)
-    if count < choosing.FEWEST:
+    if count < model_selection.FEWEST:
         raise UsageError(
-            f"{path} holds {count} images", f"{choosing.FEWEST} or more", "more images of the same kind"
+            f"{path} holds {count} images",
+            f"{model_selection.FEWEST} or more",
+            "more images of the same kind",
         )
     progress(f"{count:,} images of {dataset.train.images.shape[1:]}; {minutes:g} minutes for all of it")
     field = _Field(folder, base, dataset, budget, progress)
     sweep, categories, runs = _trained(field)
     models = {name: InfoGAN.from_pretrained(run) for name, run in runs.items()}
-    choice = choosing.choose(models, choosing.images_to_read(dataset), seed=seed)
+    choice = model_selection.choose(models, model_selection.images_to_read(dataset), seed=seed)
     result = {
         "images": count,
         "categories": categories,
@@ -397,7 +398,7 @@ def _written(
     scores = evaluation.evaluate(model, field.dataset, samples=_SAMPLES, only=METRICS)
     run.write_text(run.evaluation_path.name, json.dumps(scores, indent=2) + "\n")
     found = found_codes(name, scores, choice)
-    page = reporting.write(run, model, field.dataset, found=found, runs=len(models))
+    page = page.write(run, model, field.dataset, found=found, runs=len(models))
     storage.write_text(field.folder / "report.html", page.read_text(encoding="utf-8"))
     _write_codes(field, model)
     return {"run": str(runs[name]), "chosen": name, "found": found}

@@ -220,7 +220,7 @@ def test_using_a_model_loads_nothing_of_training() -> None:
         ("evaluation.purity", "from ..training import engine"),
         ("evaluation", "from ..training import engine"),
         ("evaluation.purity", "from infogan.report import plots"),
-        ("report.tables", "from infogan.training.metrics import read"),
+        ("report.tables", "from infogan.runs.metrics_log import read"),
         ("model", "from infogan import evaluation"),
         ("latents", "import infogan.networks"),
         ("config", "from infogan.latents import Latents"),

@@ -15,7 +15,7 @@ from infogan.data import all_sources
 from infogan.experiments import names, run
 from infogan.experiments.registry import TAKES, Options
 from infogan.model import InfoGAN
-from infogan.training.run_directory import RunDirectory
+from infogan.runs.directory import RunDirectory
 
 STEPS, DRAWN = 50, 120
 

@@ -21,8 +21,8 @@ import torch
 
 from infogan import storage
 from infogan.errors import StorageError, UsageError
-from infogan.training import checkpoint, metrics
-from infogan.training.run_directory import RunDirectory
+from infogan.runs import checkpoint, metrics_log
+from infogan.runs.directory import RunDirectory
 
 FILES = ("model.safetensors", "optimizer.safetensors", "state.json", "MANIFEST.json")
 
@@ -266,15 +266,15 @@ def test_all_damaged_lists_all(tmp_path: Path) -> None:
 
 def test_a_log_torn_at_any_byte_goes_on_without_a_step_twice(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
-    log = metrics.MetricsLog(path)
+    log = metrics_log.MetricsLog(path)
     for step in (20, 40, 60):
         log.append({"step": step, "loss": {"generator": step / 7}})
     whole = path.read_bytes()
     second = whole.index(b"\n") + 1
     for end in range(second, len(whole)):
         path.write_bytes(whole[:end])
-        assert [line["step"] for line in metrics.read(path)] in ([20], [20, 40])
-        metrics.truncate(path, 20, 20)
+        assert [line["step"] for line in metrics_log.read(path)] in ([20], [20, 40])
+        metrics_log.truncate(path, 20, 20)
         for step in (40, 60):
             log.append({"step": step, "loss": {"generator": step / 7}})
         assert path.read_bytes() == whole
@@ -285,7 +285,7 @@ def test_a_log_torn_at_any_byte_goes_on_without_a_step_twice(tmp_path: Path) -> 
 
 HOLDER = """
     import sys
-    from infogan.training.run_directory import RunDirectory
+    from infogan.runs.directory import RunDirectory
     with RunDirectory(sys.argv[1]).lock():
         print("locked", flush=True)
         sys.stdin.read()

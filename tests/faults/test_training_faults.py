@@ -23,8 +23,8 @@ import safetensors.torch
 from infogan import InfoGAN, cli, data
 from infogan.errors import Interrupted, StorageError
 from infogan.report import pictures
-from infogan.training import checkpoint
-from infogan.training.run_directory import RunDirectory
+from infogan.runs import checkpoint
+from infogan.runs.directory import RunDirectory
 from infogan.training.trainer import Trainer
 
 # 160 training images: an epoch is 10 steps. The average starts at step 30.

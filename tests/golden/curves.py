@@ -21,13 +21,14 @@ from infogan import config as configuration
 from infogan import data
 from infogan.data import Dataset
 from infogan.model import InfoGAN
-from infogan.training import metrics, runner
-from infogan.training.run_directory import RunDirectory, processor
+from infogan.runs import metrics_log
+from infogan.runs.directory import RunDirectory, processor
+from infogan.training import runner
 
 FOLDER = Path(__file__).parent
 SCENARIOS = sorted(path.stem for path in FOLDER.glob("*.toml"))
 UNSTABLE = {"seconds", "images_per_second"}
-"""Keys of metrics.jsonl that depend on the machine's speed."""
+"""Keys of metrics_log.jsonl that depend on the machine's speed."""
 
 SAME_PLATFORM, ELSEWHERE, EARLY_STEPS = 1e-6, 0.4, 20
 """Relative tolerances: where the scenario was recorded, and elsewhere. There only real numbers up to step 20 are
@@ -35,7 +36,7 @@ compared, since differences in rounding grow: with AVX2 in place of AVX512 a los
 
 
 def recorded(name: str) -> dict[str, Any]:
-    """The recorded curve of a scenario: `platform`, `weights` (sha256) and `lines` of metrics.jsonl."""
+    """The recorded curve of a scenario: `platform`, `weights` (sha256) and `lines` of metrics_log.jsonl."""
     return dict(json.loads((FOLDER / f"{name}.json").read_text()))
 
 
@@ -50,12 +51,12 @@ def train(name: str, folder: Path) -> dict[str, Any]:
         model = runner.train(runner.resolve(config, dataset), dataset, run).model
     finally:
         torch.set_num_threads(threads)
-    lines = [_stable(line) for line in metrics.read(run.metrics_path)]
+    lines = [_stable(line) for line in metrics_log.read(run.metrics_path)]
     return {"platform": this_platform(), "weights": weights_sha256(model), "lines": lines}
 
 
 def _stable(line: Mapping[str, Any]) -> dict[str, Any]:
-    """A line of metrics.jsonl without the machine's speed, with the steps of its notes for their words."""
+    """A line of metrics_log.jsonl without the machine's speed, with the steps of its notes for their words."""
     kept = {key: value for key, value in line.items() if key not in UNSTABLE}
     if "notes" in kept:
         kept["notes"] = [int(note.partition(":")[0].removeprefix("step ")) for note in kept["notes"]]

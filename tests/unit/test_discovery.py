@@ -24,7 +24,7 @@ from infogan.discovery import (
     sweep_steps,
 )
 from infogan.errors import DivergenceError, UsageError
-from infogan.training.run_directory import RunDirectory
+from infogan.runs.directory import RunDirectory
 
 
 def test_a_budget_keeps_time_for_figures_and_never_runs_backwards() -> None:

@@ -22,11 +22,13 @@ from torch import Tensor
 from infogan import InfoGAN, api, cli, config, presets
 from infogan.config import Config, Gaussian, TrainingConfig
 from infogan.data import Dataset, Split
-from infogan.training import health, metrics, runner, split_merge, trainer
-from infogan.training.health import CALM, WARNINGS, Health
-from infogan.training.run_directory import RunDirectory
+from infogan.runs import health, metrics_log
+from infogan.runs.directory import RunDirectory
+from infogan.runs.health import CALM, WARNINGS, Health
+from infogan.training import runner, trainer
+from infogan.training.image_variance import CODES, NOISES, pixel_variance
+from infogan.training.repair import split_merge
 from infogan.training.trainer import Trainer
-from infogan.training.variance import CODES, NOISES, pixel_variance
 
 EVERY = 20
 HEALTHY: dict[str, Any] = {
@@ -303,7 +305,7 @@ def test_a_hundred_steps_of_digits_go_well(recipe: str, tmp_path: Path) -> None:
     settings = ["steps=100", "width=0.125", "batch_size=8", "device=cpu", "sample_every=1000"]
     chosen = api.configure("digits", recipe=recipe, settings=settings)
     run = api.train_config(chosen, out=tmp_path / "run").run
-    lines = metrics.read(run.metrics_path)
+    lines = metrics_log.read(run.metrics_path)
     assert [line["health"] for line in lines] == [[]] * 5
     assert ["variance" in line for line in lines] == [False] * 4 + [True]
     assert set(lines[-1]["variance"]) == {"real", "generated", "noise"}
@@ -366,7 +368,7 @@ def test_what_is_written_twice_is_the_same() -> None:
 
 
 def test_health_reads_without_torch() -> None:
-    code = "import sys, infogan.training.health; assert 'torch' not in sys.modules"
+    code = "import sys, infogan.runs.health; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
@@ -518,4 +520,4 @@ def test_a_warning_that_is_over_is_said_to_be(
     said = [text.split(" ", 2)[2] for text in run.log_path.read_text().splitlines()]
     assert said[2] == "warning: early since step 20: early. It is early. What to do: wait"
     assert said[-2:] == ["no longer early, from step 60 on", "health: nothing to report"]
-    assert [line["health"] for line in metrics.read(run.metrics_path)] == [["early"], ["early"], []]
+    assert [line["health"] for line in metrics_log.read(run.metrics_path)] == [["early"], ["early"], []]

@@ -20,9 +20,9 @@ from infogan import InfoGAN, cli, objective, streams
 from infogan.config import Config, LatentsConfig, Periodic, Uniform, VonMises, parse_codes
 from infogan.evaluation.handwriting import _ordered_places
 from infogan.evaluation.mutual_information import r_squared, score_codes
-from infogan.evaluation.reading import continuous_places
+from infogan.evaluation.predicted_codes import continuous_places
 from infogan.latents import Latents, VonMisesPosterior, concentration, wrap
-from infogan.training.split_merge import rows_of
+from infogan.training.repair.split_merge import rows_of
 
 KAPPAS = [0.0, 1e-6, 0.3, 1.7, 10.7, 100.0, 1e4, 1e7]
 LINE = torch.linspace(-1, 1, 400_001, dtype=torch.float64)[:, None]

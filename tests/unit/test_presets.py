@@ -13,7 +13,7 @@ from infogan import api, presets
 from infogan.config import Categorical, Config, Continuous
 from infogan.model import InfoGAN
 from infogan.networks.normalization import BatchNorm, SpectralNorm
-from infogan.training.run_directory import RunDirectory
+from infogan.runs.directory import RunDirectory
 
 PAPER = {
     # name: noise, inputs of G, categories of each discrete code, continuous codes, size, channels

@@ -17,13 +17,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from infogan.config import Categorical
-from infogan.evaluation.baselines import (
+from infogan.evaluation.clustering_baselines import (
     fit_kmeans,
     untrained_reading_of_test,
     untrained_reading_of_train,
 )
-from infogan.evaluation.reading import continuous_means, reading_of_test, reading_of_train
-from infogan.evaluation.registry import metric
+from infogan.evaluation.metric import metric
+from infogan.evaluation.predicted_codes import continuous_means, reading_of_test, reading_of_train
 from infogan.evaluation.resampling import NORMAL_QUANTILE
 from infogan.evaluation.subject import Subject, train_images, train_subset
 from infogan.evaluation.true_factors import principal_components

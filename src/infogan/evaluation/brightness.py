@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from infogan.evaluation.baselines import untrained_reading_of_test, untrained_reading_of_train
+from infogan.evaluation.clustering_baselines import untrained_reading_of_test, untrained_reading_of_train
+from infogan.evaluation.metric import metric
 from infogan.evaluation.mutual_information import fresh_fakes
-from infogan.evaluation.reading import (
+from infogan.evaluation.predicted_codes import (
     continuous_means,
     continuous_places,
     reading_of_test,
     reading_of_train,
 )
-from infogan.evaluation.registry import metric
 from infogan.evaluation.subject import Subject, train_images
 from infogan.evaluation.true_factors import Codes, components, spearman, spearman_interval
 

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from infogan.config import Categorical
 from infogan.errors import DataError
-from infogan.evaluation.reading import reading_of_test, reading_of_train
-from infogan.evaluation.registry import metric
+from infogan.evaluation.metric import metric
+from infogan.evaluation.predicted_codes import reading_of_test, reading_of_train
 from infogan.evaluation.resampling import bootstrap_interval, numpy_generator
 from infogan.evaluation.subject import Subject, train_subset
 from infogan.latents import Latents, Place

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, UInt8
 
 from infogan import streams
-from infogan.evaluation.registry import metric
+from infogan.evaluation.metric import metric
 from infogan.evaluation.resampling import ratio_interval
 from infogan.evaluation.subject import Subject
 from infogan.latents import CategoricalPrior

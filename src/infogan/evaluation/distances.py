@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from infogan.evaluation.fidelity_features import fidelity_features
-from infogan.evaluation.registry import metric
+from infogan.evaluation.metric import metric
 from infogan.evaluation.resampling import halves_interval, numpy_generator
 from infogan.evaluation.subject import Subject
 

@@ -16,16 +16,16 @@ import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from infogan.evaluation.baselines import untrained_reading_of_test, untrained_reading_of_train
+from infogan.evaluation.clustering_baselines import untrained_reading_of_test, untrained_reading_of_train
+from infogan.evaluation.metric import metric
 from infogan.evaluation.mutual_information import fresh_fakes
-from infogan.evaluation.reading import (
+from infogan.evaluation.predicted_codes import (
     continuous_places,
     drawn_categories,
     read_categories,
     reading_of_test,
     reading_of_train,
 )
-from infogan.evaluation.registry import metric
 from infogan.evaluation.resampling import NORMAL_QUANTILE
 from infogan.evaluation.strokes import measure
 from infogan.evaluation.subject import Subject, train_images

@@ -16,7 +16,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from infogan.config import Categorical
-from infogan.evaluation.registry import metric
+from infogan.evaluation.metric import metric
 from infogan.evaluation.resampling import NORMAL_QUANTILE
 from infogan.evaluation.subject import Subject
 from infogan.latents import Codes, GaussianPosterior, Latents, Posterior, Prior

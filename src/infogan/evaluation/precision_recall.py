@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from infogan.evaluation.fidelity_features import fidelity_features
-from infogan.evaluation.registry import metric
+from infogan.evaluation.metric import metric
 from infogan.evaluation.resampling import mean_interval
 from infogan.evaluation.subject import Subject
 

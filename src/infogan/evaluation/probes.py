@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from infogan import images as edge
 from infogan import streams
 from infogan.data import Split
-from infogan.evaluation.baselines import untrained_model
 from infogan.evaluation.clustering import classes_known
+from infogan.evaluation.clustering_baselines import untrained_model
 from infogan.evaluation.disentanglement.sample import varying
-from infogan.evaluation.registry import metric
+from infogan.evaluation.metric import metric
 from infogan.evaluation.resampling import numpy_generator
 from infogan.evaluation.subject import Subject, train_images, train_subset
 from infogan.model import InfoGAN

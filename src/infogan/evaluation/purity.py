@@ -11,7 +11,7 @@ from jaxtyping import Int, UInt8
 from infogan.config import Categorical
 from infogan.evaluation.classifier import subject_classifier
 from infogan.evaluation.clustering import UNMATCHED, ModelClustering, measurable, model_clustering
-from infogan.evaluation.registry import metric
+from infogan.evaluation.metric import metric
 from infogan.evaluation.resampling import LEVEL, RESAMPLES, numpy_generator
 from infogan.evaluation.subject import Subject
 from infogan.latents import Place

@@ -16,9 +16,9 @@ from infogan import images as edge
 from infogan import streams
 from infogan.augmentation import augment
 from infogan.config import AugmentationConfig
-from infogan.evaluation.baselines import untrained_model, untrained_reading_of_test
-from infogan.evaluation.reading import reading_of_test
-from infogan.evaluation.registry import metric
+from infogan.evaluation.clustering_baselines import untrained_model, untrained_reading_of_test
+from infogan.evaluation.metric import metric
+from infogan.evaluation.predicted_codes import reading_of_test
 from infogan.evaluation.resampling import RESAMPLES, centred_interval, numpy_generator
 from infogan.evaluation.subject import Subject
 from infogan.objective import joint_table, table_information

@@ -18,14 +18,14 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from infogan.data.dataset import Factor
-from infogan.evaluation.baselines import untrained_reading_of_test, untrained_reading_of_train
-from infogan.evaluation.reading import (
+from infogan.evaluation.clustering_baselines import untrained_reading_of_test, untrained_reading_of_train
+from infogan.evaluation.metric import metric
+from infogan.evaluation.predicted_codes import (
     continuous_means,
     continuous_places,
     reading_of_test,
     reading_of_train,
 )
-from infogan.evaluation.registry import metric
 from infogan.evaluation.resampling import (
     NORMAL_QUANTILE,
     centred_interval,

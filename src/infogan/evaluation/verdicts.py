@@ -19,11 +19,11 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from infogan.config import Categorical
+from infogan.evaluation.metric import metric
 from infogan.evaluation.mutual_information import score_codes
-from infogan.evaluation.reading import reading_of_test
-from infogan.evaluation.registry import metric
+from infogan.evaluation.predicted_codes import reading_of_test
 from infogan.evaluation.resampling import numpy_generator, ratio_interval
-from infogan.evaluation.runs import alike, shared_categories
+from infogan.evaluation.run_agreement import alike, shared_categories
 from infogan.evaluation.subject import Subject
 from infogan.evaluation.true_factors import spearman
 from infogan.latents import Codes, Latents

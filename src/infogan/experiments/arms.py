@@ -8,8 +8,8 @@ from infogan import api
 from infogan import config as configuration
 from infogan.config import Config
 from infogan.errors import ConfigError
-from infogan.training import checkpoint
-from infogan.training.run_directory import RunDirectory
+from infogan.runs import checkpoint
+from infogan.runs.directory import RunDirectory
 from infogan.training.runner import FREE_KEYS, RESOLVED_KEYS, Trained
 
 

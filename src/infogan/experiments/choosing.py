@@ -11,14 +11,14 @@ import numpy as np
 
 from infogan import api, data
 from infogan.errors import UsageError
-from infogan.evaluation import choosing
+from infogan.evaluation import model_selection
 from infogan.evaluation.resampling import numpy_generator
-from infogan.evaluation.selection import rank_correlation, regret
+from infogan.evaluation.selection_quality import rank_correlation, regret
 from infogan.experiments.claims import Read, at
 from infogan.experiments.registry import Options, experiment
 from infogan.experiments.rows import publish, read_rows, row, seeds, trained
 from infogan.model import InfoGAN
-from infogan.training.run_directory import next_free
+from infogan.runs.directory import next_free
 
 SEEDS, FEWEST = 10, 3
 
@@ -81,7 +81,7 @@ def _compare(plan: Plan, name: str, options: Options) -> None:
     ]
     models = {str(seed): InfoGAN.from_pretrained(folder / arm / f"seed-{seed}") for seed in runs}
     dataset = data.load(config.data)
-    found = choosing.choose(models, choosing.images_to_read(dataset))
+    found = model_selection.choose(models, model_selection.images_to_read(dataset))
     result = summary(found, {str(one["seed"]): _goodness(plan, one) for one in rows})
     facts = {"preset": plan.preset, "recipe": arm, "steps": steps, "judged_by": plan.goodness, "rows": rows}
     publish(folder, name, {**facts, **result, "choice": found}, table(result, plan.word))
@@ -103,7 +103,7 @@ def summary(found: Mapping[str, Any], goodness: Mapping[str, float]) -> dict[str
     """How well each criterion orders runs as labels do.
 
     Args:
-        found: what `choosing.choose` gives.
+        found: what `model_selection.choose` gives.
         goodness: by run what labels say, higher is better.
 
     Returns:

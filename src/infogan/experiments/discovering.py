@@ -29,7 +29,7 @@ from infogan.experiments.own_pictures import draw_folder
 from infogan.experiments.registry import Options, experiment
 from infogan.experiments.rows import CLUSTERING, FIRST_SEED, publish, share_interval, with_interval, write_row
 from infogan.model import InfoGAN
-from infogan.training.run_directory import RunDirectory, next_free
+from infogan.runs.directory import RunDirectory, next_free
 
 APART = 10
 """Seeds of two discoveries lie so far apart: each trains several runs with seeds that follow its own."""

@@ -11,8 +11,8 @@ from infogan.config import Config
 from infogan.experiments.registry import Options, experiment
 from infogan.experiments.rows import FIRST_SEED, Make, publish, read_rows, row, seeds_interval, with_interval
 from infogan.model import InfoGAN
-from infogan.training import several_seeds
-from infogan.training.run_directory import RunDirectory, next_free
+from infogan.runs.directory import RunDirectory, next_free
+from infogan.training import seed_selection
 
 GROUPS, TOGETHER = 5, 4
 ARM = "fashion-mnist by four seeds"
@@ -43,7 +43,7 @@ def several(config: Config, steps: int, count: int) -> Make:
             trained = api.train_config(
                 config.model_copy(update={"training": training}), out=path, seeds=count
             )
-        chosen = several_seeds.read(trained.run)
+        chosen = seed_selection.read(trained.run)
         scores = evaluation.evaluate(trained.model, trained.dataset)
         each = {}
         for seed, nats in sorted(chosen.rounds[0].scores.items()):  # without those that diverged before

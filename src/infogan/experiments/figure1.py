@@ -17,8 +17,8 @@ from infogan.experiments.registry import Options, experiment
 from infogan.model import InfoGAN
 from infogan.report import pictures, plots
 from infogan.report.traversals import traversal_picture
-from infogan.training import metrics
-from infogan.training.run_directory import RunDirectory, next_free
+from infogan.runs import metrics_log
+from infogan.runs.directory import RunDirectory, next_free
 
 ARMS = {"infogan": "InfoGAN", "gan": "plain GAN, Q only watches"}
 PAPER: dict[str, dict[str, list[float]]] = {
@@ -83,7 +83,7 @@ def _arm(base: Config, arm: str, path: Path) -> tuple[InfoGAN, RunDirectory]:
 
 
 def _measured(model: InfoGAN, run: RunDirectory, seed: int) -> dict[str, Any]:
-    lines = metrics.read(run.metrics_path)
+    lines = metrics_log.read(run.metrics_path)
     curve = [line["mutual_information"]["digit"] for line in lines]
     fresh = evaluation.fit_recognition(model, seed=seed)
     return {

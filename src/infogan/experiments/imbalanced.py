@@ -25,7 +25,7 @@ from infogan.experiments.rows import (
     trained,
     with_interval,
 )
-from infogan.training.run_directory import next_free
+from infogan.runs.directory import next_free
 
 SEEDS, STEPS = 5, 1_000
 FALL = 0.75

@@ -14,8 +14,8 @@ from infogan.errors import ConfigError
 from infogan.experiments.arms import trained_to
 from infogan.experiments.registry import Options, experiment
 from infogan.experiments.rows import with_interval
-from infogan.training import metrics
-from infogan.training.run_directory import next_free
+from infogan.runs import metrics_log
+from infogan.runs.directory import next_free
 
 SEEDS = 3
 SHORT, LONG = 1_000, 5_000
@@ -63,7 +63,7 @@ def _row(config: Config, seed: int, steps: int, run_path: Path) -> dict[str, Any
     if not kept.exists():
         shutil.copytree(trained.run.model, kept)
     scores = evaluation.evaluate(trained.model, trained.dataset)
-    lines = metrics.read(trained.run.metrics_path)
+    lines = metrics_log.read(trained.run.metrics_path)
     return {
         "seed": seed,
         "steps": steps,
@@ -77,7 +77,7 @@ def lowest_mean(lines: list[dict[str, Any]], first: int) -> float | None:
     """The lowest mean of the digit's bound over a hundred steps that end at step `first` or later.
 
     Args:
-        lines: of metrics.jsonl, each the mean over the 20 steps up to it.
+        lines: of metrics_log.jsonl, each the mean over the 20 steps up to it.
         first: the first step at which such a mean may end.
 
     Returns:

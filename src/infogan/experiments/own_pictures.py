@@ -24,7 +24,7 @@ from infogan.experiments.registry import Options, experiment
 from infogan.experiments.rows import publish, read_rows, row, seeds, trained, with_interval
 from infogan.report import pictures
 from infogan.report.traversals import traversal_picture
-from infogan.training.run_directory import next_free
+from infogan.runs.directory import next_free
 from infogan.training.runner import Trained
 
 COUNT, BROKEN = 3_000, 12

@@ -17,7 +17,7 @@ from infogan.config import Config
 from infogan.data import Dataset
 from infogan.model import InfoGAN
 from infogan.networks.normalization import Domain
-from infogan.training.real_reading import RealReading
+from infogan.training.real_statistics import RealReading
 from infogan.training.trainer import nearest_images
 
 

@@ -23,7 +23,7 @@ from infogan.experiments.rows import Make, read_rows, row, seeds, trained
 from infogan.model import InfoGAN
 from infogan.report import pictures
 from infogan.report.traversals import traversal_picture
-from infogan.training.run_directory import next_free
+from infogan.runs.directory import next_free
 from infogan.training.runner import Trained
 
 QUICK_STEPS, QUICK_SAMPLES, QUICK_IMAGES = 30, 200, 300

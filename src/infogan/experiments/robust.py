@@ -11,7 +11,7 @@ import torch
 
 from infogan import api, data, evaluation
 from infogan.config import Config
-from infogan.evaluation import selection
+from infogan.evaluation import selection_quality
 from infogan.evaluation.resampling import numpy_generator
 from infogan.experiments.real_only import cluster_real
 from infogan.experiments.registry import Options, experiment
@@ -25,8 +25,8 @@ from infogan.experiments.rows import (
     trained,
     with_interval,
 )
+from infogan.runs.directory import environment, next_free
 from infogan.training import engine, runner
-from infogan.training.run_directory import environment, next_free
 
 SEEDS, STEPS = 5, 1_000
 METRICS = ("clustering", "variance within categories", "mutual information")
@@ -170,14 +170,18 @@ def label_free(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     if not several:
         return {"runs": len(scored)}
     alike = np.zeros(len(scored))  # a score that tells no runs apart is a blind pick
-    regrets = [selection.regret(nats[chosen], reached[chosen]) for chosen in several]
+    regrets = [selection_quality.regret(nats[chosen], reached[chosen]) for chosen in several]
     return {
         "runs": len(scored),
         "arms": len(several),
-        **selection.rank_correlation(nats, reached, numpy_generator(0, "experiments/robust/label_free")),
+        **selection_quality.rank_correlation(
+            nats, reached, numpy_generator(0, "experiments/robust/label_free")
+        ),
         "regret": float(np.mean(regrets)),
         "regret_greatest": float(max(regrets)),
-        "blind": float(np.mean([selection.regret(alike[chosen], reached[chosen]) for chosen in several])),
+        "blind": float(
+            np.mean([selection_quality.regret(alike[chosen], reached[chosen]) for chosen in several])
+        ),
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from infogan import api
-from infogan.evaluation import selection
+from infogan.evaluation import selection_quality
 from infogan.evaluation.resampling import numpy_generator
 from infogan.experiments.registry import Options, experiment
 from infogan.experiments.rows import (
@@ -23,7 +23,7 @@ from infogan.experiments.rows import (
     trained,
     with_interval,
 )
-from infogan.training.run_directory import next_free
+from infogan.runs.directory import next_free
 
 FASHION_SEED = 120
 """How `discover-fashion` came out, on test images and seeds 100 to 102, had a say in the preset's recipe."""
@@ -135,8 +135,8 @@ def _label_free(rows: Sequence[Mapping[str, Any]], accuracies: Sequence[float]) 
         nats = np.array([entry["label_free_nats"][step] for entry in rows])
         found[step] = {
             "picked_seed": rows[int(nats.argmax())]["seed"],
-            "regret": selection.regret(nats, reached),
-            **selection.rank_correlation(nats, reached, numpy_generator(0, "experiments/selection")),
+            "regret": selection_quality.regret(nats, reached),
+            **selection_quality.rank_correlation(nats, reached, numpy_generator(0, "experiments/selection")),
         }
     return found
 

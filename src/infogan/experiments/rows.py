@@ -18,8 +18,8 @@ from infogan.config import Config
 from infogan.errors import ConfigError
 from infogan.experiments.arms import trained_to
 from infogan.experiments.registry import Options
-from infogan.training import several_seeds
-from infogan.training.run_directory import RunDirectory
+from infogan.runs.directory import RunDirectory
+from infogan.training import seed_selection
 from infogan.training.runner import FREE_KEYS, RESOLVED_KEYS, Trained
 
 FIRST_SEED = 100
@@ -106,7 +106,7 @@ def _label_free(config: Config, run: RunDirectory, steps: int) -> dict[str, Any]
     if not config.reads_real:
         return {}
     points = {point for point in config.training.seeds_drop if point < steps} | {steps}
-    found = {str(step): several_seeds.real_information(run.metrics_path, step) for step in sorted(points)}
+    found = {str(step): seed_selection.real_information(run.metrics_path, step) for step in sorted(points)}
     return {"label_free_nats": found}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from infogan import api, data
 from infogan.errors import UsageError
-from infogan.evaluation import choosing
+from infogan.evaluation import model_selection
 from infogan.experiments.arms import reached
 from infogan.experiments.registry import Options, experiment
 from infogan.experiments.rows import (
@@ -29,7 +29,7 @@ from infogan.experiments.rows import (
 )
 from infogan.model import InfoGAN
 from infogan.presets import REGULARISED_FROM
-from infogan.training.run_directory import RunDirectory, next_free
+from infogan.runs.directory import RunDirectory, next_free
 
 SEEDS, STEPS, FEWEST_STEPS = 3, 10_000, 20
 METRICS = ("disentanglement",)
@@ -86,10 +86,10 @@ def sprites(options: Options) -> None:
     marks = [round(share * steps) for share in _MARKS]
     base = api.configure("sprites", data=options.data, recipe="cr", settings=options.settings)
     dataset = data.load(base.data)
-    if len(dataset.test.images) < choosing.FEWEST:
+    if len(dataset.test.images) < model_selection.FEWEST:
         raise UsageError(
             f"{len(dataset.test.images)} test images are too few to measure disentanglement",
-            f"{choosing.FEWEST} or more; a tenth of all are test images",
+            f"{model_selection.FEWEST} or more; a tenth of all are test images",
             "infogan reproduce sprites, without data.count",
         )
     for seed in runs:
@@ -162,7 +162,7 @@ def _fork(source: Path, target: Path, begin: int) -> None:
 def _picked(folder: Path, runs: Sequence[int], dataset: data.Dataset) -> dict[str, Any]:
     """The run of those in a folder that ModelCentrality picks, with what it says of each."""
     models = {str(seed): InfoGAN.from_pretrained(folder / f"seed-{seed}") for seed in sorted(runs)}
-    found = choosing.choose(models, choosing.images_to_read(dataset))
+    found = model_selection.choose(models, model_selection.images_to_read(dataset))
     centrality = {name: float(one["model_centrality"]) for name, one in found["runs"].items()}
     return {
         "seed": int(max(centrality, key=lambda name: centrality[name])),

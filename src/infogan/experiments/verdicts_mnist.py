@@ -14,7 +14,7 @@ from infogan import api
 from infogan.experiments.registry import Options, experiment
 from infogan.experiments.robust import WIDTH
 from infogan.experiments.rows import publish, read_rows, row, seeds, share_interval, trained, with_interval
-from infogan.training.run_directory import next_free
+from infogan.runs.directory import next_free
 
 SEEDS, STEPS = 10, 1_000
 RECIPES = ("paper", "robust")

@@ -20,7 +20,7 @@ from infogan.evaluation.resampling import numpy_generator
 from infogan.experiments.registry import Options, experiment
 from infogan.experiments.rows import publish
 from infogan.latents import Latents
-from infogan.training.run_directory import next_free
+from infogan.runs.directory import next_free
 
 IMAGES, FACTORS, LEVELS = 2_000, 5, 8
 

@@ -22,9 +22,10 @@ from infogan.errors import ConfigError, DataError, DivergenceError, Interrupted,
 from infogan.model import InfoGAN
 from infogan.report import pictures
 from infogan.report.traversals import traversal_picture
-from infogan.training import checkpoint, engine, health, metrics
+from infogan.runs import checkpoint, health, metrics_log
+from infogan.runs.directory import RunDirectory
+from infogan.training import engine
 from infogan.training.progress import Progress
-from infogan.training.run_directory import RunDirectory
 from infogan.training.trainer import METRICS_EVERY, Trainer, nearest_images
 
 FREE_KEYS = frozenset(
@@ -174,7 +175,7 @@ class _Session:
             precision=precision,
             nearest=nearest_images(config, dataset.train),
         )
-        self.metrics = metrics.MetricsLog(run.metrics_path, self.progress.say)
+        self.metrics = metrics_log.MetricsLog(run.metrics_path, self.progress.say)
         self.health = health.Health()
         self.seconds = 0.0  # of training, over all sessions of the run
         self._started = self._window_started = time.perf_counter()
@@ -233,7 +234,7 @@ class _Session:
         found = checkpoint.newest(self.run.checkpoints, lambda error: self.progress.say(f"warning: {error}"))
         if found is None:
             self.progress.say("no checkpoint was written yet: starting from step 0")
-            metrics.truncate(self.run.metrics_path, 0, METRICS_EVERY)
+            metrics_log.truncate(self.run.metrics_path, 0, METRICS_EVERY)
             return
         if found.state["data"] != self.data and not allow_changes:
             raise DataError(
@@ -252,8 +253,8 @@ class _Session:
             )
         # A run that has ended keeps its last line, which may be off the grid.
         if self.trainer.step < self.steps:
-            metrics.truncate(self.run.metrics_path, self.trainer.step, METRICS_EVERY)
-        self.health = health.replay(metrics.read(self.run.metrics_path))
+            metrics_log.truncate(self.run.metrics_path, self.trainer.step, METRICS_EVERY)
+        self.health = health.replay(metrics_log.read(self.run.metrics_path))
         self.progress.say(f"going on from {found.path.name}")
 
     def _log(self) -> None:

@@ -36,10 +36,11 @@ from infogan.errors import DivergenceError, StorageError
 from infogan.latents import Codes, Place
 from infogan.model import InfoGAN
 from infogan.networks.normalization import Domain
-from infogan.training import engine, redivide
-from infogan.training.real_reading import RealReading
-from infogan.training.remedy import Remedy
-from infogan.training.variance import pixel_variance
+from infogan.training import engine
+from infogan.training.image_variance import pixel_variance
+from infogan.training.real_statistics import RealReading
+from infogan.training.repair import repartition
+from infogan.training.repair.category_repair import Remedy
 
 _LOSS_LIMIT = 1e3  # nats; a healthy adversarial loss stays below 20
 METRICS_EVERY = 20
@@ -308,13 +309,13 @@ class Trainer:
         return augment(images, policy, streams.generator(seed, f"augment/{use}", self.step, self.device))
 
     @torch.no_grad()
-    def _survey(self, place: Place) -> redivide.Survey:
+    def _survey(self, place: Place) -> repartition.Survey:
         """Real images and their moved copies, by the running statistics; the model is not in training."""
         draw = streams.generator(self.config.training.seed, "survey", self.step)
-        chosen = torch.randperm(len(self.images), generator=draw)[: redivide.SURVEYED]
+        chosen = torch.randperm(len(self.images), generator=draw)[: repartition.SURVEYED]
         features, probabilities = self._read(chosen, "survey-0", place)
         of_copies, by_copies = self._read(self._partners(chosen), "survey-1", place)
-        return redivide.Survey((features, of_copies), (probabilities, by_copies))
+        return repartition.Survey((features, of_copies), (probabilities, by_copies))
 
     def _read(self, indices: Int64[Tensor, " n"], use: str, place: Place) -> tuple[Tensor, Tensor]:
         """The trunk's features of changed real images, and the probabilities of their categories."""

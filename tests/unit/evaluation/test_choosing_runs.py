@@ -13,9 +13,9 @@ from infogan import api
 from infogan.cli import main
 from infogan.data import Dataset
 from infogan.errors import UsageError
-from infogan.evaluation import choosing
-from infogan.evaluation.choosing import choose
-from infogan.evaluation.runs import (
+from infogan.evaluation import model_selection
+from infogan.evaluation.model_selection import choose
+from infogan.evaluation.run_agreement import (
     Reading,
     agreement,
     consensus,
@@ -194,8 +194,8 @@ def test_one_run_or_one_run_twice_cannot_be_chosen_from(tmp_path: Path, tiny_mod
 def test_the_same_runs_give_the_same_choice(
     drawn_model: InfoGAN, drawn_dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choosing, "FEWEST", 100)
-    images = choosing.images_to_read(drawn_dataset)
+    monkeypatch.setattr(model_selection, "FEWEST", 100)
+    images = model_selection.images_to_read(drawn_dataset)
     other = type(drawn_model)(drawn_model.config)
     with pytest.raises(UsageError, match="one model"):
         choose({"a": drawn_model, "b": other}, images)

@@ -13,7 +13,7 @@ import torch
 from infogan.config import Categorical, Config
 from infogan.data import Dataset, Split
 from infogan.errors import DivergenceError, UsageError
-from infogan.evaluation import clustering_accuracy, evaluate, registry, sorting_line
+from infogan.evaluation import clustering_accuracy, evaluate, metric, sorting_line
 from infogan.model import InfoGAN
 
 pytestmark = pytest.mark.usefixtures("short_classifier")
@@ -43,7 +43,7 @@ def test_a_model_that_draws_and_reads_its_codes_without_error(
         )
     facts = {"images": 150, "split": "test", "weights": "raw", "dataset": "drawn", "samples": 400}
     assert facts | drawn_model.provenance | found == found
-    assert [line.removeprefix("evaluate: ") for line in said] == list(registry.metrics())
+    assert [line.removeprefix("evaluate: ") for line in said] == list(metric.metrics())
 
 
 def test_figures_are_a_function_of_the_seed(tiny_model: InfoGAN, drawn_dataset: Dataset) -> None:
@@ -119,14 +119,14 @@ def test_a_figure_that_is_not_finite_is_an_error_and_not_a_nan(tiny_model: InfoG
 
 
 def test_two_metrics_cannot_share_a_name() -> None:
-    registry.metrics()
+    metric.metrics()
     with pytest.raises(ValueError, match="purity"):
-        registry.metric("purity of generated images")(lambda _: {})
+        metric.metric("purity of generated images")(lambda _: {})
 
 
 def test_evaluation_imports_neither_training_nor_slow_libraries() -> None:
     program = (
-        "import sys; from infogan.evaluation import registry; registry.metrics();"
+        "import sys; from infogan.evaluation import registry; metric.metrics();"
         "late = ('infogan.training', 'sklearn', 'scipy.optimize', 'scipy.stats');"
         "print([m for m in sys.modules if m.startswith(late)])"
     )

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from infogan.evaluation.resampling import numpy_generator
-from infogan.evaluation.selection import rank_correlation, regret
+from infogan.evaluation.selection_quality import rank_correlation, regret
 
 ACCURACIES = np.array([0.61, 0.93, 0.70, 0.88, 0.95, 0.52, 0.77, 0.91])
 

@@ -8,7 +8,7 @@ import pytest
 
 from infogan.config import Config
 from infogan.evaluation.resampling import mean_interval, ratio_interval
-from infogan.evaluation.variance import generated_variances, of_pairs, report, within_groups
+from infogan.evaluation.variance_within import generated_variances, of_pairs, report, within_groups
 from infogan.model import InfoGAN
 
 LEVEL = 1 / 12

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from infogan import storage
 from infogan.errors import StorageError, UsageError
-from infogan.training import checkpoint
+from infogan.runs import checkpoint
 
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16, torch.int64, torch.uint8, torch.bool)
 
@@ -378,7 +378,7 @@ def test_a_misspelt_fault_is_no_silent_pass(monkeypatch) -> None:
 
 def test_storage_imports_nothing_heavy() -> None:
     code = (
-        "import sys, infogan.storage, infogan.training.metrics, infogan.training.run_directory;"
+        "import sys, infogan.storage, infogan.runs.metrics_log, infogan.runs.directory;"
         "assert not {'torch', 'numpy', 'safetensors'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -12,9 +12,10 @@ import torch
 from infogan import api
 from infogan.data import Dataset, Split
 from infogan.model import InfoGAN
-from infogan.training import checkpoint, runner
+from infogan.runs import checkpoint
+from infogan.runs.directory import RunDirectory
+from infogan.training import runner
 from infogan.training.engine import Precision
-from infogan.training.run_directory import RunDirectory
 from infogan.training.trainer import Trainer, nearest_images
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")

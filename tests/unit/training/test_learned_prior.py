@@ -15,7 +15,7 @@ from infogan import objective, streams
 from infogan.config import AugmentationConfig, Categorical, Config, LatentsConfig, ObjectiveConfig, Uniform
 from infogan.latents import Latents, with_entropy
 from infogan.model import InfoGAN
-from infogan.training import split_merge
+from infogan.training.repair import split_merge
 from infogan.training.trainer import Trainer
 
 IMAGES = torch.randint(0, 256, (40, 8, 8, 1), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))

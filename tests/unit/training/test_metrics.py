@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infogan.errors import StorageError
-from infogan.training import metrics
-from infogan.training.metrics import MetricsLog
+from infogan.runs import metrics_log
+from infogan.runs.metrics_log import MetricsLog
 
 
 def line(step: int) -> dict[str, object]:
@@ -27,9 +27,9 @@ def write(path: Path, steps: range | list[int]) -> bytes:
 
 def test_lines_come_back_as_written(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
-    assert metrics.read(path) == []
+    assert metrics_log.read(path) == []
     content = write(path, [20, 40])
-    assert metrics.read(path) == [line(20), line(40)]
+    assert metrics_log.read(path) == [line(20), line(40)]
     assert content.count(b"\n") == 2
 
 
@@ -40,25 +40,25 @@ def test_a_torn_last_line_is_dropped_wherever_it_is_torn(tmp_path_factory, cut, 
     whole = write(path, [20, 40])
     end = len(whole) + int(cut * (len(json.dumps(line(60))) + 0.999))
     path.write_bytes((whole + json.dumps(line(60)).encode())[:end])
-    assert metrics.read(path) == [line(20), line(40)]
+    assert metrics_log.read(path) == [line(20), line(40)]
     if then:
         MetricsLog(path).append(line(80))
-        assert metrics.read(path) == [line(20), line(40), line(80)]
+        assert metrics_log.read(path) == [line(20), line(40), line(80)]
 
 
 def test_a_torn_line_longer_than_a_look_back_is_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     whole = write(path, [20])
-    path.write_bytes(whole + b"x" * (3 * metrics._TAIL_BYTES))
+    path.write_bytes(whole + b"x" * (3 * metrics_log._TAIL_BYTES))
     assert write(path, [40]).startswith(whole + b'{"step": 40')
-    path.write_bytes(b"x" * (2 * metrics._TAIL_BYTES))
+    path.write_bytes(b"x" * (2 * metrics_log._TAIL_BYTES))
     assert write(path, [20]) == whole
 
 
 def test_a_torn_line_with_an_end_behind_it_is_dropped_too(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_bytes(write(path, [20]) + b'{"step": 40, "lo\n')
-    assert metrics.read(path) == [line(20)]
+    assert metrics_log.read(path) == [line(20)]
 
 
 @pytest.mark.parametrize("damage", [b'{"step": 20, "loss', b"\x00\x00", b"", b"[1]", b'{"loss": 1}', b"\xff"])
@@ -67,9 +67,9 @@ def test_damage_in_the_midst_is_an_error_with_the_number_of_the_line(tmp_path, d
     first, second, third = write(path, [20, 40, 60]).splitlines(keepends=True)
     path.write_bytes(first + damage + b"\n" + third)
     with pytest.raises(StorageError, match=r"metrics\.jsonl:2 is damaged"):
-        metrics.read(path)
+        metrics_log.read(path)
     with pytest.raises(StorageError, match=r"metrics\.jsonl:2 is damaged"):
-        metrics.truncate(path, 60, 20)
+        metrics_log.truncate(path, 60, 20)
     assert second not in path.read_bytes()
 
 
@@ -94,20 +94,20 @@ def test_a_resumed_log_equals_an_undisturbed_one(tmp_path_factory, every, saved,
     write(path, steps(0, saved + lost, saved + lost))  # ended there, with a last line off the grid
     if torn:
         path.write_bytes(path.read_bytes() + b'{"step": 9')
-    metrics.truncate(path, saved, every)
+    metrics_log.truncate(path, saved, every)
     assert write(path, steps(saved, last, last)) == undisturbed
 
 
 def test_truncate_of_a_log_that_is_not_there_makes_none(tmp_path: Path) -> None:
-    metrics.truncate(tmp_path / "metrics.jsonl", 20, 20)
+    metrics_log.truncate(tmp_path / "metrics.jsonl", 20, 20)
     assert os.listdir(tmp_path) == []
 
 
 def test_no_step_stands_twice_after_truncate(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     write(path, [20, 40, 20, 40, 60])
-    metrics.truncate(path, 40, 20)
-    assert [entry["step"] for entry in metrics.read(path)] == [20, 40]
+    metrics_log.truncate(path, 40, 20)
+    assert [entry["step"] for entry in metrics_log.read(path)] == [20, 40]
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
@@ -140,14 +140,14 @@ def test_a_full_disk_is_reported_once_and_leaves_whole_lines(tmp_path, monkeypat
         inner.setattr(os, "pwrite", full)
         log.append(line(40))
         log.append(line(60))
-    assert metrics.read(path) == [line(20)]
+    assert metrics_log.read(path) == [line(20)]
     assert path.read_bytes().endswith(b"}\n")
     assert log.lost == 2
     assert len(said) == 1
     assert str(path) in said[0]
     assert "No space left" in said[0]
     log.append(line(80))
-    assert metrics.read(path) == [line(20), line(80)]
+    assert metrics_log.read(path) == [line(20), line(80)]
 
 
 def test_a_deleted_run_does_not_stop_the_log(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from infogan import streams
 from infogan.config import Config
-from infogan.training import redivide, split_merge
-from infogan.training.redivide import Division, Survey
+from infogan.training.repair import repartition, split_merge
+from infogan.training.repair.repartition import Division, Survey
 from infogan.training.trainer import Trainer
 
 KINDS = 12
@@ -44,7 +44,7 @@ def survey(count: int, *, wrong: bool) -> tuple[Survey, Tensor]:
 
 def test_the_line_between_the_kinds_is_found_where_q_has_another() -> None:
     seen, kind = survey(2_000, wrong=True)
-    found = redivide.divide(seen, (1, 2), streams.generator(0, "redivide"))
+    found = repartition.divide(seen, (1, 2), streams.generator(0, "redivide"))
     assert found is not None
     assert found.stuck
     right = ((found(seen.features[0])[:, 0] > 0.5) == (kind > 0)).float().mean()
@@ -63,7 +63,7 @@ def blurred(count: int, *, wrong: bool) -> tuple[Survey, Tensor]:
 @pytest.mark.parametrize("start", range(3))
 def test_few_images_of_many_features_are_divided_in_few_components(start: int) -> None:
     seen, kind = blurred(500, wrong=True)
-    found = redivide.divide(seen, (1, 2), streams.generator(start, "redivide"), 10)
+    found = repartition.divide(seen, (1, 2), streams.generator(start, "redivide"), 10)
     assert found is not None
     assert found.stuck
     right = ((found(seen.features[0])[:, 0] > 0.5) == (kind > 0)).float().mean()
@@ -71,9 +71,9 @@ def test_few_images_of_many_features_are_divided_in_few_components(start: int) -
 
 
 def test_a_right_division_of_few_images_is_left_alone() -> None:
-    found = redivide.divide(blurred(500, wrong=False)[0], (1, 2), streams.generator(0, "redivide"), 10)
+    found = repartition.divide(blurred(500, wrong=False)[0], (1, 2), streams.generator(0, "redivide"), 10)
     assert found is not None
-    assert found.found < found.present + redivide.FEW_GAIN
+    assert found.found < found.present + repartition.FEW_GAIN
     assert not found.stuck
 
 
@@ -81,7 +81,7 @@ def test_more_components_than_an_image_s_features_are_all_of_them() -> None:
     seen = survey(1_000, wrong=True)[0]
     draws = (streams.generator(0, "redivide") for _ in range(2))
     found, same = (
-        redivide.divide(seen, (1, 2), draw, count) for draw, count in zip(draws, (KINDS, 99), strict=True)
+        repartition.divide(seen, (1, 2), draw, count) for draw, count in zip(draws, (KINDS, 99), strict=True)
     )
     assert found is not None
     assert same is not None
@@ -89,7 +89,7 @@ def test_more_components_than_an_image_s_features_are_all_of_them() -> None:
 
 
 def test_a_right_division_is_left_alone() -> None:
-    found = redivide.divide(survey(2_000, wrong=False)[0], (1, 2), streams.generator(0, "redivide"))
+    found = repartition.divide(survey(2_000, wrong=False)[0], (1, 2), streams.generator(0, "redivide"))
     assert found is not None
     assert found.present > 0.5
     assert not found.stuck
@@ -100,13 +100,13 @@ def test_noise_is_no_better_division() -> None:
     draw = streams.generator(0, "test")
     views = tuple(torch.randn(300, 200, generator=draw) for _ in range(2))
     read = tuple(torch.rand(300, 2, generator=draw).softmax(1) for _ in range(2))
-    found = redivide.divide(Survey(views, read), (0, 1), streams.generator(0, "redivide"))  # type: ignore[arg-type]
+    found = repartition.divide(Survey(views, read), (0, 1), streams.generator(0, "redivide"))  # type: ignore[arg-type]
     assert found is not None
     assert found.found < 0.1
 
 
 def test_too_few_images_say_nothing() -> None:
-    assert redivide.divide(survey(150, wrong=True)[0], (1, 2), streams.generator(0, "redivide")) is None
+    assert repartition.divide(survey(150, wrong=True)[0], (1, 2), streams.generator(0, "redivide")) is None
 
 
 def test_q_is_taught_the_division_and_the_rest_stays(tiny: Tiny, trainer: Make) -> None:
@@ -122,7 +122,7 @@ def test_q_is_taught_the_division_and_the_rest_stays(tiny: Tiny, trainer: Make) 
     division = Division(seen, (2, 5), 0.1, 0.5, weight, -weight[:, best] * images[:, best].median())
     before, trunk = model.recognition(images, ("real",)).detach(), model.trunk.state_dict()
     trunk = {name: value.clone() for name, value in trunk.items()}
-    redivide.operate(model, made.optimizers, place, division, draw)
+    repartition.operate(model, made.optimizers, place, division, draw)
     after = model.recognition(images, ("real",)).detach()
     read = [model.latents.category_probabilities(raw)[place] for raw in (before, after)]
     pair = [part[:, [2, 5]] / part[:, [2, 5]].sum(1, keepdim=True) for part in read]
@@ -140,8 +140,8 @@ def test_a_suspect_pair_is_divided_in_training(
 ) -> None:
     monkeypatch.setattr(split_merge, "suspect", lambda joint: tuple(joint.sum(0).topk(2).indices.tolist()))
     monkeypatch.setattr(split_merge, "MARGIN", 100.0)
-    monkeypatch.setattr(redivide, "BETTER", -1.0)
-    monkeypatch.setattr(redivide, "_LEAST", 1)
+    monkeypatch.setattr(repartition, "BETTER", -1.0)
+    monkeypatch.setattr(repartition, "_LEAST", 1)
     made = trainer(tiny(remedy_start=20, remedy_end=20, remedy_every=20))
     for _ in range(20):
         made.advance()

@@ -11,8 +11,8 @@ import pytest
 from infogan import api, evaluation
 from infogan.cli import main
 from infogan.data import Dataset, Split
-from infogan.evaluation.typical import typical_and_doubtful
-from infogan.training import reporting
+from infogan.evaluation.typical_images import typical_and_doubtful
+from infogan.report import page
 
 TINY = ("network.width=0.0625", "training.batch_size=16", "objective.neighbours=0", "training.remedy_end=0")
 
@@ -29,7 +29,7 @@ def test_a_report_is_written_and_measures_only_what_is_missing(
         return real(model, dataset, samples=60, only=("mutual information", "verdicts", "clustering"))
 
     real = evaluation.evaluate
-    monkeypatch.setattr(reporting.evaluation, "evaluate", few)
+    monkeypatch.setattr(page.evaluation, "evaluate", few)
     assert main(["report", str(run)]) == 0
     assert capsys.readouterr().out.strip() == str(run / "report.html")
     text = (run / "report.html").read_text()
@@ -52,14 +52,14 @@ def test_a_report_is_written_and_measures_only_what_is_missing(
 )
 def test_the_heading_says_which_images_they_are(path: str | None, name: str, called: str) -> None:
     images = Split(np.zeros((1, 8, 8, 1), dtype=np.uint8))
-    assert reporting._called(path, Dataset(name, images, images)) == called
+    assert page._called(path, Dataset(name, images, images)) == called
 
 
 @pytest.mark.parametrize(("tested", "shown"), [(40, 400), (1_200, 1_200)])
 def test_a_small_set_is_shown_whole_and_a_large_one_by_its_test_images(tested: int, shown: int) -> None:
     train = Split(np.zeros((360, 8, 8, 1), dtype=np.uint8))
     test = Split(np.full((tested, 8, 8, 1), 255, dtype=np.uint8))
-    images, trained_on = reporting._to_show(Dataset("set", train, test))
+    images, trained_on = page._to_show(Dataset("set", train, test))
     assert len(images) == shown and (images > 0).all((1, 2, 3)).sum() == tested
     assert trained_on == shown - tested
 
@@ -76,7 +76,7 @@ def test_figures_of_another_form_are_measured_anew(
     def few(model: object, dataset: object, **options: object) -> object:
         return real(model, dataset, samples=60, only=("mutual information", "verdicts"))  # type: ignore[arg-type]
 
-    monkeypatch.setattr(reporting.evaluation, "evaluate", few)
+    monkeypatch.setattr(page.evaluation, "evaluate", few)
     assert "digit" in api.report(run).read_text()
 
 
@@ -90,7 +90,7 @@ def test_the_page_of_several_seeds_tells_of_the_best_ones_training(
     def few(model: object, dataset: object, **options: object) -> object:
         return real(model, dataset, samples=60, only=("mutual information", "verdicts"))  # type: ignore[arg-type]
 
-    monkeypatch.setattr(reporting.evaluation, "evaluate", few)
+    monkeypatch.setattr(page.evaluation, "evaluate", few)
     text = api.report(run).read_text()
     assert "<polyline" in text and "chosen out of 2 seeds" in text
     assert f"--out &#39;{run}&#39; --seed 0 --seeds 2 --steps 40" in text

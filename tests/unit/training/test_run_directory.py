@@ -13,8 +13,8 @@ import pytest
 from infogan import storage
 from infogan.config import Categorical, Config, DataConfig, LatentsConfig
 from infogan.errors import ConfigError, StorageError, UsageError
-from infogan.training import run_directory
-from infogan.training.run_directory import RunDirectory, next_free
+from infogan.runs import directory
+from infogan.runs.directory import RunDirectory, next_free
 
 CONFIG = Config(data=DataConfig(source="digits"), latents=LatentsConfig(codes={"digit": Categorical(10)}))
 
@@ -171,8 +171,8 @@ def test_environment_names_machine_and_versions(run: RunDirectory) -> None:
 def test_the_processor_is_read_from_linux_or_asked_of_python(tmp_path: Path) -> None:
     info = tmp_path / "cpuinfo"
     info.write_text("processor\t: 0\nmodel name\t: Some CPU @ 2:1 GHz\n")
-    assert run_directory.processor(info) == "Some CPU @ 2:1 GHz"
-    assert run_directory.processor(tmp_path / "missing")
+    assert directory.processor(info) == "Some CPU @ 2:1 GHz"
+    assert directory.processor(tmp_path / "missing")
 
 
 def test_the_lock_says_who_holds_it_and_is_refused_within_one_process(run: RunDirectory) -> None:
@@ -206,7 +206,5 @@ def test_a_lock_in_a_deleted_run_is_a_storage_error(tmp_path: Path) -> None:
 
 
 def test_reading_a_run_imports_no_torch() -> None:
-    code = (
-        "import sys, infogan.training.run_directory as r; r.environment(); assert 'torch' not in sys.modules"
-    )
+    code = "import sys, infogan.runs.directory as r; r.environment(); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -15,8 +15,9 @@ from infogan.config import Config, TrainingConfig
 from infogan.data import Dataset, Split
 from infogan.errors import ConfigError, DataError, DivergenceError, StorageError
 from infogan.report import pictures
-from infogan.training import engine, metrics, runner
-from infogan.training.run_directory import RunDirectory
+from infogan.runs import metrics_log
+from infogan.runs.directory import RunDirectory
+from infogan.training import engine, runner
 from infogan.training.trainer import Trainer
 
 KEYS = "step images_seen seconds images_per_second loss mutual_information ceiling terms real scores health"
@@ -153,7 +154,7 @@ def test_a_run_that_was_never_saved_begins_again(tiny_config: Config, tmp_path: 
     directory.metrics_path.write_text('{"step": 20, "left over": true}\n')
     run = runner.resume(directory, lambda _: dataset()).run
     assert "starting from step 0" in run.log_path.read_text()
-    (line,) = metrics.read(run.metrics_path)
+    (line,) = metrics_log.read(run.metrics_path)
     assert "left over" not in line
     assert (run.model / "model.safetensors").read_bytes() == (whole.model / "model.safetensors").read_bytes()
 

@@ -18,8 +18,8 @@ from infogan import config as configuration
 from infogan.config import Config, TrainingConfig
 from infogan.errors import ConfigError, DivergenceError, StorageError, UsageError
 from infogan.report import pictures
-from infogan.training import several_seeds
-from infogan.training.run_directory import RunDirectory
+from infogan.runs.directory import RunDirectory
+from infogan.training import seed_selection
 from infogan.training.trainer import Trainer
 
 SMALL = [
@@ -69,14 +69,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of four seeds whose scores are known; tests only read it."""
     path = tmp_path_factory.mktemp("finished") / "run"
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(several_seeds, "real_information", known_score)
+        patched.setattr(seed_selection, "real_information", known_score)
         assert begin(path) == 0
     return path
 
 
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(several_seeds, "real_information", known_score)
+    monkeypatch.setattr(seed_selection, "real_information", known_score)
 
 
 # --- who is dropped --------------------------------------------------------------------------------------
@@ -163,11 +163,11 @@ def test_a_score_is_the_sum_over_places_and_the_mean_over_100_steps(tmp_path: Pa
         if (both := (step / 100, 1))
     ]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert several_seeds.real_information(path, 200) == pytest.approx(2.6)  # 120, 140, 160, 180, 200
-    assert several_seeds.real_information(path, 40) == pytest.approx(1.3)
+    assert seed_selection.real_information(path, 200) == pytest.approx(2.6)  # 120, 140, 160, 180, 200
+    assert seed_selection.real_information(path, 40) == pytest.approx(1.3)
     path.write_text(json.dumps({"step": 20, "real": {"kind": {"usage": [1.0]}}}) + "\n")
     with pytest.raises(StorageError, match=re.escape(f"{path} has no information")):
-        several_seeds.real_information(path, 20)
+        seed_selection.real_information(path, 20)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_a_score_is_the_sum_over_places_and_the_mean_over_100_steps(tmp_path: Pa
 def test_set_points_beyond_the_end_are_at_the_end(
     drop: list[int], steps: int, points: tuple[int, ...]
 ) -> None:
-    assert several_seeds.set_points(TrainingConfig(steps=steps, seeds_drop=tuple(drop))) == points
+    assert seed_selection.set_points(TrainingConfig(steps=steps, seeds_drop=tuple(drop))) == points
 
 
 # --- what is refused -------------------------------------------------------------------------------------

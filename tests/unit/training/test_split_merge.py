@@ -14,7 +14,7 @@ from infogan import objective
 from infogan.config import Config, parse_codes
 from infogan.errors import ConfigError
 from infogan.presets import apply_recipe, load
-from infogan.training import remedy, split_merge
+from infogan.training.repair import category_repair, split_merge
 from infogan.training.trainer import Trainer
 
 Tiny = Callable[..., Config]
@@ -145,7 +145,7 @@ def always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every look finds a stuck code, and a trial is short."""
     monkeypatch.setattr(split_merge, "MARGIN", -1.0)
     monkeypatch.setattr(split_merge, "FORMED", -1.0)
-    monkeypatch.setattr(remedy, "TRIAL", 6)
+    monkeypatch.setattr(category_repair, "TRIAL", 6)
 
 
 def always_gives(value: float) -> Any:
@@ -159,16 +159,16 @@ def test_what_did_not_do_what_it_was_made_for_is_undone(
 ) -> None:
     """The information rises in these steps in any case: that alone keeps nothing."""
     made = trainer(tiny(remedy_end=4))
-    monkeypatch.setattr(remedy.Remedy, "_information", always_gives(1.0))
-    monkeypatch.setattr(remedy.Remedy, "_distance", always_gives(0.4))
+    monkeypatch.setattr(category_repair.Remedy, "_information", always_gives(1.0))
+    monkeypatch.setattr(category_repair.Remedy, "_distance", always_gives(0.4))
     for _ in range(4):
         made.advance()
     assert made.remedy.trial is not None
     kept = {key: value.clone() for key, value in made.remedy.before.items()}
     for _ in range(5):
         made.advance()
-    monkeypatch.setattr(remedy.Remedy, "_information", always_gives(nats))
-    monkeypatch.setattr(remedy.Remedy, "_distance", always_gives(apart))
+    monkeypatch.setattr(category_repair.Remedy, "_information", always_gives(nats))
+    monkeypatch.setattr(category_repair.Remedy, "_distance", always_gives(apart))
     made.advance()
     assert made.remedy.trial is None
     own = {f"before.model.{name}": value for name, value in made.model.state_dict().items()}

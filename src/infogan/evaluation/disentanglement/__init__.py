@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from infogan.evaluation.baselines import untrained_reading_of_test
+from infogan.evaluation.clustering_baselines import untrained_reading_of_test
 from infogan.evaluation.disentanglement.dci import REGRESSOR
 from infogan.evaluation.disentanglement.registry import scores
 from infogan.evaluation.disentanglement.sample import Sample, as_levels, varying
-from infogan.evaluation.reading import continuous_places, reading_of_test
-from infogan.evaluation.registry import metric
+from infogan.evaluation.metric import metric
+from infogan.evaluation.predicted_codes import continuous_places, reading_of_test
 from infogan.evaluation.resampling import halves_interval, numpy_generator
 from infogan.evaluation.subject import Progress, Subject, drawn_subset, silent
 from infogan.evaluation.true_factors import Codes, components, line_codes

@@ -12,10 +12,10 @@ from torch import Tensor
 from infogan.config import AugmentationConfig
 from infogan.data import Dataset
 from infogan.errors import UsageError
-from infogan.evaluation.reading import continuous_places
+from infogan.evaluation.predicted_codes import continuous_places
 from infogan.evaluation.real_information import DEFAULT_POLICY, information, moved
 from infogan.evaluation.resampling import numpy_generator
-from infogan.evaluation.runs import (
+from infogan.evaluation.run_agreement import (
     Reading,
     consensus,
     kept_information,

@@ -23,7 +23,7 @@ from infogan.evaluation.clustering import (
     score,
     subject_labels,
 )
-from infogan.evaluation.registry import metric
+from infogan.evaluation.metric import metric
 from infogan.evaluation.subject import Subject, train_images
 from infogan.model import InfoGAN
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from infogan import objective
 from infogan.latents import Place
 from infogan.model import InfoGAN
-from infogan.training import split_merge
+from infogan.training.repair import split_merge
 
 SURVEYED = 8_000
 """Real images that a survey reads."""

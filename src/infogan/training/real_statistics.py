@@ -16,7 +16,7 @@ from torch import Tensor
 from infogan import objective
 from infogan.config import ObjectiveConfig
 from infogan.latents import Latents, Place
-from infogan.training import split_merge
+from infogan.training.repair import split_merge
 
 _DECAY = 0.98
 """Of the moving means: they hold about the last 50 steps."""

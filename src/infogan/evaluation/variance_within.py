@@ -13,8 +13,13 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from infogan.evaluation.reading import continuous_places, dividing_code, read_categories, reading_of_test
-from infogan.evaluation.registry import metric
+from infogan.evaluation.metric import metric
+from infogan.evaluation.predicted_codes import (
+    continuous_places,
+    dividing_code,
+    read_categories,
+    reading_of_test,
+)
 from infogan.evaluation.resampling import mean_interval, ratio_interval
 from infogan.evaluation.subject import Subject
 from infogan.latents import Codes

@@ -15,14 +15,15 @@ from infogan import config as configuration
 from infogan import evaluation
 from infogan.data import Dataset
 from infogan.evaluation.clustering import classes_known
-from infogan.evaluation.reading import dividing_code
+from infogan.evaluation.predicted_codes import dividing_code
 from infogan.evaluation.subject import Progress, drawn_subset, silent
-from infogan.evaluation.typical import typical_and_doubtful
+from infogan.evaluation.typical_images import typical_and_doubtful
 from infogan.model import InfoGAN
 from infogan.report import html, pictures
 from infogan.report.traversals import traversal_picture
-from infogan.training import health, metrics, several_seeds
-from infogan.training.run_directory import RunDirectory, has_seeds
+from infogan.runs import health, metrics_log
+from infogan.runs.directory import RunDirectory, has_seeds
+from infogan.training import seed_selection
 
 _READ, _SHOWN, _MOST_CLUSTERS = 5_000, 12, 20
 _ENOUGH = 1_000  # test images, for pictures of every category
@@ -55,7 +56,7 @@ def write(  # noqa: PLR0913 - the run, and what is known of it beside others
     scores = _scores(run, model, dataset, told)
     told("report: pictures")
     trained, seeds = _trained(run)
-    lines = metrics.read(trained.metrics_path)
+    lines = metrics_log.read(trained.metrics_path)
     state = health.replay(lines)
     shown, trained_on = _to_show(dataset)
     clusters, left_out = _clusters(model, shown)
@@ -94,7 +95,7 @@ def _trained(run: RunDirectory) -> tuple[RunDirectory, tuple[int, ...]]:
     """Where the lines of training are: of several seeds, which stand beside it, the best one's run."""
     if not has_seeds(run.path):
         return run, ()
-    chosen = several_seeds.read(run)
+    chosen = seed_selection.read(run)
     best = chosen.seeds[0] if chosen.best is None else chosen.best
     return RunDirectory(run.seeds / f"seed-{best}"), chosen.seeds
 

@@ -18,8 +18,8 @@ from infogan import objective, streams
 from infogan.config import TrainingConfig
 from infogan.latents import Place
 from infogan.model import InfoGAN
-from infogan.training import redivide, split_merge
-from infogan.training.real_reading import RealReading
+from infogan.training.real_statistics import RealReading
+from infogan.training.repair import repartition, split_merge
 
 TRIAL = 200
 """Steps after which an operation is judged."""
@@ -43,7 +43,7 @@ class Remedy:
         training: TrainingConfig,
         model: InfoGAN,
         real: RealReading,
-        survey: Callable[[Place], redivide.Survey],
+        survey: Callable[[Place], repartition.Survey],
     ) -> None:
         self.training, self.model, self.real, self.survey = training, model, real, survey
         self.trial: dict[str, Any] | None = None
@@ -75,7 +75,7 @@ class Remedy:
             if not 3 <= len(self.real.usage[place]) <= split_merge.MOST_CATEGORIES:
                 continue
             joint = self.real.category_table(place)
-            found: split_merge.Diagnosis | redivide.Division | None
+            found: split_merge.Diagnosis | repartition.Division | None
             found = split_merge.diagnose(joint, self.real.tables[place])
             if not found.stuck:
                 found = self._divided(step, place, split_merge.suspect(joint))
@@ -85,21 +85,21 @@ class Remedy:
                 return [self._operate(step, place, found, optimizers)], None
         return [], None
 
-    def _divided(self, step: int, place: Place, pair: tuple[int, int] | None) -> redivide.Division | None:
+    def _divided(self, step: int, place: Place, pair: tuple[int, int] | None) -> repartition.Division | None:
         """The best division of two categories that lie suspiciously close."""
         if pair is None:
             return None
         draw = streams.generator(self.training.seed, "redivide", step)
-        return redivide.divide(self.survey(place), pair, draw, self.training.remedy_components)
+        return repartition.divide(self.survey(place), pair, draw, self.training.remedy_components)
 
     def _operate(
         self,
         step: int,
         place: Place,
-        found: split_merge.Diagnosis | redivide.Division,
+        found: split_merge.Diagnosis | repartition.Division,
         optimizers: Mapping[str, torch.optim.Optimizer],
     ) -> str:
-        if isinstance(found, redivide.Division):
+        if isinstance(found, repartition.Division):
             close = parted = found.pair
         else:
             close, parted = found.twins, (found.twins[1], found.double)
@@ -113,8 +113,8 @@ class Remedy:
         }
         name = self.model.latents.place_name(place)
         self.real.forget(place)
-        if isinstance(found, redivide.Division):
-            redivide.operate(self.model, optimizers, place, found, draw)
+        if isinstance(found, repartition.Division):
+            repartition.operate(self.model, optimizers, place, found, draw)
             return (
                 f"step {step}: categories {found.pair[0]} and {found.pair[1]} of {name} divide two kinds "
                 f"along the wrong line ({found.present:.3f} nats within the two; another line keeps "

@@ -25,9 +25,10 @@ from infogan import signals, storage
 from infogan.config import Categorical, Config, TrainingConfig
 from infogan.data import Dataset
 from infogan.errors import ConfigError, DivergenceError, StorageError, UsageError
-from infogan.training import checkpoint, metrics, runner
+from infogan.runs import checkpoint, metrics_log
+from infogan.runs.directory import RunDirectory, is_run
+from infogan.training import runner
 from infogan.training.progress import Progress
-from infogan.training.run_directory import RunDirectory, is_run
 from infogan.training.runner import Trained
 
 MOST_SEEDS = 100
@@ -120,7 +121,7 @@ def real_information(path: Path, step: int) -> float:
     """A run's score at a step: nats of information on real images, summed over the categorical codes.
 
     Args:
-        path: of metrics.jsonl.
+        path: of metrics_log.jsonl.
         step: the mean is over the lines of the last 100 steps up to this one.
 
     Raises:
@@ -128,7 +129,7 @@ def real_information(path: Path, step: int) -> float:
     """
     found = [
         information
-        for line in metrics.read(path)
+        for line in metrics_log.read(path)
         if step - SCORED_STEPS < line["step"] <= step and (information := _information(line)) is not None
     ]
     if not found:
@@ -373,7 +374,7 @@ def _publish(field: _Field, trained: Trained) -> None:
 
 def _seconds(field: _Field, selection: Selection) -> float:
     """Of training, over all seeds, as their last lines of metrics say."""
-    lines = [metrics.read(field.run_of(seed).metrics_path)[-1:] for seed in selection.seeds]
+    lines = [metrics_log.read(field.run_of(seed).metrics_path)[-1:] for seed in selection.seeds]
     return round(sum(float(line["seconds"]) for last in lines for line in last), 3)
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from infogan import objective
 from infogan.model import InfoGAN
-from infogan.training.health import FORMED, MARGIN
+from infogan.runs.health import FORMED, MARGIN
 
 SUSPECT = 0.7
 """Share of the usual nats between two categories below which a pair is looked into."""
