@@ -261,8 +261,8 @@ def _discover(arguments: argparse.Namespace) -> None:
 
 
 def _reproduce(arguments: argparse.Namespace) -> None:
-    from infogan import experiments
-    from infogan.experiments.registry import TAKES, Options
+    import infogan_experiments as experiments
+    from infogan_experiments.experiment import TAKES, Options
 
     options = Options(
         arguments.data, arguments.out, arguments.steps, arguments.seed, arguments.seeds,

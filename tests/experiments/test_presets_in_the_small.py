@@ -12,10 +12,10 @@ import torch
 
 from infogan import api, presets
 from infogan.data import all_sources
-from infogan.experiments import names, run
-from infogan.experiments.registry import TAKES, Options
 from infogan.model import InfoGAN
 from infogan.runs.directory import RunDirectory
+from infogan_experiments import names, run
+from infogan_experiments.experiment import TAKES, Options
 
 STEPS, DRAWN = 50, 120
 

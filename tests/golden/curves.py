@@ -28,15 +28,15 @@ from infogan.training import runner
 FOLDER = Path(__file__).parent
 SCENARIOS = sorted(path.stem for path in FOLDER.glob("*.toml"))
 UNSTABLE = {"seconds", "images_per_second"}
-"""Keys of metrics_log.jsonl that depend on the machine's speed."""
+"""Keys of metrics.jsonl that depend on the machine's speed."""
 
 SAME_PLATFORM, ELSEWHERE, EARLY_STEPS = 1e-6, 0.4, 20
-"""Relative tolerances: where the scenario was recorded, and elsewhere. There only real numbers up to step 20 are
-compared, since differences in rounding grow: with AVX2 in place of AVX512 a loss of `blobs-cr` is 0.2 off."""
+"""Relative tolerances where the scenario was recorded, and elsewhere. There only real numbers up to step 20
+are compared, since differences in rounding grow: with AVX2 for AVX512 a loss of `blobs-cr` is 0.2 off."""
 
 
 def recorded(name: str) -> dict[str, Any]:
-    """The recorded curve of a scenario: `platform`, `weights` (sha256) and `lines` of metrics_log.jsonl."""
+    """The recorded curve of a scenario: `platform`, `weights` (sha256) and `lines` of metrics.jsonl."""
     return dict(json.loads((FOLDER / f"{name}.json").read_text()))
 
 
@@ -56,7 +56,7 @@ def train(name: str, folder: Path) -> dict[str, Any]:
 
 
 def _stable(line: Mapping[str, Any]) -> dict[str, Any]:
-    """A line of metrics_log.jsonl without the machine's speed, with the steps of its notes for their words."""
+    """A line of metrics.jsonl without speeds, and with the steps of its notes for their words."""
     kept = {key: value for key, value in line.items() if key not in UNSTABLE}
     if "notes" in kept:
         kept["notes"] = [int(note.partition(":")[0].removeprefix("step ")) for note in kept["notes"]]

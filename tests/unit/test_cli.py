@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from infogan import InfoGAN, cli, experiments, presets
+import infogan_experiments as experiments
+from infogan import InfoGAN, cli, presets
 
 COMMANDS = {
     "data": [],

@@ -12,11 +12,11 @@ from PIL import Image
 
 from infogan import api
 from infogan.errors import ConfigError, DivergenceError, UsageError
-from infogan.experiments import discovering, run
-from infogan.experiments.registry import Options
+from infogan_experiments import discovery_study, run
+from infogan_experiments.experiment import Options
 from tests.experiments.conftest import write_idx
 
-SMALL = [f"network.width={discovering.QUICK_WIDTH}", "training.batch_size=8", "training.steps=2"]
+SMALL = [f"network.width={discovery_study.QUICK_WIDTH}", "training.batch_size=8", "training.steps=2"]
 
 
 def found(seed: int, codes: dict[str, int]) -> dict[str, Any]:
@@ -27,14 +27,14 @@ def found(seed: int, codes: dict[str, int]) -> dict[str, Any]:
 
 
 def test_the_table_counts_where_nothing_was_found() -> None:
-    text = discovering.table("discover-noise", [found(100, {}), found(110, {"type": 2})])
+    text = discovery_study.table("discover-noise", [found(100, {}), found(110, {"type": 2})])
     assert "| 100 | 1,500 | 5 (5: 0.31, 10: 0.20) | nothing | 1,234 | 1.9 of 2 |" in text
     assert "| type 2/3 |" in text
     assert "something was found in 1 of 2, a share of 0.50 (0.01 to 0.99)" in text  # Clopper and Pearson
 
 
 def test_a_discovery_that_diverged_is_told_and_the_others_are_counted() -> None:
-    text = discovering.table("discover-noise", [{"seed": 100, "diverged": "all of it"}, found(110, {})])
+    text = discovery_study.table("discover-noise", [{"seed": 100, "diverged": "all of it"}, found(110, {})])
     assert "| 100 | | | all of it | | |" in text and "found in 0 of 1, a share of 0.00 (0.00 to 0.97)" in text
 
 
@@ -53,7 +53,7 @@ def test_attributes_are_ranked_by_the_images_that_chose_and_colours_are_left_out
     own = {"Eyeglasses": figures(0.7, 0.9), "Smiling": figures(0.8, 0.6), "Blond_Hair": figures(0.99, 0.99)}
     base = {name: figures(0.6, 0.55) for name in own}
     row["scores"] = {"attributes": own, "baselines": {"pca": {"attributes": base}}}
-    lines = discovering.table("discover-celeba", [row]).splitlines()[-2:]
+    lines = discovery_study.table("discover-celeba", [row]).splitlines()[-2:]
     assert lines[0] == ("| 100 | Smiling | type = 3 | 0.600 (0.600 to 0.600) | pca 0.550 (0.550 to 0.550) |")
     assert lines[1].startswith("| 100 | Eyeglasses | type = 3 | 0.900")
 
@@ -83,7 +83,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         result["runs"] = {"a": {}, "b": {}}
         (out / "discovery.json").write_text(json.dumps(result))
 
-    monkeypatch.setattr(discovering, "discover", discover)
+    monkeypatch.setattr(discovery_study, "discover", discover)
     return given
 
 
@@ -98,12 +98,12 @@ def test_kinds_are_in_no_name_and_are_measured_on_other_pictures(tmp_path: Path,
         run("discover-own", Options(out=tmp_path, quick=True, settings=["batch_size=8"]))
     assert "elsewhere" not in (tmp_path / "discover-own.json").read_text()
     files = list(short[0].iterdir())
-    assert len(files) == discovering.QUICK_COUNT + 1 and all(path.is_file() for path in files)
+    assert len(files) == discovery_study.QUICK_COUNT + 1 and all(path.is_file() for path in files)
     assert not any(kind in path.name for path in files for kind in ("house", "tree", "boat"))
     (row,) = json.loads((tmp_path / "discover-own.json").read_text())["rows"]
     assert row["scores"]["clustering"]["code"] == "type" and "kmeans" in row["scores"]["baselines"]
     assert set(row["others"]) == {"a"}  # the run that was not chosen
-    assert row["scores"]["images"] == discovering.QUICK_COUNT - discovering.QUICK_COUNT // 10
+    assert row["scores"]["images"] == discovery_study.QUICK_COUNT - discovery_study.QUICK_COUNT // 10
 
 
 @pytest.mark.slow
@@ -133,7 +133,7 @@ def test_one_discovery_that_diverges_is_written_down(tmp_path: Path, monkeypatch
     def discover(*_: object, **__: object) -> None:
         raise DivergenceError("2 of 3 runs of 5 categories diverged", "", "")
 
-    monkeypatch.setattr(discovering, "discover", discover)
+    monkeypatch.setattr(discovery_study, "discover", discover)
     run("discover-noise", Options(out=tmp_path, quick=True))
     (row,) = json.loads((tmp_path / "discover-noise.json").read_text())["rows"]
     assert row["diverged"] == "2 of 3 runs of 5 categories diverged"
@@ -143,8 +143,8 @@ def test_pictures_are_training_images_as_they_are(tmp_path: Path) -> None:
     write_idx(tmp_path)
     (tmp_path / "files").mkdir()
     options = Options(data=tmp_path)
-    discovering._fashion_files(tmp_path / "files", options, 100)
-    dataset = discovering._fashion(tmp_path / "files", options)
+    discovery_study._fashion_files(tmp_path / "files", options, 100)
+    dataset = discovery_study._fashion(tmp_path / "files", options)
     written = sorted((tmp_path / "files").iterdir())
     assert len(written) == len(dataset.train.images) < len(dataset.train.images) + len(dataset.test.images)
     images = np.stack([np.asarray(Image.open(path)) for path in written])

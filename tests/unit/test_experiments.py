@@ -18,23 +18,23 @@ from infogan import config as configuration
 from infogan.config import Config, DataConfig
 from infogan.errors import ConfigError, UsageError
 from infogan.evaluation.disentanglement.registry import scores
-from infogan.experiments import (
-    choosing,
-    imbalanced,
-    names,
-    robust,
-    robust_sets,
-    rows,
-    run,
-    sprites,
-    worked_examples,
-)
-from infogan.experiments.arms import reached, trained_to
-from infogan.experiments.mnist_paper import lowest_mean
-from infogan.experiments.real_only import cluster_real
-from infogan.experiments.registry import Options
 from infogan.model import InfoGAN
 from infogan.training import runner
+from infogan_experiments import (
+    imbalanced,
+    names,
+    results,
+    robust_ablation,
+    robust_seeds,
+    run,
+    selection_study,
+    sprites_study,
+    worked_examples,
+)
+from infogan_experiments.experiment import Options
+from infogan_experiments.mnist_paper import lowest_mean
+from infogan_experiments.real_only import cluster_real
+from infogan_experiments.variants import reached, trained_to
 
 TINY = (
     "data.source=digits", "data.size=8", "network.architecture=generic", "network.width=0.125",
@@ -119,19 +119,19 @@ def configurations() -> tuple[Config, Config]:
 
 def test_all_parts_together_are_the_recipe_and_none_is_the_paper() -> None:
     paper, full = configurations()
-    ours = robust.with_parts(paper, full, tuple(robust.PARTS))
+    ours = robust_ablation.with_parts(paper, full, tuple(robust_ablation.PARTS))
     steps = full.training.model_copy(update={"steps": ours.training.steps})
     assert ours == full.model_copy(update={"training": steps})
-    assert robust.with_parts(paper, full, ()) == paper
+    assert robust_ablation.with_parts(paper, full, ()) == paper
 
 
 def test_every_part_makes_a_difference_and_only_with_its_own_keys() -> None:
     paper, full = configurations()
-    arms = robust.arms()
-    configs = {arm: robust.with_parts(paper, full, parts) for arm, parts in arms.items()}
+    arms = robust_ablation.arms()
+    configs = {arm: robust_ablation.with_parts(paper, full, parts) for arm, parts in arms.items()}
     assert len({config.model_dump_json() for config in configs.values()}) == len(configs)
-    whole = configs[f"plus {list(robust.PARTS)[-1]}"]
-    for part, keys in robust.PARTS.items():
+    whole = configs[f"plus {list(robust_ablation.PARTS)[-1]}"]
+    for part, keys in robust_ablation.PARTS.items():
         if f"all but {part}" not in arms:
             continue
         changed = set(configuration.changes(whole, configs[f"all but {part}"]))
@@ -153,7 +153,7 @@ def test_a_table_of_seeds_goes_on_where_it_stopped(
     assert result["summary"]["4"]["seeds"] == [7, 8]
     assert set(result["rows"][0]["label_free_nats"]) == {"4"}
     assert printed.count("\n| 7 | 4 |") == 1
-    monkeypatch.setattr(rows, "trained_to", None)  # what is measured is not trained again
+    monkeypatch.setattr(results, "trained_to", None)  # what is measured is not trained again
     for path in (tmp_path / "rows").iterdir():  # as an older version wrote it, which did not know this key
         older = json.loads(path.read_text())
         del older["config"]["network"]["normalization"]
@@ -191,7 +191,7 @@ def test_a_preset_may_say_what_the_recipe_does_otherwise() -> None:
 
 
 def measured(seed: int, accuracy: float, nats: float, **factors: float) -> dict[str, Any]:
-    """A row of a table as `rows.row` writes it: noise makes half of what varies."""
+    """A row of a table as `results.row` writes it: noise makes half of what varies."""
     spearman = {
         name: {"spearman_generated": value, "spearman_real": value - 0.1} for name, value in factors.items()
     }
@@ -212,26 +212,26 @@ def test_a_summary_shows_the_worst_seed_and_what_a_pick_without_labels_costs() -
         measured(2, 0.90, 1.7, width=0.7, thickness=0.9),
         measured(3, 0.97, 2.0, slant=0.8, thickness=0.6),
     ]
-    found = robust_sets.summary(some)["40"]
+    found = robust_seeds.summary(some)["40"]
     assert found["accuracy_mean"] == pytest.approx(0.95)
     assert (found["accuracy_median"], found["accuracy_least"]) == (0.97, 0.90)
     assert found["r2_fake_least"] == 0.90
     assert found["variance_median"] == {"generated_over_real": 0.9, "noise_over_generated": 0.5}
     # A seed without a code for slant has none: it is not left out of the median.
     assert found["slant_median"]["generated"] == 0.8
-    assert robust_sets.summary(some[:2])["40"]["slant_median"]["generated"] == 0.45
+    assert robust_seeds.summary(some[:2])["40"]["slant_median"]["generated"] == 0.45
     assert found["width_or_thickness_median"]["real"] == pytest.approx(0.7)
     late, early = found["label_free"]["40"], found["label_free"]["20"]
     assert (late["picked_seed"], late["regret"], late["rank_correlation"]) == (1, 0.0, pytest.approx(1))
     assert (early["picked_seed"], early["regret"]) == (2, pytest.approx(0.08))
-    shown = robust_sets.summary_table({"40": found})
+    shown = robust_seeds.summary_table({"40": found})
     assert "| 40 | accuracy, median; least; greatest | 0.9700; 0.9000; 0.9800 |" in shown
     assert "at step 20 | seed 2, regret 0.0800, rank correlation -1.00 |" in shown
 
 
 def test_a_mean_over_seeds_has_students_interval() -> None:
-    assert rows.seeds_interval([0.9]) == (0.9, 0.9, 0.9)
-    mean, low, high = rows.seeds_interval([1.0, 2.0, 3.0])
+    assert results.seeds_interval([0.9]) == (0.9, 0.9, 0.9)
+    mean, low, high = results.seeds_interval([1.0, 2.0, 3.0])
     assert (mean, low, high) == pytest.approx((2.0, 2 - 2.4841, 2 + 2.4841), abs=1e-3)  # t(2) = 4.3027
 
 
@@ -254,21 +254,21 @@ def test_criteria_are_held_against_labels_and_a_blind_pick() -> None:
         name: {"right": value, "wrong": -value, "mean_rank": rank}
         for rank, (name, value) in enumerate(sorted(goodness.items(), key=lambda one: -one[1]), start=1)
     }
-    found = choosing.summary({"runs": runs}, goodness)
+    found = selection_study.summary({"runs": runs}, goodness)
     for name in ("right", "mean_rank"):
         assert found["criteria"][name]["rank_correlation"] == pytest.approx(1)
         assert (found["criteria"][name]["picked"], found["criteria"][name]["regret"]) == ("1", 0)
     assert found["criteria"]["wrong"]["regret"] == pytest.approx(0.4)
     assert found["blind"] == pytest.approx(0.9 - 0.675)
-    shown = choosing.table(found, "accuracy")
+    shown = selection_study.table(found, "accuracy")
     assert "| right | 1.00 (" in shown and "| a blind pick, the mean | | | 0.225 |" in shown
 
 
 def test_runs_are_trained_chosen_from_and_judged_by_one_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plan = replace(choosing.MNIST, preset="digits", steps=3)
-    monkeypatch.setattr(choosing, "MNIST", plan)
+    plan = replace(selection_study.MNIST, preset="digits", steps=3)
+    monkeypatch.setattr(selection_study, "MNIST", plan)
     with pytest.raises(UsageError, match="so few runs"):
         run("choosing-mnist", Options(out=tmp_path, seed=7, seeds=2, settings=TINY))
     run("choosing-mnist", Options(out=tmp_path, seed=7, seeds=3, settings=TINY))
@@ -288,13 +288,13 @@ def test_the_ablation_says_what_picking_without_labels_is_worth() -> None:
     right = [made("a", seed, value, value) for seed, value in enumerate((0.5, 0.9, 0.7))]
     wrong = [made("b", seed, value, -value) for seed, value in enumerate((0.6, 0.8))]
     without = [made("paper", seed, 0.4, None) for seed in range(3)]
-    found = robust.label_free([*right, *wrong, *without])
+    found = robust_ablation.label_free([*right, *wrong, *without])
     assert (found["runs"], found["arms"]) == (5, 2)
     assert found["regret"] == pytest.approx((0.0 + 0.2) / 2)
     assert found["regret_greatest"] == pytest.approx(0.2)
     assert found["blind"] == pytest.approx((0.2 + 0.1) / 2)
-    assert "| regret of a blind pick, mean | 0.150 |" in robust.picks_table(found)
-    assert robust.picks_table(robust.label_free(without)) == ""
+    assert "| regret of a blind pick, mean | 0.150 |" in robust_ablation.picks_table(found)
+    assert robust_ablation.picks_table(robust_ablation.label_free(without)) == ""
 
 
 # --- sprites ---------------------------------------------------------------------------------------------
@@ -317,27 +317,27 @@ def scored(arm: str, seed: int, steps: int, value: float) -> dict[str, Any]:
 
 def test_the_table_of_sprites_shows_every_seed_the_means_the_pick_and_the_curve() -> None:
     values = {(arm, seed): 0.2 + 0.1 * number + 0.01 * (seed - 100)
-              for number, arm in enumerate(sprites.arms(100)) for seed in (100, 101)}  # fmt: skip
+              for number, arm in enumerate(sprites_study.arms(100)) for seed in (100, 101)}  # fmt: skip
     made = [
         scored(arm, seed, steps, value * steps / 100)
         for (arm, seed), value in values.items()
         for steps in (50, 100)
     ]
-    shown = sprites.table(made, 100, {"seed": 101}).splitlines()
-    assert f"| {sprites.BATCH} | 100 | 0.200 (0.100 to 0.300) | 0.100 (0.000 to 0.200) |" in shown[2]
-    assert shown[4].startswith(f"| {sprites.BATCH}, mean (95 % over seeds) | | 0.205 (0.141 to 0.269)")
-    (picked,) = (line for line in shown if line.startswith(f"| {sprites.PICKED}"))
+    shown = sprites_study.table(made, 100, {"seed": 101}).splitlines()
+    assert f"| {sprites_study.BATCH} | 100 | 0.200 (0.100 to 0.300) | 0.100 (0.000 to 0.200) |" in shown[2]
+    assert shown[4].startswith(f"| {sprites_study.BATCH}, mean (95 % over seeds) | | 0.205 (0.141 to 0.269)")
+    (picked,) = (line for line in shown if line.startswith(f"| {sprites_study.PICKED}"))
     assert "| 101 | 0.410 (" in picked
     assert sum(line.startswith("| published on dSprites") for line in shown) == 4
     assert sum(line.startswith("| baseline: ") for line in shown) == 1
-    assert f"| FactorVAE, {sprites.regularised(100)} | 0.203 | 0.405 |" in shown
+    assert f"| FactorVAE, {sprites_study.regularised(100)} | 0.203 | 0.405 |" in shown
 
 
 def test_sprites_are_trained_by_every_arm_and_the_regulariser_acts_late(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sprites, "_MARKS", (sprites.REGULARISED_FROM, 1.0))
-    monkeypatch.setattr(rows.evaluation, "evaluate", lambda *_, **__: scored("", 0, 0, 0.5)["scores"])
+    monkeypatch.setattr(sprites_study, "_MARKS", (sprites_study.REGULARISED_FROM, 1.0))
+    monkeypatch.setattr(results.evaluation, "evaluate", lambda *_, **__: scored("", 0, 0, 0.5)["scores"])
     settings = ("data.count=2400", "network.width=0.125", "training.batch_size=4")
     run("sprites", Options(out=tmp_path, seed=7, seeds=2, steps=20, settings=settings))
     result = json.loads((tmp_path / "sprites.json").read_text())
@@ -348,24 +348,24 @@ def test_sprites_are_trained_by_every_arm_and_the_regulariser_acts_late(
     assert "from its start" not in told.err
     kept = {
         arm: configuration.read(tmp_path / arm / "seed-7" / "config.toml").objective
-        for arm in sprites.arms(20)
+        for arm in sprites_study.arms(20)
     }
     assert [one.contrastive_start for one in kept.values()] == [10**9, 10**9, 18]
     ends = {
         arm: InfoGAN.from_pretrained(tmp_path / arm / "seed-7").generator.output.weight
-        for arm in sprites.arms(20)
+        for arm in sprites_study.arms(20)
     }
-    assert not torch.equal(ends[sprites.SPECTRAL], ends[sprites.regularised(20)])
+    assert not torch.equal(ends[sprites_study.SPECTRAL], ends[sprites_study.regularised(20)])
     # A mark that was missed cannot be gone back to: it is left out, and the curve says of how many it is.
-    rows.row_path(tmp_path, sprites.BATCH, 7, 18).unlink()
+    results.row_path(tmp_path, sprites_study.BATCH, 7, 18).unlink()
     run("sprites", Options(out=tmp_path, seed=7, seeds=2, steps=20, settings=settings))
     told = capsys.readouterr()
     assert "batch norm in D, seed 7: was trained past step 18" in told.err
     assert "| FactorVAE, batch norm in D | 0.500 (1) | 0.500 |" in told.out
     assert "| mean over seeds (in brackets: of how many" in told.out
     # So is a run that the regularised one would have begun from: it is trained from its own start, then.
-    shutil.rmtree(tmp_path / sprites.regularised(20) / "seed-7")
-    rows.row_path(tmp_path, sprites.regularised(20), 7, 20).unlink()
+    shutil.rmtree(tmp_path / sprites_study.regularised(20) / "seed-7")
+    results.row_path(tmp_path, sprites_study.regularised(20), 7, 20).unlink()
     run("sprites", Options(out=tmp_path, seed=7, seeds=1, steps=20, settings=settings))
     assert "is trained from its start" in capsys.readouterr().err
 
@@ -383,12 +383,12 @@ def test_the_regularised_run_of_sprites_is_that_from_its_own_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It shares its first steps with the run without, and must be as if it had been trained alone."""
-    monkeypatch.setattr(sprites, "_picked", lambda *_: None)
-    monkeypatch.setattr(sprites, "_MARKS", (sprites.REGULARISED_FROM, 1.0))
-    monkeypatch.setattr(rows.evaluation, "evaluate", lambda *_, **__: scored("", 0, 0, 0.5)["scores"])
+    monkeypatch.setattr(sprites_study, "_picked", lambda *_: None)
+    monkeypatch.setattr(sprites_study, "_MARKS", (sprites_study.REGULARISED_FROM, 1.0))
+    monkeypatch.setattr(results.evaluation, "evaluate", lambda *_, **__: scored("", 0, 0, 0.5)["scores"])
     settings = ("data.count=2400", "network.width=0.125", "training.batch_size=4")
     run("sprites", Options(out=tmp_path / "shared", seed=7, seeds=1, steps=20, settings=settings))
-    shared = tmp_path / "shared" / sprites.regularised(20) / "seed-7"
+    shared = tmp_path / "shared" / sprites_study.regularised(20) / "seed-7"
     begun = [*settings, "training.seed=7", "objective.contrastive_start=18", "training.steps=20"]
     alone = api.train("sprites", recipe="cr", settings=begun, out=tmp_path / "alone")
     theirs = InfoGAN.from_pretrained(shared).state_dict()

@@ -12,9 +12,9 @@ from PIL import Image, UnidentifiedImageError
 from infogan import data
 from infogan.config import DataConfig
 from infogan.errors import UsageError
-from infogan.experiments import run
-from infogan.experiments.own_pictures import KINDS, SIZES, draw_folder, draw_picture
-from infogan.experiments.registry import Options
+from infogan_experiments import run
+from infogan_experiments.experiment import Options
+from infogan_experiments.own_images import KINDS, SIZES, draw_folder, draw_picture
 
 COUNT = 400
 

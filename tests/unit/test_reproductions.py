@@ -13,9 +13,12 @@ from PIL import Image
 from infogan import presets
 from infogan.cli import main
 from infogan.errors import ConfigError, UsageError
-from infogan.experiments import names, rows, run
-from infogan.experiments.celeba import least_lead, table
-from infogan.experiments.claims import (
+from infogan_experiments import names, results, run
+from infogan_experiments.celeba_figure import least_lead, table
+from infogan_experiments.experiment import TAKES, Options
+from infogan_experiments.figure_page import machine, page
+from infogan_experiments.results import FIRST_SEED
+from infogan_experiments.targets import (
     Judge,
     Panel,
     Reproduction,
@@ -26,9 +29,6 @@ from infogan.experiments.claims import (
     named,
     only_code,
 )
-from infogan.experiments.page import machine, page
-from infogan.experiments.registry import TAKES, Options
-from infogan.experiments.rows import FIRST_SEED
 
 SCORES: dict[str, Any] = {
     "clustering": {"code": "digit", "accuracy": 0.9, "accuracy_interval": [0.88, 0.92]},
@@ -78,7 +78,7 @@ def test_a_picture_shows_the_matched_code() -> None:
 
 
 def made(seed: int, accuracy: float, arm: str = "robust", **facts: Any) -> dict[str, Any]:
-    """A row as `rows.read_rows` gives it."""
+    """A row as `results.read_rows` gives it."""
     scores = {
         "clustering": {"accuracy": accuracy, "accuracy_interval": [accuracy - 0.01, accuracy + 0.01]},
         "baselines": {"kmeans": {"clustering": {"accuracy": 0.5}}},
@@ -248,7 +248,7 @@ def test_a_quick_reproduction_writes_page_picture_and_figures_and_goes_on(
         # Five rows of ten cells, 64 wide with 2 between, inside margins and text.
         assert 10 * 66 <= width < 10 * 66 + 80 and 5 * 66 <= height < 5 * 66 + 160
     assert str(tmp_path / "faces-azimuth.md") in capsys.readouterr().out
-    monkeypatch.setattr(rows, "trained_to", None)  # what is measured is not trained again
+    monkeypatch.setattr(results, "trained_to", None)  # what is measured is not trained again
     run("faces-azimuth", options)
     run("faces-width", options)  # `robust` trains the same: of the paper's recipe nothing is taken over
     width = json.loads((tmp_path / "faces-width.json").read_text())

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infogan.experiments.verdicts_mnist import Judged, judged, summary, table
+from infogan_experiments.verdict_study import Judged, judged, summary, table
 
 
 def entry(words: dict[str, str], accuracy: float, slant: float) -> dict[str, Any]:

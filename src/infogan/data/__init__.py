@@ -21,11 +21,11 @@ __all__ = [
     "Split",
     "Stream",
     "Truth",
+    "all_sources",
     "every",
     "from_array",
     "load",
     "prepare",
     "read_images",
     "source",
-    "all_sources",
 ]

@@ -121,7 +121,7 @@ def real_information(path: Path, step: int) -> float:
     """A run's score at a step: nats of information on real images, summed over the categorical codes.
 
     Args:
-        path: of metrics_log.jsonl.
+        path: of metrics.jsonl.
         step: the mean is over the lines of the last 100 steps up to this one.
 
     Raises:

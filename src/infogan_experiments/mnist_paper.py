@@ -11,11 +11,11 @@ from typing import Any
 from infogan import api, evaluation, storage
 from infogan.config import Config
 from infogan.errors import ConfigError
-from infogan.experiments.arms import trained_to
-from infogan.experiments.registry import Options, experiment
-from infogan.experiments.rows import with_interval
 from infogan.runs import metrics_log
 from infogan.runs.directory import next_free
+from infogan_experiments.experiment import Options, experiment
+from infogan_experiments.results import with_interval
+from infogan_experiments.variants import trained_to
 
 SEEDS = 3
 SHORT, LONG = 1_000, 5_000
@@ -77,7 +77,7 @@ def lowest_mean(lines: list[dict[str, Any]], first: int) -> float | None:
     """The lowest mean of the digit's bound over a hundred steps that end at step `first` or later.
 
     Args:
-        lines: of metrics_log.jsonl, each the mean over the 20 steps up to it.
+        lines: of metrics.jsonl, each the mean over the 20 steps up to it.
         first: the first step at which such a mean may end.
 
     Returns:

@@ -24,12 +24,19 @@ from infogan.data import Dataset
 from infogan.discovery import discover
 from infogan.errors import ConfigError, DivergenceError, UsageError
 from infogan.evaluation.resampling import numpy_generator
-from infogan.experiments.celeba import COLOURS, auc_cell, beside, where
-from infogan.experiments.own_pictures import draw_folder
-from infogan.experiments.registry import Options, experiment
-from infogan.experiments.rows import CLUSTERING, FIRST_SEED, publish, share_interval, with_interval, write_row
 from infogan.model import InfoGAN
 from infogan.runs.directory import RunDirectory, next_free
+from infogan_experiments.celeba_figure import COLOURS, auc_cell, beside, where
+from infogan_experiments.experiment import Options, experiment
+from infogan_experiments.own_images import draw_folder
+from infogan_experiments.results import (
+    CLUSTERING,
+    FIRST_SEED,
+    publish,
+    share_interval,
+    with_interval,
+    write_row,
+)
 
 APART = 10
 """Seeds of two discoveries lie so far apart: each trains several runs with seeds that follow its own."""

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from infogan import presets
-from infogan.experiments.claims import Judge, Number, Panel, Reading, Reproduction, Row, Scores, named
-from infogan.experiments.reproduction import enter
-from infogan.experiments.rows import with_interval
+from infogan_experiments.reproduction import enter
+from infogan_experiments.results import with_interval
+from infogan_experiments.targets import Judge, Number, Panel, Reading, Reproduction, Row, Scores, named
 
 COLOURS = {
     "Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair", "Pale_Skin", "Rosy_Cheeks", "Heavy_Makeup",

@@ -15,9 +15,11 @@ from typing import Any
 from infogan import api, data
 from infogan.errors import UsageError
 from infogan.evaluation import model_selection
-from infogan.experiments.arms import reached
-from infogan.experiments.registry import Options, experiment
-from infogan.experiments.rows import (
+from infogan.model import InfoGAN
+from infogan.presets import REGULARISED_FROM
+from infogan.runs.directory import RunDirectory, next_free
+from infogan_experiments.experiment import Options, experiment
+from infogan_experiments.results import (
     mean_over_seeds,
     publish,
     read_rows,
@@ -27,9 +29,7 @@ from infogan.experiments.rows import (
     trained,
     with_interval,
 )
-from infogan.model import InfoGAN
-from infogan.presets import REGULARISED_FROM
-from infogan.runs.directory import RunDirectory, next_free
+from infogan_experiments.variants import reached
 
 SEEDS, STEPS, FEWEST_STEPS = 3, 10_000, 20
 METRICS = ("disentanglement",)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from infogan import presets
 from infogan.config import Categorical
-from infogan.experiments.claims import Judge, Panel, Reproduction, Scores, at
-from infogan.experiments.reproduction import enter
+from infogan_experiments.reproduction import enter
+from infogan_experiments.targets import Judge, Panel, Reproduction, Scores, at
 
 KINDS = [n for n, code in presets.load("svhn").latents.codes.items() if isinstance(code, Categorical)]
 

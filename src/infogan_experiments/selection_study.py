@@ -14,11 +14,11 @@ from infogan.errors import UsageError
 from infogan.evaluation import model_selection
 from infogan.evaluation.resampling import numpy_generator
 from infogan.evaluation.selection_quality import rank_correlation, regret
-from infogan.experiments.claims import Read, at
-from infogan.experiments.registry import Options, experiment
-from infogan.experiments.rows import publish, read_rows, row, seeds, trained
 from infogan.model import InfoGAN
 from infogan.runs.directory import next_free
+from infogan_experiments.experiment import Options, experiment
+from infogan_experiments.results import publish, read_rows, row, seeds, trained
+from infogan_experiments.targets import Read, at
 
 SEEDS, FEWEST = 10, 3
 

@@ -12,8 +12,9 @@ import numpy as np
 from infogan import api
 from infogan.evaluation import selection_quality
 from infogan.evaluation.resampling import numpy_generator
-from infogan.experiments.registry import Options, experiment
-from infogan.experiments.rows import (
+from infogan.runs.directory import next_free
+from infogan_experiments.experiment import Options, experiment
+from infogan_experiments.results import (
     FIRST_SEED,
     publish,
     read_rows,
@@ -23,7 +24,6 @@ from infogan.experiments.rows import (
     trained,
     with_interval,
 )
-from infogan.runs.directory import next_free
 
 FASHION_SEED = 120
 """How `discover-fashion` came out, on test images and seeds 100 to 102, had a say in the preset's recipe."""

@@ -12,13 +12,13 @@ from PIL import Image
 from infogan import api, evaluation, storage
 from infogan.config import Config
 from infogan.errors import UsageError
-from infogan.experiments.arms import trained_to
-from infogan.experiments.registry import Options, experiment
 from infogan.model import InfoGAN
 from infogan.report import pictures, plots
 from infogan.report.traversals import traversal_picture
 from infogan.runs import metrics_log
 from infogan.runs.directory import RunDirectory, next_free
+from infogan_experiments.experiment import Options, experiment
+from infogan_experiments.variants import trained_to
 
 ARMS = {"infogan": "InfoGAN", "gan": "plain GAN, Q only watches"}
 PAPER: dict[str, dict[str, list[float]]] = {

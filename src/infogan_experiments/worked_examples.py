@@ -17,10 +17,10 @@ from infogan.evaluation import clustering, distances, mutual_information, precis
 from infogan.evaluation.disentanglement.registry import scores
 from infogan.evaluation.disentanglement.sample import Sample
 from infogan.evaluation.resampling import numpy_generator
-from infogan.experiments.registry import Options, experiment
-from infogan.experiments.rows import publish
 from infogan.latents import Latents
 from infogan.runs.directory import next_free
+from infogan_experiments.experiment import Options, experiment
+from infogan_experiments.results import publish
 
 IMAGES, FACTORS, LEVELS = 2_000, 5, 8
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from infogan.experiments.rows import FIRST_SEED, seeds_interval
+from infogan_experiments.results import FIRST_SEED, seeds_interval
 
 Scores = Mapping[str, Any]
 Row = Mapping[str, Any]

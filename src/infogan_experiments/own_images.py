@@ -19,13 +19,13 @@ from PIL import Image, ImageDraw
 
 from infogan import api, evaluation, storage, streams
 from infogan.errors import UsageError
-from infogan.experiments.page import machine
-from infogan.experiments.registry import Options, experiment
-from infogan.experiments.rows import publish, read_rows, row, seeds, trained, with_interval
 from infogan.report import pictures
 from infogan.report.traversals import traversal_picture
 from infogan.runs.directory import next_free
 from infogan.training.runner import Trained
+from infogan_experiments.experiment import Options, experiment
+from infogan_experiments.figure_page import machine
+from infogan_experiments.results import publish, read_rows, row, seeds, trained, with_interval
 
 COUNT, BROKEN = 3_000, 12
 SIZES = ((96, 72), (72, 108), (128, 128))

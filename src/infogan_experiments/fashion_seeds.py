@@ -8,11 +8,19 @@ from typing import Any
 
 from infogan import api, evaluation
 from infogan.config import Config
-from infogan.experiments.registry import Options, experiment
-from infogan.experiments.rows import FIRST_SEED, Make, publish, read_rows, row, seeds_interval, with_interval
 from infogan.model import InfoGAN
 from infogan.runs.directory import RunDirectory, next_free
 from infogan.training import seed_selection
+from infogan_experiments.experiment import Options, experiment
+from infogan_experiments.results import (
+    FIRST_SEED,
+    Make,
+    publish,
+    read_rows,
+    row,
+    seeds_interval,
+    with_interval,
+)
 
 GROUPS, TOGETHER = 5, 4
 ARM = "fashion-mnist by four seeds"

@@ -13,9 +13,11 @@ from infogan import api, data, evaluation
 from infogan.config import Config
 from infogan.evaluation import selection_quality
 from infogan.evaluation.resampling import numpy_generator
-from infogan.experiments.real_only import cluster_real
-from infogan.experiments.registry import Options, experiment
-from infogan.experiments.rows import (
+from infogan.runs.directory import environment, next_free
+from infogan.training import engine, runner
+from infogan_experiments.experiment import Options, experiment
+from infogan_experiments.real_only import cluster_real
+from infogan_experiments.results import (
     Make,
     mean_over_seeds,
     publish,
@@ -25,8 +27,6 @@ from infogan.experiments.rows import (
     trained,
     with_interval,
 )
-from infogan.runs.directory import environment, next_free
-from infogan.training import engine, runner
 
 SEEDS, STEPS = 5, 1_000
 METRICS = ("clustering", "variance within categories", "mutual information")

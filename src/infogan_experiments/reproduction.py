@@ -16,15 +16,15 @@ from infogan.config import Config
 from infogan.data import Split, all_sources
 from infogan.errors import ConfigError
 from infogan.evaluation.subject import drawn_subset
-from infogan.experiments.claims import Judged, Panel, Reproduction, Row
-from infogan.experiments.page import COLUMNS, ROWS, Arm, arms, judged, page
-from infogan.experiments.registry import Options, experiment
-from infogan.experiments.rows import Make, read_rows, row, seeds, trained
 from infogan.model import InfoGAN
 from infogan.report import pictures
 from infogan.report.traversals import traversal_picture
 from infogan.runs.directory import next_free
 from infogan.training.runner import Trained
+from infogan_experiments.experiment import Options, experiment
+from infogan_experiments.figure_page import COLUMNS, ROWS, Arm, arms, judged, page
+from infogan_experiments.results import Make, read_rows, row, seeds, trained
+from infogan_experiments.targets import Judged, Panel, Reproduction, Row
 
 QUICK_STEPS, QUICK_SAMPLES, QUICK_IMAGES = 30, 200, 300
 QUICK_SETTINGS = ("network.width=0.125", "objective.neighbours=0")

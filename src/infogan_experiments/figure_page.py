@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from infogan.experiments.claims import Judged, Number, Reading, Reproduction, Row, judge_rows
-from infogan.experiments.rows import with_interval
+from infogan_experiments.results import with_interval
+from infogan_experiments.targets import Judged, Number, Reading, Reproduction, Row, judge_rows
 
 ROWS, COLUMNS = 5, 10
 """Of a panel: five rows, as the caption of Figure 2 has it; ten categories, and so many values of a code."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from infogan.experiments.claims import Judge, Panel, Reproduction, named, only_code
-from infogan.experiments.reproduction import enter
+from infogan_experiments.reproduction import enter
+from infogan_experiments.targets import Judge, Panel, Reproduction, named, only_code
 
 PAPER_RUNS = "The paper's authors ran 20,000 steps and 5 seeds, and show the best."
 

@@ -16,11 +16,11 @@ from infogan import config as configuration
 from infogan import evaluation, storage
 from infogan.config import Config
 from infogan.errors import ConfigError
-from infogan.experiments.arms import trained_to
-from infogan.experiments.registry import Options
 from infogan.runs.directory import RunDirectory
 from infogan.training import seed_selection
 from infogan.training.runner import FREE_KEYS, RESOLVED_KEYS, Trained
+from infogan_experiments.experiment import Options
+from infogan_experiments.variants import trained_to
 
 FIRST_SEED = 100
 """Constants were chosen with seeds 0 to 9: what is published comes from others."""

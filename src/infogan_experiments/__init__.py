@@ -9,7 +9,7 @@ import importlib
 import pkgutil
 
 from infogan.errors import UsageError, did_you_mean, nearest
-from infogan.experiments.registry import EXPERIMENTS, TAKES, Options
+from infogan_experiments.experiment import EXPERIMENTS, TAKES, Options
 
 
 def names() -> dict[str, str]:

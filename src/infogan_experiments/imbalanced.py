@@ -14,8 +14,9 @@ from jaxtyping import Int64
 from infogan import api, data, storage
 from infogan.config import Categorical, Config
 from infogan.evaluation.resampling import numpy_generator
-from infogan.experiments.registry import Options, experiment
-from infogan.experiments.rows import (
+from infogan.runs.directory import next_free
+from infogan_experiments.experiment import Options, experiment
+from infogan_experiments.results import (
     CLUSTERING,
     mean_over_seeds,
     publish,
@@ -25,7 +26,6 @@ from infogan.experiments.rows import (
     trained,
     with_interval,
 )
-from infogan.runs.directory import next_free
 
 SEEDS, STEPS = 5, 1_000
 FALL = 0.75

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from infogan.experiments.claims import Judge, Panel, Reproduction, factor, matched
-from infogan.experiments.reproduction import enter
+from infogan_experiments.reproduction import enter
+from infogan_experiments.targets import Judge, Panel, Reproduction, factor, matched
 
 VARIATIONS = {
     "azimuth": ("(a) Azimuth (pose)", "azimuth"),

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from infogan import api
-from infogan.experiments.registry import Options, experiment
-from infogan.experiments.robust import WIDTH
-from infogan.experiments.rows import publish, read_rows, row, seeds, share_interval, trained, with_interval
 from infogan.runs.directory import next_free
+from infogan_experiments.experiment import Options, experiment
+from infogan_experiments.results import publish, read_rows, row, seeds, share_interval, trained, with_interval
+from infogan_experiments.robust_ablation import WIDTH
 
 SEEDS, STEPS = 10, 1_000
 RECIPES = ("paper", "robust")
