@@ -128,8 +128,8 @@ def discover(  # noqa: PLR0913 - what the command takes, and the clock
     Returns:
         What OUT/discovery.json holds: `found`, by code of the chosen run in how many runs it was found,
         empty where nothing was; `run`, the chosen one; `categories`, and the `sweep` that chose them; `runs`
-        and `shared`, as of `model_selection.choose`; `minutes` and `minutes_spent`. Beside it lie report.html and
-        codes.csv.
+        and `shared`, as of `model_selection.choose`; `minutes` and `minutes_spent`. Beside it lie
+        report.html and codes.csv.
 
     Raises:
         UsageError: too few images, or no time.
@@ -398,8 +398,8 @@ def _written(
     scores = evaluation.evaluate(model, field.dataset, samples=_SAMPLES, only=METRICS)
     run.write_text(run.evaluation_path.name, json.dumps(scores, indent=2) + "\n")
     found = found_codes(name, scores, choice)
-    page = page.write(run, model, field.dataset, found=found, runs=len(models))
-    storage.write_text(field.folder / "report.html", page.read_text(encoding="utf-8"))
+    report = page.write(run, model, field.dataset, found=found, runs=len(models))
+    storage.write_text(field.folder / "report.html", report.read_text(encoding="utf-8"))
     _write_codes(field, model)
     return {"run": str(runs[name]), "chosen": name, "found": found}
 

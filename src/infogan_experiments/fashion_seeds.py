@@ -10,7 +10,7 @@ from infogan import api, evaluation
 from infogan.config import Config
 from infogan.model import InfoGAN
 from infogan.runs.directory import RunDirectory, next_free
-from infogan.training import seed_selection
+from infogan.runs import selection
 from infogan_experiments.experiment import Options, experiment
 from infogan_experiments.results import (
     FIRST_SEED,
@@ -51,7 +51,7 @@ def several(config: Config, steps: int, count: int) -> Make:
             trained = api.train_config(
                 config.model_copy(update={"training": training}), out=path, seeds=count
             )
-        chosen = seed_selection.read(trained.run)
+        chosen = selection.read(trained.run)
         scores = evaluation.evaluate(trained.model, trained.dataset)
         each = {}
         for seed, nats in sorted(chosen.rounds[0].scores.items()):  # without those that diverged before

@@ -122,12 +122,14 @@ def grow(inputs: int, outputs: int, odd: bool) -> Residual:
 
 
 def conv_layer(inputs: int, outputs: int, stride: int) -> nn.Module:
+    """Return a convolution that divides the size of a picture by its stride, 1 or 2."""
     if stride == 1:
         return SameConv(inputs, outputs, KERNEL)
     return Conv(inputs, outputs, KERNEL, stride, padding=1)
 
 
 def up_layer(inputs: int, outputs: int, stride: int, odd: bool) -> nn.Module:
+    """Return a transposed convolution that multiplies the size by its stride, and adds 1 where `odd`."""
     if stride == 1:
         return SameUp(inputs, outputs, KERNEL)
     return Up(inputs, outputs, KERNEL, stride, padding=1, output_padding=int(odd))

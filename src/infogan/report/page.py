@@ -21,9 +21,8 @@ from infogan.evaluation.typical_images import typical_and_doubtful
 from infogan.model import InfoGAN
 from infogan.report import html, pictures
 from infogan.report.traversals import traversal_picture
-from infogan.runs import health, metrics_log
+from infogan.runs import health, metrics_log, selection
 from infogan.runs.directory import RunDirectory, has_seeds
-from infogan.training import seed_selection
 
 _READ, _SHOWN, _MOST_CLUSTERS = 5_000, 12, 20
 _ENOUGH = 1_000  # test images, for pictures of every category
@@ -95,7 +94,7 @@ def _trained(run: RunDirectory) -> tuple[RunDirectory, tuple[int, ...]]:
     """Where the lines of training are: of several seeds, which stand beside it, the best one's run."""
     if not has_seeds(run.path):
         return run, ()
-    chosen = seed_selection.read(run)
+    chosen = selection.read(run)
     best = chosen.seeds[0] if chosen.best is None else chosen.best
     return RunDirectory(run.seeds / f"seed-{best}"), chosen.seeds
 

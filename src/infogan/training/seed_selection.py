@@ -27,6 +27,7 @@ from infogan.data import Dataset
 from infogan.errors import ConfigError, DivergenceError, StorageError, UsageError
 from infogan.runs import checkpoint, metrics_log
 from infogan.runs.directory import RunDirectory, is_run
+from infogan.runs.selection import Round, Selection, read, write
 from infogan.training import runner
 from infogan.training.progress import Progress
 from infogan.training.runner import Trained
@@ -34,44 +35,6 @@ from infogan.training.runner import Trained
 MOST_SEEDS = 100
 SCORED_STEPS = 100
 """The score is a mean over the lines of that many steps before the set point."""
-
-
-@dataclass(frozen=True)
-class Round:
-    """What was decided at one set point.
-
-    Attributes:
-        step: the set point.
-        scores: nats by seed, of those that reached it.
-        dropped: by seed, why.
-    """
-
-    step: int
-    scores: dict[int, float]
-    dropped: dict[int, str]
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What selection.json says: the seeds, what was decided so far, and how it ended.
-
-    Attributes:
-        seeds: all that were begun with.
-        rounds: in the order of their steps.
-        best: the one that was kept; None before its end is reached.
-        seconds: of training, over all seeds; None likewise.
-    """
-
-    seeds: tuple[int, ...]
-    rounds: tuple[Round, ...] = ()
-    best: int | None = None
-    seconds: float | None = None
-
-    @property
-    def left(self) -> tuple[int, ...]:
-        """The seeds that were not dropped."""
-        dropped = {seed for done in self.rounds for seed in done.dropped}
-        return tuple(seed for seed in self.seeds if seed not in dropped)
 
 
 # --- the rules -------------------------------------------------------------------------------------------
@@ -227,7 +190,7 @@ def train(config: Config, dataset: Dataset, run: RunDirectory, count: int) -> Tr
     of_seed(config, selection.seeds[-1], config.training.steps)  # fails now, and not when its turn comes
     with run.lock():
         with signals.deferred():
-            _write(run, selection)
+            write(run, selection)
             run.write_config(config)
         with runner.resumable(run):
             field = _Field(run, config, dataset, progress=_progress(run, config))
@@ -305,7 +268,7 @@ def _to_the_end(field: _Field, selection: Selection) -> Trained:
     _publish(field, trained)
     selection = replace(selection, best=best, seconds=_seconds(field, selection))
     with signals.deferred():
-        _write(field.run, selection)
+        write(field.run, selection)
     field.progress.say(
         f"step {field.config.training.steps}: seed {best} is the best of {len(selection.seeds)}; "
         f"its model is {field.run.model}"
@@ -335,7 +298,7 @@ def _round(field: _Field, selection: Selection, step: int, keep: int) -> Selecti
     decided = _decide(step, scores, {seed: error.happened for seed, error in diverged.items()}, keep)
     selection = replace(selection, rounds=(*selection.rounds, decided))
     with signals.deferred():
-        _write(field.run, selection)
+        write(field.run, selection)
         for seed, why in decided.dropped.items():
             field.progress.say(
                 f"step {step}: seed {seed} dropped: {why}; its run stays in {field.run_of(seed).path}"
@@ -384,55 +347,3 @@ def _progress(run: RunDirectory, config: Config) -> Progress:
 
 def _listed(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers))
-
-
-# --- selection.json --------------------------------------------------------------------------------------
-
-
-def read(run: RunDirectory) -> Selection:
-    """What selection.json says.
-
-    Raises:
-        StorageError: it cannot be read, or is none.
-    """
-    path = run.selection_path
-    try:
-        values = json.loads(path.read_bytes())
-        rounds = tuple(
-            Round(int(done["step"]), _by_seed(done["scores"], float), _by_seed(done["dropped"], str))
-            for done in values["rounds"]
-        )
-        selection = Selection(
-            tuple(map(int, values["seeds"])), rounds, values.get("best"), values.get("seconds")
-        )
-        if not selection.left:
-            raise ValueError("every seed is dropped")
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise StorageError(
-            f"{path} is damaged: {error}",
-            "seeds and rounds, as infogan train --seeds writes them",
-            f"infogan resume {run.seeds}/seed-N, to go on with one of the seeds",
-        ) from None
-    return selection
-
-
-def _by_seed(values: Mapping[str, Any], kind: Callable[[Any], Any]) -> dict[int, Any]:
-    return {int(seed): kind(value) for seed, value in values.items()}
-
-
-def _write(run: RunDirectory, selection: Selection) -> None:
-    """Writes selection.json; Raises StorageError."""
-    values: dict[str, Any] = {
-        "seeds": list(selection.seeds),
-        "rounds": [
-            {"step": done.step, "scores": _by_text(done.scores), "dropped": _by_text(done.dropped)}
-            for done in selection.rounds
-        ],
-    }
-    if selection.best is not None:
-        values |= {"best": selection.best, "seconds": selection.seconds}
-    run.write_json(run.selection_path.name, values)
-
-
-def _by_text(values: Mapping[int, Any]) -> dict[str, Any]:
-    return {str(seed): value for seed, value in values.items()}

@@ -47,8 +47,8 @@ def folder(config: DataConfig) -> Found:
     """Own images: a folder or a zip or tar file of image files, or a .npy or .npz file with an array.
 
     A folder is searched with all folders in it, in sorted order; names that begin with a dot are left out.
-    Files: png, jpg, jpeg, webp, bmp, tif, tiff, gif. `infogan.data.preprocessing` says how each becomes a square.
-    Where every file lies in one of several folders, the first folder on its way is its class, for measuring
+    Files: png, jpg, jpeg, webp, bmp, tif, tiff, gif. `infogan.data.preprocessing` says how each becomes a
+    square. Where every file lies in one of several folders, the first folder on its way is its class, for measuring
     alone. `infogan.data.arrays` says which arrays are read.
 
     Where the configuration names no size, it is the images' own if all are equal squares of 8 to 256 pixels,

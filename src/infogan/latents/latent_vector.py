@@ -1,0 +1,137 @@
+"""The latent vector (section 4): the noise and all codes together, as the generator reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from infogan.config import LatentsConfig
+from infogan.latents.posteriors import Posterior
+from infogan.latents.priors import CategoricalPrior, Prior
+
+Place = tuple[str, int]
+"""A code and which of its dimensions."""
+
+Codes = dict[str, Tensor]
+"""Values of every code by name, float [N, width]: categories one-hot, the others as they are."""
+
+
+class Latents(nn.Module):
+    """The generator's input: noise and the named codes, in the order of the configuration (section 4)."""
+
+    def __init__(self, config: LatentsConfig) -> None:
+        super().__init__()
+        self.noise, self.noise_prior = config.noise, config.noise_prior
+        self.priors: dict[str, Prior] = {
+            name: Prior.of[type(code)](code) for name, code in config.codes.items()
+        }
+        for name, prior in self.priors.items():
+            self.add_module(f"prior_{name}", prior)  # a code may be called as something of a module's
+
+    @property
+    def learned_priors(self) -> dict[str, CategoricalPrior]:
+        """The categorical codes whose prior is learned."""
+        return {name: prior for name, prior in self.categorical.items() if prior.shares is not None}
+
+    @property
+    def width(self) -> int:
+        """Inputs of the generator: noise and codes."""
+        return self.noise + sum(prior.input_width for prior in self.priors.values())
+
+    @property
+    def posterior_width(self) -> int:
+        """Raw outputs of the recognition head, all codes together."""
+        return sum(prior.posterior_width for prior in self.priors.values())
+
+    @property
+    def categorical(self) -> dict[str, CategoricalPrior]:
+        """The categorical codes."""
+        return {name: prior for name, prior in self.priors.items() if isinstance(prior, CategoricalPrior)}
+
+    @property
+    def categorical_places(self) -> list[Place]:
+        """Every dimension of every categorical code."""
+        return [(name, index) for name, prior in self.categorical.items() for index in range(prior.code.dim)]
+
+    def place_name(self, place: Place) -> str:
+        """The code's name, with the dimension behind it where the code has several: shape[1]."""
+        name, index = place
+        return name if self.priors[name].code.dim == 1 else f"{name}[{index}]"
+
+    def category_probabilities(self, raw: Float[Tensor, "n outputs"]) -> dict[Place, Float[Tensor, "n k"]]:
+        """Q's probabilities of the categories of each dimension of each categorical code."""
+        posteriors = self.posteriors(raw)
+        return {
+            (name, index): posteriors[name].mean.unflatten(1, (self.categorical[name].code.dim, -1))[:, index]
+            for name, index in self.categorical_places
+        }
+
+    @property
+    def subcode_width(self) -> int:
+        """Raw outputs of two sub-codes for each category of each categorical code."""
+        return 2 * sum(prior.width for prior in self.categorical.values())
+
+    @property
+    def entropies(self) -> dict[str, float]:
+        """H(c_i) of each code in nats."""
+        return {name: prior.entropy for name, prior in self.priors.items()}
+
+    def sample_noise(self, count: int, generator: torch.Generator) -> Float[Tensor, "count noise"]:
+        """Noise: Unif(-1, 1) as in the authors' code, or standard normal."""
+        shape = (count, self.noise)
+        if self.noise_prior == "normal":
+            return torch.randn(shape, generator=generator, device=generator.device)
+        return torch.rand(shape, generator=generator, device=generator.device) * 2 - 1
+
+    def sample_codes(self, count: int, generator: torch.Generator) -> Codes:
+        """Every code, drawn from its prior."""
+        return {name: prior.sample(count, generator) for name, prior in self.priors.items()}
+
+    @property
+    def dimensions(self) -> list[tuple[str, slice]]:
+        """Every single code: its name and the columns of its values, one for each dimension."""
+        return [
+            (name, slice(start, start + prior.width // prior.code.dim))
+            for name, prior in self.priors.items()
+            for start in range(0, prior.width, prior.width // prior.code.dim)
+        ]
+
+    def sample_pairs(
+        self, count: int, generator: torch.Generator
+    ) -> tuple[Float[Tensor, "count width"], Float[Tensor, "count width"], Int64[Tensor, " count"]]:
+        """Two latents that share their noise and one single code, and which of `dimensions` that is.
+
+        All other codes of the two are drawn apart (Lin et al. 2020, section 3, with a gap of 0).
+        """
+        noise = self.sample_noise(count, generator)
+        first, second = self.sample_codes(count, generator), self.sample_codes(count, generator)
+        places = self.dimensions
+        shape, device = (count,), generator.device
+        shared = torch.randint(len(places), shape, generator=generator, device=device)
+        for number, (name, columns) in enumerate(places):
+            same = shared == number
+            second[name][same, columns] = first[name][same, columns]
+        return self.join(noise, first), self.join(noise, second), shared
+
+    def join(self, noise: Float[Tensor, "n noise"], codes: Mapping[str, Tensor]) -> Float[Tensor, "n width"]:
+        """One row a picture: noise first, then the codes, standardised."""
+        standard = (prior.standardise(codes[name]) for name, prior in self.priors.items())
+        return torch.cat([noise, *standard], dim=1)
+
+    def split(self, latents: Float[Tensor, "n width"]) -> tuple[Float[Tensor, "n noise"], Codes]:
+        """The inverse of `join`; angles up to rounding."""
+        widths = [self.noise, *(prior.input_width for prior in self.priors.values())]
+        noise, *codes = latents.split(widths, dim=1)
+        priors = zip(self.priors.items(), codes, strict=True)
+        return noise, {name: prior.unstandardise(inputs) for (name, prior), inputs in priors}
+
+    def posteriors(self, raw: Float[Tensor, "n outputs"]) -> dict[str, Posterior]:
+        """Q(c_i|x) of every code from the recognition head's raw outputs."""
+        parts = raw.split([prior.posterior_width for prior in self.priors.values()], dim=1)
+        return {
+            name: prior.posterior(part)
+            for (name, prior), part in zip(self.priors.items(), parts, strict=True)
+        }
