@@ -32,7 +32,7 @@ demo: $(VENV)/.installed-demo  ## train on 5,000 real digits and look at the pic
 	$(BIN)/infogan train mnist-5k
 
 test: $(VENV)/.installed-dev  ## all tests but those of `make experiments`
-	$(TEST) -n 2 tests --ignore tests/experiments
+	$(TEST) -n 2 tests --ignore tests/long
 
 faults: $(VENV)/.installed-dev  ## kill, truncate, fill up, flip bits: nothing may be lost
 	$(TEST) -n 2 tests/faults
@@ -47,7 +47,7 @@ bench: $(VENV)/.installed-dev  ## speeds as ratios within one run, into benchmar
 
 # Minutes, and so apart from `make test`.
 experiments: $(VENV)/.installed-dev  ## every preset and every figure of the paper, in the small
-	$(TEST) -n 2 tests/experiments
+	$(TEST) -n 2 tests/long
 
 figures: $(VENV)/.installed  ## the figures of docs that take hours or days (DATA, SVHN, CELEBA=folders of the true files)
 	$(BIN)/infogan reproduce figure1 $(if $(DATA),--data $(DATA))
@@ -72,7 +72,6 @@ figures: $(VENV)/.installed  ## the figures of docs that take hours or days (DAT
 	$(BIN)/infogan reproduce choosing-mnist --set network.width=0.5 $(if $(DATA),--data $(DATA))
 	$(BIN)/infogan reproduce choosing-sprites --set network.width=0.5
 	$(BIN)/infogan reproduce verdicts-mnist $(if $(DATA),--data $(DATA))
-	$(BIN)/infogan reproduce imbalanced-mnist $(if $(DATA),--data $(DATA))
 	$(BIN)/infogan reproduce discover-fashion
 	$(if $(CELEBA),$(BIN)/infogan reproduce discover-celeba --data $(CELEBA))
 	$(BIN)/infogan reproduce discover-own

@@ -19,7 +19,7 @@ _CHECKED = {module.name for module in pkgutil.iter_modules(_PACKAGE.submodule_se
 # Before anything imports infogan: from here on every call checks its arguments' types and shapes. An int
 # is a float here, as it is for mypy.
 install_import_hook(
-    [f"infogan.{name}" for name in sorted(_CHECKED)],
+    [*(f"infogan.{name}" for name in sorted(_CHECKED)), "infogan_experiments"],
     "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
 )
 

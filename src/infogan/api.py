@@ -12,7 +12,7 @@ import numpy as np
 from infogan import config as configuration
 from infogan import data, presets
 from infogan.config import Config, DataConfig
-from infogan.data import SUFFIXES, all_sources
+from infogan.data import SOURCES, SUFFIXES
 from infogan.errors import ConfigError, DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -116,9 +116,7 @@ def data_config(
     Raises:
         InfoGANError: as of `configure`.
     """
-    if (
-        source in all_sources() and source not in presets.PRESETS
-    ):  # a preset's images are in the form it trains on
+    if source in SOURCES and source not in presets.PRESETS:  # a preset's images are in the form it trains on
         config = _replace(presets.load("folder"), "data", source=source)
     else:
         config, _ = _from_source(source)

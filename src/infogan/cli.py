@@ -251,7 +251,6 @@ def _discover(arguments: argparse.Namespace) -> None:
         minutes=arguments.minutes,
         out=arguments.out,
         seed=arguments.seed,
-        imbalanced=arguments.imbalanced,
         settings=arguments.set,
         progress=_tell,
     )
@@ -289,7 +288,7 @@ def _presets(arguments: argparse.Namespace) -> None:
 def _data_list(arguments: argparse.Namespace) -> None:
     from infogan import data
 
-    for name, source in data.all_sources().items():
+    for name, source in data.SOURCES.items():
         about = source.about
         print(f"{name}: {source.summary}")
         print(f"  images: {about.images}; {about.form}\n  from: {about.origin}\n  licence: {about.licence}")
@@ -304,11 +303,11 @@ def _data_prepare(arguments: argparse.Namespace) -> None:
 
 
 def _data_check(arguments: argparse.Namespace) -> None:
-    from infogan.data import prepared, registry
+    from infogan.data import loading, prepared
 
-    folders = arguments.folders or sorted(registry.prepared_folder().glob("[!.]*"))
+    folders = arguments.folders or sorted(loading.prepared_folder().glob("[!.]*"))
     if not folders:
-        print(f"nothing is prepared in {registry.prepared_folder()}")
+        print(f"nothing is prepared in {loading.prepared_folder()}")
     failed = []
     for folder in folders:
         if not folder.is_dir():
@@ -333,7 +332,7 @@ def _data_render(arguments: argparse.Namespace) -> None:
     from infogan.data import prepared
     from infogan.report import pictures
 
-    known = [name for name, source in data.all_sources().items() if source.draws]
+    known = [name for name, source in data.SOURCES.items() if source.draws]
     if arguments.source not in known:
         raise UsageError(
             f"{arguments.source!r} draws no images{did_you_mean(arguments.source, known)}",
@@ -506,11 +505,6 @@ def _add_training(command: Callable[[str, Command, str], argparse.ArgumentParser
     discover.add_argument("--minutes", type=_minutes, default=10.0, metavar="N", help="for all of it (10)")
     discover.add_argument("--out", type=_path, metavar="FOLDER", help="default: runs/discover-NNN")
     discover.add_argument("--seed", type=_whole, default=0, metavar="N", help="the first one")
-    discover.add_argument(
-        "--imbalanced",
-        action="store_true",
-        help="some kinds may be much rarer than others: learns how often each category is",
-    )
     _add_set(discover)
 
 

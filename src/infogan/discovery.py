@@ -107,7 +107,6 @@ def discover(  # noqa: PLR0913 - what the command takes, and the clock
     minutes: float = 10.0,
     out: str | Path | None = None,
     seed: int = 0,
-    imbalanced: bool = False,
     settings: Sequence[str] = (),
     progress: Progress = silent,
     clock: Callable[[], float] = time.monotonic,
@@ -119,8 +118,6 @@ def discover(  # noqa: PLR0913 - what the command takes, and the clock
         minutes: how long it may take, in all.
         out: its folder; runs/discover-001 and so on when left out.
         seed: of the first run; the others follow.
-        imbalanced: whether kinds may be of very different frequency: how often each category is drawn is
-            learned then.
         settings: "KEY=VALUE" texts for every run, as `--set` takes them.
         progress: is told what begins.
         clock: seconds that only go forward.
@@ -139,8 +136,6 @@ def discover(  # noqa: PLR0913 - what the command takes, and the clock
         raise UsageError(f"minutes = {minutes:g}", "more than 0", "--minutes 10")
     budget = Budget(60 * minutes, clock)
     base, dataset = _configured(path, seed, settings, progress)
-    if imbalanced:
-        base = _with_categories(base, prior="learned")
     folder = _folder(out)
     count = len(dataset.train.images) + len(dataset.test.images)
     if count < model_selection.FEWEST:
@@ -232,7 +227,6 @@ class _Field:
     budget: Budget
     progress: Progress
     seconds_a_step: float = 0.0
-    learned_from: int = _TRIAL_STEPS
 
     def path(self, categories: int, number: int) -> Path:
         return self.folder / "runs" / f"{categories}-categories-seed-{self.base.training.seed + number}"
@@ -261,7 +255,7 @@ class _Field:
             settings = [f"training.{key}={value}" for key, value in {**schedule, "steps": steps}.items()]
             api.resume_run(path, settings=settings, override=True)
             return path
-        config = _with_categories(self.base, size=categories, learned_from=self.learned_from)
+        config = _with_categories(self.base, size=categories)
         training = {**schedule, "steps": steps, "seed": self.base.training.seed + number}
         config = config.model_copy(update={"training": self.base.training.model_copy(update=training)})
         api.train_config(config, out=path)
@@ -317,8 +311,6 @@ def _sweep(field: _Field) -> tuple[dict[int, float], int]:
     shutil.rmtree(trial)  # what a run does when must not depend on how short the trial was
     beginnings = _BEGINNING * (len(CATEGORIES) * SWEEP_SEEDS + 2 * SEEDS)
     steps = sweep_steps(field.budget.for_training - beginnings, field.seconds_a_step)
-    # A prior is to be learned, where it is, by the end of the shortest run.
-    field.learned_from = min(Categorical(CATEGORIES[0]).learned_from, steps // 4)
     if steps == _LEAST_STEPS:
         field.progress("that is too little time for so many images of that size: it will take longer")
     found, paces = {}, []

@@ -62,8 +62,6 @@ class InfoGAN(nn.Module):
         self.to_empty(device="cpu")
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
         networks.initialise(self, streams.generator(config.training.seed, "weights"))
-        for prior in self.latents.learned_priors.values():
-            prior.reset()
         networks.rescale(self.recognition, config.network.recognition_std)
         self.ema = copy.deepcopy(self.generator) if config.training.ema_decay else None
         self.provenance: dict[str, Any] = {"steps": 0, "images_seen": 0}

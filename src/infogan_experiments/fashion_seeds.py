@@ -9,8 +9,8 @@ from typing import Any
 from infogan import api, evaluation
 from infogan.config import Config
 from infogan.model import InfoGAN
-from infogan.runs.directory import RunDirectory, next_free
 from infogan.runs import selection
+from infogan.runs.directory import RunDirectory, next_free
 from infogan_experiments.experiment import Options, experiment
 from infogan_experiments.results import (
     FIRST_SEED,

@@ -13,7 +13,7 @@ from PIL import Image
 
 from infogan import api, evaluation, presets, storage
 from infogan.config import Config
-from infogan.data import Split, all_sources
+from infogan.data import SOURCES, Split
 from infogan.errors import ConfigError
 from infogan.evaluation.subject import drawn_subset
 from infogan.model import InfoGAN
@@ -98,7 +98,7 @@ def _configured(plan: Reproduction, options: Options, seed: int) -> Config:
     if options.quick:
         quick += QUICK_SETTINGS
         source = presets.load(plan.preset).data.source
-        if options.data is None and all_sources()[source].draws:
+        if options.data is None and SOURCES[source].draws:
             quick.append(f"data.count={QUICK_IMAGES}")
     return api.configure(
         plan.preset, data=options.data, recipe=options.recipe,

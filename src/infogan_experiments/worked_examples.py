@@ -14,8 +14,8 @@ from jaxtyping import Float, Int
 
 from infogan.config import Categorical, LatentsConfig, Periodic, Uniform
 from infogan.evaluation import clustering, distances, mutual_information, precision_recall
-from infogan.evaluation.disentanglement.registry import scores
 from infogan.evaluation.disentanglement.sample import Sample
+from infogan.evaluation.disentanglement.score import SCORES
 from infogan.evaluation.resampling import numpy_generator
 from infogan.latents import Latents
 from infogan.runs.directory import next_free
@@ -190,7 +190,7 @@ def _draw(kind: str) -> np.random.Generator:
 
 def _scored(sample: Sample) -> dict[str, float]:
     found: dict[str, float] = {}
-    for name, score in scores().items():
+    for name, score in SCORES.items():
         value = score(sample)
         if isinstance(value, Mapping):
             found |= {f"{name}.{key}": float(figure) for key, figure in value.items()}

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from infogan.evaluation.disentanglement.registry import scores
 from infogan.evaluation.disentanglement.sample import Sample
+from infogan.evaluation.disentanglement.score import SCORES
 
 FOLDER = os.environ.get("INFOGAN_REFERENCE", "")
 
@@ -52,7 +52,7 @@ def test_mig_and_dci_are_those_of_the_reference(disent: Any, name: str) -> None:
     codes, levels = cases()[name]
     sample = Sample(codes, levels, np.random.Generator(np.random.Philox(1)), full=True)
     fit, judged = Sample(codes, levels, np.random.Generator(np.random.Philox(1))).halves
-    ours = {"mig": scores()["mig"](sample), **scores()["dci"](sample)}  # type: ignore[dict-item]
+    ours = {"mig": SCORES["mig"](sample), **SCORES["dci"](sample)}  # type: ignore[dict-item]
     found = disent.dci(codes[fit].T, levels[fit].T, codes[judged].T, levels[judged].T)
     theirs = {
         "mig": disent.mig(codes.T, levels.T)["mig.discrete_score"],

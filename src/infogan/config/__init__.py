@@ -28,7 +28,16 @@ from infogan.config.sections import (
     ObjectiveConfig,
     TrainingConfig,
 )
-from infogan.config.toml import changes, flatten, override, parse, read, to_toml, validate
+from infogan.config.toml import (
+    changes,
+    flatten,
+    override,
+    parse,
+    parse_assignments,
+    read,
+    to_toml,
+    validate,
+)
 
 __all__ = [
     "CONTINUOUS_WEIGHT",
@@ -54,6 +63,7 @@ __all__ = [
     "flatten",
     "override",
     "parse",
+    "parse_assignments",
     "parse_codes",
     "read",
     "to_toml",

@@ -77,20 +77,22 @@ class VonMises:
 
 @dataclass(frozen=True, config=_CODE)
 class Categorical:
-    """`dim` independent codes that each take one of `size` values, uniformly: Cat(K = size, p = 1/size).
+    """`dim` independent codes that each take one of `size` values: Cat(K = size, p = 1/size) in the paper.
 
-    With `prior` "learned" the shares p follow, from step `learned_from` on, how often Q reads each category
-    from real images: for sets whose kinds are not equally frequent. `entropy_floor`, in units of the entropy
-    of equal shares, is the least that their entropy falls to, and each keeps a twentieth of an equal share.
+    `probabilities`, one per category, sum to 1; when left out, all categories are equally probable.
     """
 
     size: _Int = Field(ge=2, le=10_000)
     dim: _Int = Field(default=1, ge=1, le=1_000)
     info_weight: _Float | None = Field(default=None, ge=0, le=1_000, kw_only=True)
-    prior: Literal["uniform", "learned"] = Field(default="uniform", kw_only=True)
-    entropy_floor: _Float = Field(default=0.7, ge=0, le=1, kw_only=True)
-    learned_from: _Int = Field(default=200, ge=0, le=MOST_STEPS, kw_only=True)
+    probabilities: tuple[Annotated[_Float, Field(gt=0, le=1)], ...] | None = Field(default=None, kw_only=True)
     kind: Literal["categorical"] = Field(default="categorical", kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.probabilities is None:
+            return
+        if len(self.probabilities) != self.size or abs(sum(self.probabilities) - 1) > 1e-6:
+            raise ValueError(f"{self.size} probabilities that sum to 1, one for each category")
 
 
 @dataclass(frozen=True, config=_CODE)

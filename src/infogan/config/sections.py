@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator, model_validator
 
@@ -14,10 +14,23 @@ _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=Fal
 _Int = Annotated[int, Strict()]
 
 
+AnySection = TypeVar("AnySection", bound="Section")
+
+
 class Section(BaseModel):
     """A part of the configuration: frozen, strict about types, without unknown keys."""
 
     model_config = _STRICT
+
+    def model_copy(
+        self: AnySection, *, update: Mapping[str, Any] | None = None, deep: bool = False
+    ) -> AnySection:
+        """Return a copy with other values, validated as any configuration is.
+
+        Raises:
+            pydantic.ValidationError: a value does not fit.
+        """
+        return type(self).model_validate({**dict(self), **(update or {})})
 
 
 class DataConfig(Section):
@@ -261,7 +274,7 @@ class TrainingConfig(Section):
 class Config(Section):
     """Everything a run depends on."""
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     preset: str = Field(default="custom", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     data: DataConfig
     latents: LatentsConfig
@@ -324,6 +337,27 @@ class Config(Section):
     def seeks_neighbours(self) -> bool:
         """Whether an image's moved copy may be that of another image."""
         return self.reads_real and self.objective.neighbours > 0 and self.objective.neighbour_share > 0
+
+    def replace(self, **sections: Mapping[str, Any]) -> Config:
+        """Return a copy with other values: `config.replace(training={"steps": 100})`.
+
+        Args:
+            **sections: by section, the values that differ.
+
+        Raises:
+            ConfigError: a section, key or value does not fit.
+        """
+        from infogan.config.toml import validate  # late: that module is built on this one
+
+        values: dict[str, Any] = {
+            name: dict(getattr(self, name))
+            for name in type(self).model_fields
+            if isinstance(getattr(self, name), Section)
+        }
+        plain = {name: getattr(self, name) for name in type(self).model_fields if name not in values}
+        for name, changed in sections.items():
+            values[name] = {**values.get(name, {}), **changed}
+        return validate({**plain, **values})
 
     def with_codes(self, codes: Mapping[str, Code]) -> Config:
         """The same with these codes in place of those of the same names, and behind them those of others."""

@@ -12,6 +12,7 @@ from typing import Annotated, Any, get_args, get_origin
 import tomli_w
 from pydantic import ValidationError
 
+from infogan.config.migration import migrate
 from infogan.config.sections import Config
 from infogan.errors import ConfigError, did_you_mean
 
@@ -58,7 +59,7 @@ def parse(text: str, name: str) -> Config:
             "key = value lines under [sections]",
             "infogan train mnist --dry-run, to see a whole configuration",
         ) from None
-    return validate(values, _Where(name, text))
+    return validate(migrate(values, name), _Where(name, text))
 
 
 def validate(values: Mapping[str, Any], where: _Where | None = None) -> Config:
@@ -73,29 +74,44 @@ def validate(values: Mapping[str, Any], where: _Where | None = None) -> Config:
         raise _config_error(error, where or _Where("configuration", "")) from None
 
 
-def override(config: Config, assignments: Sequence[str]) -> Config:
-    """`config` with `KEY=VALUE` settings, as `--set` takes them.
+def override(config: Config, settings: Mapping[str, Any] | Sequence[str]) -> Config:
+    """Return `config` with other values: `override(config, {"training.steps": 100})`.
 
-    A key is dotted (training.save_every) or the last part alone where it is the only one of its name at its
-    height (save_every). Values are TOML; what is no TOML value is taken as text.
+    A key is dotted (training.save_every), or its last part alone where only one key at the same depth ends so
+    (save_every).
 
     Raises:
-        ConfigError: an assignment is not of that form, a key is unknown, or a value does not fit.
+        ConfigError: a key is unknown, or a value does not fit.
     """
+    if not isinstance(settings, Mapping):
+        settings = parse_assignments(settings)
     values = config.model_dump(mode="json")
-    for assignment in assignments:
-        key, equals, raw = assignment.partition("=")
-        if not equals or not key.strip():
-            raise ConfigError(f"--set {assignment!r} has no '='", "KEY=VALUE", "--set save_every=500")
-        *parents, leaf = _resolve(key.strip(), values)
+    for key, value in settings.items():
+        *parents, leaf = _resolve(key, values)
         section = values
         for parent in parents:
             section = section[parent]
-        value = _parse_value(raw.strip())
         if leaf in ("kind", "family") and section[leaf] != value:
             section.clear()  # its other keys belong to the kind before
         section[leaf] = value
-    return validate(_without_none(values), _Where(f"--set {' '.join(assignments)}", ""))
+    return validate(_without_none(values), _Where("the settings " + ", ".join(settings), ""))
+
+
+def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
+    """Return settings from "KEY=VALUE" texts, as `--set` takes them.
+
+    Values are TOML; a text that is no TOML value is taken as a string.
+
+    Raises:
+        ConfigError: a text is not of that form.
+    """
+    settings = {}
+    for text in texts:
+        key, equals, raw = text.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"--set {text!r} has no '='", "KEY=VALUE", "--set save_every=500")
+        settings[key.strip()] = _parse_value(raw.strip())
+    return settings
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -201,7 +217,7 @@ def _config_error(error: ValidationError, where: _Where) -> ConfigError:
     if keys and keys[-1] == "std" and problem["type"] == "literal_error":
         expected = "'learned', or a number above 0 and up to 100"
     if key == "version":
-        expected, advice = "version 1, the one that this infogan reads", "the infogan that wrote the file"
+        expected, advice = "version 1 or 2, those that this infogan reads", "the infogan that wrote the file"
     if not key:  # two settings that do not go together: the message names them
         return ConfigError(f"{place}: the settings do not fit together{more}", expected, advice)
     shown = repr(problem.get("input"))

@@ -7,11 +7,14 @@ A new data set is one function in one new file of this package, under the decora
 found by looking, so that there is no list to keep.
 """
 
-from infogan.data.dataset import Dataset, Factor, Found, Skipped, Split, Stream, Truth
-from infogan.data.registry import About, all_sources, every, from_array, load, prepare, source
+from infogan.data.dataset import Dataset, Factor, Found, Split, Stream, Truth
+from infogan.data.loading import every, from_array, load, prepare
+from infogan.data.source import SOURCES, About, source
 from infogan.data.sources.folder import SUFFIXES, read_images
+from infogan.file_listing import Skipped
 
 __all__ = [
+    "SOURCES",
     "SUFFIXES",
     "About",
     "Dataset",
@@ -21,7 +24,6 @@ __all__ = [
     "Split",
     "Stream",
     "Truth",
-    "all_sources",
     "every",
     "from_array",
     "load",

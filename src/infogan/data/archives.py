@@ -18,9 +18,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from infogan.data.dataset import Skipped
 from infogan.data.decoding import Item
 from infogan.errors import DataError
+from infogan.file_listing import Skipped
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 

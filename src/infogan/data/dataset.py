@@ -6,19 +6,12 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt8
 
 from infogan.errors import DataError
-
-
-class Skipped(NamedTuple):
-    """A file that was left out, and why."""
-
-    path: str
-    reason: str
+from infogan.file_listing import Skipped
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,9 +14,10 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
-from infogan.data.dataset import Skipped, Stream, Truth
+from infogan.data.dataset import Stream, Truth
 from infogan.data.preprocessing import fit, is_gray
 from infogan.errors import DataError
+from infogan.file_listing import Skipped
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 """What is taken for an image, in small or capital letters. The contents decide how it is read."""

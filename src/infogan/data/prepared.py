@@ -28,10 +28,11 @@ from tqdm import tqdm
 
 from infogan import storage
 from infogan.config import DataConfig
-from infogan.data.dataset import Factor, Found, Skipped, Split, Stream, Truth
+from infogan.data.dataset import Factor, Found, Split, Stream, Truth
 from infogan.data.decoding import MOST_UNREADABLE, check_share
 from infogan.data.preprocessing import bring_one, common_size
 from infogan.errors import DataError, StorageError, UsageError
+from infogan.file_listing import Skipped
 
 VERSION = 2
 """Of what a prepared folder holds; another one is made anew."""

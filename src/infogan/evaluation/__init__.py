@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from infogan.errors import DivergenceError, UsageError, did_you_mean
 from infogan.evaluation.clustering import measurable, model_clustering
 from infogan.evaluation.fresh_recognition import Budget, fit_recognition
-from infogan.evaluation.metric import metrics
+from infogan.evaluation.metric import METRICS
 from infogan.evaluation.subject import Progress, Subject, silent
 from infogan.model import InfoGAN, Weights
 
@@ -41,7 +41,7 @@ def evaluate(  # noqa: PLR0913 - what is judged, by how much, and by which chanc
         weights: "raw" or "ema"; the model's own choice when left out.
         samples: fresh generated images that a figure rests on, 2 or more.
         seed: of the evaluation's own chance.
-        only: metrics to leave it at, by the names that `metric.metrics` gives; all when left out.
+        only: metrics to leave it at, by the names that `metric.METRICS` gives; all when left out.
         full: the long variants of metrics that have one, as published; minutes in place of seconds.
         progress: is told which metric begins.
 
@@ -64,7 +64,7 @@ def evaluate(  # noqa: PLR0913 - what is judged, by how much, and by which chanc
     subject = Subject(model, dataset, weights or model.weights, samples, seed, progress, full)
     model.sample(1, weights=subject.weights)  # a wrong `weights` fails now, and not minutes later
     result: dict[str, Any] = {}
-    known = metrics()
+    known = METRICS
     for unknown in sorted(set(only) - set(known)):
         raise UsageError(
             f"{unknown!r} is no metric{did_you_mean(unknown, known)}",

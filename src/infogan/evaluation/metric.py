@@ -1,39 +1,28 @@
-"""Where metrics are found: one decorated function in one file of this package is one metric."""
+"""Metrics: what a metric is, and the registry that it is entered into."""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from typing import Any
 
 from infogan.evaluation.subject import Subject
+from infogan.registry import Registry
 
 Metric = Callable[[Subject], dict[str, Any]]
-"""From what is judged to the part of evaluation.json it fills; {} where the metric does not apply."""
+"""From what is evaluated to the part of evaluation.json it fills; {} where the metric does not apply."""
 
-_METRICS: dict[str, Metric] = {}
+METRICS: Registry[Metric] = Registry("metric", "infogan.evaluation")
+"""Every metric by the name that progress shows while it runs."""
 
 
 def metric(name: str) -> Callable[[Metric], Metric]:
-    """Registers the decorated function; `name` is what progress says while it runs.
+    """Register the decorated function; `name` is shown while it runs.
 
     Raises:
         ValueError: another metric has that name.
     """
 
     def register(function: Metric) -> Metric:
-        if name in _METRICS:
-            raise ValueError(f"two metrics are named {name!r}")
-        _METRICS[name] = function
-        return function
+        return METRICS.add(name, function)
 
     return register
-
-
-def metrics() -> dict[str, Metric]:
-    """All metrics by name, after a look into every file of this package."""
-    package = importlib.import_module("infogan.evaluation")
-    for module in pkgutil.iter_modules(package.__path__, "infogan.evaluation."):
-        importlib.import_module(module.name)
-    return dict(sorted(_METRICS.items()))

@@ -32,11 +32,6 @@ class Latents(nn.Module):
             self.add_module(f"prior_{name}", prior)  # a code may be called as something of a module's
 
     @property
-    def learned_priors(self) -> dict[str, CategoricalPrior]:
-        """The categorical codes whose prior is learned."""
-        return {name: prior for name, prior in self.categorical.items() if prior.shares is not None}
-
-    @property
     def width(self) -> int:
         """Inputs of the generator: noise and codes."""
         return self.noise + sum(prior.input_width for prior in self.priors.values())

@@ -23,32 +23,6 @@ from infogan.latents.posteriors import (
     wrap,
 )
 
-LEAST_EQUAL = 0.05
-"""Least part of equal shares in a learned prior. Many categories keep the entropy high while one dies out."""
-
-
-def with_entropy(shares: Float[Tensor, " k"], floor: float, least: float = 0.0) -> Float[Tensor, " k"]:
-    """The same shares mixed with equal ones, as little as brings their entropy up to a floor.
-
-    Args:
-        shares: sum to 1.
-        floor: in units of the entropy of equal shares, ln K.
-        least: part of equal shares in the mixture that is there in any case.
-    """
-    equal = torch.full_like(shares, 1 / len(shares))
-
-    def enough(part: float) -> bool:
-        mixed = torch.lerp(shares, equal, part)
-        return float(torch.special.entr(mixed).sum()) >= floor * math.log(len(shares))
-
-    if enough(least):
-        return torch.lerp(shares, equal, least)
-    low, high = least, 1.0
-    for _ in range(20):
-        middle = (low + high) / 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return torch.lerp(shares, equal, high)
-
 
 class Prior(nn.Module, ABC):
     """P(c) of one code: how it is drawn, how uncertain it is, and how its posterior reads raw outputs.
@@ -133,38 +107,9 @@ class Prior(nn.Module, ABC):
 
 
 class CategoricalPrior(Prior, code=Categorical):
-    """Cat(K = size, p = 1/size), one-hot; or with shares p that are learned, and kept with the weights.
-
-    Attributes:
-        shares: how often each category is drawn, [dim, size], where that is learned; None: all equally often.
-    """
+    """Cat(K = size), one-hot; all categories equally probable unless the code says otherwise."""
 
     code: Categorical
-    shares: Tensor | None
-
-    def __init__(self, code: Categorical) -> None:
-        super().__init__(code)
-        # Kept with the weights where it is learned, and else no part of them.
-        self.register_buffer("shares", torch.empty(code.dim, code.size) if code.prior == "learned" else None)
-        self.reset()
-
-    def reset(self) -> None:
-        """Equal shares."""
-        if self.shares is not None:
-            self.shares.fill_(1 / self.code.size)
-
-    @torch.no_grad()
-    def follow(self, dimension: int, usage: Float[Tensor, " size"], rate: float) -> None:
-        """Moves the shares of a dimension towards how often each category is read from real images.
-
-        Args:
-            dimension: of the code.
-            usage: sums to 1.
-            rate: how far, from 0 to 1.
-        """
-        assert self.shares is not None
-        target = with_entropy(usage.to(self.shares.device), self.code.entropy_floor, LEAST_EQUAL)
-        self.shares[dimension].lerp_(target, rate)
 
     @property
     def width(self) -> int:
@@ -172,15 +117,15 @@ class CategoricalPrior(Prior, code=Categorical):
 
     @property
     def entropy(self) -> float:
-        if self.shares is not None:
-            return float(torch.special.entr(self.shares).sum())
+        if self.code.probabilities is not None:
+            return -self.code.dim * sum(p * math.log(p) for p in self.code.probabilities)
         return self.code.dim * math.log(self.code.size)
 
     def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count width"]:
         shape = (count, self.code.dim)
-        if self.shares is not None:
-            shares = self.shares.to(generator.device)
-            drawn = torch.multinomial(shares, count, replacement=True, generator=generator)
+        if self.code.probabilities is not None:
+            weights = torch.tensor(self.code.probabilities, device=generator.device).expand(self.code.dim, -1)
+            drawn = torch.multinomial(weights, count, replacement=True, generator=generator)
             return F.one_hot(drawn.t(), self.code.size).flatten(1).float()
         index = torch.randint(self.code.size, shape, generator=generator, device=generator.device)
         return F.one_hot(index, self.code.size).flatten(1).float()

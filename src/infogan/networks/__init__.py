@@ -1,5 +1,6 @@
 """The networks: appendix C's tables as data, and the builder that turns a table into modules."""
 
+from infogan.networks.architectures import TABLES, Architecture, architecture, generic_table, residual_table
 from infogan.networks.blocks import Stack, Style
 from infogan.networks.builder import (
     Discriminator,
@@ -10,7 +11,6 @@ from infogan.networks.builder import (
     initialise,
     rescale,
 )
-from infogan.networks.tables import TABLES, Architecture, architecture, generic_table, residual_table
 
 __all__ = [
     "TABLES",

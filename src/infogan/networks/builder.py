@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from infogan.errors import ConfigError
+from infogan.networks.architectures import Architecture, Layer
 from infogan.networks.blocks import (
     Flatten,
     Stack,
@@ -22,7 +23,6 @@ from infogan.networks.blocks import (
 )
 from infogan.networks.layers import Dense
 from infogan.networks.normalization import BatchNorm, Domain, begin_spectrum, bounded, raw_weight
-from infogan.networks.tables import Architecture, Layer
 
 STD = 0.02
 """Of the first weights (the authors' code)."""

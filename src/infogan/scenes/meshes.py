@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from infogan.data.file_listing import walk
 from infogan.errors import DataError
+from infogan.file_listing import walk
 from infogan.scenes.rasterizer import Mesh
 
 MOST = 2_000_000

@@ -56,8 +56,8 @@ class RealReading:
             self._see(place, probabilities)
             terms.setdefault("real_information", torch.zeros((), device=raw.device))
             joint = objective.joint_table(first, second)
-            # A weight draws categories to equal shares, which a learned prior does not have.
-            weighted = self.latents.categorical[place[0]].shares is None
+            # The weight favours equally frequent categories, which contradicts unequal probabilities.
+            weighted = self.latents.categorical[place[0]].code.probabilities is None
             terms["real_information"] = terms["real_information"] + objective.table_information(
                 joint, self.weights.marginal_weight if weighted else 1.0
             )

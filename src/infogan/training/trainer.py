@@ -47,8 +47,6 @@ METRICS_EVERY = 20
 VARIANCE_EVERY = 100  # a multiple of METRICS_EVERY: it stands on the line of its step
 _READ_AT_ONCE = 500
 _READ_APART = 1 / 3  # of a batch: enough for continuous codes, and a whole one would cost half a step more
-_PRIOR_RATE = 0.01
-"""How far a learned prior goes in a step towards what is read from real images."""
 
 _TERMS = ("real_information", "subcode_information", "mode_seeking", "contrastive")
 
@@ -127,7 +125,6 @@ class Trainer:
         for number in range(self.config.training.generator_updates):
             values |= self._generator_step("generator" if number == 0 else f"generator-{number}")
         self._follow()
-        self._learn_priors()
         self.model.eval()
         self.step += 1
         for name, value in values.items():
@@ -380,14 +377,6 @@ class Trainer:
             raw = self.model.generator.state_dict().values()
             for mean, value in zip(ema.state_dict().values(), raw, strict=True):
                 mean.lerp_(value, 1 - decay)
-
-    def _learn_priors(self) -> None:
-        """Categories are drawn as often as Q has lately read them from real images, where that is learned."""
-        for name, prior in self.model.latents.learned_priors.items():
-            for dimension in range(prior.code.dim):
-                usage = self.real.usage.get((name, dimension))
-                if usage is not None and self.step >= prior.code.learned_from:
-                    prior.follow(dimension, usage, _PRIOR_RATE)
 
     def _checked(self, losses: Mapping[str, Tensor]) -> dict[str, float]:
         names, stacked = list(losses), torch.stack([loss.detach() for loss in losses.values()])

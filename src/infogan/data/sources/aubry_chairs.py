@@ -13,7 +13,7 @@ from infogan.config import DataConfig
 from infogan.data.dataset import Factor, Found, Stream, Truth
 from infogan.data.decoding import Item, picture_stream
 from infogan.data.download import cache_folder
-from infogan.data.registry import About, source
+from infogan.data.source import About, source
 from infogan.data.sources.folder import list_pictures
 from infogan.errors import DataError
 

@@ -12,7 +12,7 @@ from jaxtyping import Bool
 
 from infogan.config import DataConfig
 from infogan.data.dataset import Factor, Found, Split, Stream, Truth
-from infogan.data.registry import About, find, source
+from infogan.data.source import SOURCES, About, source
 from infogan.errors import DataError
 
 if TYPE_CHECKING:
@@ -59,13 +59,13 @@ def chairs(config: DataConfig) -> Found:
         DataError: the path is none of these, or has no more than one chair.
     """
     if config.path is None:
-        return find("drawn-chairs").read(config)
+        return SOURCES["drawn-chairs"].read(config)
     path = Path(config.path).expanduser()
     if path.suffix.lower() == ".npz":
         return _from_array(path)
     if path.is_dir() and _has_meshes(path):
-        return find("chair-meshes").read(config)
-    return find("aubry-chairs").read(config)
+        return SOURCES["chair-meshes"].read(config)
+    return SOURCES["aubry-chairs"].read(config)
 
 
 def _has_meshes(path: Path) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from infogan.config import DataConfig
 from infogan.data.dataset import Found
-from infogan.data.registry import About, source
+from infogan.data.source import About, source
 from infogan.data.sources.chairs import COUNT, drawn
 
 STYLES = 1_000

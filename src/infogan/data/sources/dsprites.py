@@ -16,7 +16,7 @@ from infogan.data.arrays import MOST_BYTES, UNREADABLE, Header, read_header, rea
 from infogan.data.dataset import Factor, Found, Stream, Truth
 from infogan.data.download import cache_folder
 from infogan.data.preprocessing import bring_one
-from infogan.data.registry import About, source
+from infogan.data.source import About, source
 from infogan.errors import DataError
 
 NAME = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from infogan.config import DataConfig
 from infogan.data.dataset import Factor, Found, Stream, Truth
-from infogan.data.registry import About, find, source
+from infogan.data.source import SOURCES, About, source
 from infogan.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -48,11 +48,11 @@ def faces(config: DataConfig) -> Found:
         DataError: the file is missing, or none of these.
     """
     if config.path is None:
-        return find("heads").read(config)
+        return SOURCES["heads"].read(config)
     path = Path(config.path).expanduser()
     if path.suffix.lower() == ".mat":
-        return find("basel-faces").read(config)
-    return find("ict-faces" if _is_ict(path) else "folder").read(config)
+        return SOURCES["basel-faces"].read(config)
+    return SOURCES["ict-faces" if _is_ict(path) else "folder"].read(config)
 
 
 def drawn(model: MorphableModel, config: DataConfig) -> Found:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from infogan.config import DataConfig
 from infogan.data.dataset import Found
-from infogan.data.registry import About, source
+from infogan.data.source import About, source
 from infogan.data.sources.mnist import read_files
 from infogan.errors import DataError
 

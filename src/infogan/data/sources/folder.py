@@ -12,7 +12,7 @@ from infogan.config import DataConfig
 from infogan.data import archives, prepared
 from infogan.data.arrays import SUFFIXES as ARRAY_SUFFIXES
 from infogan.data.arrays import read_array
-from infogan.data.dataset import Found, Skipped, Truth
+from infogan.data.dataset import Found, Truth
 from infogan.data.decoding import (
     EXTENSIONS,
     Item,
@@ -24,10 +24,10 @@ from infogan.data.decoding import (
     read_headers,
     skipping,
 )
-from infogan.data.file_listing import walk
 from infogan.data.preprocessing import bring, common_size
-from infogan.data.registry import About, source
+from infogan.data.source import About, source
 from infogan.errors import ConfigError, DataError
+from infogan.file_listing import Skipped, walk
 
 SUFFIXES = (*ARRAY_SUFFIXES, *archives.SUFFIXES)
 """Of files that hold many images."""
@@ -48,8 +48,8 @@ def folder(config: DataConfig) -> Found:
 
     A folder is searched with all folders in it, in sorted order; names that begin with a dot are left out.
     Files: png, jpg, jpeg, webp, bmp, tif, tiff, gif. `infogan.data.preprocessing` says how each becomes a
-    square. Where every file lies in one of several folders, the first folder on its way is its class, for measuring
-    alone. `infogan.data.arrays` says which arrays are read.
+    square. Where every file lies in one of several folders, the first folder on its way is its class, for
+    measuring alone. `infogan.data.arrays` says which arrays are read.
 
     Where the configuration names no size, it is the images' own if all are equal squares of 8 to 256 pixels,
     else 64. Where it names no channels, they are gray if every file is gray by its mode, else RGB.

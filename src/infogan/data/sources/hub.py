@@ -13,12 +13,13 @@ import numpy as np
 from jaxtyping import UInt8
 
 from infogan.config import DataConfig
-from infogan.data.dataset import Factor, Found, Skipped, Stream, Truth
+from infogan.data.dataset import Factor, Found, Stream, Truth
 from infogan.data.decoding import Item, decoded, read_headers
 from infogan.data.download import cache_folder
 from infogan.data.preprocessing import common_size
-from infogan.data.registry import About, source
+from infogan.data.source import About, source
 from infogan.errors import ConfigError, DataError
+from infogan.file_listing import Skipped
 
 IMAGE_NAMES = ("image", "img")
 """Columns that are looked at first where several hold images."""

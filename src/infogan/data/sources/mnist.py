@@ -11,7 +11,7 @@ from infogan.config import DataConfig
 from infogan.data.dataset import Found, Split
 from infogan.data.download import Mirrors, RemoteFile, cache_folder, fetch
 from infogan.data.idx import parse_idx, read_idx
-from infogan.data.registry import About, source
+from infogan.data.source import About, source
 from infogan.errors import DataError
 
 MIRRORS = Mirrors(

@@ -11,7 +11,7 @@ import numpy as np
 
 from infogan.config import DataConfig
 from infogan.data.dataset import Found, Split
-from infogan.data.registry import About, source
+from infogan.data.source import About, source
 from infogan.errors import DataError
 
 _INSTALL = "pip install 'infogan[demo]'"

@@ -10,7 +10,7 @@ from jaxtyping import Int64
 from infogan.config import DataConfig
 from infogan.data.dataset import Factor, Found, Stream, Truth
 from infogan.data.prepared import shuffle
-from infogan.data.registry import About, source
+from infogan.data.source import About, source
 from infogan.errors import DataError
 
 _PERIODS = {"orientation": 2 * np.pi}

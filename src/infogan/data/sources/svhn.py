@@ -13,7 +13,7 @@ from infogan.config import DataConfig
 from infogan.data.dataset import Found, Split, Stream, Truth
 from infogan.data.download import Mirrors, RemoteFile, cache_folder, fetch
 from infogan.data.preprocessing import bring_one
-from infogan.data.registry import About, source
+from infogan.data.source import About, source
 from infogan.errors import DataError
 
 MIRRORS = Mirrors(("http://ufldl.stanford.edu/housenumbers/",))

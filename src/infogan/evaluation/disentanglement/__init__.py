@@ -12,8 +12,8 @@ import numpy as np
 
 from infogan.evaluation.clustering_baselines import untrained_reading_of_test
 from infogan.evaluation.disentanglement.dci import REGRESSOR
-from infogan.evaluation.disentanglement.registry import scores
 from infogan.evaluation.disentanglement.sample import Sample, as_levels, varying
+from infogan.evaluation.disentanglement.score import SCORES
 from infogan.evaluation.metric import metric
 from infogan.evaluation.predicted_codes import continuous_places, reading_of_test
 from infogan.evaluation.resampling import halves_interval, numpy_generator
@@ -48,7 +48,7 @@ def judge(
         By score a figure from 0 to 1, or several by name, each beside its `_interval`.
     """
     found: dict[str, Any] = {}
-    for name, score in scores().items():
+    for name, score in SCORES.items():
         progress(name)
         sample = Sample(codes, levels, draw(name), full)
         whole = _named(name, score(sample))

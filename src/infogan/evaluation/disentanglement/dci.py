@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from infogan.evaluation.disentanglement.registry import score
 from infogan.evaluation.disentanglement.sample import Sample, standardised
+from infogan.evaluation.disentanglement.score import score
 
 REGRESSOR = ("random forest of 50 trees, depth 6", "gradient boosting, scikit-learn's own settings")
 """Fast, and full as in disentanglement_lib. A deeper forest splits on noise and finds all codes important."""

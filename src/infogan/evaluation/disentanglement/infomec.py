@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 from infogan.evaluation.disentanglement.information import entropy
-from infogan.evaluation.disentanglement.registry import score
 from infogan.evaluation.disentanglement.sample import Sample, standardised
+from infogan.evaluation.disentanglement.score import score
 
 _ACTIVE = 1 / 20  # of the largest range, as the authors' code has it
 _NEIGHBOURS = 10

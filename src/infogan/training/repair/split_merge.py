@@ -188,10 +188,9 @@ def operate(
 
     Q: the first twin's row becomes the mean of both, with the bias of both together; the double's row and
     the freed one differ by the difference of its sub-codes. G: the freed column is the double's. Adam's
-    mean gradients of all these rows start anew, and so do the sub-codes of the categories concerned. The
-    shares of a learned prior move with their categories.
+    mean gradients of all these rows start anew, and so do the sub-codes of the categories concerned.
     """
-    rows, shares = rows_of(model, *place), _shares(model, place)
+    rows = rows_of(model, *place)
     kept, freed = found.twins
     double = found.double
     output, fine, first = model.recognition.output, model.recognition.subcodes, _first_layer(model)
@@ -206,9 +205,6 @@ def operate(
         forget(optimizers["discriminator"], parameter, [a, b, d])
     output.bias[a] += math.log(2.0)  # together as probable as both were
     output.bias[[b, d]] -= math.log(2.0)  # as probable as the one was, where its sub-codes are unsure
-    if shares is not None:
-        shares[kept] = shares[[kept, freed]].sum()
-        shares[[freed, double]] = shares[double] / 2
     columns = [rows.inputs + k for k in (kept, freed, double)]
     first.weight[:, columns[1]] = first.weight[:, columns[2]]
     forget(optimizers["generator"], first.weight, columns, dimension=1)
@@ -224,9 +220,7 @@ def make_alike(
     draw: torch.Generator,
 ) -> None:
     """G makes the same for two categories, and their sub-codes start anew: both are to be divided again."""
-    rows, first, shares = rows_of(model, *place), _first_layer(model), _shares(model, place)
-    if shares is not None:
-        shares[list(pair)] = shares[list(pair)].mean()
+    rows, first = rows_of(model, *place), _first_layer(model)
     columns = [rows.inputs + k for k in pair]
     first.weight[:, columns] = first.weight[:, columns].mean(1, keepdim=True)
     forget(optimizers["generator"], first.weight, columns, dimension=1)
@@ -250,12 +244,6 @@ def _renew_subcodes(
     fine.bias[again] = 0.0
     for parameter in (fine.weight, fine.bias):
         forget(optimizers["discriminator"], parameter, again)
-
-
-def _shares(model: InfoGAN, place: tuple[str, int]) -> Float[Tensor, " k"] | None:
-    """How often each category of a place is drawn, to be changed where it lies; None: all equally often."""
-    shares = model.latents.categorical[place[0]].shares
-    return None if shares is None else shares[place[1]]
 
 
 def _first_layer(model: InfoGAN) -> nn.Linear:

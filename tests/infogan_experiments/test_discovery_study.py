@@ -1,0 +1,151 @@
+"""What a discovery found, measured: what it is given, that a stopped one starts anew, and its tables."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from infogan import api
+from infogan.errors import ConfigError, DivergenceError, UsageError
+from infogan_experiments import discovery_study, run
+from infogan_experiments.experiment import Options
+from tests.long.conftest import write_idx
+
+SMALL = [f"network.width={discovery_study.QUICK_WIDTH}", "training.batch_size=8", "training.steps=2"]
+
+
+def found(seed: int, codes: dict[str, int]) -> dict[str, Any]:
+    """A row as a discovery without labels leaves it."""
+    result = {"images": 1_500, "categories": 5, "sweep": {"5": 0.31, "10": 0.2}, "found": codes}
+    result |= {"runs": {"a": 1, "b": 2, "c": 3}, "minutes": 2.0, "minutes_spent": 1.93}
+    return {"seed": seed, "machine": {}, "discovery": result, "steps": 1_234}
+
+
+def test_the_table_counts_where_nothing_was_found() -> None:
+    text = discovery_study.table("discover-noise", [found(100, {}), found(110, {"type": 2})])
+    assert "| 100 | 1,500 | 5 (5: 0.31, 10: 0.20) | nothing | 1,234 | 1.9 of 2 |" in text
+    assert "| type 2/3 |" in text
+    assert "something was found in 1 of 2, a share of 0.50 (0.01 to 0.99)" in text  # Clopper and Pearson
+
+
+def test_a_discovery_that_diverged_is_told_and_the_others_are_counted() -> None:
+    text = discovery_study.table("discover-noise", [{"seed": 100, "diverged": "all of it"}, found(110, {})])
+    assert "| 100 | | | all of it | | |" in text and "found in 0 of 1, a share of 0.00 (0.00 to 0.97)" in text
+
+
+def test_attributes_are_ranked_by_the_images_that_chose_and_colours_are_left_out() -> None:
+    def figures(chosen: float, tested: float) -> dict[str, Any]:
+        return {
+            "code": "type",
+            "category": 3,
+            "sense": 1,
+            "auc_choosing": chosen,
+            "auc": tested,
+            "auc_interval": [tested, tested],
+        }
+
+    row = found(100, {"type": 3})
+    own = {"Eyeglasses": figures(0.7, 0.9), "Smiling": figures(0.8, 0.6), "Blond_Hair": figures(0.99, 0.99)}
+    base = {name: figures(0.6, 0.55) for name in own}
+    row["scores"] = {"attributes": own, "baselines": {"pca": {"attributes": base}}}
+    lines = discovery_study.table("discover-celeba", [row]).splitlines()[-2:]
+    assert lines[0] == ("| 100 | Smiling | type = 3 | 0.600 (0.600 to 0.600) | pca 0.550 (0.550 to 0.550) |")
+    assert lines[1].startswith("| 100 | Eyeglasses | type = 3 | 0.900")
+
+
+def test_minutes_are_not_steps_and_pictures_of_ones_own_are_for_discover(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is told minutes, 20 of them"):
+        run("discover-fashion", Options(out=tmp_path / "out", steps=5))
+    with pytest.raises(UsageError, match="has pictures of its own") as caught:
+        run("discover-own", Options(out=tmp_path / "out", data=tmp_path))
+    assert f"infogan discover {tmp_path}" in caught.value.advice
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Discoveries of one run of two steps; the folders of pictures that they were given."""
+    given: list[Path] = []
+
+    def discover(files: Path, *, out: Path, seed: int, minutes: float, **_: object) -> None:
+        given.append(files)
+        assert not out.exists()
+        settings = [*SMALL, f"training.seed={seed}", "data.size=32"]
+        for name in ("a", "b"):
+            config = api.configure(files, codes="type:4 style1:u", settings=settings)
+            api.train_config(config, out=out / "runs" / name)
+        result = found(seed, {})["discovery"] | {"run": "elsewhere", "chosen": "b", "minutes": minutes}
+        result["runs"] = {"a": {}, "b": {}}
+        (out / "discovery.json").write_text(json.dumps(result))
+
+    monkeypatch.setattr(discovery_study, "discover", discover)
+    return given
+
+
+@pytest.mark.slow
+def test_kinds_are_in_no_name_and_are_measured_on_other_pictures(tmp_path: Path, short: list[Path]) -> None:
+    stopped = tmp_path / "quick-seed-100" / "runs" / "5-categories-seed-100"
+    stopped.mkdir(parents=True)  # a discovery that was stopped
+    for _ in range(2):  # the second time finds everything done
+        run("discover-own", Options(out=tmp_path, quick=True))
+    assert len(short) == 1 and not stopped.exists()
+    with pytest.raises(ConfigError, match="asked for otherwise"):
+        run("discover-own", Options(out=tmp_path, quick=True, settings=["batch_size=8"]))
+    assert "elsewhere" not in (tmp_path / "discover-own.json").read_text()
+    files = list(short[0].iterdir())
+    assert len(files) == discovery_study.QUICK_COUNT + 1 and all(path.is_file() for path in files)
+    assert not any(kind in path.name for path in files for kind in ("house", "tree", "boat"))
+    (row,) = json.loads((tmp_path / "discover-own.json").read_text())["rows"]
+    assert row["scores"]["clustering"]["code"] == "type" and "kmeans" in row["scores"]["baselines"]
+    assert set(row["others"]) == {"a"}  # the run that was not chosen
+    assert row["scores"]["images"] == discovery_study.QUICK_COUNT - discovery_study.QUICK_COUNT // 10
+
+
+@pytest.mark.slow
+def test_every_folder_of_noise_is_another_grey_and_coloured_by_turns(
+    tmp_path: Path, short: list[Path]
+) -> None:
+    run("discover-noise", Options(out=tmp_path, quick=True, seeds=2))
+    first, second = (np.asarray(Image.open(folder / "00000.png")) for folder in short)
+    assert first.shape == (8, 8) and second.shape == (8, 8, 3)
+    again = np.asarray(Image.open(short[0] / "00001.png"))
+    assert abs(np.corrcoef(first.ravel(), again.ravel())[0, 1]) < 0.5 and 100 < first.mean() < 155
+    result = json.loads((tmp_path / "discover-noise.json").read_text())
+    assert [row["seed"] for row in result["rows"]] == [100, 110]
+    assert all("scores" not in row for row in result["rows"])
+
+
+def test_nothing_but_a_stopped_discovery_is_deleted(tmp_path: Path, short: list[Path]) -> None:
+    mine = tmp_path / "quick-seed-100" / "thesis.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(UsageError, match="other files"):
+        run("discover-noise", Options(out=tmp_path, quick=True))
+    assert mine.read_text() == "mine" and not short
+
+
+def test_one_discovery_that_diverges_is_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def discover(*_: object, **__: object) -> None:
+        raise DivergenceError("2 of 3 runs of 5 categories diverged", "", "")
+
+    monkeypatch.setattr(discovery_study, "discover", discover)
+    run("discover-noise", Options(out=tmp_path, quick=True))
+    (row,) = json.loads((tmp_path / "discover-noise.json").read_text())["rows"]
+    assert row["diverged"] == "2 of 3 runs of 5 categories diverged"
+
+
+def test_pictures_are_training_images_as_they_are(tmp_path: Path) -> None:
+    write_idx(tmp_path)
+    (tmp_path / "files").mkdir()
+    options = Options(data=tmp_path)
+    discovery_study._fashion_files(tmp_path / "files", options, 100)
+    dataset = discovery_study._fashion(tmp_path / "files", options)
+    written = sorted((tmp_path / "files").iterdir())
+    assert len(written) == len(dataset.train.images) < len(dataset.train.images) + len(dataset.test.images)
+    images = np.stack([np.asarray(Image.open(path)) for path in written])
+    assert np.array_equal(images[..., None], dataset.train.images)

@@ -1,0 +1,72 @@
+"""Training on a GPU, where there is one: what lies on two devices shows nowhere else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from infogan import api
+from infogan.data import Dataset, Split
+from infogan.model import InfoGAN
+from infogan.runs import checkpoint
+from infogan.runs.directory import RunDirectory
+from infogan.training import runner
+from infogan.training.engine import Precision
+from infogan.training.trainer import Trainer, nearest_images
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
+
+DEVICE = "cuda"
+SMALL = ["network.width=0.0625", "training.batch_size=16", "training.steps=6", f"training.device={DEVICE}"]
+CASES = {
+    "paper": ("mnist", "paper", []),
+    "robust": ("mnist", "robust", ["objective.mode_seeking_start=2", "objective.mode_seeking_full=4"]),
+    "unequal categories": ("mnist", "robust", [f"latents.codes.digit.probabilities={[0.19, *9 * [0.09]]}"]),
+    "noise": (
+        "faces-azimuth", "robust",
+        ["augmentation.code_noise_start=1", "augmentation.code_noise_end=5"],
+    ),
+    "contrastive": ("sprites", "cr", ["objective.contrastive_start=4"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("preset, recipe, settings", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_run_goes_on_from_what_was_saved(
+    preset: str, recipe: str, settings: list[str], precision: Precision, tmp_path: Path
+) -> None:
+    asked = [*SMALL, *settings, f"training.precision={precision}"]
+    config = api.configure(preset, recipe=recipe, settings=asked)
+    size = {"mnist": 28, "faces-azimuth": 32, "sprites": 64}[preset]
+    images = np.random.default_rng(0).integers(0, 256, (80, size, size, 1), dtype=np.uint8)
+    dataset = Dataset("noise", Split(images), Split(images[:4]))
+    run = runner.train(runner.resolve(config, dataset), dataset, RunDirectory.create(tmp_path / "run")).run
+    assert json.loads(run.environment_path.read_text())["accelerator"] == torch.cuda.get_device_name()
+
+    saved = checkpoint.newest(run.checkpoints, lambda error: pytest.fail(str(error)))
+    assert saved is not None
+    trainer = Trainer(
+        InfoGAN(run.read_config()),
+        torch.from_numpy(images),
+        device=torch.device(DEVICE),
+        precision=precision,
+        nearest=nearest_images(config, dataset.train),
+    )
+    trainer.restore(saved.model, saved.optimizer, saved.state["trainer"])
+    for expected, found in (
+        (saved.model, trainer.model.state_dict()),
+        (saved.optimizer, trainer.optimizer_tensors()),
+    ):
+        assert found.keys() == expected.keys()
+        assert all(torch.equal(found[name].cpu(), value) for name, value in expected.items())
+
+    # To the same bits as without the stop only on a CPU: some sums on a GPU come in no fixed order.
+    went_on = runner.resume(run, lambda config: dataset, settings=["training.steps=12"])
+    stored = InfoGAN.from_pretrained(run.path)
+    assert stored.provenance["steps"] == 12
+    for name, read in went_on.model.encode(images[:8]).items():  # on the GPU, and here on the CPU
+        np.testing.assert_allclose(read, stored.encode(images[:8])[name], atol=0.05)
