@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from infogan import api, evaluation, storage
-from infogan.config import Config
+from infogan.config import Config, parse_assignments
 from infogan.errors import UsageError
 from infogan.model import InfoGAN
 from infogan.report import pictures, plots
@@ -41,11 +41,11 @@ def figure1(options: Options) -> None:
             f"--seeds {options.seeds}: figure1 has two arms of one seed", "no --seeds", "--seed N for another"
         )
     base = api.configure(
-        "figure1", data=options.data, settings=[
+        "figure1", data=options.data, settings=parse_assignments([
             f"training.seed={options.seed or 0}",
             *([] if options.steps is None else [f"training.steps={options.steps}"]),
             *options.settings,
-        ],
+        ]),
     )  # fmt: skip
     folder = options.out or next_free(Path("runs"), "figure1")
     result: dict[str, Any] = {

@@ -77,7 +77,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         assert not out.exists()
         settings = [*SMALL, f"training.seed={seed}", "data.size=32"]
         for name in ("a", "b"):
-            config = api.configure(files, codes="type:4 style1:u", settings=settings)
+            config = api.configure(files, codes="type:4 style1:u", settings=parse_assignments(settings))
             api.train_config(config, out=out / "runs" / name)
         result = found(seed, {})["discovery"] | {"run": "elsewhere", "chosen": "b", "minutes": minutes}
         result["runs"] = {"a": {}, "b": {}}

@@ -14,7 +14,6 @@ is measured while Q learns from real images, and needs no label.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -150,11 +149,7 @@ class _Field:
                 storage.remove_folder(run.path)  # killed before it had even a configuration
             return runner.train(config, self.dataset, RunDirectory.create(run.path))
         changed = configuration.changes(run.read_config(), config)
-        settings = [
-            f"{key}={json.dumps(new, ensure_ascii=False)}"
-            for key, (_, new) in changed.items()
-            if new is not None
-        ]
+        settings = {key: new for key, (_, new) in changed.items() if new is not None}
         return runner.resume(run, lambda _: self.dataset, settings=settings, allow_changes=self.allow_changes)
 
 
@@ -164,7 +159,7 @@ def of_seed(config: Config, seed: int, steps: int) -> Config:
     Raises:
         ConfigError: there is no such seed, or no such number of steps.
     """
-    return configuration.override(config, [f"training.seed={seed}", f"training.steps={steps}"])
+    return configuration.override(config, {"training.seed": seed, "training.steps": steps})
 
 
 def train(config: Config, dataset: Dataset, run: RunDirectory, count: int) -> Trained:
@@ -207,7 +202,7 @@ def resume(
     run: RunDirectory,
     load_data: Callable[[Config], Dataset],
     *,
-    settings: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
     allow_changes: bool = False,
 ) -> Trained:
     """Goes on with the seeds that are left; after the end, with the best.
@@ -226,7 +221,7 @@ def resume(
     """
     with run.lock(), runner.resumable(run):
         before = run.read_config()
-        config = configuration.override(before, settings)
+        config = configuration.override(before, settings or {})
         runner.check_changes(before, config, allow_changes)
         selection = read(run)
         if config.training.seed != before.training.seed:
