@@ -60,7 +60,7 @@ def still(images: Float[Tensor, "n c h w"], policy: AugmentationConfig) -> Float
         images: in any range.
         policy: that the networks were trained with; without geometry for all images nothing is done.
     """
-    if not (policy.moves and policy.everything):
+    if not (policy.moves and policy.all_images):
         return images
     line = torch.tensor([0.125, 0.75, 0.125], device=images.device)
     kernel = (line[:, None] * line).expand(images.shape[1], 1, 3, 3)

@@ -107,11 +107,14 @@ def _warn_of_late_start(chosen: Config) -> None:
     """Says where a training ends before its contrastive regulariser begins: it is the same run without."""
     from infogan.presets import REGULARISED_FROM
 
-    start, steps = chosen.objective.contrastive_start, chosen.training.steps
-    if chosen.objective.contrastive_weight and start >= steps:
+    weight, steps = chosen.objective.contrastive_weight, chosen.training.steps
+    start = next((step for step, value in weight.points if value), steps)
+    if weight and not weight.at(steps - 1):
+        late = round(REGULARISED_FROM * steps)
         _say(
             f"note: the contrastive regulariser begins at step {start:,}, this training ends at {steps:,}; "
-            f"to have it in the last tenth or so: --set contrastive_start={round(REGULARISED_FROM * steps)}"
+            "to have it in the last tenth or so: "
+            f'--set "contrastive_weight=[[{late}, 0], [{late}, {max(weight.values):g}]]"'
         )
 
 

@@ -44,9 +44,8 @@ METRICS = ("mutual information", "information on real images", "variance within 
 _OWN = (
     "training.seed",
     "training.steps",
-    "training.decay_start",
-    "training.decay_end",
-    "training.remedy_end",
+    "training.learning_rate_schedule",
+    "training.repair_end",
 )
 _OWN_SECTIONS = ("latents.",)
 _TRIAL_STEPS, _LEAST_STEPS = 12, 24
@@ -245,9 +244,11 @@ class _Field:
         path = self.path(categories, number)
         start, end = fall or (steps // 2, steps)
         schedule = {
-            "decay_start": start,
-            "decay_end": end,
-            "remedy_end": 0,
+            "learning_rate_schedule": [
+                [start, 1.0],
+                [end, self.base.training.learning_rate_schedule.values[-1]],
+            ],
+            "repair_end": 0,
             "save_every": max(steps, 1),
         }
         schedule |= {"sample_every": max(steps, 1)}

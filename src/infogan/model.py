@@ -62,7 +62,7 @@ class InfoGAN(nn.Module):
         self.to_empty(device="cpu")
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
         networks.initialise(self, streams.generator(config.training.seed, "weights"))
-        networks.rescale(self.recognition, config.network.recognition_std)
+        networks.rescale(self.recognition, config.network.recognition_init_std)
         self.ema = copy.deepcopy(self.generator) if config.training.ema_decay else None
         self.provenance: dict[str, Any] = {"steps": 0, "images_seen": 0}
         self.eval()

@@ -23,6 +23,7 @@ from infogan.config import (
     Normal,
     ObjectiveConfig,
     Periodic,
+    Schedule,
     TrainingConfig,
     Uniform,
     VonMises,
@@ -46,7 +47,7 @@ REGULARISED_FROM = _CR_START / _CR_STEPS
 CR_WEIGHT = 0.05
 """lambda of continuous codes in `cr`."""
 
-_LONGER = ("training.steps=6000", "training.decay_start=3000", "training.decay_end=6000")
+_LONGER = ("training.steps=6000", "training.learning_rate_schedule=[[3000, 1.0], [6000, 0.02]]")
 """The paper's experiments of 20,000 steps: by `robust` rates fall sooner, and a run ends where they have."""
 
 _BOUNDED = (
@@ -62,7 +63,7 @@ _PHOTOGRAPHS = (
     # Several codes at full weight pay for textures that can be read, long before there is a picture.
     "objective.real_information_weight=0.1",
     "objective.subcode_weight=0.0",
-    "training.remedy_end=0",
+    "training.repair_end=0",
 )
 
 
@@ -174,11 +175,9 @@ def paper(config: Config) -> Config:
         "beta1": 0.5,
         "ema_decay": 0.0,
         "ema_start": 0,
-        "decay_start": 0,
-        "decay_end": 0,
-        "decay_to": 0.0,
-        "remedy_start": 0,
-        "remedy_end": 0,
+        "learning_rate_schedule": 1.0,
+        "repair_start": 0,
+        "repair_end": 0,
     }
     # What the paper knows of is kept; the rest is off, as it is by default. Whether neighbours may stand for
     # each other is a matter of the images, and does nothing here.
@@ -187,7 +186,9 @@ def paper(config: Config) -> Config:
     return config.model_copy(
         update={
             "latents": config.latents.model_copy(update={"noise_prior": "uniform"}),
-            "network": config.network.model_copy(update={"recognition_std": NetworkConfig().recognition_std}),
+            "network": config.network.model_copy(
+                update={"recognition_init_std": NetworkConfig().recognition_init_std}
+            ),
             "objective": ObjectiveConfig(**objective),
             "augmentation": AugmentationConfig(),
             "training": config.training.model_copy(update=updates),
@@ -207,20 +208,23 @@ def robust(config: Config) -> Config:
     }
     augmentation = config.augmentation
     if not augmentation.active:
-        own = {key: value for key, value in augmentation.model_dump().items() if key.startswith("code_noise")}
         augmentation = AugmentationConfig(
-            rotation=15.0, shift=0.07, scale=0.12, shear=0.15, code_rotation=10.0, code_shear=0.0, **own
+            rotation=15.0,
+            shift=0.07,
+            scale=0.12,
+            shear=0.15,
+            code_rotation=10.0,
+            code_shear=0.0,
+            code_noise=augmentation.code_noise,
         )
     training = {
         "recipe": "robust",
         "learning_rate_discriminator": 4e-4,
-        "decay_start": 2_500,
-        "decay_end": 5_000,
-        "decay_to": 0.02,
-        "remedy_start": 500,
-        "remedy_end": 2_000,
+        "learning_rate_schedule": [[2_500, 1.0], [5_000, 0.02]],
+        "repair_start": 500,
+        "repair_end": 2_000,
     }
-    network = {"width": min(config.network.width, 0.5), "recognition_std": 0.08}
+    network = {"width": min(config.network.width, 0.5), "recognition_init_std": 0.08}
     # Noise in the pictures from which they are read bounds how sharply codes can be read, too.
     floor = augmentation.code_noise is None
     codes = {name: _softer(code, floor) for name, code in config.latents.codes.items()}
@@ -240,7 +244,7 @@ def cr(config: Config) -> Config:
     """InfoGAN-CR (Lin et al. 2020) as for dSprites: spectral norm, and late a contrastive regulariser.
 
     322,560 steps, of which the last 34,560 with the regulariser. A shorter run wants `--steps` and
-    `--set contrastive_start=` at 89 % of them.
+    `--set contrastive_weight=[[S,0],[S,2.0]]`, with S at 89 % of them.
     """
     config = paper(config)
     config = config.with_codes({name: _of_cr(code) for name, code in config.latents.codes.items()})
@@ -260,8 +264,7 @@ def cr(config: Config) -> Config:
         "generator_updates": 2,
     }
     objective = {
-        "contrastive_weight": 2.0,
-        "contrastive_start": _CR_START,
+        "contrastive_weight": [[_CR_START, 0.0], [_CR_START, 2.0]],
     }
     return config.model_copy(
         update={
@@ -305,8 +308,7 @@ def _kinds(count: int, size: int, weight: float | None = None) -> dict[str, Code
 
 def _through_noise(first: float, last: float, start: int = 1_500, end: int = 2_500) -> dict[str, Any]:
     """Noise where continuous codes are read: much while they find their directions, less once they have."""
-    steps = {"code_noise_start": start, "code_noise_end": end}
-    return {"code_noise": first, "code_noise_last": last, **steps}
+    return {"code_noise": Schedule.of([[start, first], [end, last]])}
 
 
 def _digit_codes() -> LatentsConfig:
@@ -347,9 +349,8 @@ def mnist() -> Config:
         *_BOUNDED,
         "network.architecture=generic",  # as a folder of unknown images has it
         "training.steps=3000",
-        "training.decay_start=1500",
-        "training.decay_end=3000",
-        "training.remedy_end=0",
+        "training.learning_rate_schedule=[[1500, 1.0], [3000, 0.02]]",
+        "training.repair_end=0",
     ),
 )
 def fashion_mnist() -> Config:
@@ -373,8 +374,8 @@ def fashion_mnist() -> Config:
     "mnist-5k",
     robust=(
         # In a pair of its categories fewer images than features: in all of these the remedy found by luck.
-        "training.remedy_components=20",
-        "training.remedy_start=400",  # codes have formed by then: time for two trials
+        "training.repair_components=20",
+        "training.repair_start=400",  # codes have formed by then: time for two trials
     ),
 )
 def mnist_5k() -> Config:
@@ -519,8 +520,7 @@ _CHAIRS = (
     *_BOUNDED,
     *_PHOTOGRAPHS,
     "training.steps=2500",
-    "training.decay_start=1500",
-    "training.decay_end=2500",
+    "training.learning_rate_schedule=[[1500, 1.0], [2500, 0.02]]",
 )
 
 

@@ -52,9 +52,9 @@ def cluster_real(config: Config, dataset: Dataset) -> InfoGAN:
         domains: tuple[Domain, Domain] = ("real", "real")
         raw, subcodes = model.recognition.read(model.trunk(torch.cat(views), domains), domains)
         terms = real.information(raw, subcodes)
-        gain = weights.real_information_weight * terms["real_information"]
+        gain = weights.real_information_weight.at(step) * terms["real_information"]
         if "subcode_information" in terms:
-            gain = gain + weights.subcode_weight * terms["subcode_information"]
+            gain = gain + weights.subcode_weight.at(step) * terms["subcode_information"]
         optimizer.zero_grad(set_to_none=True)
         (-gain).backward()
         optimizer.step()

@@ -38,7 +38,7 @@ _MARKS = (0.25, 0.5, REGULARISED_FROM, 1.0)
 
 BATCH, SPECTRAL, CONTRASTIVE = "batch norm in D", "spectral norm", "with the contrastive regulariser"
 PICKED = "picked by ModelCentrality"
-_NEVER = "objective.contrastive_start=1000000000"
+_NEVER = "objective.contrastive_weight=[[1000000000, 0.0], [1000000000, 2.0]]"
 
 
 def arms(steps: int) -> dict[str, tuple[str, ...]]:
@@ -46,13 +46,18 @@ def arms(steps: int) -> dict[str, tuple[str, ...]]:
     return {
         BATCH: ("network.normalization=batch", "network.spectral_recognition=false", _NEVER),
         SPECTRAL: (_NEVER,),
-        regularised(steps): (f"objective.contrastive_start={beginning(steps)}",),
+        regularised(steps): (f"objective.contrastive_weight={from_step(beginning(steps))}",),
     }
 
 
 def beginning(steps: int) -> int:
     """The step from which the regulariser acts."""
     return round(REGULARISED_FROM * steps)
+
+
+def from_step(begin: int) -> list[list[float]]:
+    """The schedule of the regulariser's weight that is whole from a step on."""
+    return [[begin, 0.0], [begin, 2.0]]
 
 
 def regularised(steps: int) -> str:
@@ -154,8 +159,8 @@ def _fork(source: Path, target: Path, begin: int) -> None:
     aside = target.with_name(f"{target.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     shutil.copytree(source, aside)
-    objective = config.objective.model_copy(update={"contrastive_start": begin})
-    RunDirectory.open(aside).write_config(config.model_copy(update={"objective": objective}))
+    changed = config.replace(objective={"contrastive_weight": from_step(begin)})
+    RunDirectory.open(aside).write_config(changed)
     aside.rename(target)
 
 

@@ -145,7 +145,7 @@ def test_kept_information_is_that_of_two_normal_variables() -> None:
 
 # --- the command -----------------------------------------------------------------------------------------
 
-TINY = ("network.width=0.0625", "training.batch_size=16", "objective.neighbours=0", "training.remedy_end=0")
+TINY = ("network.width=0.0625", "training.batch_size=16", "objective.neighbours=0", "training.repair_end=0")
 
 
 def test_select_ranks_runs_and_says_what_they_share(

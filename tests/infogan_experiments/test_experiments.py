@@ -135,14 +135,14 @@ def test_every_part_makes_a_difference_and_only_with_its_own_keys() -> None:
         own = {key for key in changed if any(key.startswith(k) for k in keys)}
         assert own, part
         # Split and merge cannot be without sub-codes.
-        others = {key for key in changed - own if not key.startswith("training.remedy")}
+        others = {key for key in changed - own if not key.startswith("training.repair")}
         assert not others, part
 
 
 def test_a_table_of_seeds_goes_on_where_it_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = Options(out=tmp_path, steps=4, seed=7, seeds=2, settings=[*TINY, "remedy_end=0"])
+    options = Options(out=tmp_path, steps=4, seed=7, seeds=2, settings=[*TINY, "repair_end=0"])
     run("robust-digits", options)
     printed = capsys.readouterr().out
     result = json.loads((tmp_path / "robust-digits.json").read_text())
@@ -163,7 +163,7 @@ def test_a_table_of_seeds_goes_on_where_it_stopped(
 def test_several_seeds_of_a_group_are_all_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = [*TINY, "remedy_end=0", "seeds_drop=[3]", "data.held_out=200"]
+    settings = [*TINY, "repair_end=0", "prune_steps=[3]", "data.held_out=200"]
     options = Options(out=tmp_path, steps=6, seed=7, seeds=1, settings=settings)
     run("fashion-seeds", options)
     result = json.loads((tmp_path / "fashion-seeds.json").read_text())
@@ -347,7 +347,7 @@ def test_sprites_are_trained_by_every_arm_and_the_regulariser_acts_late(
         arm: configuration.read(tmp_path / arm / "seed-7" / "config.toml").objective
         for arm in sprites_study.arms(20)
     }
-    assert [one.contrastive_start for one in kept.values()] == [10**9, 10**9, 18]
+    assert [one.contrastive_weight.points[0][0] for one in kept.values()] == [10**9, 10**9, 18]
     ends = {
         arm: InfoGAN.from_pretrained(tmp_path / arm / "seed-7").generator.output.weight
         for arm in sprites_study.arms(20)
@@ -386,7 +386,12 @@ def test_the_regularised_run_of_sprites_is_that_from_its_own_start(
     settings = ("data.count=2400", "network.width=0.125", "training.batch_size=4")
     run("sprites", Options(out=tmp_path / "shared", seed=7, seeds=1, steps=20, settings=settings))
     shared = tmp_path / "shared" / sprites_study.regularised(20) / "seed-7"
-    begun = [*settings, "training.seed=7", "objective.contrastive_start=18", "training.steps=20"]
+    begun = [
+        *settings,
+        "training.seed=7",
+        "objective.contrastive_weight=[[18, 0.0], [18, 2.0]]",
+        "training.steps=20",
+    ]
     alone = api.train("sprites", recipe="cr", settings=begun, out=tmp_path / "alone")
     theirs = InfoGAN.from_pretrained(shared).state_dict()
     assert all(torch.equal(value, theirs[name]) for name, value in alone.state_dict().items())

@@ -14,7 +14,7 @@ from infogan.data import Dataset, Split
 from infogan.evaluation.typical_images import typical_and_doubtful
 from infogan.report import page
 
-TINY = ("network.width=0.0625", "training.batch_size=16", "objective.neighbours=0", "training.remedy_end=0")
+TINY = ("network.width=0.0625", "training.batch_size=16", "objective.neighbours=0", "training.repair_end=0")
 
 
 def test_a_report_is_written_and_measures_only_what_is_missing(
@@ -84,7 +84,7 @@ def test_the_page_of_several_seeds_tells_of_the_best_ones_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = tmp_path / "my runs"
-    api.train("digits", out=run, steps=40, seeds=2, settings=[*TINY, "training.seeds_drop=[20]"])
+    api.train("digits", out=run, steps=40, seeds=2, settings=[*TINY, "training.prune_steps=[20]"])
     real = evaluation.evaluate
 
     def few(model: object, dataset: object, **options: object) -> object:

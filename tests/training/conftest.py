@@ -23,7 +23,7 @@ def tiny() -> Callable[..., Config]:
     def configure(**training: Any) -> Config:
         config = apply_recipe(load("digits"), "robust")
         network = config.network.model_copy(update={"width": 0.125})
-        settings = {"batch_size": 32, "remedy_start": 4, "remedy_end": 100, "remedy_every": 4} | training
+        settings = {"batch_size": 32, "repair_start": 4, "repair_end": 100, "repair_every": 4} | training
         return config.model_copy(
             update={"network": network, "training": config.training.model_copy(update=settings)}
         )

@@ -30,7 +30,7 @@ IMAGES = torch.randint(0, 256, (40, 8, 8, 1), dtype=torch.uint8, generator=torch
 def make(config: Config, *, start: int = 0, weight: float = 2.0, **training: Any) -> Trainer:
     changed = config.model_copy(
         update={
-            "objective": ObjectiveConfig(contrastive_weight=weight, contrastive_start=start),
+            "objective": ObjectiveConfig(contrastive_weight=[[start, 0.0], [start, weight]]),
             "training": TrainingConfig(batch_size=8, **training),
         }
     )

@@ -24,13 +24,13 @@ DEVICE = "cuda"
 SMALL = ["network.width=0.0625", "training.batch_size=16", "training.steps=6", f"training.device={DEVICE}"]
 CASES = {
     "paper": ("mnist", "paper", []),
-    "robust": ("mnist", "robust", ["objective.mode_seeking_start=2", "objective.mode_seeking_full=4"]),
+    "robust": ("mnist", "robust", ["objective.mode_seeking_weight=[[2, 0], [4, 0.005]]"]),
     "unequal categories": ("mnist", "robust", [f"latents.codes.digit.probabilities={[0.19, *9 * [0.09]]}"]),
     "noise": (
         "faces-azimuth", "robust",
-        ["augmentation.code_noise_start=1", "augmentation.code_noise_end=5"],
+        ["augmentation.code_noise=[[1, 1.0], [5, 0.4]]"],
     ),
-    "contrastive": ("sprites", "cr", ["objective.contrastive_start=4"]),
+    "contrastive": ("sprites", "cr", ["objective.contrastive_weight=[[4, 0], [4, 2]]"]),
 }  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from infogan.training import seed_selection
 from infogan.training.trainer import Trainer
 
 SMALL = [
-    "width=0.125", "noise=6", "batch_size=16", "held_out=1637", "seeds_drop=[13, 25]", "steps=45",
+    "width=0.125", "noise=6", "batch_size=16", "held_out=1637", "prune_steps=[13, 25]", "steps=45",
     "save_every=10", "sample_every=1000", "precision=float32", "device=cpu",
 ]  # fmt: skip
 # Seeds 1 and 3 are equal: the lower one is kept.
@@ -186,7 +186,7 @@ def test_a_score_is_the_sum_over_places_and_the_mean_over_100_steps(tmp_path: Pa
 def test_set_points_beyond_the_end_are_at_the_end(
     drop: list[int], steps: int, points: tuple[int, ...]
 ) -> None:
-    assert seed_selection.set_points(TrainingConfig(steps=steps, seeds_drop=tuple(drop))) == points
+    assert seed_selection.set_points(TrainingConfig(steps=steps, prune_steps=tuple(drop))) == points
 
 
 # --- what is refused -------------------------------------------------------------------------------------
@@ -227,17 +227,17 @@ def test_a_dry_run_is_as_before(capsys: pytest.CaptureFixture[str]) -> None:
     before = capsys.readouterr().out
     assert run("train", "digits", "--seeds", 4, "--dry-run") == 0
     assert capsys.readouterr().out == before
-    assert "--seeds" not in before and "seeds_drop" in before
+    assert "--seeds" not in before and "prune_steps" in before
 
 
 @pytest.mark.parametrize("value", ["[1000, 500]", "[500, 500]", "[0]", "[1.5]", "500", '["a"]'])
 def test_set_points_that_do_not_fit(value: str) -> None:
-    with pytest.raises(ConfigError, match=r"training\.seeds_drop"):
-        configure(f"seeds_drop={value}")
+    with pytest.raises(ConfigError, match=r"training\.prune_steps"):
+        configure(f"prune_steps={value}")
 
 
 def test_set_points_are_written_and_read() -> None:
-    config = configure("seeds_drop=[7]")
+    config = configure("prune_steps=[7]")
     assert configuration.parse(configuration.to_toml(config), "config.toml") == config
 
 

@@ -9,9 +9,12 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator, model_validator
 
 from infogan.config.codes import MOST_STEPS, NAME, Categorical, Code, Continuous
+from infogan.config.schedule import Schedule, bounded
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 _Int = Annotated[int, Strict()]
+_Weight = Annotated[Schedule, bounded(0, 1_000)]
+_OFF, _WHOLE = Schedule.of(0.0), Schedule.of(1.0)
 
 
 AnySection = TypeVar("AnySection", bound="Section")
@@ -89,7 +92,7 @@ class NetworkConfig(Section):
         default=False, description="whether Q's own layers are under spectral norm, too, without batch norm"
     )
     width: float = Field(default=1.0, gt=0, le=8, description="factor on every hidden width")
-    recognition_std: float = Field(
+    recognition_init_std: float = Field(
         default=0.02, gt=0, le=1, description="of the first weights of Q's own layers"
     )
 
@@ -112,7 +115,7 @@ class AugmentationConfig(Section):
     pixel_noise: float = Field(
         default=0.0, ge=0, le=16, description="std of normal noise added to pixels, in [0, 1] or [-1, 1]"
     )
-    everything: bool = Field(
+    all_images: bool = Field(
         default=True, description="D and Q see no image unchanged; False: only real images' moved copies"
     )
     code_rotation: float | None = Field(
@@ -124,27 +127,9 @@ class AugmentationConfig(Section):
     code_shear: float | None = Field(
         default=None, ge=0, le=1, description="the most where continuous codes are read; unset: shear"
     )
-    code_noise: float | None = Field(
-        default=None, ge=0, le=16, description="noise where continuous codes are read; unset: pixel_noise"
+    code_noise: Annotated[Schedule, bounded(0, 16)] | None = Field(
+        default=None, description="noise where continuous codes are read; unset: pixel_noise"
     )
-    code_noise_last: float | None = Field(
-        default=None, ge=0, le=16, description="what that falls to, linearly; unset: it stays"
-    )
-    code_noise_start: int = Field(default=0, ge=0, le=MOST_STEPS, description="step from which it falls")
-    code_noise_end: int = Field(default=0, ge=0, le=MOST_STEPS, description="step at which it has fallen")
-
-    @model_validator(mode="after")
-    def _falls_forward(self) -> AugmentationConfig:
-        if self.code_noise_last is None:
-            return self
-        if self.code_noise is None:
-            raise ValueError("code_noise_last needs code_noise, from which it falls")
-        if self.code_noise_end <= self.code_noise_start:
-            raise ValueError(
-                f"code_noise falls from step {self.code_noise_start} to step {self.code_noise_end}: "
-                "code_noise_end must be the later one"
-            )
-        return self
 
     @property
     def moves(self) -> bool:
@@ -155,17 +140,13 @@ class AugmentationConfig(Section):
     def active(self) -> bool:
         """Whether anything is changed at all."""
         apart = {key for key in type(self).model_fields if key.startswith("code_")}
-        return any(self.model_dump(exclude={"everything", *apart}).values())
+        return any(self.model_dump(exclude={"all_images", *apart}).values())
 
     def for_codes(self, step: int) -> AugmentationConfig:
         """The policy for generated images from which continuous codes are read, at a step."""
         rotation = self.rotation if self.code_rotation is None else min(self.rotation, self.code_rotation)
         shear = self.shear if self.code_shear is None else min(self.shear, self.code_shear)
-        noise = self.pixel_noise if self.code_noise is None else self.code_noise
-        if self.code_noise_last is not None:
-            span = self.code_noise_end - self.code_noise_start
-            fallen = (step - self.code_noise_start) / span
-            noise += min(max(fallen, 0.0), 1.0) * (self.code_noise_last - noise)
+        noise = self.pixel_noise if self.code_noise is None else self.code_noise.at(step)
         return self.model_copy(update={"rotation": rotation, "shear": shear, "pixel_noise": noise})
 
 
@@ -176,8 +157,8 @@ class ObjectiveConfig(Section):
     generator_information: bool = Field(
         default=True, description="False: the control arm of Figure 1, whose generator ignores the bound"
     )
-    real_information_weight: float = Field(
-        default=0.0, ge=0, le=1_000, description="of the information between a real image and its moved copy"
+    real_information_weight: _Weight = Field(
+        default=_OFF, description="of the information between a real image and its moved copy"
     )
     neighbours: int = Field(
         default=0,
@@ -197,23 +178,17 @@ class ObjectiveConfig(Section):
         le=100,
         description="of the marginal entropies in it: above 1 keeps categories used",
     )
-    subcode_weight: float = Field(
-        default=0.0, ge=0, le=1_000, description="of the same for each category's two sub-codes; 0: none"
+    subcode_weight: _Weight = Field(
+        default=_OFF, description="of the same for each category's two sub-codes; 0: none"
     )
-    mode_seeking_weight: float = Field(
-        default=0.0, ge=0, le=1_000, description="of the distance of two noises over that of their images"
+    mode_seeking_weight: _Weight = Field(
+        default=_OFF, description="of the distance of two noises over that of their images"
     )
-    mode_seeking_start: int = Field(
-        default=0, ge=0, le=MOST_STEPS, description="step up to which that weight is 0"
+    contrastive_weight: _Weight = Field(
+        default=_OFF, description="of telling which one code two generated images share"
     )
-    mode_seeking_full: int = Field(
-        default=0, ge=0, le=MOST_STEPS, description="step from which it is whole; linear in between"
-    )
-    contrastive_weight: float = Field(
-        default=0.0, ge=0, le=1_000, description="of telling which one code two generated images share"
-    )
-    contrastive_start: int = Field(
-        default=0, ge=0, le=MOST_STEPS, description="step up to which that weight is 0"
+    terms: dict[str, _Weight] = Field(
+        default={}, description="weights of loss terms that plug-ins register, by the term's name"
     )
 
 
@@ -231,26 +206,22 @@ class TrainingConfig(Section):
     generator_updates: int = Field(
         default=1, ge=1, le=100, description="of G for each of D, every one on latents drawn anew"
     )
-    decay_start: int = Field(
-        default=0, ge=0, le=MOST_STEPS, description="step from which both learning rates fall, linearly"
+    learning_rate_schedule: Annotated[Schedule, bounded(0, 1)] = Field(
+        default=_WHOLE, description="factor on both learning rates"
     )
-    decay_end: int = Field(
-        default=0, ge=0, le=MOST_STEPS, description="step at which they have fallen; 0: they never fall"
-    )
-    decay_to: float = Field(default=0.0, ge=0, le=1, description="share of the rates that is left then")
-    remedy_start: int = Field(
+    repair_start: int = Field(
         default=0, ge=0, le=MOST_STEPS, description="step from which a stuck code is split and merged"
     )
-    remedy_end: int = Field(default=0, ge=0, le=MOST_STEPS, description="the last such step; 0: never")
-    remedy_every: int = Field(default=100, ge=1, le=MOST_STEPS)
-    remedy_components: int = Field(
+    repair_end: int = Field(default=0, ge=0, le=MOST_STEPS, description="the last such step; 0: never")
+    repair_every: int = Field(default=100, ge=1, le=MOST_STEPS)
+    repair_components: int = Field(
         default=0,
         ge=0,
         le=1_000,
         description="principal components in which a new division is sought, where images are few; 0: all",
     )
     seed: int = Field(default=0, ge=0, lt=2**63)
-    seeds_drop: tuple[Annotated[_Int, Field(ge=1, le=MOST_STEPS)], ...] = Field(
+    prune_steps: tuple[Annotated[_Int, Field(ge=1, le=MOST_STEPS)], ...] = Field(
         default=(1_250, 2_250),  # the second after the last trial of a remedy
         strict=False,  # TOML's lists are no tuples
         description="with --seeds: steps where the worse half is dropped; at the last, all but the best",
@@ -263,7 +234,7 @@ class TrainingConfig(Section):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")
 
-    @field_validator("seeds_drop")
+    @field_validator("prune_steps")
     @classmethod
     def _rising(cls, steps: tuple[int, ...]) -> tuple[int, ...]:
         if any(later <= sooner for sooner, later in pairwise(steps)):
@@ -282,18 +253,17 @@ class Config(Section):
     objective: ObjectiveConfig = ObjectiveConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
     training: TrainingConfig = TrainingConfig()
+    plugins: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = Field(
+        default={}, description="the plug-ins that the run uses: name, and SHA-256 of the file"
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> Config:
         training, objective = self.training, self.objective
         if training.ema_start and not training.ema_decay:
             raise ValueError("training.ema_start has no effect without training.ema_decay")
-        if training.decay_end and training.decay_end <= training.decay_start:
-            raise ValueError("training.decay_end must lie above training.decay_start")
-        if training.remedy_end and training.remedy_end < training.remedy_start:
-            raise ValueError("training.remedy_end must not lie below training.remedy_start")
-        if objective.mode_seeking_full < objective.mode_seeking_start:
-            raise ValueError("objective.mode_seeking_full must not lie below objective.mode_seeking_start")
+        if training.repair_end and training.repair_end < training.repair_start:
+            raise ValueError("training.repair_end must not lie below training.repair_start")
         real = objective.real_information_weight or objective.subcode_weight
         if real and not self.augmentation.active:
             raise ValueError(
@@ -302,13 +272,13 @@ class Config(Section):
             )
         if objective.contrastive_weight and sum(code.dim for code in self.latents.codes.values()) < 2:
             raise ValueError("objective.contrastive_weight needs two codes or more, to tell them apart")
-        if training.remedy_end and self.network.spectral_recognition:
+        if training.repair_end and self.network.spectral_recognition:
             raise ValueError(
-                "training.remedy_end = 0 with network.spectral_recognition: the remedy moves rows of Q's "
+                "training.repair_end = 0 with network.spectral_recognition: the remedy moves rows of Q's "
                 "weights, which spectral norm computes anew"
             )
-        if training.remedy_end and not objective.subcode_weight:
-            raise ValueError("training.remedy_end needs sub-codes: set objective.subcode_weight")
+        if training.repair_end and not objective.subcode_weight:
+            raise ValueError("training.repair_end needs sub-codes: set objective.subcode_weight")
         return self
 
     @property
@@ -321,7 +291,7 @@ class Config(Section):
     def reads_codes_apart(self) -> bool:
         """Whether continuous codes are read from images of their own, that are changed otherwise."""
         policy = self.augmentation
-        return bool(self.continuous) and policy.everything and policy.for_codes(0) != policy
+        return bool(self.continuous) and policy.all_images and policy.for_codes(0) != policy
 
     @property
     def reads_through_noise(self) -> bool:

@@ -16,6 +16,9 @@ from infogan.config.migration import migrate
 from infogan.config.sections import Config
 from infogan.errors import ConfigError, did_you_mean
 
+_TABLES = ("objective.terms", "plugins")
+"""Tables in which a setting may add a key."""
+
 
 def to_toml(config: Config) -> str:
     """The configuration as TOML that `read` takes back. Keys that are not set stand there as comments."""
@@ -133,8 +136,9 @@ def changes(before: Config, after: Config) -> dict[str, tuple[Any, Any]]:
 
 def _resolve(key: str, values: Mapping[str, Any]) -> tuple[str, ...]:
     known = flatten(values)
-    if key in known:
-        return tuple(key.split("."))
+    table = key.rpartition(".")[0]
+    if key in known or table in _TABLES:
+        return (*table.split("."), key.rpartition(".")[2]) if table else (key,)
     matches = [full for full in known if full.endswith(f".{key}")]
     nearest = min((full.count(".") for full in matches), default=0)
     matches = [full for full in matches if full.count(".") == nearest]  # info_weight: that of all codes

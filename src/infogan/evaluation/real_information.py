@@ -82,7 +82,7 @@ def information(
 
 def stated(policy: AugmentationConfig, origin: str) -> dict[str, Any]:
     """What of a policy is not 0, and whether it comes from the "model" or is the "default"."""
-    ranges = policy.model_dump(exclude={"everything"})
+    ranges = policy.model_dump(exclude={"all_images"})
     told = {key: value for key, value in ranges.items() if value and not key.startswith("code_")}
     return {"origin": origin, **told}
 

@@ -136,7 +136,7 @@ FORMED = 0.5
     grace=700,
     what="The code is stuck: two of its categories share one kind of image, while another holds two kinds.",
     advice="begin again with another seed, --seed 1; or let --recipe robust mend it for longer, "
-    "--set remedy_end=3000",
+    "--set repair_end=3000",
 )
 def code_stuck(recent: Sequence[Line]) -> dict[str, str | None]:
     """Splitting one category gains more than merging two others loses (`split_merge.Diagnosis.stuck`).

@@ -70,12 +70,12 @@ def check(config: Config, count: int) -> None:
 def set_points(training: TrainingConfig) -> tuple[int, ...]:
     """The steps at which seeds are dropped; the last leaves one.
 
-    Those of `seeds_drop` that lie before the end; where some do not, or there is none, also the end.
+    Those of `prune_steps` that lie before the end; where some do not, or there is none, also the end.
 
     Earlier points save more, but choose worse: at first the score tells who is fast, and not who ends well.
     """
-    early = [step for step in training.seeds_drop if step < training.steps]
-    if len(early) < len(training.seeds_drop) or not early:
+    early = [step for step in training.prune_steps if step < training.steps]
+    if len(early) < len(training.prune_steps) or not early:
         early.append(training.steps)
     return tuple(early)
 

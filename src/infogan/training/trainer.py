@@ -154,8 +154,8 @@ class Trainer:
             if self.config.objective.generator_information:
                 loss = loss - objective.weighted_information(bounds, self.weights)
             weights = {
-                "mode_seeking": self._mode_seeking_weight(),
-                "contrastive": self.config.objective.contrastive_weight,
+                "mode_seeking": self.config.objective.mode_seeking_weight.at(self.step),
+                "contrastive": self.config.objective.contrastive_weight.at(self.step),
             }
             for name, term in terms.items():
                 loss = loss + weights[name] * term
@@ -165,7 +165,9 @@ class Trainer:
     @property
     def _contrasts(self) -> bool:
         """Whether pairs of images are told apart at this step."""
-        return self.model.contrastive is not None and self.step >= self.config.objective.contrastive_start
+        return (
+            self.model.contrastive is not None and self.config.objective.contrastive_weight.at(self.step) > 0
+        )
 
     def _contrastive_loss(self, update: str) -> Float[Tensor, ""]:
         """How badly pairs are told apart; with gradients for the classifier, or for G in an update of it."""
@@ -217,7 +219,7 @@ class Trainer:
         else:
             self.real.observe(real_raw)
         # Moved copies are no images of the data unless generated ones are moved alike.
-        judged = seen if self.config.augmentation.everything else count
+        judged = seen if self.config.augmentation.all_images else count
         loss = objective.discriminator_loss(logits[:judged], logits[seen:])
         scores = logits.detach().float().sigmoid()
         terms |= {"scores.real": scores[:judged].mean(), "scores.fake": scores[seen:].mean()}
@@ -245,7 +247,7 @@ class Trainer:
     ) -> tuple[Float[Tensor, ""], dict[str, Tensor], dict[str, Tensor]]:
         """G's own loss, the bound of each code, and what else G minimises; on latents drawn anew."""
         model = self.model
-        seeking = self._mode_seeking_weight() > 0 and model.latents.noise > 0
+        seeking = self.config.objective.mode_seeking_weight.at(self.step) > 0 and model.latents.noise > 0
         with self._autocast():
             latents, codes = self._latents(update, self.config.training.batch_size, pairs=seeking)
             images = model.generator(latents)
@@ -263,20 +265,12 @@ class Trainer:
             )
         return loss, bounds, terms
 
-    def _mode_seeking_weight(self) -> float:
-        """Its weight at this step: categories find their clusters first, then noise is kept alive."""
-        weights = self.config.objective
-        span = weights.mode_seeking_full - weights.mode_seeking_start
-        risen = (self.step - weights.mode_seeking_start) / span if span else 1.0
-        reached = self.step >= weights.mode_seeking_start
-        return weights.mode_seeking_weight * min(risen, 1.0) * reached
-
     def _weighted_terms(self, terms: Mapping[str, Tensor]) -> Tensor | float:
         """What is gained on real images, each term with its weight."""
         weights = self.config.objective
         by_term = {
-            "real_information": weights.real_information_weight,
-            "subcode_information": weights.subcode_weight,
+            "real_information": weights.real_information_weight.at(self.step),
+            "subcode_information": weights.subcode_weight.at(self.step),
         }
         return sum(weight * terms[name] for name, weight in by_term.items() if name in terms)
 
@@ -295,7 +289,7 @@ class Trainer:
     def _shown(self, images: Float[Tensor, "n c h w"], use: str) -> Float[Tensor, "n c h w"]:
         """Images as D and Q see them: changed, where the policy says that all are."""
         policy = self.config.augmentation
-        return self._changed(images, use) if policy.active and policy.everything else images
+        return self._changed(images, use) if policy.active and policy.all_images else images
 
     def _changed(
         self, images: Float[Tensor, "n c h w"], use: str, policy: AugmentationConfig | None = None
@@ -328,11 +322,7 @@ class Trainer:
     def _set_learning_rates(self) -> None:
         """Both rates at this step: a function of the absolute step, never of how long a run is to be."""
         training = self.config.training
-        if not training.decay_end:
-            return
-        span = training.decay_end - training.decay_start
-        fallen = min(max((self.step - training.decay_start) / span, 0.0), 1.0)
-        factor = 1 - fallen * (1 - training.decay_to)
+        factor = training.learning_rate_schedule.at(self.step)
         for name, optimizer in self.optimizers.items():
             of_generator = name == "generator"
             rate = training.learning_rate_generator if of_generator else training.learning_rate_discriminator

@@ -31,8 +31,8 @@ class Remedy:
     """When a run is looked at, what was done to it, and what is still on trial.
 
     Args:
-        training: its seed, its steps `remedy_start`, `remedy_end` and `remedy_every`, and
-            `remedy_components`.
+        training: its seed, its steps `repair_start`, `repair_end` and `repair_every`, and
+            `repair_components`.
         model: in training.
         real: what Q makes of real images.
         survey: reads many real images and their moved copies for one place.
@@ -68,8 +68,8 @@ class Remedy:
         if self.trial is not None:
             return self._judge(step) if step >= self.trial["step"] + TRIAL else ([], None)
         training = self.training
-        due = training.remedy_start <= step <= training.remedy_end
-        if not due or step % training.remedy_every:
+        due = training.repair_start <= step <= training.repair_end
+        if not due or step % training.repair_every:
             return [], None
         for place in list(self.real.tables):
             if not 3 <= len(self.real.usage[place]) <= split_merge.MOST_CATEGORIES:
@@ -90,7 +90,7 @@ class Remedy:
         if pair is None:
             return None
         draw = streams.generator(self.training.seed, "redivide", step)
-        return repartition.divide(self.survey(place), pair, draw, self.training.remedy_components)
+        return repartition.divide(self.survey(place), pair, draw, self.training.repair_components)
 
     def _operate(
         self,

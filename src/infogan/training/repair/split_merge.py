@@ -238,7 +238,7 @@ def _renew_subcodes(
     fine = model.recognition.subcodes
     assert fine is not None
     again = [rows.subcodes + 2 * k + half for k in categories for half in (0, 1)]
-    std = model.config.network.recognition_std
+    std = model.config.network.recognition_init_std
     fresh = torch.randn(len(again), fine.weight.shape[1], generator=draw, device=draw.device) * std
     fine.weight[again] = fresh.to(fine.weight.device)
     fine.bias[again] = 0.0
