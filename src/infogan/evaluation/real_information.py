@@ -21,7 +21,7 @@ from infogan.evaluation.metric import metric
 from infogan.evaluation.predicted_codes import reading_of_test
 from infogan.evaluation.resampling import RESAMPLES, centred_interval, numpy_generator
 from infogan.evaluation.subject import Subject
-from infogan.objective import joint_table, table_information
+from infogan.regularizers import joint_table, table_information
 
 DEFAULT_POLICY = AugmentationConfig(rotation=15.0, shift=0.07, scale=0.12, shear=0.15)
 """How images are moved where the model's recipe moved none."""

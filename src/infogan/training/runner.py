@@ -311,6 +311,7 @@ class _Session:
             model.save_pretrained(self.run.model)
 
     def _save_checkpoint(self) -> None:
+        self.trainer.check()
         tensors = self.trainer.model.state_dict()
         bad = [name for name, value in tensors.items() if not bool(torch.isfinite(value).all())]
         if bad:
@@ -342,6 +343,7 @@ class _Session:
     def _draw(self) -> None:
         """Samples and traversals of this step; a picture that cannot be written costs only itself."""
         try:
+            self.trainer.check()
             draw_pictures(self.trainer.model, self.run, self.trainer.step)
         except OSError as error:
             self.progress.say(f"warning: a picture was not written ({error}); training goes on")
