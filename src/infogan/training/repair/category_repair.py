@@ -120,9 +120,8 @@ class CategoryRepair:
             repartition.operate(self.model, optimizers, dimension, found, rng)
             first, second = found.pair
             return (
-                f"step {step}: category repair: re-partitioned categories {first} and {second} of {name}, since "
-                f"another boundary between their images keeps more information ({found.found:.3f} nats, before "
-                f"{found.present:.3f})"
+                f"step {step}: category repair: re-partitioned categories {first} and {second} of {name}: "
+                f"another boundary keeps {found.found:.3f} nats of information, before {found.present:.3f}"
             )
         kept, freed = found.twins
         split_merge.operate(self.model, optimizers, dimension, found, rng)
