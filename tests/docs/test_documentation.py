@@ -9,9 +9,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+
+from infogan.config import Config
 
 ROOT = Path(__file__).parents[2]
 LAB_NOTES = ROOT / "docs" / "lab-notes"
@@ -129,6 +132,16 @@ def test_commands_exist_with_the_flags_that_are_shown(page: Path) -> None:
         known = set(re.findall(r"--[a-z][a-z-]*", help_of(command)))
         used = {word.partition("=")[0] for word in words if word.startswith("--")}
         assert used <= known | {"--help"}, words
+
+
+@pytest.mark.parametrize("page", CURRENT_PAGES, ids=name_of)
+def test_settings_that_commands_change_exist(page: Path) -> None:
+    sections = [field.annotation for field in Config.model_fields.values()]
+    known = {key for section in sections for key in getattr(section, "model_fields", {})}
+    for words in commands(page):
+        changed = [value for flag, value in pairwise(words) if flag == "--set"]
+        keys = {setting.partition("=")[0].rpartition(".")[2] for setting in changed}
+        assert keys <= known | {"KEY"}, words
 
 
 @pytest.mark.parametrize("page", CURRENT_PAGES, ids=name_of)
