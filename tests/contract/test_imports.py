@@ -36,6 +36,7 @@ RANKS = {
     "data": 3,
     "objective": 3,
     "regularizers": 3,
+    "plugins": 2,
     "model": 4,
     "evaluation": 5,
     "report": 6,
