@@ -94,33 +94,11 @@ def test_names_of_people_are_text_and_never_markup() -> None:
     assert "<i>" not in line_chart({"<i>": ([0, 1], [0, 1])}, x_label="step", y_label="nats")
 
 
-def test_a_chart_holds_its_points_and_breaks_on_nothing() -> None:
-    chart = line_chart(
-        {"a": ([0, 10, 20], [1.0, float("nan"), 3.0]), "b": ([0], [2.0])}, x_label="s", y_label="y"
-    )
-    lines = re.findall(r'points="([^"]*)"', chart)
-    assert [len(line.split()) for line in lines] == [2, 1]
-    (x0, y0), (x1, y1) = (map(float, point.split(",")) for point in lines[0].split())
-    assert x0 < x1 and y0 > y1  # up is up
-    assert line_chart({"a": ([], [])}, x_label="s", y_label="y") == ""
-    flat = line_chart({"a": ([0, 1], [5.0, 5.0])}, x_label="s", y_label="y")
-    assert "nan" not in flat and "inf" not in flat
-    many = line_chart({"a": (list(range(10_001)), [0.0] * 10_001)}, x_label="s", y_label="y")
-    points = re.findall(r'points="([^"]*)"', many)[0].split()
-    assert len(points) < 500 and points[-1].startswith("628")  # the last step is shown
-
-
 def test_every_section_with_intervals_is_on_the_page() -> None:
     odd = scores() | {"novel": {"figure": 0.5, "figure_interval": [0.4, 0.6]}}
     assert "<h3>Novel</h3>" in page(scores=odd) and "0.400 to 0.600" in page(scores=odd)
     many = {f"a{i}": {"auc": 0.5, "auc_interval": [0.4, 0.6]} for i in range(40)}
     assert "<summary>40 figures</summary>" in page(scores=scores() | {"attributes": many})
-
-
-def test_curves_beyond_the_seventh_are_dashed() -> None:
-    chart = line_chart({f"c{i}": ([0, 1], [0, i]) for i in range(9)}, x_label="s", y_label="y")
-    styles = re.findall(r'polyline class="([^"]*)"', chart)
-    assert len(set(styles)) == 9 and styles[7] == "line-0 again"
 
 
 def test_a_category_without_doubtful_images_and_those_left_out_are_told() -> None:
