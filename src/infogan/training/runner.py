@@ -275,7 +275,7 @@ class _Session:
             **(trainer.take_window() if on_grid else trainer.peek_window()),
         }
         self._window_started, self._window_step = now, trainer.step
-        told = self.health.see(line)
+        told = self.health.update(line)
         self.metrics.append({**line, "health": self.health.active})
         self.progress.update(line)
         for text in [*line.get("notes", ()), *told]:
