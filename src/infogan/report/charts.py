@@ -35,7 +35,7 @@ class _Series:
 
 
 def line_chart(curves: Mapping[str, Curve], *, x_label: str, y_label: str) -> str:
-    """Return an SVG chart with a legend in HTML below it, for a page that styles both.
+    """Return an SVG chart with a caption above and a legend below in HTML, for a page that styles them.
 
     Args:
         curves: by label; points that are not finite are left out.
@@ -50,9 +50,10 @@ def line_chart(curves: Mapping[str, Curve], *, x_label: str, y_label: str) -> st
         return ""
     keys = "".join(f'<span><i class="{one.style}"></i>{escape(one.label)}</span>' for one in series)
     return (
+        f'<p class="legend">{escape(y_label)}, by {escape(x_label)}</p>'
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(y_label)}">'
         f"{''.join(_plotted(series))}</svg>"
-        f'<p class="legend">{keys}<span>{escape(y_label)}, by {escape(x_label)}</span></p>'
+        f'<p class="legend">{keys}</p>'
     )
 
 
