@@ -1,6 +1,6 @@
-"""Registries: what users name, such as a data source, network, term, metric, preset, recipe or experiment.
+"""Registries of everything that users select by name: data sources, networks, metrics, presets and others.
 
-Each kind has one registry. An entry is added by a decorator or by `Registry.add`, from inside or outside the
+Each type has one registry. Entries are added by a decorator or by `Registry.add`, inside or outside of the
 package; `infogan.plugins` records which file added it.
 """
 
@@ -21,7 +21,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
     """Entries by name, in alphabetical order.
 
     Args:
-        kind: what an entry is, for messages: "data source".
+        kind: the type of the entries, for messages: "data source".
         package: a package whose modules add entries; all of them are imported before the first look-up.
         advice: the command that lists the entries.
     """
