@@ -1,4 +1,4 @@
-"""Registries: what users name, such as a data source, network, term, metric, preset, recipe or experiment.
+"""Registries of everything that users select by name: data sources, networks, metrics, presets and others.
 
 Each kind has one registry. An entry is added by a decorator or by `Registry.add`, from inside or outside the
 package. For entries from outside, the registry keeps the name and the sha256 of the file that they come from,
@@ -41,7 +41,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
     """Entries by name, in alphabetical order.
 
     Args:
-        kind: what an entry is, for messages: "data source".
+        kind: the type of the entries, for messages: "data source".
         package: a package whose modules add entries; all of them are imported before the first look-up.
         advice: the command that lists the entries.
     """
