@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from benchmarks import bench, operations, pictures, preparing, to_error, worker
 from benchmarks.textbook import CATEGORIES, CONTINUOUS, Textbook, information_loss
-from infogan import data, presets
+from infogan import data, presets, recipes
 from infogan.config import Config
 from infogan.model import InfoGAN
 

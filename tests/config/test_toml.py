@@ -32,6 +32,7 @@ from infogan.config import (
     changes,
     override,
     parse,
+    parse_assignments,
     parse_codes,
     read,
     to_toml,
@@ -337,7 +338,9 @@ def test_settings_reach_any_key_by_its_dotted_or_its_only_name() -> None:
 
 
 def test_the_last_of_two_settings_counts() -> None:
-    assert override(MNIST, {"steps": 10, "steps": 20}).training.steps == 20
+    assert override(MNIST, {"steps": 10, "training.steps": 20}).training.steps == 20
+    settings = parse_assignments(["steps=10", "training.steps=20", "steps=30"])
+    assert override(MNIST, settings).training.steps == 30
 
 
 def test_no_settings_change_nothing() -> None:
@@ -345,7 +348,7 @@ def test_no_settings_change_nothing() -> None:
 
 
 def test_a_name_that_several_keys_have_lists_them() -> None:
-    with pytest.raises(ConfigError, match="3 keys end so") as caught:
+    with pytest.raises(ConfigError, match="3 keys end with it") as caught:
         override(MNIST, {"dim": 2})
     assert "latents.codes.rotation.dim" in caught.value.happened
     assert "latents.codes.digit.dim" in caught.value.happened

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from infogan import api
+from infogan.config import parse_assignments
 from infogan.errors import ConfigError, DivergenceError, UsageError
 from infogan_experiments import discovery_study, run
 from infogan_experiments.experiment import Options

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from infogan import objective, streams
+from infogan import regularizers, streams
 from infogan.config import (
     Categorical,
     Config,
@@ -68,9 +68,9 @@ def test_a_pair_shares_its_noise_and_one_single_code() -> None:
 
 def test_the_loss_is_the_cross_entropy_of_the_shared_code() -> None:
     shared = torch.tensor([0, 2, 1])
-    assert objective.contrastive_loss(torch.zeros(3, 5), shared).item() == pytest.approx(1.609438)
+    assert regularizers.contrastive_loss(torch.zeros(3, 5), shared).item() == pytest.approx(1.609438)
     certain = 30.0 * torch.nn.functional.one_hot(shared, 5).float()
-    assert objective.contrastive_loss(certain, shared).item() == pytest.approx(0.0, abs=1e-6)
+    assert regularizers.contrastive_loss(certain, shared).item() == pytest.approx(0.0, abs=1e-6)
 
 
 # --- who learns, and when --------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ def test_a_picture_that_cannot_be_written_costs_only_itself(
 
     monkeypatch.setattr(pictures, "save_png", full)
     run = train(configure(tiny_config, steps=3), tmp_path / "run")
-    assert "a picture was not written" in run.log_path.read_text()
+    assert "a picture could not be written" in run.log_path.read_text()
     assert InfoGAN.from_pretrained(run.path).provenance["steps"] == 3
 
 

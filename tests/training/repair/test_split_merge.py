@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from infogan import objective, recipes
+from infogan import recipes, regularizers
 from infogan.config import Config, parse_codes
 from infogan.errors import ConfigError
 from infogan.presets import load
@@ -229,7 +229,7 @@ def test_real_reading_finds_what_q_keeps_of_a_moved_copy(tiny: Tiny, trainer: Ma
     for row in range(40):
         raw[row, start + (row % 20) % 10] = 50.0
     terms = made.real.information(raw, None)
-    assert float(objective.table_information(made.real.category_table(("digit", 0)))) == pytest.approx(
+    assert float(regularizers.table_information(made.real.category_table(("digit", 0)))) == pytest.approx(
         prior.entropy, abs=1e-4
     )
     assert terms["real_information"].item() == pytest.approx(3 * prior.entropy, abs=1e-3)  # 2 * 2 - 1
