@@ -57,7 +57,7 @@ def configure(
         config = recipes.apply(config, recipe)
     chosen = config.training.recipe
     config = configuration.override(config, settings or {})
-    recipes.RECIPES.find(config.training.recipe)
+    recipes.find(config.training.recipe)
     if config.training.recipe != chosen:
         raise ConfigError(
             f"training.recipe = {config.training.recipe!r}: as a setting it changes the recipe's name alone",
