@@ -9,7 +9,7 @@ import pytest
 from torch import nn
 from torch.nn.utils import parametrize
 
-from infogan import api, presets
+from infogan import api, presets, recipes
 from infogan.config import Categorical, Config, Continuous
 from infogan.model import InfoGAN
 from infogan.networks.normalization import BatchNorm, SpectralNorm
@@ -88,7 +88,7 @@ READERS = {
 
 def paper(name: str, **training: int) -> Config:
     return api.configure(
-        name, recipe="paper", settings=[f"training.{key}={value}" for key, value in training.items()]
+        name, recipe="paper", settings={f"training.{key}": value for key, value in training.items()}
     )
 
 
@@ -189,12 +189,12 @@ def test_the_demo_s_remedy_is_its_own(name: str) -> None:
     assert (demo.repair_start, demo.repair_components) == (400, 20)
 
 
-@pytest.mark.parametrize("recipe", presets.RECIPES)
+@pytest.mark.parametrize("recipe", recipes.RECIPES)
 @pytest.mark.parametrize("name", [name for name in presets.PRESETS if name not in ("figure1", "folder")])
 def test_every_preset_trains_by_every_recipe(name: str, recipe: str, tmp_path: Path) -> None:
-    settings = ["training.steps=2", "training.batch_size=4", "network.width=0.05", "objective.neighbours=0"]
+    settings = {"steps": 2, "batch_size": 4, "network.width": 0.05, "objective.neighbours": 0}
     if (name, recipe) == ("digits", "cr"):  # 8 pixels cannot be halved four times: its message says this
-        settings.append("network.architecture=generic")
+        settings["network.architecture"] = "generic"
     config = api.configure(name, recipe=recipe, settings=settings)
     size, channels = config.data.size, config.data.channels
     assert size is not None and channels is not None

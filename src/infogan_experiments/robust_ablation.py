@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from infogan import api, data, evaluation
-from infogan.config import Config
+from infogan.config import Config, parse_assignments
 from infogan.evaluation import selection_quality
 from infogan.evaluation.resampling import numpy_generator
 from infogan.runs.directory import environment, next_free
@@ -107,8 +107,12 @@ def robust(options: Options) -> None:
     folder = options.out or next_free(Path("runs"), "robust")
     for seed in seeds(options, SEEDS):
         settings = [f"training.seed={seed}", *options.settings]
-        paper = api.configure("mnist", data=options.data, recipe="paper", settings=[WIDTH, *settings])
-        full = api.configure("mnist", data=options.data, recipe="robust", settings=[WIDTH, *settings])
+        paper = api.configure(
+            "mnist", data=options.data, recipe="paper", settings=parse_assignments([WIDTH, *settings])
+        )
+        full = api.configure(
+            "mnist", data=options.data, recipe="robust", settings=parse_assignments([WIDTH, *settings])
+        )
         for arm, parts in arms().items():
             config = with_parts(paper, full, parts)
             row(folder, arm, config, steps, trained(config, steps, METRICS))

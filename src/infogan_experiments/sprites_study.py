@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from infogan import api, data
+from infogan.config import parse_assignments
 from infogan.errors import UsageError
 from infogan.evaluation import model_selection
 from infogan.model import InfoGAN
-from infogan.presets import REGULARISED_FROM
+from infogan.recipes import REGULARISED_FROM
 from infogan.runs.directory import RunDirectory, next_free
 from infogan_experiments.experiment import Options, experiment
 from infogan_experiments.results import (
@@ -89,7 +90,9 @@ def sprites(options: Options) -> None:
             f"--steps {steps}", f"{FEWEST_STEPS} or more", f"infogan reproduce sprites --steps {STEPS}"
         )
     marks = [round(share * steps) for share in _MARKS]
-    base = api.configure("sprites", data=options.data, recipe="cr", settings=options.settings)
+    base = api.configure(
+        "sprites", data=options.data, recipe="cr", settings=parse_assignments(options.settings)
+    )
     dataset = data.load(base.data)
     if len(dataset.test.images) < model_selection.FEWEST:
         raise UsageError(
@@ -113,7 +116,9 @@ def _train(folder: Path, steps: int, seed: int, marks: Sequence[int], options: O
     """Every arm of one seed, measured at every mark."""
     settings = [f"training.seed={seed}", *options.settings]
     configs = {
-        arm: api.configure("sprites", data=options.data, recipe="cr", settings=[*settings, *changes])
+        arm: api.configure(
+            "sprites", data=options.data, recipe="cr", settings=parse_assignments([*settings, *changes])
+        )
         for arm, changes in arms(steps).items()
     }
     with_it = regularised(steps)

@@ -13,7 +13,7 @@ import torch
 
 from infogan import api, data, evaluation
 from infogan import config as configuration
-from infogan.config import Config
+from infogan.config import Config, parse_assignments
 from infogan.errors import ConfigError, UsageError
 from infogan.evaluation.disentanglement.score import SCORES
 from infogan.model import InfoGAN
@@ -44,19 +44,21 @@ def test_every_experiment_says_what_it_does() -> None:
 
 
 def test_an_experiment_that_has_gone_further_says_how_far(tmp_path: Path) -> None:
-    config = api.configure("mnist", recipe="paper", settings=TINY)
+    config = api.configure("mnist", recipe="paper", settings=parse_assignments(TINY))
     trained_to(config, 4, tmp_path / "run")
     with pytest.raises(ConfigError, match="was trained to step 4, past step 2") as caught:
         trained_to(config, 2, tmp_path / "run")
     assert "another --out" in caught.value.advice
     assert trained_to(config, 4, tmp_path / "run").model.provenance["steps"] == 4
     with pytest.raises(ConfigError, match="another configuration"):  # which is told of first
-        trained_to(api.configure("mnist", recipe="robust", settings=TINY), 2, tmp_path / "run")
+        trained_to(
+            api.configure("mnist", recipe="robust", settings=parse_assignments(TINY)), 2, tmp_path / "run"
+        )
 
 
 def test_an_experiment_goes_on_from_the_checkpoint_that_is_whole(tmp_path: Path) -> None:
     settings = [*TINY, "training.save_every=2"]
-    config = api.configure("mnist", recipe="paper", settings=settings)
+    config = api.configure("mnist", recipe="paper", settings=parse_assignments(settings))
     run = trained_to(config, 4, tmp_path / "run").run
     (run.checkpoints / "step-00000004" / "model.safetensors").write_bytes(b"torn")
     assert reached(run.path) == 2
@@ -109,7 +111,7 @@ def test_the_lowest_mean_looks_at_the_hundred_steps_before_each_line() -> None:
 
 def configurations() -> tuple[Config, Config]:
     paper, full = (
-        api.configure("mnist", recipe=name, settings=["network.width=0.5"]) for name in ("paper", "robust")
+        api.configure("mnist", recipe=name, settings={"network.width": 0.5}) for name in ("paper", "robust")
     )
     return paper, full
 
@@ -184,7 +186,9 @@ def test_a_preset_may_say_what_the_recipe_does_otherwise() -> None:
     own, plain = api.configure("fashion-mnist"), api.configure("mnist")
     assert (own.network.normalization, plain.network.normalization) == ("spectral", "batch")
     assert api.configure("fashion-mnist", recipe="paper").network.normalization == "batch"
-    assert api.configure("fashion-mnist", settings=["normalization=batch"]).network.normalization == "batch"
+    assert (
+        api.configure("fashion-mnist", settings={"normalization": "batch"}).network.normalization == "batch"
+    )
 
 
 def measured(seed: int, accuracy: float, nats: float, **factors: float) -> dict[str, Any]:
@@ -234,7 +238,7 @@ def test_a_mean_over_seeds_has_students_interval() -> None:
 
 def test_real_images_alone_are_clustered_without_a_generator() -> None:
     config = api.configure(
-        "digits", settings=["network.width=0.25", "training.steps=60", "learning_rate_discriminator=0.003"]
+        "digits", settings={"network.width": 0.25, "training.steps": 60, "learning_rate_discriminator": 0.003}
     )
     dataset = data.load(config.data)
     config = runner.resolve(config, dataset)
@@ -392,7 +396,7 @@ def test_the_regularised_run_of_sprites_is_that_from_its_own_start(
         "objective.contrastive_weight=[[18, 0.0], [18, 2.0]]",
         "training.steps=20",
     ]
-    alone = api.train("sprites", recipe="cr", settings=begun, out=tmp_path / "alone")
+    alone = api.train("sprites", recipe="cr", settings=parse_assignments(begun), out=tmp_path / "alone")
     theirs = InfoGAN.from_pretrained(shared).state_dict()
     assert all(torch.equal(value, theirs[name]) for name, value in alone.state_dict().items())
 

@@ -158,7 +158,7 @@ def test_divergence_of_the_classifier_stops_before_its_update(
 def test_one_code_alone_cannot_be_told_from_others(tiny_config: Config) -> None:
     one = tiny_config.model_copy(update={"latents": LatentsConfig(codes={"style": Uniform()})})
     with pytest.raises(ConfigError, match="two codes or more"):
-        override(one, ["objective.contrastive_weight=1"])
+        override(one, {"objective.contrastive_weight": 1})
 
 
 # --- several updates of G --------------------------------------------------------------------------------

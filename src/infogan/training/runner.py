@@ -6,10 +6,11 @@ import csv
 import io
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -101,7 +102,7 @@ def resume(
     run: RunDirectory,
     load_data: Callable[[Config], Dataset],
     *,
-    settings: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
     allow_changes: bool = False,
     progress: Progress | None = None,
 ) -> Trained:
@@ -110,7 +111,7 @@ def resume(
     Args:
         run: the run directory.
         load_data: returns the data of a configuration; called while the run is locked.
-        settings: KEY=VALUE assignments that differ from the run's configuration.
+        settings: values by key that differ from the run's configuration.
         allow_changes: allow changes of keys that change the result.
         progress: as in `train`.
 
@@ -120,7 +121,7 @@ def resume(
     """
     with run.lock(), resumable(run):
         before = configuration.read(run.config_path)
-        config = configuration.override(before, settings)
+        config = configuration.override(before, settings or {})
         check_changes(before, config, allow_changes)
         dataset = load_data(config)
         session = _Session(config, dataset, run, progress)

@@ -13,7 +13,6 @@ view share. It is measured while Q is trained on real images, and needs no label
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -153,11 +152,7 @@ class _Seeds:
                 storage.remove_folder(run.path)  # left by a crash before it had a configuration
             return runner.train(config, self.dataset, RunDirectory.create(run.path))
         changed = configuration.changes(run.read_config(), config)
-        settings = [
-            f"{key}={json.dumps(new, ensure_ascii=False)}"
-            for key, (_, new) in changed.items()
-            if new is not None
-        ]
+        settings = {key: new for key, (_, new) in changed.items() if new is not None}
         return runner.resume(run, lambda _: self.dataset, settings=settings, allow_changes=self.allow_changes)
 
 
@@ -167,7 +162,7 @@ def of_seed(config: Config, seed: int, steps: int) -> Config:
     Raises:
         ConfigError: there is no such seed, or no such number of steps.
     """
-    return configuration.override(config, [f"training.seed={seed}", f"training.steps={steps}"])
+    return configuration.override(config, {"training.seed": seed, "training.steps": steps})
 
 
 def train(config: Config, dataset: Dataset, run: RunDirectory, count: int) -> Trained:
@@ -209,7 +204,7 @@ def resume(
     run: RunDirectory,
     load_data: Callable[[Config], Dataset],
     *,
-    settings: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
     allow_changes: bool = False,
 ) -> Trained:
     """Resume the seeds that were not pruned; after the end of training, the best.
@@ -228,7 +223,7 @@ def resume(
     """
     with run.lock(), runner.resumable(run):
         before = run.read_config()
-        config = configuration.override(before, settings)
+        config = configuration.override(before, settings or {})
         runner.check_changes(before, config, allow_changes)
         selection = read(run)
         if config.training.seed != before.training.seed:

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from infogan import regularizers
+from infogan import recipes, regularizers
 from infogan.config import Config, parse_codes
 from infogan.errors import ConfigError
-from infogan.presets import apply_recipe, load
+from infogan.presets import load
 from infogan.training.repair import category_repair, split_merge
 from infogan.training.trainer import Trainer
 
@@ -238,13 +238,13 @@ def test_real_reading_finds_what_q_keeps_of_a_moved_copy(tiny: Tiny, trainer: Ma
 def test_terms_that_cannot_work_are_refused() -> None:
     from infogan import config as configuration
 
-    config = apply_recipe(load("digits"), "robust")
+    config = recipes.apply(load("digits"), "robust")
     with pytest.raises(ConfigError, match="augmentation"):
         configuration.override(
             config, [f"augmentation.{key}=0.0" for key in ("rotation", "shift", "scale", "shear")]
         )
     with pytest.raises(ConfigError, match="subcode_weight"):
-        configuration.override(config, ["subcode_weight=0.0"])
+        configuration.override(config, {"subcode_weight": 0.0})
     with pytest.raises(ConfigError, match="rising order"):
         configuration.override(config, {"learning_rate_schedule": [[6_000, 1.0], [5_000, 0.02]]})
 
