@@ -1,8 +1,9 @@
-"""Small random changes of images: rotation, shift, scale, shear, flip, brightness, contrast and noise.
+"""Random augmentation of images: rotation, shift, scale, shear, flip, brightness, contrast and noise.
 
-The recipe `robust` shows D and Q every image, real or generated, changed anew in each pass. Gradients pass
-through to the generator, so that its images need not look changed (Zhao et al. 2020: DiffAugment). What the
-policy varies is thereby declared to be no matter of category: that is prior knowledge about the data.
+With the recipe `robust`, D and Q see a new augmented view of every image, real or generated, in each pass.
+Gradients propagate through the augmentation to the generator, so that its images need not look augmented
+(Zhao et al. 2020: DiffAugment). The policy is prior knowledge about the data: it declares that these
+augmentations do not change the category of an image.
 """
 
 from __future__ import annotations
@@ -20,21 +21,21 @@ from infogan.config import AugmentationConfig
 def augment(
     images: Float[Tensor, "n c h w"], policy: AugmentationConfig, generator: torch.Generator
 ) -> Float[Tensor, "n c h w"]:
-    """Every image changed by a draw of its own; differentiable in the images, and in their own range.
+    """Return a randomly augmented view of each image, in the same range; differentiable in the images.
 
-    Geometry is read bilinearly; what comes in from outside repeats the nearest pixel of the border.
+    Geometric augmentations use bilinear interpolation and repeat the pixels of the border.
 
     Args:
         images: in any range.
-        policy: how large the changes may be.
+        policy: the ranges of the augmentations.
         generator: on the images' device.
     """
     count = len(images)
-    # All is always drawn, so that a change of one range does not move the others' draws.
+    # All numbers are always sampled, so that one range does not affect the numbers of the others.
     draws = torch.rand(count, 8, generator=generator, device=generator.device) * 2 - 1
     changed = images
     if policy.moves or policy.flip:
-        # In bfloat16 the grid is a tenth of a pixel off: generated images would be moved more coarsely.
+        # In bfloat16 the grid is off by a tenth of a pixel.
         with torch.autocast(images.device.type, enabled=False):
             grid = F.affine_grid(inverse_maps(draws, policy), list(images.shape), align_corners=False)
             changed = F.grid_sample(changed.float(), grid, padding_mode="border", align_corners=False)
@@ -50,15 +51,16 @@ def augment(
 
 
 def still(images: Float[Tensor, "n c h w"], policy: AugmentationConfig) -> Float[Tensor, "n c h w"]:
-    """Images as networks that have only seen changed ones should be shown them: not moved, but as soft.
+    """Return the images without augmentation but with its blur, for networks trained on augmented views.
 
-    Bilinear reading between pixels softens a moved image. Where D and Q never saw a sharp one, they misread
-    it: codes of stroke width are off by as much as a fifth of their range. Over all offsets between two
-    pixels the weights are on average 1/8, 3/4 and 1/8 along each axis.
+    Bilinear interpolation blurs an augmented view. Networks that were trained only on these mispredict a
+    sharp image: codes of stroke width are off by as much as a fifth of their range. Averaged over all offsets
+    between two pixels, the weights are 1/8, 3/4 and 1/8 along each axis.
 
     Args:
         images: in any range.
-        policy: that the networks were trained with; without geometry for all images nothing is done.
+        policy: that the networks were trained with; without geometric augmentations of all images the
+            images are returned as they are.
     """
     if not (policy.moves and policy.everything):
         return images
@@ -69,11 +71,11 @@ def still(images: Float[Tensor, "n c h w"], policy: AugmentationConfig) -> Float
 
 
 def inverse_maps(draws: Float[Tensor, "n 8"], policy: AugmentationConfig) -> Float[Tensor, "n 2 3"]:
-    """Where each pixel of the changed image comes from, in units of half the side.
+    """Return the affine maps from pixels of the augmented view to those of the image, in half image sides.
 
     Args:
         draws: uniform on [-1, 1].
-        policy: the ranges.
+        policy: the ranges of the augmentations.
     """
     angle = draws[:, 0] * math.radians(policy.rotation)
     zoom = 1 / (1 + draws[:, 1] * policy.scale)
