@@ -73,7 +73,7 @@ class Progress:
 
 
 def describe(line: Mapping[str, Any], total: int) -> str:
-    """Return a line of metrics as text: "step 20/5,000  388 images/s  12 min left  digit 2.11 of 2.30 nats"."""
+    """Return a line of metrics as text: "step 20/5,000  388 images/s  12 min left  digit 2.11 of 2.30"."""
     rate = line["images_per_second"]
     per_step = line["images_seen"] / line["step"]
     parts = [f"step {line['step']:,}/{total:,}", f"{rate:,.0f} images/s"]
