@@ -53,7 +53,7 @@ class Trained:
 
 
 def resolve(config: Config, dataset: Dataset) -> Config:
-    """Return `config` with what was left open: the form of the images, the precision, and the plug-ins it uses.
+    """Return `config` with what was left open: form of the images, precision, and the plug-ins it uses.
 
     Raises:
         ConfigError: the machine does not have the device.
