@@ -155,7 +155,7 @@ BAD = {
     "empty --out": (["data", "prepare", "digits", "--out", ""], 2, ["empty"]),
     "no folder to check": (["data", "check", "{}/nowhere"], 2, ["{}/nowhere"]),
     "not prepared": (["data", "prepare", "mnits"], 2, ["'mnits'", "did you mean 'mnist'?"]),
-    "a source that does not draw": (["data", "render", "digits"], 2, ["draws no images"]),
+    "a source that does not render": (["data", "render", "digits"], 2, ["renders no images"]),
     "two sources": (["train", "mnist", "--config", "{}/note.toml"], 2, ["not two"]),
     "text as steps": (["train", "mnist", "--steps", "abc"], 2, ["--steps", "'abc'"]),
     "negative seed": (["train", "mnist", "--seed", "-1"], 2, ["--seed", "'-1'"]),

@@ -351,10 +351,10 @@ def _data_render(arguments: argparse.Namespace) -> None:
     from infogan.data import prepared
     from infogan.report import pictures
 
-    known = [name for name, source in data.SOURCES.items() if source.draws]
+    known = [name for name, source in data.SOURCES.items() if source.renders]
     if arguments.source not in known:
         raise UsageError(
-            f"{arguments.source!r} draws no images{did_you_mean(arguments.source, known)}",
+            f"{arguments.source!r} renders no images{did_you_mean(arguments.source, known)}",
             f"one of {', '.join(known)}",
             f"infogan data render {known[0]}",
         )
@@ -370,7 +370,7 @@ def _data_render(arguments: argparse.Namespace) -> None:
 
 
 _DATA_FLAGS = {key: f"data.{key}" for key in ("size", "crop", "count")}
-_SHEET = 100  # images on the picture that shows what was drawn
+_SHEET = 100  # images on the contact sheet
 
 
 def _print_prepared(folder: Path) -> None:

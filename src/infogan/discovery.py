@@ -410,7 +410,7 @@ def found_codes(name: str, scores: Mapping[str, Any], choice: Mapping[str, Any])
 
 def _write_codes(field: _Field, model: InfoGAN) -> None:
     """codes.csv: what the chosen run reads from every image."""
-    images, names = data.every(field.base.data)
+    images, names = data.load_all(field.base.data)
     tables.write_codes(field.folder / "codes.csv", names, model.encode(images), {CODE})
 
 

@@ -98,7 +98,7 @@ def _configured(plan: Reproduction, options: Options, seed: int) -> Config:
     if options.quick:
         quick += QUICK_SETTINGS
         source = presets.load(plan.preset).data.source
-        if options.data is None and SOURCES[source].draws:
+        if options.data is None and SOURCES[source].renders:
             quick.append(f"data.count={QUICK_IMAGES}")
     return api.configure(
         plan.preset, data=options.data, recipe=options.recipe,

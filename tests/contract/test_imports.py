@@ -42,6 +42,7 @@ RANKS = {
     "evaluation": 5,
     "report": 6,
     "training": 7,
+    "testing": 8,
     "api": 8,
     "discovery": 9,
     "infogan_experiments": 10,
