@@ -59,7 +59,7 @@ def test_only_what_is_seen_and_found_twice_counts() -> None:
     scores["codes"]["type"]["effect"] = 0.001  # nobody would see it
     assert found_codes("a", scores, {"shared": shared}) == {}
     nothing = {"found": {}, "images": 7, "runs": {"a": 1, "b": 2}, "minutes": 1.0, "minutes_spent": 0.9}
-    assert summary(nothing).startswith("nothing was found in 7 images (0.9 of 1 minutes)")
+    assert summary(nothing).startswith("no factor found in 7 images (0.9 of 1 minutes)")
 
 
 @pytest.mark.slow
@@ -75,7 +75,7 @@ def test_a_discovery_leaves_a_page_a_table_and_runs(
     arguments = ["discover", str(tmp_path / "images.npz"), "--minutes", "0.01", "--out", str(out), *settings]
     assert main(arguments) == 0
     told = capsys.readouterr()
-    assert "nothing was found" in told.out and str(out / "report.html") in told.out
+    assert "no factor found" in told.out and str(out / "report.html") in told.out
     result = json.loads((out / "discovery.json").read_text())
     assert set(result["sweep"]) == {str(size) for size in CATEGORIES} and len(result["runs"]) == SEEDS
     assert Path(result["run"]).is_dir() and result["images"] == 210
@@ -120,8 +120,8 @@ def test_runs_that_put_all_images_into_one_category_agree_on_nothing(
     divisions = iter([np.zeros(50, dtype=np.int64), np.zeros(50, dtype=np.int64)] + [np.arange(50) % 4] * 2)
     monkeypatch.setattr(discovery, "_categories", lambda *_: next(divisions))
     monkeypatch.setattr(discovery.InfoGAN, "from_pretrained", lambda _: None)
-    assert discovery._alike([Path("a"), Path("b")], dataset) == 0
-    assert discovery._alike([Path("a"), Path("b")], dataset) == pytest.approx(1)
+    assert discovery._agreement([Path("a"), Path("b")], dataset) == 0
+    assert discovery._agreement([Path("a"), Path("b")], dataset) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("slower", [0.5, 1.0, 1.6])
@@ -168,11 +168,11 @@ def test_time_is_kept_for_what_will_be_read(tmp_path: Path) -> None:
     field = discovery._Field(
         tmp_path, api.configure("digits"), Dataset("set", images, images), budget, lambda _: None
     )
-    field.will_read(0.8)  # a ten-thousandth of a second for an image
+    field.will_encode(0.8)  # a ten-thousandth of a second for an image
     assert budget.reserve == 30
-    field.will_read(80.0)
+    field.will_encode(80.0)
     assert budget.reserve == pytest.approx(8 + 0.01 * (40_000 + 18_000))
-    field.will_read(0.8)
+    field.will_encode(0.8)
     assert budget.reserve > 500  # never less than was thought once
 
 
@@ -188,7 +188,7 @@ def test_a_run_that_diverges_is_left_out_and_two_are_enough(
         return self.path(categories, number)
 
     monkeypatch.setattr(discovery._Field, "train", train)
-    monkeypatch.setattr(discovery, "_alike", lambda *_: 0.5)
+    monkeypatch.setattr(discovery, "_agreement", lambda *_: 0.5)
     monkeypatch.setattr(discovery, "_seconds_a_step", lambda _: 0.01)
     monkeypatch.setattr(discovery.shutil, "rmtree", lambda _: None)  # nothing is trained
     images = Split(np.zeros((50, 8, 8, 1), dtype=np.uint8))

@@ -1,4 +1,4 @@
-"""The commands: each a few lines over the API. Nothing heavy is imported before a command needs it."""
+"""The commands: each a few lines on top of the API. Imports are lazy, so that --help is instant."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ Command = Callable[[argparse.Namespace], None]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; the exit code (0 good, 2 usage, 3 diverged, 4 storage, 5 data, 130/143 stopped)."""
+    """Run one command; return its exit code.
+
+    0: success, 2: usage or configuration, 3: diverged, 4: storage, 5: data, 130 or 143: stopped by a signal.
+    """
     with signals.handled():
         try:
             parsed = _parser().parse_args(arguments)
@@ -39,21 +42,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             signals.acknowledge()
             _say(_farewell(request))
             return request.exit_code
-        except BrokenPipeError:  # the reader (head, less) has seen enough
+        except BrokenPipeError:  # the reader (head, less) has ended
             return 0
         finally:
             _flush()
 
 
 def _say(text: str) -> None:
-    """A message on stderr, if there is one (2>&- closes it) and somebody reads it."""
+    """Print a message on stderr, unless it is closed (2>&-) or its reader has ended."""
     if sys.stderr is not None:
         with suppress(BrokenPipeError):
             print(text, file=sys.stderr)
 
 
 def _flush() -> None:
-    """Writes out what is buffered; Python would complain at its end about a reader that has gone."""
+    """Flush both streams; Python would complain at its end about a reader that has ended."""
     for stream in (sys.stdout, sys.stderr):
         if stream is None:
             continue
@@ -65,13 +68,13 @@ def _flush() -> None:
 
 def _farewell(request: Interrupted) -> str:
     if request.run is None:
-        return "infogan: stopped before anything was begun that could be lost"
+        return "infogan: stopped; nothing had begun that could be lost"
     run = shlex.quote(str(request.run))
-    return f"infogan: stopped; everything is saved\n  to go on: {_program()} resume {run}"
+    return f"infogan: stopped; everything is saved\n  to resume: {_program()} resume {run}"
 
 
 def _program() -> str:
-    """The command as this shell finds it: a virtual environment may not be active."""
+    """Return the command as this shell finds it: a virtual environment may not be active."""
     return "infogan" if shutil.which("infogan") or not sys.argv[0].endswith("infogan") else sys.argv[0]
 
 
@@ -111,7 +114,7 @@ def _settings(arguments: argparse.Namespace, shorthands: Mapping[str, str]) -> d
 
 
 def _warn_of_late_start(chosen: Config) -> None:
-    """Says where a training ends before its contrastive regulariser begins: it is the same run without."""
+    """Warn if training ends before the contrastive regulariser begins, which then has no effect."""
     from infogan.recipes import REGULARISED_FROM
 
     weight, steps = chosen.objective.contrastive_weight, chosen.training.steps
@@ -146,7 +149,7 @@ def _print_result(result: Any) -> None:
     try:
         if line := evaluation.sorting_line(model, dataset):
             print(line)
-    except Interrupted as request:  # the training is over, and saved
+    except Interrupted as request:  # training has ended, and is saved
         request.run = run.path
         raise
     print(f"next: {_program()} evaluate {run.path}")
@@ -203,8 +206,8 @@ def _encode(arguments: argparse.Namespace) -> None:
     print(f"{arguments.out}: the codes of {len(images):,} images")
 
 
-def _tell(text: str) -> None:
-    """What is going on, apart from what a command prints."""
+def _log(text: str) -> None:
+    """Print a line of progress."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -217,7 +220,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     scores = api.evaluate(
         model, data_path=arguments.data, weights=arguments.weights, samples=arguments.samples,
         seed=arguments.seed, full=arguments.full,
-        progress=_tell,
+        progress=_log,
     )  # fmt: skip
     path = Path(arguments.run) / "evaluation.json"
     storage.write_text(path, json.dumps(scores, indent=2) + "\n")
@@ -231,24 +234,14 @@ def _select(arguments: argparse.Namespace) -> None:
     from infogan import api
     from infogan.report import tables
 
-    found = api.select(
-        arguments.runs,
-        data_path=arguments.data,
-        seed=arguments.seed,
-        progress=_tell,
-    )
-    print(json.dumps(found, indent=2) if arguments.json else tables.selection_text(found))
+    choice = api.select(arguments.runs, data_path=arguments.data, seed=arguments.seed, progress=_log)
+    print(json.dumps(choice, indent=2) if arguments.json else tables.selection_text(choice))
 
 
 def _report(arguments: argparse.Namespace) -> None:
     from infogan import api
 
-    path = api.report(
-        arguments.run,
-        data_path=arguments.data,
-        progress=_tell,
-    )
-    print(path)
+    print(api.report(arguments.run, data_path=arguments.data, progress=_log))
 
 
 def _discover(arguments: argparse.Namespace) -> None:
@@ -260,7 +253,7 @@ def _discover(arguments: argparse.Namespace) -> None:
         out=arguments.out,
         seed=arguments.seed,
         settings=_settings(arguments, {}),
-        progress=_tell,
+        progress=_log,
     )
     print(discovery.summary(result))
     for name in ("report.html", "codes.csv"):
@@ -342,7 +335,7 @@ def _data_check(arguments: argparse.Namespace) -> None:
         raise StorageError(
             f"{len(failed)} of {len(folders)} folders are damaged or not prepared, the first one {failed[0]}",
             "folders as infogan wrote them",
-            "delete them: whatever needs them makes them anew",
+            "delete them: they are written again when they are needed",
         )
 
 
@@ -383,7 +376,7 @@ def _print_prepared(folder: Path) -> None:
 
 
 def _described(found: Any) -> str:
-    """Prepared images in a line: how many, of what form, and what is known of each."""
+    """Return a line about preprocessed images: their number and shape, and what is known of each."""
     count, height, width, channels = found.images.shape
     truth = found.truth
     known = [] if truth.labels is None else ["labels"]
@@ -392,45 +385,50 @@ def _described(found: Any) -> str:
     return f"{text}, with {', '.join(known)}" if known else text
 
 
-# --- what may be typed -----------------------------------------------------------------------------------
+# --- the parser ------------------------------------------------------------------------------------------
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse whose errors have our three parts."""
+    """argparse whose errors have three parts."""
 
     def error(self, message: str) -> NoReturn:
         usage = " ".join(self.format_usage().split()).removeprefix("usage: ")
         raise UsageError(message, usage, f"{self.prog} --help")
 
 
-class _OneOf:
-    """A type for a word out of a few, with a suggestion for a misspelt one."""
+def _one_of(*words: str) -> Callable[[str], str]:
+    """Return a type of arguments that are one of some words, with a suggestion for a misspelt one."""
 
-    def __init__(self, *words: str) -> None:
-        self.words = words
+    def convert(text: str) -> str:
+        if text in words:
+            return text
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not one of {', '.join(words)}{did_you_mean(text, words)}"
+        )
 
-    def __call__(self, text: str) -> str:
-        if text not in self.words:
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is not one of {', '.join(self.words)}{did_you_mean(text, self.words)}"
-            )
-        return text
+    return convert
 
 
 def _path(text: str) -> Path:
-    if not text:  # an unset variable of the shell; Path("") would be the folder one happens to be in
+    if not text:  # an unset variable of the shell; Path("") would be the current folder
         raise argparse.ArgumentTypeError("a path is empty")
     return Path(text)
 
 
-def _whole(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = -1
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 0 or more")
-    return value
+def _whole(least: int = 0, most: int | None = None) -> Callable[[str], int]:
+    """Return a type of arguments that are whole numbers in a range."""
+    wanted = f"{least} or more" if most is None else f"{least} to {most}"
+
+    def convert(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, {wanted}") from None
+        if value < least or (most is not None and value > most):
+            raise argparse.ArgumentTypeError(f"{text!r} is out of range: expected {wanted}")
+        return value
+
+    return convert
 
 
 def _minutes(text: str) -> float:
@@ -439,21 +437,7 @@ def _minutes(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of minutes above 0")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = _whole(text)
-    if not value:
-        raise argparse.ArgumentTypeError("0 is too few: expected 1 or more")
-    return value
-
-
-def _up_to_100(text: str) -> int:
-    value = _positive(text)
-    if value > 100:
-        raise argparse.ArgumentTypeError(f"{value} is too many: expected 1 to 100")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes above 0")
     return value
 
 
@@ -461,7 +445,142 @@ def _numbers(text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers such as -2,-1,0,1,2") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers such as -2,-1,0,1,2") from None
+
+
+Argument = tuple[str, dict[str, Any]]
+"""A name or flag, and the keywords of `add_argument`."""
+
+
+def _flag(name: str, kind: Any, metavar: str, text: str | None = None, **more: Any) -> Argument:
+    return name, {"type": kind, "metavar": metavar, "help": text, **more}
+
+
+def _switch(name: str, text: str) -> Argument:
+    return name, {"action": "store_true", "help": text}
+
+
+_RUN = _flag("run", _path, "RUN", "a run directory")
+_DATA = _flag("--data", _path, "FILES", "file or folder of the images")
+_STEPS = _flag("--steps", _whole(1), "N", "number of training steps")
+_SEED = _flag("--seed", _whole(), "N", "random seed (default: 0)", default=0)
+_FIRST_SEED = _flag("--seed", _whole(), "N", "random seed (default: the configuration's own)")
+_SIZE = _flag("--size", _whole(), "N", "height and width of the images, 8 to 256")
+_CROP = _flag("--crop", _whole(1), "N", "side of the central square that is cropped")
+_JSON = _switch("--json", "print one JSON object on stdout, nothing else")
+_WEIGHTS = _flag("--weights", _one_of("raw", "ema"), "raw|ema", "weights of the generator")
+_PNG = _flag("--out", _path, "PNG", "the picture to write")
+_SET: Argument = (
+    "--set",
+    {"action": "append", "default": [], "metavar": "KEY=VALUE", "help": "set any key of the configuration"},
+)
+
+_COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
+    ("train", _train, "train a model on images", (
+        ("source", {"nargs": "?", "help": "a preset, a folder, archive or array of images, or a .toml file"}),
+        _DATA,
+        _flag("--out", _path, "RUN", "the run directory (default: runs/PRESET-NNN)"),
+        _flag("--recipe", str, "RECIPE", "how to train: robust, paper for appendix C, or cr for InfoGAN-CR"),
+        _STEPS,
+        _FIRST_SEED,
+        _flag("--seeds", _whole(1, 100), "N", "train N seeds, prune weak ones early, keep the best",
+        default=1), _SIZE,
+        _CROP,
+        _flag("--codes", str, "CODES", 'for example "digit:10 rotation:u width:u"'),
+        _flag("--config", _path, "FILE", "a TOML file, as --dry-run prints it"),
+        _flag("--device", str, "DEVICE", "auto, cpu, cuda or cuda:N"),
+        _flag("--precision", _one_of("auto", "float32", "bfloat16"), "auto|float32|bfloat16"),
+        _SET,
+        _switch("--dry-run", "print the configuration with a comment for each key, and stop"),
+    )),
+    ("resume", _resume, "resume a run that was stopped", (
+        _RUN,
+        _flag("--steps", _whole(1), "N", "the step at which to end"),
+        _DATA,
+        _SET,
+        _switch("--override", "allow settings that change the result"),
+    )),
+    ("discover", _discover, "find what varies in a folder of images, within a number of minutes", (
+        _flag("path", _path, "PATH", "a folder, archive or array of images"),
+        _flag("--minutes", _minutes, "N", "time for all of it (default: 10)", default=10.0),
+        _flag("--out", _path, "FOLDER", "default: runs/discover-NNN"),
+        _flag("--seed", _whole(), "N", "first random seed (default: 0)", default=0),
+        _SET,
+    )),
+    ("reproduce", _reproduce, "run an experiment of the paper and write its figure", (
+        ("experiment", {"nargs": "?", "metavar": "EXPERIMENT", "help": "default: list all"}),
+        _DATA,
+        _flag("--out", _path, "FOLDER", "default: runs/EXPERIMENT-NNN"),
+        _STEPS,
+        _flag("--seed", _whole(), "N", "first random seed (default: the experiment's own)"),
+        _flag("--seeds", _whole(1), "N", "number of seeds (default: the experiment's own)"),
+        _flag("--recipe", str, "RECIPE", "robust, paper or cr (default: the preset's own)"),
+        _switch("--quick", "a smoke test: one seed, few steps, small networks"),
+        _SET,
+    )),
+    ("sample", _sample, "generate images", (
+        _RUN,
+        _flag("--count", _whole(1), "N", "number of images (default: 64)", default=64),
+        _PNG,
+        _SEED,
+        _WEIGHTS,
+    )),
+    ("traverse", _traverse, "plot what a code changes, with all else constant along a row", (
+        _RUN,
+        _flag("--code", str, "NAME", "one code (default: a picture for each)"),
+        _flag("--rows", _whole(1), "N", "number of rows (default: 8)", default=8),
+        _flag("--values", _numbers, "A,B,...", "values of the code, as --values=-2,0,2"),
+        _PNG,
+        _SEED,
+        _WEIGHTS,
+    )),
+    ("encode", _encode, "predict the codes of images, into a CSV file", (
+        _RUN,
+        _flag("images", _path, "IMAGES", "an image, a folder, archive or array of images"),
+        _flag("--out", _path, "CSV", "the file to write (default: codes.csv)", default=Path("codes.csv")),
+    )),
+    ("evaluate", _evaluate, "measure what the codes carry", (
+        _RUN,
+        _JSON,
+        _DATA,
+        _flag("--samples", _whole(1), "N", "number of generated images (default: 10,000)", default=10_000),
+        _switch("--full", "long variants of the metrics that have one: minutes in place of seconds"),
+        _SEED,
+        _WEIGHTS,
+    )),
+    ("select", _select, "choose among several runs, without labels", (
+        _flag("runs", _path, "RUN", "run directories", nargs="+"),
+        _JSON,
+        _DATA,
+        _SEED,
+    )),
+    ("report", _report, "write a run's HTML report: codes, verdicts, figures, how to repeat it", (_RUN,
+    _DATA)), ("presets", _presets, "list the presets, or show one and how its recipes differ", (
+        ("name", {"nargs": "?", "metavar": "NAME", "help": "the preset to show (default: list all)"}),
+    )),
+    ("data", _data_list, "list, prepare, check and render images", ()),
+    ("data list", _data_list, "list every source with its images, origin and licence", ()),
+    ("data prepare", _data_prepare, "preprocess images once, which train otherwise does", (
+        ("source", {"metavar": "SOURCE", "help": "a source, a preset, or a folder, archive or array"}),
+        _DATA,
+        _flag("--out", _path, "FOLDER", "the folder to write"),
+        _SIZE,
+        _SET,
+        _CROP,
+    )),
+    ("data check", _data_check, "check every byte of preprocessed images", (
+        _flag("folders", _path, "FOLDER", "default: all in the cache", nargs="*"),
+    )),
+    ("data render", _data_render, "render images whose factors are known, and a contact sheet", (
+        ("source", {"metavar": "SOURCE", "help": "a source that renders images; any other word lists them"}),
+        _DATA,
+        _flag("--out", _path, "FOLDER", "the folder to write"),
+        _SIZE,
+        _SET,
+        _flag("--count", _whole(1), "N", "number of images"),
+    )),
+)  # fmt: skip
+"""Name, function, help and arguments of each command; "data list" is an action of the command data."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -471,155 +590,17 @@ def _parser() -> argparse.ArgumentParser:
         epilog="First steps: infogan train mnist-5k, then infogan traverse runs/mnist-5k-001",
     )
     parser.add_argument("--version", action="version", version=f"infogan {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=_Parser)
-
-    def command(name: str, run: Command, text: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=text, description=text)
-        added.set_defaults(command=run)
-        return added
-
-    _add_training(command)
-    _add_experiments(command)
-    _add_using(command)
-    _add_listing(command)
+    required: Any = {"required": True, "parser_class": _Parser}
+    commands = {"": parser.add_subparsers(title="commands", metavar="COMMAND", **required)}
+    for name, run, text, arguments in _COMMANDS:
+        group, _, word = name.rpartition(" ")
+        command = commands[group].add_parser(word, help=text, description=text)
+        command.set_defaults(command=run)
+        for argument, options in arguments:
+            command.add_argument(argument, **options)
+        if name == "data":
+            commands[name] = command.add_subparsers(title="actions", metavar="ACTION", **required)
     return parser
-
-
-def _add_training(command: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
-    train = command("train", _train, "train a model on images")
-    train.add_argument(
-        "source", nargs="?", help="a preset, a folder, archive or array of images, or a .toml file"
-    )
-    train.add_argument("--data", type=_path, metavar="FILES", help="where the images lie")
-    train.add_argument(
-        "--out", type=_path, metavar="RUN", help="the run directory (default: runs/PRESET-NNN)"
-    )
-    train.add_argument("--recipe", help="how to train: robust, paper for appendix C, or cr for InfoGAN-CR")
-    train.add_argument("--steps", type=_positive, metavar="N", help="one D and one G update each")
-    train.add_argument("--seed", type=_whole, metavar="N", help="decides everything random")
-    train.add_argument(
-        "--seeds", type=_up_to_100, default=1, metavar="N",
-        help="train N seeds, dropping the worst on the way, and keep the best (1 to 100)",
-    )  # fmt: skip
-    train.add_argument("--size", type=_whole, metavar="N", help="height and width of the images, 8 to 256")
-    train.add_argument("--crop", type=_positive, metavar="N", help="central square of each picture to use")
-    train.add_argument("--codes", metavar="CODES", help='for example "digit:10 rotation:u width:u"')
-    train.add_argument("--config", type=_path, metavar="FILE", help="a TOML file, as --dry-run prints it")
-    train.add_argument("--device", help="auto, cpu, cuda or cuda:N")
-    train.add_argument(
-        "--precision", type=_OneOf("auto", "float32", "bfloat16"), metavar="auto|float32|bfloat16"
-    )
-    _add_set(train)
-    train.add_argument("--dry-run", action="store_true", help="print the whole configuration and stop")
-    resume = command("resume", _resume, "go on with a run that was stopped")
-    resume.add_argument("run", type=_path, metavar="RUN")
-    resume.add_argument("--steps", type=_positive, metavar="N", help="the step to go on to")
-    resume.add_argument("--data", type=_path, metavar="FILES", help="where the images lie now")
-    _add_set(resume)
-    resume.add_argument("--override", action="store_true", help="allow settings that change the result")
-    discover = command("discover", _discover, "find what varies in a folder of images, in so many minutes")
-    discover.add_argument("path", type=_path, metavar="PATH", help="a folder, archive or array of images")
-    discover.add_argument("--minutes", type=_minutes, default=10.0, metavar="N", help="for all of it (10)")
-    discover.add_argument("--out", type=_path, metavar="FOLDER", help="default: runs/discover-NNN")
-    discover.add_argument("--seed", type=_whole, default=0, metavar="N", help="the first one")
-    _add_set(discover)
-
-
-def _add_experiments(command: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
-    reproduce = command("reproduce", _reproduce, "run an experiment of the paper and write its figure")
-    reproduce.add_argument(
-        "experiment",
-        nargs="?",
-        metavar="EXPERIMENT",
-        help="such as mnist or figure1; left out: lists them all, and which take --recipe and --quick",
-    )
-    reproduce.add_argument("--data", type=_path, metavar="FILES", help="where the images lie")
-    reproduce.add_argument("--out", type=_path, metavar="FOLDER", help="default: runs/EXPERIMENT-NNN")
-    reproduce.add_argument("--steps", type=_positive, metavar="N", help="steps of each training")
-    reproduce.add_argument(
-        "--seed", type=_whole, metavar="N", help="the first one (default: the experiment's own)"
-    )
-    reproduce.add_argument(
-        "--seeds", type=_positive, metavar="N", help="how many (default: the experiment's own number)"
-    )
-    reproduce.add_argument("--recipe", help="robust, paper or cr (default: the preset's own)")
-    reproduce.add_argument(
-        "--quick", action="store_true", help="one seed, few steps, small networks: to see that all of it runs"
-    )
-    _add_set(reproduce)
-
-
-def _add_using(command: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
-    sample = command("sample", _sample, "draw generated images")
-    sample.add_argument("run", type=_path, metavar="RUN")
-    sample.add_argument("--count", type=_positive, default=64, metavar="N")
-    traverse = command("traverse", _traverse, "draw what a code does, with all else fixed along a row")
-    traverse.add_argument("run", type=_path, metavar="RUN")
-    traverse.add_argument("--code", metavar="NAME", help="one code (default: a picture for each)")
-    traverse.add_argument("--rows", type=_positive, default=8, metavar="N")
-    traverse.add_argument("--values", type=_numbers, metavar="A,B,...", help="across, as --values=-2,0,2")
-    encode = command("encode", _encode, "read the codes off images, into a CSV file")
-    encode.add_argument("run", type=_path, metavar="RUN")
-    encode.add_argument(
-        "images", type=_path, metavar="IMAGES", help="an image, a folder, archive or array of images"
-    )
-    encode.add_argument("--out", type=_path, default=Path("codes.csv"), metavar="CSV")
-    evaluate = command("evaluate", _evaluate, "measure what the codes carry")
-    evaluate.add_argument("run", type=_path, metavar="RUN")
-    evaluate.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else")
-    evaluate.add_argument("--data", type=_path, metavar="FILES", help="where the images lie now")
-    evaluate.add_argument(
-        "--samples", type=_positive, default=10_000, metavar="N", help="fresh generated images"
-    )
-    evaluate.add_argument(
-        "--full", action="store_true", help="long variants of what has one: minutes in place of seconds"
-    )
-    select = command("select", _select, "which of several runs to trust, without labels")
-    select.add_argument("runs", type=_path, nargs="+", metavar="RUN")
-    select.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else")
-    select.add_argument("--data", type=_path, metavar="FILES", help="where the images lie now")
-    select.add_argument("--seed", type=_whole, default=0, metavar="N")
-    report = command("report", _report, "write the run's page: codes, verdicts, figures, how to repeat it")
-    report.add_argument("run", type=_path, metavar="RUN")
-    report.add_argument("--data", type=_path, metavar="FILES", help="where the images lie now")
-    for drawing in (sample, traverse):
-        drawing.add_argument("--out", type=_path, metavar="PNG")
-    for using in (sample, traverse, evaluate):
-        using.add_argument("--seed", type=_whole, default=0, metavar="N")
-        using.add_argument("--weights", type=_OneOf("raw", "ema"), metavar="raw|ema")
-
-
-def _add_listing(command: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
-    presets = command("presets", _presets, "list the presets, or show one and how its recipes differ")
-    presets.add_argument("name", nargs="?", metavar="NAME", help="the preset to show (default: list all)")
-    data = command("data", _data_list, "list, prepare, check and draw images")
-    actions = data.add_subparsers(title="actions", required=True, metavar="ACTION", parser_class=_Parser)
-
-    def action(name: str, run: Command, text: str) -> argparse.ArgumentParser:
-        added = actions.add_parser(name, help=text, description=text)
-        added.set_defaults(command=run)
-        return added
-
-    action("list", _data_list, "every source: its images, their origin and licence")
-    prepare = action("prepare", _data_prepare, "bring images to one form, once; train does it by itself")
-    prepare.add_argument("source", metavar="SOURCE", help="a source, a preset, or a folder, archive or array")
-    check = action("check", _data_check, "read every byte of what was prepared")
-    check.add_argument("folders", nargs="*", type=_path, metavar="FOLDER", help="default: all in the cache")
-    render = action("render", _data_render, "draw images whose factors are known, and a picture of some")
-    render.add_argument("source", metavar="SOURCE", help="a source that draws; any other word lists them")
-    for making in (prepare, render):
-        making.add_argument("--data", type=_path, metavar="FILES", help="where the images or models lie")
-        making.add_argument("--out", type=_path, metavar="FOLDER", help="where to put them")
-        making.add_argument("--size", type=_whole, metavar="N", help="height and width, 8 to 256")
-        _add_set(making)
-    prepare.add_argument("--crop", type=_positive, metavar="N", help="central square of each picture to use")
-    render.add_argument("--count", type=_positive, metavar="N", help="how many images")
-
-
-def _add_set(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="any key of the configuration"
-    )
 
 
 if __name__ == "__main__":

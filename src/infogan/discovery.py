@@ -1,8 +1,9 @@
-"""infogan discover: from a folder of images to what varies in them, within a budget of minutes.
+"""Find the factors of variation in a folder of images, within a budget of minutes.
 
-A short sweep trains two seeds for each number of categories, and takes the number at which the two divide the
-images most alike. Its runs go on, with a third seed beside them; one of the three is chosen without labels;
-and only what the chosen run shows in pictures and another run found, too, counts as found.
+A short sweep trains two seeds for each number of categories, and selects the number for which the two
+partition the images most alike (adjusted Rand index). These two runs are resumed, and a third seed is
+trained. One of the three is chosen without labels. A code counts as a factor if its effect is visible in the
+chosen run and another run has a matching code.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ CATEGORIES = (5, 10, 20)
 
 SWEEP_SEEDS, SEEDS = 2, 3
 SIZE = 32
-"""Height and width to which larger images are brought, where none is asked: what a CPU trains in minutes."""
+"""Height and width to which larger images are resized, if no size is set: a CPU trains on it in minutes."""
 
 CODE = "type"
 METRICS = ("mutual information", "information on real images", "variance within categories", "verdicts")
@@ -49,26 +50,22 @@ _OWN = (
 )
 _OWN_SECTIONS = ("latents.",)
 _TRIAL_STEPS, _LEAST_STEPS = 12, 24
-_LONGER = 4  # a run of the population is so many times as long as one of the sweep
-_RESERVE, _LEAST_RESERVE = 0.05, 8.0  # of the budget, and seconds: for figures, page and table
-_READ_FOR_FIGURES = 40_000  # images, by whatever is read to choose a run and to measure it
-_BEGINNING = 1.0  # seconds of a run in which it does not train
+_LONGER = 4  # length of a run of the population, in lengths of a run of the sweep
+_RESERVE, _LEAST_RESERVE = 0.05, 8.0  # share of the budget, and seconds: for metrics, report and table
+_ENCODED_LATER = 40_000  # images that are encoded to choose a run and to measure it
+_STARTUP = 1.0  # seconds of a run before it trains
 _SAMPLES = 2_000
-_REMEDY = (
-    f"{SWEEP_SEEDS} runs or more, to hold beside each other",
-    "smaller rates, --set learning_rate_generator=0.0003 --set learning_rate_discriminator=0.0001",
-)
-_READ = 4_000
+_COMPARED = 4_000  # images whose categories two runs are compared by
 
 
 @dataclass
 class Budget:
-    """The time that is left.
+    """The time budget of a discovery.
 
     Attributes:
-        seconds: in all.
-        clock: seconds that only go forward.
-        reserve: seconds that figures, page and table will take.
+        seconds: the whole budget.
+        clock: monotonic clock, in seconds.
+        reserve: seconds kept for metrics, report and table.
     """
 
     seconds: float
@@ -80,23 +77,25 @@ class Budget:
 
     @property
     def spent(self) -> float:
-        """Seconds since it began."""
+        """Seconds since the start."""
         return self.clock() - self.started
 
     @property
     def for_training(self) -> float:
-        """Seconds left, less what figures, page and table will take."""
+        """Seconds left for training: without the reserve."""
         return max(0.0, self.seconds - self.reserve - self.spent)
 
 
 def sweep_steps(left: float, seconds_a_step: float) -> int:
-    """Steps of each run of the sweep, such that a population of `_LONGER` times as many fits behind it."""
+    """Return the steps of each run of the sweep, so that a population of `_LONGER` times as many fits after
+    it."""
     runs = len(CATEGORIES) * SWEEP_SEEDS - SWEEP_SEEDS + SEEDS * _LONGER
     return max(_LEAST_STEPS, int(left / seconds_a_step / runs))
 
 
 def population_steps(left: float, seconds_a_step: float, done: int) -> int:
-    """Steps at which each run of the population ends, of which the sweep's have `done` so many."""
+    """Return the step at which each run of the population ends; runs of the sweep have reached step
+    `done`."""
     return max(done + _LEAST_STEPS, int((left / seconds_a_step + SWEEP_SEEDS * done) / SEEDS))
 
 
@@ -110,21 +109,21 @@ def discover(  # noqa: PLR0913 - what the command takes, and the clock
     progress: Progress = silent,
     clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Any]:
-    """What varies in a set of images, without labels.
+    """Find the factors of variation in a set of images, without labels.
 
     Args:
         path: a folder, archive or array of images.
-        minutes: how long it may take, in all.
-        out: its folder; runs/discover-001 and so on when left out.
-        seed: of the first run; the others follow.
-        settings: "KEY=VALUE" texts for every run, as `--set` takes them.
-        progress: is told what begins.
-        clock: seconds that only go forward.
+        minutes: time budget for all of it.
+        out: the folder to write; the next free of runs/discover-001 and so on when left out.
+        seed: random seed of the first run; the others follow.
+        settings: values by key for every run, as in `infogan.api.configure`.
+        progress: called with a message when a part begins.
+        clock: monotonic clock, in seconds.
 
     Returns:
-        What OUT/discovery.json holds: `found`, by code of the chosen run in how many runs it was found,
-        empty where nothing was; `run`, the chosen one; `categories`, and the `sweep` that chose them; `runs`
-        and `shared`, as of `model_selection.choose`; `minutes` and `minutes_spent`. Beside it lie
+        The content of OUT/discovery.json: `found`, the number of runs that have each found code, by code of
+        the chosen run; `run`, the chosen run; `categories`, and the `sweep` that selected their number;
+        `runs` and `shared`, as of `model_selection.choose`; `minutes` and `minutes_spent`. OUT also holds
         report.html and codes.csv.
 
     Raises:
@@ -132,7 +131,7 @@ def discover(  # noqa: PLR0913 - what the command takes, and the clock
         InfoGANError: as of `api.train_config`.
     """
     if not minutes > 0:
-        raise UsageError(f"minutes = {minutes:g}", "more than 0", "--minutes 10")
+        raise UsageError(f"minutes = {minutes:g}", "more than 0", "minutes=10", command="--minutes 10")
     budget = Budget(60 * minutes, clock)
     base, dataset = _configured(path, seed, settings or {}, progress)
     folder = _folder(out)
@@ -141,7 +140,7 @@ def discover(  # noqa: PLR0913 - what the command takes, and the clock
         raise UsageError(
             f"{path} holds {count} images",
             f"{model_selection.FEWEST} or more",
-            "more images of the same kind",
+            "more images",
         )
     progress(f"{count:,} images of {dataset.train.images.shape[1:]}; {minutes:g} minutes for all of it")
     field = _Field(folder, base, dataset, budget, progress)
@@ -165,52 +164,51 @@ def discover(  # noqa: PLR0913 - what the command takes, and the clock
 def _folder(out: str | Path | None) -> Path:
     folder = next_free(Path("runs"), "discover") if out is None else Path(out)
     if folder.is_file() or (folder.exists() and any(folder.iterdir())):
-        raise UsageError(f"{folder} is not an empty folder", "a new or empty folder", "another --out")
+        raise UsageError(
+            f"{folder} is not an empty folder",
+            "a new or empty folder",
+            "another folder as out",
+            command="another --out",
+        )
     return folder
 
 
 def _configured(
     path: str | Path, seed: int, settings: Mapping[str, Any], progress: Progress
 ) -> tuple[Config, Dataset]:
-    """The configuration of the first run, and its images: in their own size, or SIZE where that is less."""
+    """Return the configuration of the first run, and the images: in their own size, at most SIZE."""
     codes = f"{CODE}:10 style1:u style2:u"
     config = api.configure(path, codes=codes, settings=settings)
     changed = configuration.changes(api.configure(path, codes=codes), config)
     own = sorted(key for key in changed if key in _OWN or key.startswith(_OWN_SECTIONS))
     if own:
         raise UsageError(
-            f"--set {own[0]}: discover sets it itself", "another key", "infogan train, to set all"
+            f"setting {own[0]!r}: discover sets it itself", "another key", "infogan train, to set all"
         )
     if config.data.path is None:
         raise UsageError(
-            f"{path} is no images", "a folder, archive or array of images", "infogan train, for a preset"
+            f"{path} is not a set of images",
+            "a folder, archive or array of images",
+            "infogan train, for a preset",
         )
     dataset = data.load(config.data)
     native = int(dataset.train.images.shape[1])
     if config.data.size is None and native > SIZE:
-        smaller = config.data.model_copy(update={"size": SIZE})
+        smaller = config.replace(data={"size": SIZE})
         try:
-            config, dataset = config.model_copy(update={"data": smaller}), data.load(smaller)
+            config, dataset = smaller, data.load(smaller.data)
         except InfoGANError:  # images that were prepared in one size
             progress(
                 f"the images stay {native}x{native}, as they were prepared: fewer steps than at {SIZE}x{SIZE}"
             )
-    training = config.training.model_copy(update={"seed": seed})
-    return config.model_copy(update={"training": training}), dataset
-
-
-def _with_categories(config: Config, **changes: Any) -> Config:
-    """The same with a changed categorical code."""
-    code = config.latents.codes[CODE]
-    assert isinstance(code, Categorical)
-    return config.with_codes({CODE: replace(code, **changes)})
+    return config.replace(training={"seed": seed}), dataset
 
 
 # --- the trainings ---------------------------------------------------------------------------------------
 
 
 class _Made(NamedTuple):
-    """A run that was trained, and the seconds that it took."""
+    """A trained run, and the seconds that training took."""
 
     path: Path
     seconds: float
@@ -218,7 +216,7 @@ class _Made(NamedTuple):
 
 @dataclass
 class _Field:
-    """What every training of one discovery needs."""
+    """Everything that the trainings of one discovery share."""
 
     folder: Path
     base: Config
@@ -231,49 +229,48 @@ class _Field:
         return self.folder / "runs" / f"{categories}-categories-seed-{self.base.training.seed + number}"
 
     def train(self, categories: int, number: int, steps: int, fall: tuple[int, int] | None = None) -> Path:
-        """One run to a step, gone on with where it has begun.
-
-        A run of the sweep that goes on has seen its rates fall before; one that is new has not.
+        """Train a run up to a step, or resume it; return its directory.
 
         Args:
-            categories: of its categorical code.
-            number: of the run.
-            steps: where this training ends.
-            fall: the steps between which its rates fall; over the second half of `steps` when left out.
+            categories: number of categories.
+            number: index of the run.
+            steps: the step at which this training ends.
+            fall: the steps between which learning rates fall; the second half of `steps` when left out. In a
+                resumed run of the sweep they have fallen once before.
         """
         path = self.path(categories, number)
         start, end = fall or (steps // 2, steps)
-        schedule = {
-            "learning_rate_schedule": [
-                [start, 1.0],
-                [end, self.base.training.learning_rate_schedule.values[-1]],
-            ],
+        last = self.base.training.learning_rate_schedule.values[-1]
+        training = {
+            "steps": steps,
+            "learning_rate_schedule": [[start, 1.0], [end, last]],
             "repair_end": 0,
-            "save_every": max(steps, 1),
+            "save_every": steps,
+            "sample_every": steps,
         }
-        schedule |= {"sample_every": max(steps, 1)}
         if path.exists():
-            settings = {f"training.{key}": value for key, value in {**schedule, "steps": steps}.items()}
+            settings = {f"training.{key}": value for key, value in training.items()}
             api.resume_run(path, settings=settings, override=True)
             return path
-        config = _with_categories(self.base, size=categories)
-        training = {**schedule, "steps": steps, "seed": self.base.training.seed + number}
-        config = config.model_copy(update={"training": self.base.training.model_copy(update=training)})
-        api.train_config(config, out=path)
+        code = self.base.latents.codes[CODE]
+        assert isinstance(code, Categorical)
+        config = self.base.with_codes({CODE: replace(code, size=categories)})
+        seed = self.base.training.seed + number
+        api.train_config(config.replace(training={**training, "seed": seed}), out=path)
         return path
 
-    def will_read(self, seconds: float) -> None:
-        """Keeps time for figures and table, where so many seconds went into reading some images."""
+    def will_encode(self, seconds: float) -> None:
+        """Reserve time for metrics and table, given the seconds that encoding for one comparison took."""
         train = len(self.dataset.train.images)
-        read = SWEEP_SEEDS * min(_READ, train)
-        to_come = _READ_FOR_FIGURES + train + len(self.dataset.test.images)
-        self.budget.reserve = max(self.budget.reserve, _LEAST_RESERVE + to_come * seconds / read)
+        encoded = SWEEP_SEEDS * min(_COMPARED, train)
+        to_come = _ENCODED_LATER + train + len(self.dataset.test.images)
+        self.budget.reserve = max(self.budget.reserve, _LEAST_RESERVE + to_come * seconds / encoded)
 
     def train_all(
         self, categories: int, numbers: Iterable[int], steps: int, fall: tuple[int, int] | None = None
     ) -> dict[int, _Made]:
-        """These runs by their numbers, without those that diverged."""
-        made = {}
+        """Train runs up to a step; return them by their numbers, without those that diverged."""
+        trained = {}
         for number in numbers:
             began = self.budget.spent
             try:
@@ -281,67 +278,76 @@ class _Field:
             except DivergenceError as error:
                 self.progress(f"{self.path(categories, number).name} is left out: {error.happened}")
             else:
-                made[number] = _Made(path, self.budget.spent - began)
-        return made
+                trained[number] = _Made(path, self.budget.spent - began)
+        return trained
 
 
 def _trained(field: _Field) -> tuple[dict[int, float], int, dict[str, Path]]:
-    """What the sweep found, the number of categories that it chose, and the runs of the population."""
+    """Return the sweep's agreements, the number of categories that it selects, and the population's runs."""
     try:
         sweep, short = _sweep(field)
         categories = max(sweep, key=sweep.__getitem__)
         agreements = _agreements(sweep)
-        field.progress(f"{categories} categories: two runs divide the images most alike ({agreements})")
+        field.progress(f"{categories} categories: two runs partition the images most alike ({agreements})")
         return sweep, categories, _population(field, categories, short)
     except Interrupted as request:
-        request.run = None  # one of its runs could go on, and not the discovery
-        field.progress(
-            f"a discovery that was stopped cannot go on; {field.folder} holds the runs that there are"
-        )
+        request.run = None  # a run can be resumed, but not the discovery
+        field.progress(f"a stopped discovery cannot be resumed; {field.folder} holds its runs")
         raise
 
 
 def _sweep(field: _Field) -> tuple[dict[int, float], int]:
-    """How alike two seeds divide the images, by number of categories; and the steps of each run.
+    """Return how alike two seeds partition the images, by number of categories; and the steps of each run.
 
     Raises:
-        DivergenceError: of no number of categories there are two runs.
+        DivergenceError: no number of categories has two runs that did not diverge.
     """
     trial = field.train(CATEGORIES[0], 0, _TRIAL_STEPS)
     field.seconds_a_step = _seconds_a_step(trial)
-    shutil.rmtree(trial)  # what a run does when must not depend on how short the trial was
-    beginnings = _BEGINNING * (len(CATEGORIES) * SWEEP_SEEDS + 2 * SEEDS)
-    steps = sweep_steps(field.budget.for_training - beginnings, field.seconds_a_step)
+    shutil.rmtree(trial)  # a run's schedule must not depend on the length of the trial
+    startup = _STARTUP * (len(CATEGORIES) * SWEEP_SEEDS + 2 * SEEDS)
+    steps = sweep_steps(field.budget.for_training - startup, field.seconds_a_step)
     if steps == _LEAST_STEPS:
-        field.progress("that is too little time for so many images of that size: it will take longer")
-    found, paces = {}, []
+        field.progress("the budget is too small for these images: it will take longer")
+    agreements, paces = {}, []
     for categories in CATEGORIES:
         field.progress(f"{categories} categories, {SWEEP_SEEDS} runs of {steps:,} steps")
-        runs = [one.path for one in field.train_all(categories, range(SWEEP_SEEDS), steps).values()]
+        runs = [run.path for run in field.train_all(categories, range(SWEEP_SEEDS), steps).values()]
         paces += [_seconds_a_step(run) for run in runs]
         if len(runs) == SWEEP_SEEDS:
             began = field.budget.spent
-            found[categories] = _alike(runs, field.dataset)
-            field.will_read(field.budget.spent - began)
-    if not found:
-        raise DivergenceError("runs of every number of categories diverged", *_REMEDY)
-    field.seconds_a_step = float(np.median(paces))  # one run may have been beside other work
-    return found, steps
+            agreements[categories] = _agreement(runs, field.dataset)
+            field.will_encode(field.budget.spent - began)
+    if not agreements:
+        raise _divergence("runs of every number of categories diverged")
+    field.seconds_a_step = float(np.median(paces))  # other processes may have slowed down one run
+    return agreements, steps
+
+
+def _divergence(happened: str) -> DivergenceError:
+    smaller = "learning_rate_generator=0.0003", "learning_rate_discriminator=0.0001"
+    return DivergenceError(
+        happened,
+        f"{SWEEP_SEEDS} runs or more, to compare",
+        f"smaller learning rates, such as {' and '.join(smaller)}",
+        command=" ".join(f"--set {setting}" for setting in smaller),
+    )
 
 
 def _seconds_a_step(run: Path) -> float:
-    """Of the training itself, by the run's own clock."""
+    """Return the seconds per step of training alone, as the run measured them."""
     facts = InfoGAN.from_pretrained(run).provenance
     return float(facts["train_seconds"]) / int(facts["steps"])
 
 
-def _alike(runs: Sequence[Path], dataset: Dataset) -> float:
-    """The adjusted Rand index of two runs' categories on real images: 1 the same division, 0 chance."""
+def _agreement(runs: Sequence[Path], dataset: Dataset) -> float:
+    """Return the adjusted Rand index of two runs' categories on real images: 1 is equal, 0 is chance
+    level."""
     images = dataset.train.images
-    chosen = drawn_subset(len(images), _READ, seed=0, stream="discovery/sweep")
+    chosen = drawn_subset(len(images), _COMPARED, seed=0, stream="discovery/sweep")
     first, second = (_categories(InfoGAN.from_pretrained(run), np.asarray(images[chosen])) for run in runs)
     if min(len(np.unique(first)), len(np.unique(second))) < 2:
-        return 0.0  # all images in one category is no division, however well two runs agree on it
+        return 0.0  # all images in one category is not a partition
     return float(ari(contingency(first, second, int(first.max()) + 1, np.unique(second))))
 
 
@@ -350,44 +356,42 @@ def _categories(model: InfoGAN, images: UInt8[np.ndarray, "n h w c"]) -> np.ndar
 
 
 def _population(field: _Field, categories: int, short: int) -> dict[str, Path]:
-    """The runs to choose from, all of one length: as long as the time allows.
+    """Train the runs to choose from, all of the same length, which the time left allows.
 
-    Up to the step from which rates fall nothing depends on how long a run will be: there the pace is looked
-    at once more, which may have changed since the sweep.
+    Nothing depends on the length up to the step from which learning rates fall. At this step the seconds per
+    step are measured again, since they may have changed since the sweep.
     """
-    left = field.budget.for_training - 2 * SEEDS * _BEGINNING
+    left = field.budget.for_training - 2 * SEEDS * _STARTUP
     steps = population_steps(left, field.seconds_a_step, short)
-    field.progress(f"{SEEDS} runs of some {steps:,} steps")
+    field.progress(f"{SEEDS} runs of about {steps:,} steps")
     half = max(steps // 2, short)
     new = {number: not field.path(categories, number).exists() for number in range(SEEDS)}
     made = _enough(field.train_all(categories, range(SEEDS), half, (half, half + 1)), categories)
     trained = sum(half - (0 if new[number] else short) for number in made)
-    pace = sum(one.seconds for one in made.values()) / trained if trained else field.seconds_a_step
+    pace = sum(run.seconds for run in made.values()) / trained if trained else field.seconds_a_step
     steps = half + max(_LEAST_STEPS, int(field.budget.for_training / pace / len(made)))
-    field.progress(f"{len(made)} go on to {steps:,} steps")
+    field.progress(f"{len(made)} runs are resumed, to step {steps:,}")
     made = _enough(field.train_all(categories, made, steps, (half, steps)), categories)
-    return {one.path.name: one.path for one in made.values()}
+    return {run.path.name: run.path for run in made.values()}
 
 
 def _enough(made: dict[int, _Made], categories: int) -> dict[int, _Made]:
-    """The same, if two or more are left; else DivergenceError."""
+    """Return the runs; raise DivergenceError if fewer than two are left."""
     if len(made) < SWEEP_SEEDS:
-        raise DivergenceError(
-            f"{SEEDS - len(made)} of {SEEDS} runs of {categories} categories diverged", *_REMEDY
-        )
+        raise _divergence(f"{SEEDS - len(made)} of {SEEDS} runs of {categories} categories diverged")
     return made
 
 
-# --- what is found ---------------------------------------------------------------------------------------
+# --- the result ---------------------------------------------------------------------------------------
 
 
 def _written(
     field: _Field, models: Mapping[str, InfoGAN], choice: Mapping[str, Any], runs: Mapping[str, Path]
 ) -> dict[str, Any]:
-    """Figures, page and table of the chosen run, and which of its codes count as found."""
+    """Write metrics, report and table of the chosen run; return it with the codes that count as found."""
     name = choice["chosen"]
     model, run = models[name], RunDirectory.open(runs[name])
-    field.progress(f"{name} is chosen; figures, page and table")
+    field.progress(f"{name} is chosen; metrics, report and table")
     scores = evaluation.evaluate(model, field.dataset, samples=_SAMPLES, only=METRICS)
     run.write_text(run.evaluation_path.name, json.dumps(scores, indent=2) + "\n")
     found = found_codes(name, scores, choice)
@@ -398,18 +402,18 @@ def _written(
 
 
 def found_codes(name: str, scores: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, int]:
-    """The codes of a run that pictures show and that another run found, too; with the number of runs."""
-    seen = {
+    """Return the codes of a run with a visible effect that other runs have, too; with the number of runs."""
+    visible = {
         code
         for code, figures in scores["codes"].items()
         if figures["verdict"] == "used" and figures["effect"] >= INVISIBLE
     }
-    shared = {one["codes"][name]: one["found_in"] for one in choice["shared"] if name in one["codes"]}
-    return {code: count for code, count in shared.items() if code in seen}
+    shared = {match["codes"][name]: match["found_in"] for match in choice["shared"] if name in match["codes"]}
+    return {code: count for code, count in shared.items() if code in visible}
 
 
 def _write_codes(field: _Field, model: InfoGAN) -> None:
-    """codes.csv: what the chosen run reads from every image."""
+    """Write codes.csv: the codes that the chosen run predicts for every image."""
     images, names = data.load_all(field.base.data)
     tables.write_codes(field.folder / "codes.csv", names, model.encode(images), {CODE})
 
@@ -419,14 +423,14 @@ def _agreements(sweep: Mapping[int, float]) -> str:
 
 
 def summary(result: Mapping[str, Any]) -> str:
-    """What `infogan discover` says at its end."""
+    """Return the text that `infogan discover` prints at its end."""
     runs = len(result["runs"])
     spent = f"{result['minutes_spent']:.1f} of {result['minutes']:g} minutes"
     if not result["found"]:
         return (
-            f"nothing was found in {result['images']:,} images ({spent}): "
-            f"no code that can be seen was found by two of {runs} runs. "
-            "More images, or more minutes, may show something; or there is nothing."
+            f"no factor found in {result['images']:,} images ({spent}): "
+            f"no code with a visible effect is in two of {runs} runs. "
+            "More images or more minutes may help; or nothing varies."
         )
     lines = [
         f"found in {result['images']:,} images, {result['categories']} categories, {runs} runs ({spent}):"

@@ -290,7 +290,7 @@ def test_an_interruption_changes_nothing(
         patched.setattr(owner, name, once(lambda: os.kill(os.getpid(), number), when, getattr(owner, name)))
         assert begin(path) == code
     told = capsys.readouterr().err
-    assert f"to go on: infogan resume {path}\n" in told and "Traceback" not in told
+    assert f"to resume: infogan resume {path}\n" in told and "Traceback" not in told
     assert run("resume", path) == 0
     assert selection(path) == selection(finished)
     assert weights(path) == weights(finished)
