@@ -73,7 +73,7 @@ def configure(  # noqa: PLR0913 - everything that decides a configuration, by na
     config = _with_extensions(config, model, terms, loaded)
     chosen = config.training.recipe
     config = configuration.override(config, settings or {})
-    recipes.RECIPES.find(config.training.recipe)
+    recipes.find(config.training.recipe)
     if config.training.recipe != chosen:
         raise ConfigError(
             f"training.recipe = {config.training.recipe!r}: as a setting it changes the recipe's name alone",
