@@ -47,14 +47,15 @@ def load_plugin(plugin: str | Path) -> str:
 
 def _load_file(path: Path) -> str:
     name = f"{PLUGIN_PREFIX}{path.stem}"
+    path = path.resolve()
     digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-    if digest and getattr(sys.modules.get(name), "__sha256__", None) == digest:
+    if digest and getattr(sys.modules.get(name), "__imported__", None) == (path, digest):
         return path.stem  # imported already, and unchanged since
-    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    spec = importlib.util.spec_from_file_location(name, path)
     if not digest or spec is None or spec.loader is None:
         raise UsageError(f"the plug-in {path} does not exist", "a Python file", f"ls {path.parent}")
     module = importlib.util.module_from_spec(spec)
-    module.__sha256__ = digest  # type: ignore[attr-defined]
+    module.__imported__ = path, digest  # type: ignore[attr-defined]
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
