@@ -1,14 +1,16 @@
-"""Random augmentation of images: rotation, shift, scale, shear, flip, brightness, contrast and noise.
+"""Differentiable augmentation: rotation, shift, scale, shear, flip, brightness, contrast and noise.
 
-With the recipe `robust`, D and Q see a new augmented view of every image, real or generated, in each pass.
-Gradients propagate through the augmentation to the generator, so that its images need not look augmented
-(Zhao et al. 2020: DiffAugment). The policy is prior knowledge about the data: it declares that these
-augmentations do not change the category of an image.
+The recipe `robust` augments every image that D and Q see, real or generated, independently in each pass.
+Gradients pass through to the generator, so that its own images need not look augmented (Zhao et al. 2020:
+DiffAugment).
+Augmentations express prior knowledge: what the policy varies does not decide the category of an image.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -18,51 +20,83 @@ from torch import Tensor
 from infogan.config import AugmentationConfig
 
 
-def augment(
-    images: Float[Tensor, "n c h w"], policy: AugmentationConfig, generator: torch.Generator
-) -> Float[Tensor, "n c h w"]:
-    """Return a randomly augmented view of each image, in the same range; differentiable in the images.
+@dataclass(frozen=True)
+class AugmentationSample:
+    """The randomness of one augmentation of a batch.
 
-    Geometric augmentations use bilinear interpolation and repeat the pixels of the border.
+    Attributes:
+        uniform: on [-1, 1], eight numbers per image: rotation, scale, shear, flip, two shifts, contrast and
+            brightness.
+        noise: standard normal, where the policy adds noise to pixels.
+    """
+
+    uniform: Float[Tensor, "n 8"]
+    noise: Float[Tensor, "n c h w"] | None = None
+
+
+def sample_augmentation(
+    shape: Sequence[int], policy: AugmentationConfig, rng: torch.Generator
+) -> AugmentationSample:
+    """Sample the randomness of one augmentation, on the device of `rng`.
+
+    Args:
+        shape: of the images, [N, C, H, W].
+        policy: the ranges.
+        rng: the random number generator.
+    """
+    # All numbers are sampled for any policy, so that a change of one range does not change the others.
+    uniform = torch.rand(shape[0], 8, generator=rng, device=rng.device) * 2 - 1
+    if not policy.pixel_noise:
+        return AugmentationSample(uniform)
+    return AugmentationSample(uniform, torch.randn(tuple(shape), generator=rng, device=rng.device))
+
+
+def augment(
+    images: Float[Tensor, "n c h w"],
+    policy: AugmentationConfig,
+    sample: AugmentationSample | torch.Generator,
+) -> Float[Tensor, "n c h w"]:
+    """Augment each image independently; differentiable in the images, and in their own range.
+
+    Geometric changes interpolate bilinearly and repeat the border.
 
     Args:
         images: in any range.
         policy: the ranges of the augmentations.
-        generator: on the images' device.
+        sample: from `sample_augmentation`, or a random number generator on the images' device.
     """
-    count = len(images)
-    # All numbers are always sampled, so that one range does not affect the numbers of the others.
-    draws = torch.rand(count, 8, generator=generator, device=generator.device) * 2 - 1
-    changed = images
+    if isinstance(sample, torch.Generator):
+        sample = sample_augmentation(images.shape, policy, sample)
+    uniform, changed = sample.uniform, images
     if policy.moves or policy.flip:
-        # In bfloat16 the grid is off by a tenth of a pixel.
+        # In bfloat16 the grid would be off by a tenth of a pixel.
         with torch.autocast(images.device.type, enabled=False):
-            grid = F.affine_grid(inverse_maps(draws, policy), list(images.shape), align_corners=False)
+            grid = F.affine_grid(inverse_maps(uniform, policy), list(images.shape), align_corners=False)
             changed = F.grid_sample(changed.float(), grid, padding_mode="border", align_corners=False)
     if policy.contrast:
         mean = changed.mean((1, 2, 3), keepdim=True)
-        changed = mean + (changed - mean) * (1 + policy.contrast * draws[:, 6, None, None, None])
+        changed = mean + (changed - mean) * (1 + policy.contrast * uniform[:, 6, None, None, None])
     if policy.brightness:
-        changed = changed + policy.brightness * draws[:, 7, None, None, None]
+        changed = changed + policy.brightness * uniform[:, 7, None, None, None]
     if policy.pixel_noise:
-        grain = torch.randn(changed.shape, generator=generator, device=generator.device)
-        changed = changed + policy.pixel_noise * grain
+        assert sample.noise is not None
+        changed = changed + policy.pixel_noise * sample.noise
     return changed.contiguous(memory_format=torch.channels_last)
 
 
 def still(images: Float[Tensor, "n c h w"], policy: AugmentationConfig) -> Float[Tensor, "n c h w"]:
-    """Return the images without augmentation but with its blur, for networks trained on augmented views.
+    """Blur images that are not augmented as much as augmentation blurs on average.
 
-    Bilinear interpolation blurs an augmented view. Networks that were trained only on these mispredict a
-    sharp image: codes of stroke width are off by as much as a fifth of their range. Averaged over all offsets
-    between two pixels, the weights are 1/8, 3/4 and 1/8 along each axis.
+    Bilinear interpolation softens an augmented image. D and Q that never saw a sharp one misread it: codes of
+    stroke width are off by up to a fifth of their range. Averaged over all offsets between two pixels, the
+    weights of the interpolation are 1/8, 3/4 and 1/8 along each axis.
 
     Args:
         images: in any range.
-        policy: that the networks were trained with; without geometric augmentations of all images the
-            images are returned as they are.
+        policy: of the training; images are returned unchanged if it has no geometric augmentation of all
+            images.
     """
-    if not (policy.moves and policy.everything):
+    if not (policy.moves and policy.all_images):
         return images
     line = torch.tensor([0.125, 0.75, 0.125], device=images.device)
     kernel = (line[:, None] * line).expand(images.shape[1], 1, 3, 3)
@@ -71,11 +105,11 @@ def still(images: Float[Tensor, "n c h w"], policy: AugmentationConfig) -> Float
 
 
 def inverse_maps(draws: Float[Tensor, "n 8"], policy: AugmentationConfig) -> Float[Tensor, "n 2 3"]:
-    """Return the affine maps from pixels of the augmented view to those of the image, in half image sides.
+    """Return the map from each pixel of the augmented image to the original, in units of half the side.
 
     Args:
         draws: uniform on [-1, 1].
-        policy: the ranges of the augmentations.
+        policy: the ranges.
     """
     angle = draws[:, 0] * math.radians(policy.rotation)
     zoom = 1 / (1 + draws[:, 1] * policy.scale)

@@ -7,6 +7,8 @@ of its own, and does not change the numbers of the others.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from jaxtyping import Int64
@@ -59,3 +61,15 @@ def partners(
     chosen = torch.randint(nearest.shape[1], indices.shape, generator=rng)
     replaced = torch.rand(indices.shape, generator=rng) < share
     return torch.where(replaced, nearest[indices, chosen], indices)
+
+
+@contextmanager
+def seeded(seed: int, stream: str) -> Iterator[None]:
+    """Seed torch's global random state inside the block, and restore it afterwards.
+
+    Only for code from outside the package that uses the global state, such as the default initialisation of
+    `torch.nn` layers; everything else takes a generator.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(generator(seed, stream).initial_seed())
+        yield

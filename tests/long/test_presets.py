@@ -26,8 +26,8 @@ Files = Callable[[str], Path | None]
 @pytest.mark.parametrize("preset", presets.PRESETS)
 def test_a_preset_trains_with_its_own_networks(preset: str, files: Files, tmp_path: Path) -> None:
     data = files(preset)
-    settings = [f"training.steps={STEPS}", "training.batch_size=8"]
-    if presets.own_recipe(preset) != "paper":
+    settings = {"training.steps": STEPS, "training.batch_size": 8}
+    if presets.PRESETS[preset].recipe != "paper":
         settings.append("objective.neighbours=5")  # the written sets have few images
     if data is None and SOURCES[presets.load(preset).data.source].renders:
         settings.append(f"data.count={DRAWN}")
