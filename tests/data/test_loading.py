@@ -44,7 +44,7 @@ def test_every_source_states_what_its_images_are() -> None:
 
 
 def test_a_new_source_is_one_function(registered: None) -> None:
-    @source("stripes", about=ABOUT, held_out=2)
+    @source("stripes", held_out=2)
     def stripes(config: DataConfig) -> Found:
         """Stripes of two grays."""
         return Found(Split(np.zeros((10, 8, 8, 1), np.uint8)))
