@@ -1,6 +1,13 @@
 """The networks: appendix C's tables as data, and the builder that turns a table into modules."""
 
-from infogan.networks.architectures import TABLES, Architecture, architecture, generic_table, residual_table
+from infogan.networks.architectures import (
+    ARCHITECTURES,
+    TABLES,
+    Architecture,
+    architecture,
+    generic_table,
+    residual_table,
+)
 from infogan.networks.blocks import Stack, Style
 from infogan.networks.builder import (
     Discriminator,
@@ -21,6 +28,7 @@ from infogan.networks.custom import (
 )
 
 __all__ = [
+    "ARCHITECTURES",
     "NETWORKS",
     "TABLES",
     "Architecture",

@@ -6,7 +6,7 @@ import csv
 import io
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +16,19 @@ import numpy as np
 import torch
 
 from infogan import config as configuration
-from infogan import signals
+from infogan import plugins, signals
 from infogan.config import Config
-from infogan.data import Dataset
+from infogan.data import SOURCES, Dataset
 from infogan.errors import ConfigError, DataError, DivergenceError, Interrupted, StorageError
 from infogan.model import InfoGAN
+from infogan.networks import NETWORKS
 from infogan.report import pictures
 from infogan.report.traversals import traversal_picture
 from infogan.runs import checkpoint, health, metrics_log
 from infogan.runs.directory import RunDirectory
 from infogan.training import engine
 from infogan.training.progress import Progress
+from infogan.training.terms import TERMS
 from infogan.training.trainer import METRICS_EVERY, Trainer, nearest_images
 
 FREE_KEYS = frozenset(
@@ -51,10 +53,11 @@ class Trained:
 
 
 def resolve(config: Config, dataset: Dataset) -> Config:
-    """Return `config` with the size and channels of the images and the precision for this machine.
+    """Return `config` with what was left open: form of the images, precision, and the plug-ins it uses.
 
     Raises:
         ConfigError: the machine does not have the device.
+        UsageError: a loss term is not registered.
         DataError: the images are not square, or do not have 1, 3 or 4 channels.
     """
     count, height, width, channels = dataset.train.images.shape
@@ -66,14 +69,18 @@ def resolve(config: Config, dataset: Dataset) -> Config:
         )
     device = engine.choose_device(config.training.device)
     precision = engine.choose_precision(config.training.precision, device)
-    return config.model_copy(
-        update={
-            "data": config.data.model_copy(
-                update={"size": height, "channels": channels, "crop": dataset.crop}
-            ),
-            "training": config.training.model_copy(update={"precision": precision}),
-        }
+    for name in config.objective.terms:
+        TERMS.find(name)
+    config = config.model_copy(update={"plugins": used_plugins(config)})
+    return config.replace(
+        data={"size": height, "channels": channels, "crop": dataset.crop}, training={"precision": precision}
     )
+
+
+def used_plugins(config: Config) -> dict[str, str]:
+    """Return name and sha256 of the loaded plug-ins that a training by this configuration uses."""
+    terms = [(TERMS, name) for name in config.objective.terms]
+    return plugins.used([(SOURCES, config.data.source), (NETWORKS, config.network.architecture), *terms])
 
 
 def train(
@@ -117,10 +124,12 @@ def resume(
 
     Raises:
         ConfigError: a setting changes the result, without `allow_changes`.
+        UsageError: a plug-in that the run uses is not loaded, or has changed.
         StorageError: every checkpoint is damaged.
     """
     with run.lock(), resumable(run):
         before = configuration.read(run.config_path)
+        plugins.check(before.plugins, used_plugins(before), str(run.path), allow_changes=allow_changes)
         config = configuration.override(before, settings or {})
         check_changes(before, config, allow_changes)
         dataset = load_data(config)
