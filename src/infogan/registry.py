@@ -124,7 +124,10 @@ def origin_of(code: object) -> Origin | None:
         return None
     file = getattr(sys.modules.get(name), "__file__", None)
     if file is None:  # a notebook or an interactive session
-        source = inspect.getsource(code) if callable(code) else repr(code)
+        try:
+            source = inspect.getsource(code) if callable(code) else repr(code)
+        except OSError:  # typed at a prompt, or given by python -c
+            source = getattr(getattr(code, "__code__", None), "co_code", b"").hex() or name
         return Origin(getattr(code, "__name__", name), hashlib.sha256(source.encode()).hexdigest())
     plugin = Path(file).stem if name == "__main__" else name.removeprefix(PLUGIN_PREFIX)
     return Origin(plugin, hashlib.sha256(Path(file).read_bytes()).hexdigest())

@@ -38,7 +38,7 @@ class About:
     form: str = "not stated"
     licence: str = "not stated"
     origin: str = "not stated"
-    sha256: str = "not published; that of the prepared images is in their MANIFEST.json"
+    sha256: str = "that of the prepared images, in their MANIFEST.json"
 
 
 @dataclass(eq=False)
