@@ -12,14 +12,22 @@ from typing import TYPE_CHECKING, Any
 from infogan.errors import DivergenceError, UsageError, did_you_mean
 from infogan.evaluation.clustering import measurable, model_clustering
 from infogan.evaluation.fresh_recognition import Budget, fit_recognition
-from infogan.evaluation.metric import METRICS
+from infogan.evaluation.metric import METRICS, metric
 from infogan.evaluation.subject import Progress, Subject, silent
 from infogan.model import InfoGAN, Weights
 
 if TYPE_CHECKING:
     from infogan.data import Dataset
 
-__all__ = ["Budget", "clustering_accuracy", "evaluate", "fit_recognition", "sorting_line"]
+__all__ = [
+    "Budget",
+    "Subject",
+    "clustering_accuracy",
+    "evaluate",
+    "fit_recognition",
+    "metric",
+    "sorting_line",
+]
 
 
 def evaluate(  # noqa: PLR0913 - what is judged, by how much, and by which chance
