@@ -1,4 +1,4 @@
-"""Prepared images: whole or not there, read without a decoder, prepared again when the files of the source change."""
+"""Prepared images: complete or absent, read without a decoder, prepared again when the files change."""
 
 from __future__ import annotations
 
