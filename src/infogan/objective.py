@@ -124,7 +124,9 @@ def mode_seeking(
     return between_noises / (between_images + 1e-2)
 
 
-def contrastive_loss(logits: Float[Tensor, "n places"], shared: Int64[Tensor, " n"]) -> Float[Tensor, ""]:
+def contrastive_loss(
+    logits: Float[Tensor, "n code_dimensions"], shared: Int64[Tensor, " n"]
+) -> Float[Tensor, ""]:
     """How badly a classifier tells which one code the two images of a pair share (Lin et al. 2020, eq. 7).
 
     Cross-entropy in nats. The classifier and G both minimise it: codes come to make changes that can be told

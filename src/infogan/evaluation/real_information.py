@@ -115,10 +115,10 @@ def _metric(subject: Subject) -> dict[str, Any]:
     for who, (image, copy) in readings.items():
         first, second = (model.latents.category_probabilities(raw) for raw in (image, copy))
         found[who] = {}
-        for place, probabilities in first.items():
-            name = model.latents.place_name(place)
+        for dimension, probabilities in first.items():
+            name = model.latents.dimension_name(dimension)
             generator = numpy_generator(subject.seed, f"evaluation/bootstrap/real information/{who}/{name}")
-            found[who][name] = information(probabilities.numpy(), second[place].numpy(), generator)
+            found[who][name] = information(probabilities.numpy(), second[dimension].numpy(), generator)
     for figures in found["real"].values():
         figures["policy"] = stated(policy, origin)
     return {"real": found["real"], "baselines": {"untrained": {"real": found["untrained"]}}}
