@@ -121,7 +121,7 @@ def test_a_figure_that_is_not_finite_is_an_error_and_not_a_nan(tiny_model: InfoG
 
 def test_two_metrics_cannot_share_a_name() -> None:
     with pytest.raises(ValueError, match="purity"):
-        metric.metric("purity of generated images")(lambda _: {})
+        metric("purity of generated images")(lambda _: {})
 
 
 def test_evaluation_imports_neither_training_nor_slow_libraries() -> None:
