@@ -22,7 +22,7 @@ from infogan.evaluation.metric import metric, with_baselines
 from infogan.evaluation.predicted_codes import outputs_of_test
 from infogan.evaluation.resampling import RESAMPLES, centred_interval
 from infogan.evaluation.subject import Subject
-from infogan.objective import joint_table, table_information
+from infogan.regularizers import joint_table, table_information
 
 DEFAULT_POLICY = AugmentationConfig(rotation=15.0, shift=0.07, scale=0.12, shear=0.15)
 """The augmentations where the recipe of the model has none."""
@@ -83,7 +83,7 @@ def information(
 
 def describe_policy(policy: AugmentationConfig, origin: str) -> dict[str, Any]:
     """Return the augmentations that are not 0, and their origin, "model" or "default"."""
-    ranges = policy.model_dump(exclude={"everything"})
+    ranges = policy.model_dump(exclude={"all_images"})
     active = {key: value for key, value in ranges.items() if value and not key.startswith("code_")}
     return {"origin": origin, **active}
 
