@@ -215,3 +215,10 @@ def test_no_run_of_robust_goes_on_long_after_its_rates_have_fallen(name: str) ->
     """Steps at a fiftieth of the rates change next to nothing, and are as dear as others."""
     training = api.configure(name, recipe="robust").training
     assert training.steps <= 1.2 * training.decay_end
+
+
+def test_a_preset_overrides_settings_of_the_recipe() -> None:
+    own, plain = api.configure("fashion-mnist"), api.configure("mnist")
+    assert (own.network.normalization, plain.network.normalization) == ("spectral", "batch")
+    assert api.configure("fashion-mnist", recipe="paper").network.normalization == "batch"
+    assert api.configure("fashion-mnist", settings=["normalization=batch"]).network.normalization == "batch"

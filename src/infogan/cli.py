@@ -261,7 +261,7 @@ def _discover(arguments: argparse.Namespace) -> None:
 
 def _reproduce(arguments: argparse.Namespace) -> None:
     import infogan_experiments as experiments
-    from infogan_experiments.experiment import TAKES, Options
+    from infogan_experiments.experiment import EXPERIMENTS, Options
 
     options = Options(
         arguments.data, arguments.out, arguments.steps, arguments.seed, arguments.seeds,
@@ -272,7 +272,7 @@ def _reproduce(arguments: argparse.Namespace) -> None:
             expected = f"one of {', '.join(experiments.names())}"
             raise UsageError("no experiment is named", expected, "infogan reproduce, which lists them")
         for name, text in experiments.names().items():
-            takes = "".join(f" [--{option}]" for option in sorted(TAKES[name]))
+            takes = "".join(f" [--{option}]" for option in sorted(EXPERIMENTS[name].takes))
             print(f"{name:18} {text}{takes}")
         return
     experiments.run(arguments.experiment, options)
