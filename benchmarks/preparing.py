@@ -60,7 +60,7 @@ def share_of_waiting(steps: int) -> float:
     from infogan.training import engine
     from infogan.training.trainer import Trainer
 
-    config = api.configure("svhn", recipe="paper", settings=["training.precision=float32"])
+    config = api.configure("svhn", recipe="paper", settings={"training.precision": "float32"})
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "images.npy"
         draw = np.random.Generator(np.random.Philox(key=0))

@@ -1,4 +1,4 @@
-"""The commands as functions: what `infogan train` does, `infogan.train` does."""
+"""The commands as functions: `infogan train` on the command line is `infogan.train` in Python."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from infogan import config as configuration
-from infogan import data, presets
+from infogan import data, recipes
 from infogan.config import Config, DataConfig
 from infogan.data import SOURCES, SUFFIXES
 from infogan.errors import ConfigError, DataError, UsageError, did_you_mean
+from infogan.presets import PRESETS, Preset
 
 if TYPE_CHECKING:
     from infogan.evaluation.subject import Progress
@@ -27,63 +28,59 @@ def configure(
     data: str | Path | None = None,
     recipe: str | None = None,
     codes: str | Mapping[str, Any] | None = None,
-    settings: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
 ) -> Config:
-    """The whole configuration of a training.
+    """Return the whole configuration of a training.
 
     Args:
         source: a preset's name, a TOML file, a folder, archive or .npy or .npz file of images, or a `Config`.
-        data: where the images lie, where they don't come with the source.
-        recipe: how to train: "paper" is appendix C; "robust" when left out, unless the source is a file or
-            a `Config` that says its own.
+        data: the file or folder of the images, if `source` does not say.
+        recipe: how to train, such as "robust" or "paper". When left out, the preset's own; a TOML file and a
+            `Config` keep theirs.
         codes: "digit:10 rotation:u width:u", or codes by name.
-        settings: "KEY=VALUE" texts, as `--set` takes them; they have the last word.
+        settings: values by key, such as `{"training.steps": 100}`. They are applied last.
 
     Raises:
-        UsageError: the source is none of these.
+        UsageError: the source is none of these; or no recipe has that name.
         ConfigError: a setting does not fit.
-        DataError: the source looks like a path, and nothing is there.
+        DataError: the source looks like a path, but nothing is there.
     """
-    config, own_recipe = _from_source(source)
+    config, preset = _from_source(source)
     if data is not None:
-        config = _replace(config, "data", path=_absolute(data))
+        config = config.replace(data={"path": _absolute(data)})
     if codes is not None:
         named = configuration.parse_codes(codes) if isinstance(codes, str) else dict(codes)
-        config = configuration.validate(
-            {**config.model_dump(), "latents": {**config.latents.model_dump(), "codes": named}}
-        )
-    if (chosen := recipe or own_recipe) is not None:
-        if own_recipe is not None and codes is None and config.preset in presets.PRESETS:
-            config = presets.with_own_codes(config, chosen)
-        config = presets.apply_recipe(config, chosen)
-        if own_recipe is not None:  # of a preset, before anybody has changed it
-            config = configuration.override(config, presets.own_settings(config.preset, chosen))
-    before = config.training.recipe
-    config = configuration.override(config, settings)
-    presets.check_recipe(config.training.recipe)
-    if config.training.recipe != before:
+        config = config.replace(latents={"codes": named})
+    if preset is not None:
+        config = preset.apply(config, recipe or preset.recipe, own_codes=codes is None)
+    elif recipe is not None:
+        config = recipes.apply(config, recipe)
+    chosen = config.training.recipe
+    config = configuration.override(config, settings or {})
+    recipes.RECIPES.find(config.training.recipe)
+    if config.training.recipe != chosen:
         raise ConfigError(
-            f"--set training.recipe={config.training.recipe}: that would change the recipe's name alone",
-            f"the settings of the recipe, too, which are now those of {before}",
-            f"--recipe {config.training.recipe}",
+            f"training.recipe = {config.training.recipe!r}: as a setting it changes the recipe's name alone",
+            f"the recipe of the other settings, {chosen!r}",
+            f"recipe={config.training.recipe!r}",
+            command=f"--recipe {config.training.recipe}",
         )
     return config
 
 
-def _from_source(source: str | Path | Config) -> tuple[Config, str | None]:
-    """The source's configuration, and its recipe where that is not in it yet."""
+def _from_source(source: str | Path | Config) -> tuple[Config, Preset | None]:
+    """Return the source's configuration, and the preset whose recipe is not applied to it yet."""
     if isinstance(source, Config):
         return source, None
     if not str(source):
         raise UsageError("the source is empty", "a preset, or a path", "infogan presets, to see all presets")
     path = Path(source).expanduser()
-    if isinstance(source, str) and source in presets.PRESETS:
-        return presets.load(source), presets.own_recipe(source)
+    if isinstance(source, str) and source in PRESETS:
+        return PRESETS[source].load(), PRESETS[source]
     if path.suffix == ".toml":
         return configuration.read(path), None
     if path.is_dir() or (path.name.lower().endswith(SUFFIXES) and path.is_file()):
-        config = _replace(presets.load("folder"), "data", path=_absolute(path))
-        return config, presets.own_recipe("folder")
+        return PRESETS["folder"].load().replace(data={"path": _absolute(path)}), PRESETS["folder"]
     if path.exists():
         raise DataError(
             f"{path} is no folder of images, none of {', '.join(SUFFIXES)} and no .toml file",
@@ -97,44 +94,39 @@ def _from_source(source: str | Path | Config) -> tuple[Config, str | None]:
             "infogan train mnist-5k, or infogan presets for all presets",
         )
     raise UsageError(
-        f"{str(source)!r} is no preset and no path{did_you_mean(str(source), presets.PRESETS)}",
-        f"one of {', '.join(presets.PRESETS)}; a folder, archive or array of images; a .toml file",
+        f"{str(source)!r} is no preset and no path{did_you_mean(str(source), PRESETS)}",
+        f"one of {', '.join(PRESETS)}; a folder, archive or array of images; a .toml file",
         "infogan presets, to see what each one does",
     )
 
 
 def data_config(
-    source: str | Path, *, data: str | Path | None = None, settings: Sequence[str] = ()
+    source: str | Path, *, data: str | Path | None = None, settings: Mapping[str, Any] | None = None
 ) -> DataConfig:
-    """Which images, and in which form.
+    """Return which images to use, and how to preprocess them.
 
     Args:
-        source: a source's name, or as in `configure`.
-        data: where the images lie, where they don't come with the source.
-        settings: "KEY=VALUE" texts, as `--set` takes them.
+        source: a data source's name, or as in `configure`.
+        data: the file or folder of the images, if `source` does not say.
+        settings: as in `configure`.
 
     Raises:
         InfoGANError: as of `configure`.
     """
-    if source in SOURCES and source not in presets.PRESETS:  # a preset's images are in the form it trains on
-        config = _replace(presets.load("folder"), "data", source=source)
+    if source in SOURCES and source not in PRESETS:  # a preset's images have the size that it trains on
+        config = PRESETS["folder"].load().replace(data={"source": source})
     else:
         config, _ = _from_source(source)
     if data is not None:
-        config = _replace(config, "data", path=_absolute(data))
-    return configuration.override(config, settings).data
+        config = config.replace(data={"path": _absolute(data)})
+    return configuration.override(config, settings or {}).data
 
 
 def _absolute(path: str | Path) -> str:
-    """A path that is still right when the run is opened from another folder."""
-    if not str(path):  # Path("") would be the folder one happens to be in
-        raise UsageError("a path is empty", "a file or folder", "--data FOLDER, or no --data")
+    """Return a path that stays right when the run is opened from another folder."""
+    if not str(path):  # Path("") would be the current folder
+        raise UsageError("a path is empty", "a file or folder", "the path of the images, or none")
     return str(Path(path).expanduser().resolve())
-
-
-def _replace(config: Config, section: str, **values: Any) -> Config:
-    changed = getattr(config, section).model_copy(update=values)
-    return config.model_copy(update={section: changed})
 
 
 def train(  # noqa: PLR0913 - what the command takes
@@ -147,30 +139,35 @@ def train(  # noqa: PLR0913 - what the command takes
     steps: int | None = None,
     seed: int | None = None,
     seeds: int = 1,
-    settings: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
 ) -> InfoGAN:
-    """Trains a model and gives it back; everything is kept in a run directory.
+    """Train a model and return it; the run directory keeps everything.
 
     Args:
         source: as in `configure`; or the images themselves, uint8 [N, H, W, C].
-        data: where the images lie.
-        out: the run directory; runs/PRESET-001 and so on when left out.
+        data: as in `configure`.
+        out: the run directory; the next free of runs/PRESET-001 and so on when left out.
         recipe: as in `configure`.
         codes: as in `configure`.
-        steps: one D and one G update each.
-        seed: decides everything random.
-        seeds: how many to train, from `seed` on; all but the best are dropped on the way, without labels.
-        settings: "KEY=VALUE" texts, as `--set` takes them.
+        steps: number of training steps, each with one update of D.
+        seed: random seed.
+        seeds: number of seeds to train, from `seed` on. Weak seeds are pruned early by a label-free score,
+            and the best is returned.
+        settings: as in `configure`.
 
     Raises:
-        InfoGANError: one of its children, with what to do next.
+        InfoGANError: one of its subclasses, with what to do next.
     """
-    shorthand = [f"training.{k}={v}" for k, v in (("steps", steps), ("seed", seed)) if v is not None]
+    shorthands = {"training.steps": steps, "training.seed": seed}
+    given = {key: value for key, value in shorthands.items() if value is not None}
     images = source if isinstance(source, np.ndarray) else None
     config = configure(
         "folder" if isinstance(source, np.ndarray) else source,
-        data=data, recipe=recipe, codes=codes, settings=[*shorthand, *settings],
-    )  # fmt: skip
+        data=data,
+        recipe=recipe,
+        codes=codes,
+        settings={**given, **(settings or {})},
+    )
     return train_config(config, out=out, images=images, seeds=seeds).model
 
 
@@ -181,7 +178,7 @@ def train_config(
     images: np.ndarray | None = None,
     seeds: int = 1,
 ) -> Trained:
-    """`train` with a whole configuration; gives the run and the data beside the model."""
+    """Train as `train` does, by a whole configuration; return the model with its run and data."""
     from infogan.runs.directory import RunDirectory, next_free
     from infogan.training import runner, seed_selection
 
@@ -195,28 +192,30 @@ def train_config(
     return runner.train(config, dataset, run)
 
 
-def resume(run: str | Path, *, settings: Sequence[str] = (), override: bool = False) -> InfoGAN:
-    """Goes on with a run from its newest whole checkpoint, exactly as if it had never stopped.
+def resume(run: str | Path, *, settings: Mapping[str, Any] | None = None, override: bool = False) -> InfoGAN:
+    """Resume a run from its newest intact checkpoint, exactly as if it had never stopped.
 
     Args:
         run: the run directory.
-        settings: "KEY=VALUE" texts, for example "steps=10000".
-        override: whether settings that change the result are allowed.
+        settings: values by key, such as `{"steps": 10_000}`.
+        override: allow settings that change the result.
     """
     return resume_run(run, settings=settings, override=override).model
 
 
-def resume_run(run: str | Path, *, settings: Sequence[str] = (), override: bool = False) -> Trained:
-    """`resume`, with the run and the data beside the model."""
+def resume_run(
+    run: str | Path, *, settings: Mapping[str, Any] | None = None, override: bool = False
+) -> Trained:
+    """Resume as `resume` does; return the model with its run and data."""
     from infogan.runs.directory import RunDirectory, has_seeds
     from infogan.training import runner, seed_selection
 
     directory = RunDirectory.open(Path(run))
-    go_on = seed_selection.resume if has_seeds(directory.path) else runner.resume
-    return go_on(
+    resumed = seed_selection.resume if has_seeds(directory.path) else runner.resume
+    return resumed(
         directory,
         lambda config: data.load(config.data),
-        settings=settings,
+        settings=settings or {},
         allow_changes=override,
     )
 
@@ -228,16 +227,16 @@ def select(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Which of several runs to trust, without labels, and which of their codes are one factor.
+    """Choose among several runs without labels, and match the codes that are the same factor.
 
     Args:
-        runs: run directories, or models as `InfoGAN.from_pretrained` reads them; two or more.
-        data_path: where the images lie now; they are those of the first run.
-        seed: of all chance in it.
-        progress: is told what begins.
+        runs: two or more run directories, or models that `InfoGAN.from_pretrained` reads.
+        data_path: the current file or folder of the first run's images, which are used for all runs.
+        seed: random seed.
+        progress: called with a message when a part begins.
 
     Returns:
-        What `infogan.evaluation.model_selection.choose` gives.
+        The result of `infogan.evaluation.model_selection.choose`.
 
     Raises:
         InfoGANError: as of `InfoGAN.from_pretrained` and `choose`.
@@ -249,28 +248,28 @@ def select(
     models = {str(run): InfoGAN.from_pretrained(run) for run in runs}
     if len(models) < len(runs):
         raise UsageError("one run is named twice", "each run once", "infogan select RUN OTHER")
-    tell = progress or silent
+    log = progress or silent
     names = dict.fromkeys(model.config.data.path or model.config.data.source for model in models.values())
     if len(names) > 1:
-        tell(f"note: the runs were trained on {' and on '.join(names)}; all read the images of the first")
+        log(f"note: the runs were trained on {' and on '.join(names)}; all encode the images of the first")
     first = next(iter(models.values())).config
     images = model_selection.images_to_read(_images_now(first, data_path))
-    return model_selection.choose(models, images, seed=seed, progress=tell)
+    return model_selection.choose(models, images, seed=seed, progress=log)
 
 
 def report(run: str | Path, *, data_path: str | Path | None = None, progress: Progress | None = None) -> Path:
-    """Writes RUN/report.html: what the codes do, what to trust, figures and how to repeat them.
+    """Write RUN/report.html: what the codes do, what to trust, figures and how to repeat them.
 
     Args:
         run: a run directory, or RUN/seeds/seed-N.
-        data_path: where the images lie now.
-        progress: is told what begins.
+        data_path: the current file or folder of the images.
+        progress: called with a message when a part begins.
 
     Returns:
-        The page: one file, to be opened in any browser; nothing in it is loaded from elsewhere.
+        The path of the report: one file for any browser, which loads nothing from elsewhere.
 
     Raises:
-        InfoGANError: as of `InfoGAN.from_pretrained` and `evaluate`; or the page cannot be written.
+        InfoGANError: as of `InfoGAN.from_pretrained` and `evaluate`; or the report cannot be written.
     """
     from infogan.model import InfoGAN
     from infogan.report import page
@@ -289,13 +288,13 @@ def evaluate(
     data_path: str | Path | None = None,
     **options: Any,
 ) -> dict[str, Any]:
-    """What a model's codes carry, as a plain dict: the same as evaluation.json.
+    """Measure what a model's codes carry; return the content of evaluation.json.
 
     Args:
         model: a trained model.
         dataset: a preset's name, a path or a `Config` whose data to measure on, or the images themselves,
-            uint8 [N, H, W, C]; the data that the model was trained on when left out.
-        data_path: where the images lie now.
+            uint8 [N, H, W, C]; the training data set when left out.
+        data_path: the current file or folder of the images.
         **options: of `infogan.evaluation.evaluate`.
     """
     from infogan import evaluation
@@ -307,7 +306,7 @@ def evaluate(
 
 
 def _images_now(config: Config, data_path: str | Path | None) -> data.Dataset:
-    """The images of a configuration, from where they lie now."""
+    """Return the images of a configuration, from their current path."""
     if data_path is not None:
-        config = _replace(config, "data", path=_absolute(data_path))
+        config = config.replace(data={"path": _absolute(data_path)})
     return data.load(config.data)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -101,10 +101,9 @@ class Job:
         return self.path.with_name(f"pictures-{self.path.name}" if own else "pictures")
 
     @property
-    def settings(self) -> list[str]:
-        """The settings of `infogan discover`."""
-        small = [f"network.width={QUICK_WIDTH}", "training.batch_size=16"] if self.options.quick else []
-        return [*small, *self.options.assignments]
+    def quick_settings(self) -> dict[str, Any]:
+        """The settings of a smoke test."""
+        return {"network.width": QUICK_WIDTH, "training.batch_size": 16} if self.options.quick else {}
 
 
 def run_trial(trial: Trial, options: Options) -> None:
@@ -142,7 +141,8 @@ def _result(job: Job) -> dict[str, Any]:
     Raises:
         ConfigError: the file has other settings.
     """
-    facts = {"seed": job.seed, "minutes": job.minutes, "settings": job.settings}
+    settings = {**job.quick_settings, **job.options.settings}
+    facts = {"seed": job.seed, "minutes": job.minutes, "settings": Options(settings=settings).assignments}
     path = job.path.with_name("rows") / f"{job.path.name}.json"
     if path.exists():
         result: dict[str, Any] = json.loads(path.read_text())
@@ -150,7 +150,7 @@ def _result(job: Job) -> dict[str, Any]:
             raise _other_settings(path)
         return result
     _write_files(job)
-    result = facts | _discover(job)
+    result = facts | _discover(job, settings)
     write_result(path, result)
     return result
 
@@ -163,7 +163,7 @@ def _other_settings(path: Path) -> ConfigError:
     )
 
 
-def _discover(job: Job) -> dict[str, Any]:
+def _discover(job: Job, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Run the discovery unless it is complete, and evaluate its runs."""
     path, trial = job.path, job.trial
     if not (path / "discovery.json").exists():
@@ -174,7 +174,7 @@ def _discover(job: Job) -> dict[str, Any]:
                 minutes=job.minutes,
                 out=path,
                 seed=job.seed,
-                settings=job.settings,
+                settings=settings,
                 progress=partial(print, file=sys.stderr),
             )
         except DivergenceError as error:

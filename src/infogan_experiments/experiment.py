@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from infogan import api
-from infogan import config as configuration
 from infogan.config import Config
 from infogan.registry import Registry
 from infogan.runs.directory import next_free
@@ -38,21 +37,17 @@ class Options:
     steps: int | None = None
     seed: int | None = None
     seeds: int | None = None
-    settings: Mapping[str, Any] | Sequence[str] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
     recipe: str | None = None
     quick: bool = False
 
     @property
-    def overrides(self) -> dict[str, Any]:
-        """The settings by key."""
-        if isinstance(self.settings, Mapping):
-            return dict(self.settings)
-        return configuration.parse_assignments(self.settings)
-
-    @property
     def assignments(self) -> list[str]:
         """The settings as KEY=VALUE texts, as `--set` takes them and results record them."""
-        return _assignments(self.overrides)
+        return [
+            f"{key}={value if isinstance(value, str) else json.dumps(value)}"
+            for key, value in self.settings.items()
+        ]
 
     def folder(self, name: str) -> Path:
         """Return the folder of an experiment."""
@@ -66,14 +61,8 @@ class Options:
 
 def configure(source: str | Path, options: Options, settings: Mapping[str, Any], **kwargs: Any) -> Config:
     """Return `api.configure` with the data and settings of the command line, which override `settings`."""
-    merged = {**settings, **options.overrides}
-    return api.configure(source, data=options.data, settings=_assignments(merged), **kwargs)
-
-
-def _assignments(settings: Mapping[str, Any]) -> list[str]:
-    return [
-        f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in settings.items()
-    ]
+    merged = {**settings, **options.settings}
+    return api.configure(source, data=options.data, settings=merged, **kwargs)
 
 
 @dataclass(frozen=True)

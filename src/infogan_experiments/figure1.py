@@ -1,42 +1,45 @@
-"""Figure 1: mutual information of InfoGAN, and of a GAN whose Q does not train G (section 7.1)."""
+"""Figure 1 of the paper: the mutual information of an InfoGAN and of a plain GAN (section 7.1)."""
 
 from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from PIL import Image
 
 from infogan import evaluation, storage
 from infogan.config import Config
 from infogan.errors import UsageError
-from infogan.report import pictures, plots
+from infogan.report import pictures
+from infogan.report.charts import chart_file
 from infogan.report.traversals import traversal_picture
 from infogan.runs import metrics_log
+from infogan.training.runner import Trained
 from infogan_experiments.experiment import Options, configure, experiment
 from infogan_experiments.results import train_to
 
-VARIANTS = {"infogan": "InfoGAN", "gan": "plain GAN, Q does not train G"}
+VARIANTS = {"infogan": "InfoGAN", "gan": "GAN without the information term"}
 PAPER: dict[str, dict[str, list[float]]] = {
     "infogan": {"step": [25, 100, 500, 935], "nats": [2.0, 2.25, 2.28, 2.28]},
     "gan": {"step": [130, 250, 935], "nats": [0.6, 0.075, 0.075]},
 }
-"""Points of the paper's Figure 1, read by eye; from step 250 its low curve is between .05 and .1."""
+"""Points of the paper's Figure 1, read by eye; from step 250 on its low curve lies between .05 and .1."""
 
 
 @experiment("figure1")
 def figure1(options: Options) -> None:
-    """The control experiment: without the information term, the generator leaves its code unused.
+    """The control experiment: without the information term, the generator ignores its code.
 
-    Both variants have the same networks, optimisers and number of updates, and Q is trained in both; only
-    the generator's step of the second leaves out the bound. Afterwards a new Q is trained to convergence on
-    each frozen generator, to show that a low curve is due to the generator and not to a weak Q.
+    Both variants have the same networks, optimizers and number of updates, and train Q. Only the generator's
+    loss differs: the GAN leaves the bound out. A new Q is then trained to convergence on each frozen
+    generator, to exclude that the GAN's low curve comes from a weak Q.
     """
     if options.seeds is not None:
         raise UsageError(
-            f"--seeds {options.seeds}: figure1 has two variants of one seed", "no --seeds", "--seed N"
+            f"--seeds {options.seeds}: figure1 trains two variants with one seed",
+            "no --seeds",
+            "--seed N for another seed",
         )
     steps = {} if options.steps is None else {"training.steps": options.steps}
     base = configure("figure1", options, {"training.seed": options.seed or 0, **steps})
@@ -49,41 +52,42 @@ def figure1(options: Options) -> None:
         "arms": {},
         "paper": PAPER,
     }
-    for variant, label in VARIANTS.items():
-        result |= _train(base, variant, folder, result["arms"])
+    for variant in VARIANTS:
+        trained = _train(base, variant, folder / variant)
+        result["entropy_nats"] = trained.model.latents.entropies["digit"]
+        result["machine"] = trained.run.read_environment()
+        result["arms"][variant] = _measure(trained, base.training.seed)
+        pictures.save_png(traversal_picture(trained.model, "digit"), folder / f"{variant}-digit.png")
         storage.write_text(folder / "figure1.json", json.dumps(result, indent=2) + "\n")
-        found = result["arms"][variant]
-        converged = "" if found["fresh_recognition"]["converged"] else " (not converged)"
+    storage.write_text(folder / "figure1.svg", figure(result))
+    for variant, label in VARIANTS.items():
+        measured = result["arms"][variant]
         print(
-            f"{label}: L_I {found['last_hundred_steps_nats']:.3f} nats over the last 100 steps; a new Q "
-            f"trained on the frozen generator: {_new_q_nats(found):.3f} of {result['entropy_nats']:.3f}"
-            + converged
+            f"{label}: L_I {measured['last_hundred_steps_nats']:.3f} nats over the last 100 steps; "
+            f"a new Q trained on the frozen generator: {_new_q_nats(measured):.3f} "
+            f"of {result['entropy_nats']:.3f} nats"
+            + ("" if measured["fresh_recognition"]["converged"] else " (not converged)")
         )
-    pictures.save_png(_plot(result), folder / "figure1.png")
-    print(folder / "figure1.png")
+    print(folder / "figure1.svg")
 
 
-def _train(base: Config, variant: str, folder: Path, measured: dict[str, Any]) -> dict[str, Any]:
-    """Train and measure a variant, and return the entropy of the code and the machine."""
+def _train(base: Config, variant: str, path: Path) -> Trained:
     objective = base.objective.model_copy(update={"generator_information": variant == "infogan"})
-    config = base.model_copy(update={"objective": objective})
-    trained = train_to(config, config.training.steps, folder / variant)
+    return train_to(base.model_copy(update={"objective": objective}), base.training.steps, path)
+
+
+def _measure(trained: Trained, seed: int) -> dict[str, Any]:
     lines = metrics_log.read(trained.run.metrics_path)
-    measured[variant] = {
+    return {
         "step": [line["step"] for line in lines],
         "nats": [line["mutual_information"]["digit"] for line in lines],
         "last_hundred_steps_nats": _last_mean(lines, 100),
-        "fresh_recognition": evaluation.fit_recognition(trained.model, seed=base.training.seed),
-    }
-    pictures.save_png(traversal_picture(trained.model, "digit"), folder / f"{variant}-digit.png")
-    return {
-        "entropy_nats": trained.model.latents.entropies["digit"],
-        "machine": trained.run.read_environment(),
+        "fresh_recognition": evaluation.fit_recognition(trained.model, seed=seed),
     }
 
 
-def _last_mean(lines: list[dict[str, Any]], steps: int) -> float:
-    """Return the mean bound over the last `steps` steps; a line is the mean since the line before."""
+def _last_mean(lines: Sequence[Mapping[str, Any]], steps: int) -> float:
+    """Return the mean bound over about the last `steps` steps, weighting each line by its steps."""
     total = weight = 0.0
     for before, line in itertools.pairwise([{"step": 0}, *lines]):
         if line["step"] > lines[-1]["step"] - steps:
@@ -92,25 +96,25 @@ def _last_mean(lines: list[dict[str, Any]], steps: int) -> float:
     return total / weight
 
 
-def _new_q_nats(found: dict[str, Any]) -> float:
-    return float(found["fresh_recognition"]["codes"]["digit"]["mutual_information_nats"])
+def _new_q_nats(measured: Mapping[str, Any]) -> float:
+    return float(measured["fresh_recognition"]["codes"]["digit"]["mutual_information_nats"])
 
 
-def _plot(result: dict[str, Any]) -> Image.Image:
-    series, markers = {}, {}
+def figure(result: Mapping[str, Any]) -> str:
+    """Return Figure 1 as an SVG document, from the contents of figure1.json."""
+    curves, levels, readings = {}, {}, {}
     for variant, label in VARIANTS.items():
-        found = result["arms"][variant]
-        nats = _new_q_nats(found)
-        series[label] = (found["step"], found["nats"])
-        ends = [found["step"][0], found["step"][-1]]
-        series[f"{label}: a new Q on the frozen G, {nats:.2f} nats"] = (ends, [nats, nats])
-        markers[f"{label}: the paper"] = (PAPER[variant]["step"], PAPER[variant]["nats"])
-    return plots.line_plot(
-        series,
+        measured, reading = result["arms"][variant], result["paper"][variant]
+        curves[label] = (measured["step"], measured["nats"])
+        new_q = _new_q_nats(measured)
+        levels[f"{label}: a new Q trained on the frozen generator, {new_q:.2f} nats"] = new_q
+        readings[f"{label}: the paper's Figure 1"] = (reading["step"], reading["nats"])
+    entropy = float(result["entropy_nats"])
+    return chart_file(
+        curves,
+        title="Mutual information between code and generated image",
         x_label="step",
-        y_label="L_I in nats",
-        title="Mutual information between the code and the image",
-        y_range=(-0.25, 2.5),
-        horizontal_lines={"H(c)": result["entropy_nats"]},
-        markers=markers,
+        y_label="lower bound L_I in nats",
+        levels={**levels, f"entropy of the code, H(c) = {entropy:.2f} nats": entropy},
+        markers=readings,
     )

@@ -68,7 +68,7 @@ def _configure(figure: PaperFigure, options: Options, seed: int) -> Config:
     settings: dict[str, Any] = {"training.seed": seed}
     if options.quick:
         settings |= QUICK_SETTINGS
-        if options.data is None and SOURCES[presets.load(figure.preset).data.source].draws:
+        if options.data is None and SOURCES[presets.load(figure.preset).data.source].renders:
             settings["data.count"] = QUICK_IMAGES
     return configure(figure.preset, options, settings, recipe=options.recipe)
 

@@ -15,6 +15,7 @@ from typing import Any
 from infogan import api, evaluation, storage
 from infogan import config as configuration
 from infogan.config import Config
+from infogan.config.migration import migrate
 from infogan.errors import ConfigError
 from infogan.runs import checkpoint
 from infogan.runs.directory import RunDirectory
@@ -101,7 +102,8 @@ def complete_folder(path: Path) -> Iterator[Path]:
 
 def _check(path: Path, config: Config) -> None:
     """Raise ConfigError unless the result at `path` has this configuration, except for its seed."""
-    if _identity(configuration.validate(json.loads(path.read_text())["config"])) != _identity(config):
+    recorded = migrate(json.loads(path.read_text())["config"], str(path))
+    if _identity(configuration.validate(recorded)) != _identity(config):
         raise ConfigError(
             f"{path} has results of other settings", "the same command as before, to resume", "another --out"
         )
@@ -136,7 +138,7 @@ def train_and_measure(
         scores = measure(trained)
     result = {"machine": trained.run.read_environment(), "scores": scores}
     if config.reads_real:  # the score by which `--seeds` selects, at the steps where it is used
-        points = {point for point in config.training.seeds_drop if point < steps} | {steps}
+        points = {point for point in config.training.prune_steps if point < steps} | {steps}
         result["label_free_nats"] = {
             str(step): seed_selection.real_information(trained.run.metrics_path, step)
             for step in sorted(points)
@@ -178,7 +180,7 @@ def train_to(config: Config, steps: int, path: Path) -> Trained:
             f"a run that has not passed step {steps:,}",
             f"another --out, or delete {path} to train it again",
         )
-    return api.resume_run(path, settings=[f"training.steps={steps}"])
+    return api.resume_run(path, settings={"training.steps": steps})
 
 
 def reached_step(path: Path) -> int:

@@ -30,21 +30,19 @@ REAL_ONLY = "real images alone"
 
 PARTS: dict[str, tuple[str, ...]] = {
     "real information": ("objective.real_information_weight",),
-    "Q's first weights": ("network.recognition_std",),
+    "Q's first weights": ("network.recognition_init_std",),
     "weighted marginals": ("objective.marginal_weight",),
-    "changes for D, too": ("augmentation.everything",),
+    "changes for D, too": ("augmentation.all_images",),
     "continuous codes read apart": ("augmentation.code_rotation", "augmentation.code_shear"),
     "neighbours": ("objective.neighbours", "objective.neighbour_share"),
     "sub-codes": ("objective.subcode_weight",),
-    "split and merge": ("training.remedy_start", "training.remedy_end", "training.remedy_every"),
+    "split and merge": ("training.repair_start", "training.repair_end", "training.repair_every"),
     "soft continuous codes": ("latents.codes",),
     "mode seeking": ("objective.mode_seeking_weight",),
     "learning rates": (
         "training.learning_rate_discriminator",
         "training.learning_rate_generator",
-        "training.decay_start",  # learning rates fall after the steps of this table
-        "training.decay_end",
-        "training.decay_to",
+        "training.learning_rate_schedule",  # learning rates fall after the steps of this table
     ),
 }
 """The parts of the recipe in the order in which the table adds them, and their keys. Published results name
@@ -66,7 +64,7 @@ def with_parts(paper: Config, robust: Config, parts: Sequence[str]) -> Config:
     if set(parts) & {"real information", "sub-codes", "changes for D, too"}:  # these use augmentations
         separate = [key.partition(".")[2] for key in PARTS["continuous codes read apart"]]
         own = {leaf: values["augmentation"][leaf] for leaf in separate}
-        values["augmentation"] = {**source["augmentation"], "everything": False, **own}
+        values["augmentation"] = {**source["augmentation"], "all_images": False, **own}
     for part in parts:
         for key in PARTS[part]:
             section, leaf = key.split(".")

@@ -19,7 +19,7 @@ from infogan.config import Config
 from infogan.errors import UsageError
 from infogan.evaluation import model_selection
 from infogan.model import InfoGAN
-from infogan.presets import REGULARISED_FROM
+from infogan.recipes import REGULARISED_FROM
 from infogan.report.markdown import markdown_table
 from infogan.runs.directory import RunDirectory
 from infogan_experiments.experiment import Options, configure, experiment
@@ -40,7 +40,6 @@ MEASURED_AT = (0.25, 0.5, REGULARISED_FROM, 1.0)
 
 BATCH, SPECTRAL, CONTRASTIVE = "batch norm in D", "spectral norm", "with the contrastive regulariser"
 SELECTED = "picked by ModelCentrality"
-NEVER = {"objective.contrastive_start": 1_000_000_000}
 
 METRICS = {"FactorVAE": "factorvae", "MIG": "mig", "DCI": "dci.disentanglement"}
 """Key paths in `disentanglement`."""
@@ -59,6 +58,14 @@ def regularised_from(steps: int) -> int:
     return round(REGULARISED_FROM * steps)
 
 
+def starting_at(step: int) -> dict[str, Any]:
+    """Return the settings of a regulariser that starts at a step."""
+    return {"objective.contrastive_weight": [[step, 0.0], [step, 2.0]]}
+
+
+NEVER = starting_at(1_000_000_000)
+
+
 def regularised(steps: int) -> str:
     """Return the name of the variant with the regulariser."""
     return f"{CONTRASTIVE} from step {regularised_from(steps)} on"
@@ -69,7 +76,7 @@ def variants(steps: int) -> dict[str, dict[str, Any]]:
     return {
         BATCH: {"network.normalization": "batch", "network.spectral_recognition": False, **NEVER},
         SPECTRAL: NEVER,
-        regularised(steps): {"objective.contrastive_start": regularised_from(steps)},
+        regularised(steps): starting_at(regularised_from(steps)),
     }
 
 
@@ -140,7 +147,7 @@ def _fork(source: Path, target: Path, start: int) -> None:
         return
     with complete_folder(target) as copy:
         shutil.copytree(source, copy, dirs_exist_ok=True)
-        changed = configuration.override(config, {"objective.contrastive_start": start})
+        changed = configuration.override(config, starting_at(start))
         RunDirectory.open(copy).write_config(changed)
 
 

@@ -309,7 +309,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_used(
     assert run("resume", begun, "--steps", 60) == 0
     told = capsys.readouterr().err
     assert re.search(rf"warning: .*step-00000040/{re.escape(name)} is damaged", told)
-    assert "going on from step-00000020" in told
+    assert "resumed from step-00000020" in told
     assert_same(begun, undisturbed)
 
 
@@ -617,7 +617,7 @@ def test_divergence_names_step_and_remedy_and_keeps_the_checkpoint(
 
 def test_divergence_from_the_start(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("train", config, "--out", tmp_path / "run", *WILD) == 3
-    assert "no checkpoint was written before" in capsys.readouterr().err
+    assert "there is no earlier checkpoint" in capsys.readouterr().err
     assert not (tmp_path / "run" / "model").exists()
 
 
@@ -629,7 +629,7 @@ def test_divergence_from_the_start(config: Path, tmp_path: Path, capsys: pytest.
         ("batch_size = 16", "batch_size = 1", ["training.batch_size = 1"]),
         ("batch_size = 16", f"batch_size = {10**30}", ["training.batch_size = 1000"]),
         ('kind = "uniform"', 'kind = "unifrm"', ["latents.codes.style"]),
-        ("version = 1", "version = 2", ["version = 2"]),
+        ("version = 1", "version = 3", ["version = 3"]),
     ],
 )
 def test_a_configuration_that_does_not_fit(

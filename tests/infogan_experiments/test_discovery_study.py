@@ -15,7 +15,7 @@ from infogan.errors import ConfigError, DivergenceError, UsageError
 from infogan_experiments import discovery_study, run
 from infogan_experiments.experiment import EXPERIMENTS, Options
 
-SMALL = [f"network.width={discovery_study.QUICK_WIDTH}", "training.batch_size=8", "training.steps=2"]
+SMALL = {"network.width": discovery_study.QUICK_WIDTH, "training.batch_size": 8, "training.steps": 2}
 
 
 def found(seed: int, codes: dict[str, int]) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     def discover(files: Path, *, out: Path, seed: int, minutes: float, **_: object) -> None:
         given.append(files)
         assert not out.exists()
-        settings = [*SMALL, f"training.seed={seed}", "data.size=32"]
+        settings = {**SMALL, "training.seed": seed, "data.size": 32}
         for name in ("a", "b"):
             config = api.configure(files, codes="type:4 style1:u", settings=settings)
             api.train_config(config, out=out / "runs" / name)

@@ -12,7 +12,7 @@ from infogan_experiments.real_only import cluster_real
 
 def test_real_images_alone_are_clustered_without_a_generator() -> None:
     config = api.configure(
-        "digits", settings=["network.width=0.25", "training.steps=60", "learning_rate_discriminator=0.003"]
+        "digits", settings={"network.width": 0.25, "training.steps": 60, "learning_rate_discriminator": 0.003}
     )
     dataset = data.load(config.data)
     config = runner.resolve(config, dataset)

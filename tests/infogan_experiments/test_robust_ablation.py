@@ -16,7 +16,7 @@ from infogan_experiments import (
 
 def configurations() -> tuple[Config, Config]:
     paper, full = (
-        api.configure("mnist", recipe=name, settings=["network.width=0.5"]) for name in ("paper", "robust")
+        api.configure("mnist", recipe=name, settings={"network.width": 0.5}) for name in ("paper", "robust")
     )
     return paper, full
 
@@ -42,7 +42,7 @@ def test_every_part_makes_a_difference_and_only_with_its_own_keys() -> None:
         own = {key for key in changed if any(key.startswith(k) for k in keys)}
         assert own, part
         # Split and merge cannot be without sub-codes.
-        others = {key for key in changed - own if not key.startswith("training.remedy")}
+        others = {key for key in changed - own if not key.startswith("training.repair")}
         assert not others, part
 
 

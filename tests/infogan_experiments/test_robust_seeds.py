@@ -27,7 +27,7 @@ TINY = {
 def test_a_table_of_seeds_resumes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = Options(out=tmp_path, steps=4, seed=7, seeds=2, settings={**TINY, "remedy_end": 0})
+    options = Options(out=tmp_path, steps=4, seed=7, seeds=2, settings={**TINY, "repair_end": 0})
     run("robust-digits", options)
     printed = capsys.readouterr().out
     result = json.loads((tmp_path / "robust-digits.json").read_text())
@@ -42,13 +42,13 @@ def test_a_table_of_seeds_resumes(
         path.write_text(json.dumps(older))
     run("robust-digits", options)
     with pytest.raises(ConfigError, match="other settings"):
-        run("robust-digits", replace(options, settings={**options.overrides, "marginal_weight": 3.0}))
+        run("robust-digits", replace(options, settings={**options.settings, "marginal_weight": 3.0}))
 
 
 def test_several_seeds_of_a_group_are_all_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = {**TINY, "remedy_end": 0, "seeds_drop": [3], "data.held_out": 200}
+    settings = {**TINY, "repair_end": 0, "prune_steps": [3], "data.held_out": 200}
     options = Options(out=tmp_path, steps=6, seed=7, seeds=1, settings=settings)
     run("fashion-seeds", options)
     result = json.loads((tmp_path / "fashion-seeds.json").read_text())

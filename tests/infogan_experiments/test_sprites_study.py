@@ -72,7 +72,7 @@ def test_every_variant_is_trained_and_the_regulariser_starts_late(
         arm: configuration.read(tmp_path / arm / "seed-7" / "config.toml").objective
         for arm in sprites_study.variants(20)
     }
-    assert [one.contrastive_start for one in kept.values()] == [10**9, 10**9, 18]
+    assert [one.contrastive_weight.points[0][0] for one in kept.values()] == [10**9, 10**9, 18]
     ends = {
         arm: InfoGAN.from_pretrained(tmp_path / arm / "seed-7").generator.output.weight
         for arm in sprites_study.variants(20)
@@ -111,8 +111,7 @@ def test_a_copied_regularised_run_equals_one_trained_alone(
     settings = {"data.count": 2400, "network.width": 0.125, "training.batch_size": 4}
     run("sprites", Options(out=tmp_path / "shared", seed=7, seeds=1, steps=20, settings=settings))
     shared = tmp_path / "shared" / sprites_study.regularised(20) / "seed-7"
-    texts = [f"{key}={value}" for key, value in settings.items()]
-    begun = [*texts, "training.seed=7", "objective.contrastive_start=18", "training.steps=20"]
+    begun = {**settings, **sprites_study.starting_at(18), "training.seed": 7, "training.steps": 20}
     alone = api.train("sprites", recipe="cr", settings=begun, out=tmp_path / "alone")
     theirs = InfoGAN.from_pretrained(shared).state_dict()
     assert all(torch.equal(value, theirs[name]) for name, value in alone.state_dict().items())

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from infogan import InfoGAN, cli, objective, streams
 from infogan.config import Config, LatentsConfig, Periodic, Uniform, VonMises, parse_codes
-from infogan.evaluation.handwriting import _ordered_places
+from infogan.evaluation.handwriting import _ordered_dimensions
 from infogan.evaluation.mutual_information import r_squared, score_codes
-from infogan.evaluation.predicted_codes import continuous_places
+from infogan.evaluation.predicted_codes import continuous_dimensions
 from infogan.latents import Latents, VonMisesPosterior, concentration, wrap
 from infogan.training.repair.split_merge import rows_of
 
@@ -277,8 +277,8 @@ def test_what_comes_behind_an_angle_keeps_its_columns(model: InfoGAN) -> None:
 def test_an_angle_is_continuous_but_has_no_order() -> None:
     codes = parse_codes("digit:4 turn:p style:u")
     latents = Latents(LatentsConfig(noise=1, codes=codes))
-    assert continuous_places(latents) == [("turn", 0), ("style", 0)]
-    assert _ordered_places(latents) == [("style", 0)]
+    assert continuous_dimensions(latents) == [("turn", 0), ("style", 0)]
+    assert _ordered_dimensions(latents) == [("style", 0)]
     assert [name for name, prior in latents.priors.items() if prior.discrete] == ["digit"]
 
 

@@ -42,7 +42,7 @@ def evaluate(  # noqa: PLR0913 - what is judged, by how much, and by which chanc
         samples: fresh generated images that a figure rests on, 2 or more.
         seed: of the evaluation's own chance.
         only: metrics to leave it at, by the names that `metric.METRICS` gives; all when left out.
-        full: the long variants of metrics that have one, as published; minutes in place of seconds.
+        full: the long variants of metrics that have one, as published; minutes instead of seconds.
         progress: is told which metric begins.
 
     Returns:
@@ -103,7 +103,7 @@ def sorting_line(model: InfoGAN, dataset: Dataset, *, seed: int = 0) -> str | No
     if not measurable(subject):
         return None
     found = subject.once(model_clustering)
-    name = model.latents.place_name(found.place)
+    name = model.latents.dimension_name(found.code_dimension)
     low, high = found.figures["accuracy_interval"]
     images = f"{len(dataset.test.images):,} {dataset.split} images"
     return (
@@ -139,19 +139,19 @@ def _merge(into: dict[str, Any], part: Mapping[str, Any]) -> None:
 
 
 def _check_finite(result: Mapping[str, Any]) -> None:
-    for place, number in _numbers(result, ""):
+    for path, number in _numbers(result, ""):
         if not math.isfinite(number):
             raise DivergenceError(
-                f"evaluate: {place} is {number}", "a finite number", "an earlier checkpoint of the run"
+                f"evaluate: {path} is {number}", "a finite number", "an earlier checkpoint of the run"
             )
 
 
-def _numbers(value: Any, place: str) -> Iterator[tuple[str, float]]:
+def _numbers(value: Any, path: str) -> Iterator[tuple[str, float]]:
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _numbers(item, f"{place}.{key}" if place else str(key))
+            yield from _numbers(item, f"{path}.{key}" if path else str(key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _numbers(item, f"{place}[{index}]")
+            yield from _numbers(item, f"{path}[{index}]")
     elif isinstance(value, float):
-        yield place, value
+        yield path, value

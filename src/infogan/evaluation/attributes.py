@@ -33,7 +33,7 @@ _LEAST = 8
 """Images with an attribute, and without it, in either split: an AUC of fewer is hardly more than chance."""
 
 Name = tuple[str, int | None]
-"""A code (a place's name), and its category; None where it has none."""
+"""A code dimension's name, and its category; None where it has none."""
 
 
 @dataclass(frozen=True)
@@ -163,16 +163,16 @@ def code_readings(latents: Latents, raw: Float[Tensor, "n outputs"]) -> Readings
     """
     names: list[Name] = []
     columns: list[np.ndarray] = []
-    for place, table in latents.category_probabilities(raw).items():
-        names += [(latents.place_name(place), category) for category in range(table.shape[1])]
+    for dimension, table in latents.category_probabilities(raw).items():
+        names += [(latents.dimension_name(dimension), category) for category in range(table.shape[1])]
         columns += list(_log_odds(table.double().numpy()).T)
-    for place, values in continuous_means(latents, raw).items():
-        names.append((latents.place_name(place), None))
+    for dimension, values in continuous_means(latents, raw).items():
+        names.append((latents.dimension_name(dimension), None))
         columns.append(values)
     for name, posterior in latents.posteriors(raw).items():
         code = latents.priors[name].code
         if latents.priors[name].discrete and not isinstance(code, Categorical):
-            names += [(latents.place_name((name, index)), None) for index in range(code.dim)]
+            names += [(latents.dimension_name((name, index)), None) for index in range(code.dim)]
             columns += list(posterior.mean.T.double().numpy())
     return Readings(tuple(names), np.stack(columns, 1).astype(np.float64))
 

@@ -17,8 +17,8 @@ from infogan.evaluation.clustering_baselines import untrained_reading_of_test, u
 from infogan.evaluation.metric import metric
 from infogan.evaluation.mutual_information import fresh_fakes
 from infogan.evaluation.predicted_codes import (
+    continuous_dimensions,
     continuous_means,
-    continuous_places,
     reading_of_test,
     reading_of_train,
 )
@@ -81,8 +81,8 @@ def _generated(subject: Subject) -> tuple[Measured, Measured]:
             weights=subject.weights,
         )
         values = {
-            latents.place_name(place): codes[place[0]][:, place[1]].double().numpy()
-            for place in continuous_places(latents)
+            latents.dimension_name(dimension): codes[dimension[0]][:, dimension[1]].double().numpy()
+            for dimension in continuous_dimensions(latents)
         }
         return values, brightness(images)
 
@@ -92,7 +92,7 @@ def _generated(subject: Subject) -> tuple[Measured, Measured]:
 @metric("brightness")
 def _metric(subject: Subject) -> dict[str, Any]:
     latents, dataset = subject.model.latents, subject.dataset
-    if not continuous_places(latents) or subject.samples < _LEAST:
+    if not continuous_dimensions(latents) or subject.samples < _LEAST:
         return {}
     choosing, scored = _generated(subject)
     if dataset is None or min(len(subject.once(train_images)), len(dataset.test.images)) < _LEAST:
@@ -102,7 +102,7 @@ def _metric(subject: Subject) -> dict[str, Any]:
     def read(train: Any, test: Any) -> list[Measured]:
         parts = (continuous_means(latents, subject.once(part)) for part in (train, test))
         return [
-            ({latents.place_name(place): values for place, values in part.items()}, of_images)
+            ({latents.dimension_name(dimension): values for dimension, values in part.items()}, of_images)
             for part, of_images in zip(parts, light, strict=True)
         ]
 

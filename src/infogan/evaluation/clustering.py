@@ -21,7 +21,7 @@ from infogan.evaluation.metric import metric
 from infogan.evaluation.predicted_codes import reading_of_test, reading_of_train
 from infogan.evaluation.resampling import bootstrap_interval, numpy_generator
 from infogan.evaluation.subject import Subject, train_subset
-from infogan.latents import Latents, Place
+from infogan.latents import CodeDimension, Latents
 
 if TYPE_CHECKING:
     from infogan.data import Dataset
@@ -140,7 +140,7 @@ def _pairs(counts: Int[np.ndarray, "*tables"]) -> Float[np.ndarray, "*tables"]:
 
 def read_assignments(
     latents: Latents, train: Float[Tensor, "n outputs"], test: Float[Tensor, "m outputs"]
-) -> dict[Place, Assignments]:
+) -> dict[CodeDimension, Assignments]:
     """Each categorical code's most probable category of each image, one entry a dimension.
 
     Args:
@@ -149,7 +149,7 @@ def read_assignments(
         test: the same for test images.
     """
     of_train, of_test = latents.posteriors(train), latents.posteriors(test)
-    found: dict[Place, Assignments] = {}
+    found: dict[CodeDimension, Assignments] = {}
     for name, prior in latents.priors.items():
         code = prior.code
         if isinstance(code, Categorical):
@@ -163,11 +163,11 @@ def read_assignments(
     return found
 
 
-def choose(candidates: Mapping[Place, Assignments], labels: Labels) -> Place:
+def choose(candidates: Mapping[CodeDimension, Assignments], labels: Labels) -> CodeDimension:
     """The code whose categories agree best with the training labels, matched one to one."""
 
-    def train_accuracy(place: Place) -> float:
-        assigned = candidates[place]
+    def train_accuracy(dimension: CodeDimension) -> float:
+        assigned = candidates[dimension]
         table = contingency(assigned.train, labels.train, assigned.categories, labels.classes)
         return float(accuracy(table, match(table)))
 
@@ -220,7 +220,7 @@ def score(assigned: Assignments, labels: Labels, *, seed: int, stream: str) -> d
 class ModelClustering:
     """The code that was chosen, and its figures as `score` returns them."""
 
-    place: Place
+    code_dimension: CodeDimension
     categories: int
     figures: dict[str, Any]
 
@@ -257,9 +257,9 @@ def model_clustering(subject: Subject) -> ModelClustering:
     model, labels = subject.model, subject.once(subject_labels)
     train, test = subject.once(reading_of_train), subject.once(reading_of_test)
     candidates = read_assignments(model.latents, train, test)
-    place = choose(candidates, labels)
-    figures = score(candidates[place], labels, seed=subject.seed, stream="model")
-    return ModelClustering(place, candidates[place].categories, figures)
+    dimension = choose(candidates, labels)
+    figures = score(candidates[dimension], labels, seed=subject.seed, stream="model")
+    return ModelClustering(dimension, candidates[dimension].categories, figures)
 
 
 @metric("clustering")
@@ -267,4 +267,6 @@ def _metric(subject: Subject) -> dict[str, Any]:
     if not measurable(subject):
         return {}
     found = subject.once(model_clustering)
-    return {"clustering": {"code": subject.model.latents.place_name(found.place), **found.figures}}
+    return {
+        "clustering": {"code": subject.model.latents.dimension_name(found.code_dimension), **found.figures}
+    }

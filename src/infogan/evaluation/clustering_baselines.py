@@ -151,11 +151,11 @@ def _metric(subject: Subject) -> dict[str, Any]:
     candidates = read_assignments(
         blank.latents, subject.once(untrained_reading_of_train), subject.once(untrained_reading_of_test)
     )
-    place = choose(candidates, labels)
-    by_untrained = score(candidates[place], labels, seed=seed, stream="untrained")
+    dimension = choose(candidates, labels)
+    by_untrained = score(candidates[dimension], labels, seed=seed, stream="untrained")
     return {
         "baselines": {
             "kmeans": {"clustering": by_kmeans, "features": seen},
-            "untrained": {"clustering": {"code": blank.latents.place_name(place), **by_untrained}},
+            "untrained": {"clustering": {"code": blank.latents.dimension_name(dimension), **by_untrained}},
         }
     }

@@ -20,7 +20,7 @@ from infogan.evaluation.clustering_baselines import untrained_reading_of_test, u
 from infogan.evaluation.metric import metric
 from infogan.evaluation.mutual_information import fresh_fakes
 from infogan.evaluation.predicted_codes import (
-    continuous_places,
+    continuous_dimensions,
     drawn_categories,
     read_categories,
     reading_of_test,
@@ -29,7 +29,7 @@ from infogan.evaluation.predicted_codes import (
 from infogan.evaluation.resampling import NORMAL_QUANTILE
 from infogan.evaluation.strokes import measure
 from infogan.evaluation.subject import Subject, train_images
-from infogan.latents import Latents, Place
+from infogan.latents import CodeDimension, Latents
 
 _LEAST_IMAGES = 20  # in a category: a rank correlation of fewer is hardly more than chance
 _MOST_FAKES = 4_000
@@ -63,15 +63,15 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Measured:
-    """Images with their codes and factors: values by place and by factor, each of N images."""
+    """Images with their codes and factors: values by code dimension and by factor, each of N images."""
 
-    codes: Mapping[Place, Float[np.ndarray, " n"]]
+    codes: Mapping[CodeDimension, Float[np.ndarray, " n"]]
     factors: Mapping[str, Float[np.ndarray, " n"]]
     categories: Int[np.ndarray, " n"]
 
-    def agreement(self, place: Place, factor: str) -> Agreement:
+    def agreement(self, dimension: CodeDimension, factor: str) -> Agreement:
         """`within_categories` of one code and one factor."""
-        return within_categories(self.codes[place], self.factors[factor], self.categories)
+        return within_categories(self.codes[dimension], self.factors[factor], self.categories)
 
 
 def within_categories(
@@ -99,22 +99,24 @@ def within_categories(
     return Agreement(np.array(correlations, dtype=np.float64), np.array(counts, dtype=np.int64))
 
 
-def match_factors(train: Measured) -> dict[str, Place]:
+def match_factors(train: Measured) -> dict[str, CodeDimension]:
     """The code of each factor in the one-to-one matching of the highest sum of mean |Spearman|.
 
     With fewer codes than factors, some factors have none.
     """
     from scipy.optimize import linear_sum_assignment  # late: it takes a good part of a second
 
-    places = list(train.codes)
-    table = np.array([[train.agreement(place, factor).mean for factor in train.factors] for place in places])
+    dimensions = list(train.codes)
+    table = np.array(
+        [[train.agreement(dimension, factor).mean for factor in train.factors] for dimension in dimensions]
+    )
     rows, columns = linear_sum_assignment(table, maximize=True)
     factors, matched = list(train.factors), dict(zip(columns, rows, strict=True))
-    return {name: places[matched[i]] for i, name in enumerate(factors) if i in matched}
+    return {name: dimensions[matched[i]] for i, name in enumerate(factors) if i in matched}
 
 
 def score_factors(
-    matching: Mapping[str, Place], scored: Mapping[str, Measured], latents: Latents
+    matching: Mapping[str, CodeDimension], scored: Mapping[str, Measured], latents: Latents
 ) -> dict[str, dict[str, Any]]:
     """The figures of `factors` in evaluation.json.
 
@@ -129,10 +131,10 @@ def score_factors(
         category of 20 images is absent.
     """
     found: dict[str, dict[str, Any]] = {}
-    for factor, place in matching.items():
-        found[factor] = {"code": latents.place_name(place)}
+    for factor, dimension in matching.items():
+        found[factor] = {"code": latents.dimension_name(dimension)}
         for kind, images in scored.items():
-            agreement = images.agreement(place, factor)
+            agreement = images.agreement(dimension, factor)
             if len(agreement.correlations):
                 key = f"spearman_{kind}"
                 found[factor] |= {key: agreement.mean, f"{key}_interval": agreement.interval}
@@ -147,19 +149,19 @@ def applies(subject: Subject) -> bool:
         dataset is not None
         and dataset.handwriting
         and dataset.test.images.shape[3] == 1
-        and bool(_ordered_places(subject.model.latents))
+        and bool(_ordered_dimensions(subject.model.latents))
     )
 
 
-def _ordered_places(latents: Latents) -> list[Place]:
+def _ordered_dimensions(latents: Latents) -> list[CodeDimension]:
     """Continuous codes but periodic ones: angles have no order, so that ranks mean nothing."""
-    return [(name, i) for name, i in continuous_places(latents) if latents.priors[name].period is None]
+    return [(name, i) for name, i in continuous_dimensions(latents) if latents.priors[name].period is None]
 
 
 def _read(latents: Latents, raw: Float[Tensor, "n outputs"], factors: Mapping[str, np.ndarray]) -> Measured:
     """Real images, with the codes and categories that Q reads."""
     posteriors = latents.posteriors(raw)
-    codes = {(name, i): posteriors[name].mean[:, i].numpy() for name, i in _ordered_places(latents)}
+    codes = {(name, i): posteriors[name].mean[:, i].numpy() for name, i in _ordered_dimensions(latents)}
     return Measured(codes, factors, read_categories(latents, raw))
 
 
@@ -169,7 +171,7 @@ def _generated(subject: Subject) -> Measured:
     images, codes = fresh_fakes(
         subject.model, count, seed=subject.seed, stream="evaluation/handwriting", weights=subject.weights
     )
-    values = {(name, i): codes[name][:, i].numpy() for name, i in _ordered_places(latents)}
+    values = {(name, i): codes[name][:, i].numpy() for name, i in _ordered_dimensions(latents)}
     return Measured(values, measure(images), drawn_categories(latents, codes))
 
 

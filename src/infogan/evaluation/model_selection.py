@@ -12,7 +12,7 @@ from torch import Tensor
 from infogan.config import AugmentationConfig
 from infogan.data import Dataset
 from infogan.errors import UsageError
-from infogan.evaluation.predicted_codes import continuous_places
+from infogan.evaluation.predicted_codes import continuous_dimensions
 from infogan.evaluation.real_information import DEFAULT_POLICY, information, moved
 from infogan.evaluation.resampling import numpy_generator
 from infogan.evaluation.run_agreement import (
@@ -25,7 +25,7 @@ from infogan.evaluation.run_agreement import (
 )
 from infogan.evaluation.subject import Progress, drawn_subset, silent
 from infogan.evaluation.true_factors import line_codes
-from infogan.latents import Place
+from infogan.latents import CodeDimension
 from infogan.model import InfoGAN
 
 IMAGES = 4_000
@@ -170,24 +170,28 @@ def _reading(
     copies = moved(images, policy, model.table.output, seed=seed)
     first, second = model.recognise(images, domain="real"), model.recognise(copies, moved=True)
     kept, categories = {}, {}
-    for (place, one), other in zip(
+    for (dimension, one), other in zip(
         model.latents.category_probabilities(first).items(), _probabilities(model, second), strict=True
     ):
-        name = model.latents.place_name(place)
+        name = model.latents.dimension_name(dimension)
         draw = numpy_generator(seed, f"evaluation/choosing/{name}")
         kept[name] = float(information(one.numpy(), other.numpy(), draw)["information_nats"])
         categories[name] = np.asarray(one.argmax(1).numpy())
     return Reading(
         lines=line_codes(model.latents, first),
-        periodic=frozenset(model.latents.place_name(place) for place in _angles(model)),
+        periodic=frozenset(model.latents.dimension_name(dimension) for dimension in _angles(model)),
         categories=categories,
         moved=line_codes(model.latents, second),
         kept=kept,
     )
 
 
-def _angles(model: InfoGAN) -> list[Place]:
-    return [place for place in continuous_places(model.latents) if model.latents.priors[place[0]].period]
+def _angles(model: InfoGAN) -> list[CodeDimension]:
+    return [
+        dimension
+        for dimension in continuous_dimensions(model.latents)
+        if model.latents.priors[dimension[0]].period
+    ]
 
 
 def _probabilities(model: InfoGAN, raw: Tensor) -> list[Tensor]:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from infogan.config import Categorical
 from infogan.evaluation.subject import Subject, train_images
-from infogan.latents import Latents, Place
+from infogan.latents import CodeDimension, Latents
 
 
 def reading_of_train(subject: Subject) -> Float[Tensor, "n outputs"]:
@@ -22,7 +22,7 @@ def reading_of_test(subject: Subject) -> Float[Tensor, "n outputs"]:
     return subject.model.recognise(subject.dataset.test.images, domain="real")
 
 
-def continuous_places(latents: Latents) -> list[Place]:
+def continuous_dimensions(latents: Latents) -> list[CodeDimension]:
     """Every dimension of every continuous code."""
     return [
         (name, dimension)
@@ -34,12 +34,12 @@ def continuous_places(latents: Latents) -> list[Place]:
 
 def continuous_means(
     latents: Latents, raw: Float[Tensor, "n outputs"]
-) -> dict[Place, Float[np.ndarray, " n"]]:
+) -> dict[CodeDimension, Float[np.ndarray, " n"]]:
     """The mean of Q's posterior in every continuous dimension, float64, in the code's own units."""
     posteriors = latents.posteriors(raw)
     return {
         (name, dimension): posteriors[name].mean[:, dimension].double().numpy()
-        for name, dimension in continuous_places(latents)
+        for name, dimension in continuous_dimensions(latents)
     }
 
 

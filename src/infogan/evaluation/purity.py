@@ -14,26 +14,32 @@ from infogan.evaluation.clustering import UNMATCHED, ModelClustering, measurable
 from infogan.evaluation.metric import metric
 from infogan.evaluation.resampling import LEVEL, RESAMPLES, numpy_generator
 from infogan.evaluation.subject import Subject
-from infogan.latents import Place
+from infogan.latents import CodeDimension
 from infogan.model import InfoGAN, Weights
 
 _MOST_PER_CATEGORY = 500  # the mean over ten categories is then known to half a percent
 
 
 def generate_category(  # noqa: PLR0913 - what is drawn, and by which chance
-    model: InfoGAN, place: Place, category: int, count: int, *, seed: int = 0, weights: Weights | None = None
+    model: InfoGAN,
+    code_dimension: CodeDimension,
+    category: int,
+    count: int,
+    *,
+    seed: int = 0,
+    weights: Weights | None = None,
 ) -> UInt8[np.ndarray, "count h w c"]:
     """Generated images of one category: all other latents are drawn from their priors.
 
     Args:
         model: whose generator draws.
-        place: the categorical code, and which of its dimensions.
+        code_dimension: the categorical code, and which of its dimensions.
         category: from 0 to the code's size - 1.
         count: how many images.
         seed: of the other latents.
         weights: "raw" or "ema".
     """
-    name, dimension = place
+    name, dimension = code_dimension
     code = model.latents.priors[name].code
     assert isinstance(code, Categorical)
     noise, codes = model.draw(count, seed=seed, stream=f"evaluation/purity/{category}")
@@ -79,7 +85,12 @@ def _predictions(subject: Subject, found: ModelClustering) -> tuple[Int[np.ndarr
     predicted = [
         classifier.predict(
             generate_category(
-                subject.model, found.place, category, count, seed=subject.seed, weights=subject.weights
+                subject.model,
+                found.code_dimension,
+                category,
+                count,
+                seed=subject.seed,
+                weights=subject.weights,
             )
         )
         for category in range(found.categories)

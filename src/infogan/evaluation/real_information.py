@@ -21,7 +21,7 @@ from infogan.evaluation.metric import metric
 from infogan.evaluation.predicted_codes import reading_of_test
 from infogan.evaluation.resampling import RESAMPLES, centred_interval, numpy_generator
 from infogan.evaluation.subject import Subject
-from infogan.objective import joint_table, table_information
+from infogan.regularizers import joint_table, table_information
 
 DEFAULT_POLICY = AugmentationConfig(rotation=15.0, shift=0.07, scale=0.12, shear=0.15)
 """How images are moved where the model's recipe moved none."""
@@ -82,7 +82,7 @@ def information(
 
 def stated(policy: AugmentationConfig, origin: str) -> dict[str, Any]:
     """What of a policy is not 0, and whether it comes from the "model" or is the "default"."""
-    ranges = policy.model_dump(exclude={"everything"})
+    ranges = policy.model_dump(exclude={"all_images"})
     told = {key: value for key, value in ranges.items() if value and not key.startswith("code_")}
     return {"origin": origin, **told}
 
@@ -115,10 +115,10 @@ def _metric(subject: Subject) -> dict[str, Any]:
     for who, (image, copy) in readings.items():
         first, second = (model.latents.category_probabilities(raw) for raw in (image, copy))
         found[who] = {}
-        for place, probabilities in first.items():
-            name = model.latents.place_name(place)
+        for dimension, probabilities in first.items():
+            name = model.latents.dimension_name(dimension)
             generator = numpy_generator(subject.seed, f"evaluation/bootstrap/real information/{who}/{name}")
-            found[who][name] = information(probabilities.numpy(), second[place].numpy(), generator)
+            found[who][name] = information(probabilities.numpy(), second[dimension].numpy(), generator)
     for figures in found["real"].values():
         figures["policy"] = stated(policy, origin)
     return {"real": found["real"], "baselines": {"untrained": {"real": found["untrained"]}}}

@@ -21,8 +21,8 @@ from infogan.data.dataset import Factor
 from infogan.evaluation.clustering_baselines import untrained_reading_of_test, untrained_reading_of_train
 from infogan.evaluation.metric import metric
 from infogan.evaluation.predicted_codes import (
+    continuous_dimensions,
     continuous_means,
-    continuous_places,
     reading_of_test,
     reading_of_train,
 )
@@ -202,7 +202,7 @@ def principal_components(
 def components(subject: Subject) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """As many `principal_components` as there are continuous codes. Ask for it by `subject.once`."""
     assert subject.dataset is not None
-    count = len(continuous_places(subject.model.latents))
+    count = len(continuous_dimensions(subject.model.latents))
     return principal_components(subject.once(train_images), subject.dataset.test.images, count)
 
 
@@ -211,21 +211,21 @@ def line_codes(latents: Latents, raw: Float[Tensor, "n outputs"]) -> Codes:
     from scipy.special import ndtr  # late: it takes a good part of a second
 
     found = {}
-    for place, means in continuous_means(latents, raw).items():
-        code = latents.priors[place[0]].code
+    for dimension, means in continuous_means(latents, raw).items():
+        code = latents.priors[dimension[0]].code
         limits = (getattr(code, "low", None), getattr(code, "high", None))
         if limits[0] is None or limits[1] is None:
             values = 2 * ndtr(means) - 1
         else:
             values = (2 * means - limits[0] - limits[1]) / (limits[1] - limits[0])
-        found[latents.place_name(place)] = values
+        found[latents.dimension_name(dimension)] = values
     return found
 
 
 @metric("true factors")
 def _metric(subject: Subject) -> dict[str, Any]:
     dataset, latents = subject.dataset, subject.model.latents
-    if dataset is None or not dataset.test.truth.factors or not continuous_places(latents):
+    if dataset is None or not dataset.test.truth.factors or not continuous_dimensions(latents):
         return {}
     chosen = train_subset(len(dataset.train.images), subject.seed)
     train, test = dataset.train.truth.take(chosen).factors, dataset.test.truth.factors

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from infogan.evaluation.metric import metric
 from infogan.evaluation.predicted_codes import (
-    continuous_places,
+    continuous_dimensions,
     dividing_code,
     read_categories,
     reading_of_test,
@@ -92,7 +92,7 @@ def generated_variances(
     partners: dict[str, Drawn] = {"generated": (other_noise, other_codes | same)}
     if noise.shape[1]:
         partners["noise"] = (other_noise, codes)
-    for name in dict.fromkeys(name for name, _ in continuous_places(latents)):
+    for name in dict.fromkeys(name for name, _ in continuous_dimensions(latents)):
         partners[f"codes.{name}"] = (noise, codes | {name: other_codes[name]})
 
     found: dict[str, list[np.ndarray]] = {key: [] for key in partners}

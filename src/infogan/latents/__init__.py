@@ -5,7 +5,7 @@ Gaussian posterior (the paper) or a Gaussian truncated to its support; a periodi
 Mises posterior. All information is in nats.
 """
 
-from infogan.latents.latent_vector import Codes, Latents, Place
+from infogan.latents.latent_vector import CodeDimension, Codes, Latents
 from infogan.latents.posteriors import (
     BernoulliPosterior,
     GaussianPosterior,
@@ -29,12 +29,12 @@ __all__ = [
     "BernoulliPosterior",
     "BernoulliPrior",
     "CategoricalPrior",
+    "CodeDimension",
     "Codes",
     "GaussianPosterior",
     "Latents",
     "NormalPrior",
     "PeriodicPrior",
-    "Place",
     "Posterior",
     "Prior",
     "SoftmaxPosterior",

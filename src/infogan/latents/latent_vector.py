@@ -12,8 +12,9 @@ from infogan.config import LatentsConfig
 from infogan.latents.posteriors import Posterior
 from infogan.latents.priors import CategoricalPrior, Prior
 
-Place = tuple[str, int]
-"""A code and which of its dimensions."""
+CodeDimension = tuple[str, int]
+"""The name of a code, and the index of one of its dimensions."""
+
 
 Codes = dict[str, Tensor]
 """Values of every code by name, float [N, width]: categories one-hot, the others as they are."""
@@ -47,21 +48,23 @@ class Latents(nn.Module):
         return {name: prior for name, prior in self.priors.items() if isinstance(prior, CategoricalPrior)}
 
     @property
-    def categorical_places(self) -> list[Place]:
+    def categorical_dimensions(self) -> list[CodeDimension]:
         """Every dimension of every categorical code."""
         return [(name, index) for name, prior in self.categorical.items() for index in range(prior.code.dim)]
 
-    def place_name(self, place: Place) -> str:
+    def dimension_name(self, code_dimension: CodeDimension) -> str:
         """The code's name, with the dimension behind it where the code has several: shape[1]."""
-        name, index = place
+        name, index = code_dimension
         return name if self.priors[name].code.dim == 1 else f"{name}[{index}]"
 
-    def category_probabilities(self, raw: Float[Tensor, "n outputs"]) -> dict[Place, Float[Tensor, "n k"]]:
+    def category_probabilities(
+        self, raw: Float[Tensor, "n outputs"]
+    ) -> dict[CodeDimension, Float[Tensor, "n k"]]:
         """Q's probabilities of the categories of each dimension of each categorical code."""
         posteriors = self.posteriors(raw)
         return {
             (name, index): posteriors[name].mean.unflatten(1, (self.categorical[name].code.dim, -1))[:, index]
-            for name, index in self.categorical_places
+            for name, index in self.categorical_dimensions
         }
 
     @property

@@ -11,12 +11,25 @@ from infogan.networks.builder import (
     initialise,
     rescale,
 )
+from infogan.networks.custom import (
+    NETWORKS,
+    CustomGenerator,
+    CustomTrunk,
+    Networks,
+    NetworkShape,
+    network,
+)
 
 __all__ = [
+    "NETWORKS",
     "TABLES",
     "Architecture",
+    "CustomGenerator",
+    "CustomTrunk",
     "Discriminator",
     "Generator",
+    "NetworkShape",
+    "Networks",
     "PairClassifier",
     "Recognition",
     "Stack",
@@ -25,6 +38,7 @@ __all__ = [
     "architecture",
     "generic_table",
     "initialise",
+    "network",
     "rescale",
     "residual_table",
 ]

@@ -129,17 +129,17 @@ class PairClassifier(nn.Module):
 
     Args:
         trunk: of images with the channels of two.
-        places: codes that could be shared.
+        code_dimensions: codes that could be shared.
     """
 
-    def __init__(self, trunk: Trunk, places: int) -> None:
+    def __init__(self, trunk: Trunk, code_dimensions: int) -> None:
         super().__init__()
         self.trunk = trunk
-        self.output = nn.Linear(trunk.features, places)
+        self.output = nn.Linear(trunk.features, code_dimensions)
 
     def forward(
         self, first: Float[Tensor, "n c h w"], second: Float[Tensor, "n c h w"]
-    ) -> Float[Tensor, "n places"]:
+    ) -> Float[Tensor, "n code_dimensions"]:
         logits: Tensor = self.output(self.trunk(torch.cat([first, second], dim=1), ("fake",)))
         return logits
 

@@ -10,7 +10,8 @@ def markdown_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> 
 
     Args:
         head: the column titles.
-        rows: one sequence of cells per row, converted with `str`; "|" is escaped, a line break becomes a space.
+        rows: one sequence of cells per row, converted with `str`; "|" is escaped, a line break becomes a
+            space.
 
     Raises:
         ValueError: a row does not have one cell per column.

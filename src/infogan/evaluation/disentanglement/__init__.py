@@ -15,7 +15,7 @@ from infogan.evaluation.disentanglement.dci import REGRESSOR
 from infogan.evaluation.disentanglement.sample import Sample, as_levels, varying
 from infogan.evaluation.disentanglement.score import SCORES
 from infogan.evaluation.metric import metric
-from infogan.evaluation.predicted_codes import continuous_places, reading_of_test
+from infogan.evaluation.predicted_codes import continuous_dimensions, reading_of_test
 from infogan.evaluation.resampling import halves_interval, numpy_generator
 from infogan.evaluation.subject import Progress, Subject, drawn_subset, silent
 from infogan.evaluation.true_factors import Codes, components, line_codes
@@ -88,7 +88,7 @@ def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
 @metric("disentanglement")
 def _metric(subject: Subject) -> dict[str, Any]:
     dataset, latents = subject.dataset, subject.model.latents
-    if dataset is None or not continuous_places(latents):
+    if dataset is None or not continuous_dimensions(latents):
         return {}
     count = len(dataset.test.images)
     chosen = np.arange(count)
