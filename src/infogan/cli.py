@@ -278,18 +278,19 @@ def _discover(arguments: argparse.Namespace) -> None:
 
 def _reproduce(arguments: argparse.Namespace) -> None:
     import infogan_experiments as experiments
-    from infogan_experiments.experiment import TAKES, Options
+    from infogan import config
+    from infogan_experiments.experiment import EXPERIMENTS, Options
 
     options = Options(
         arguments.data, arguments.out, arguments.steps, arguments.seed, arguments.seeds,
-        tuple(arguments.set), arguments.recipe, arguments.quick,
+        config.parse_assignments(arguments.set), arguments.recipe, arguments.quick,
     )  # fmt: skip
     if arguments.experiment is None:
         if options != Options():
             expected = f"one of {', '.join(experiments.names())}"
             raise UsageError("no experiment is named", expected, "infogan reproduce, which lists them")
         for name, text in experiments.names().items():
-            takes = "".join(f" [--{option}]" for option in sorted(TAKES[name]))
+            takes = "".join(f" [--{option}]" for option in sorted(EXPERIMENTS[name].takes))
             print(f"{name:18} {text}{takes}")
         return
     experiments.run(arguments.experiment, options)
