@@ -60,7 +60,7 @@ def share_of_waiting(steps: int) -> float:
     from infogan.training import engine
     from infogan.training.trainer import Trainer
 
-    config = api.configure("svhn", recipe="paper", settings=["training.precision=float32"])
+    config = api.configure("svhn", recipe="paper", settings={"training.precision": "float32"})
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "images.npy"
         rng = np.random.Generator(np.random.Philox(key=0))
@@ -74,16 +74,16 @@ def share_of_waiting(steps: int) -> float:
             device=torch.device("cpu"),
             precision="float32",
         )
-        waited, fetch = 0.0, trainer._real_images
+        waited, batches = 0.0, trainer.batches
 
-        def timed(indices: torch.Tensor) -> torch.Tensor:
+        def timed() -> list[torch.Tensor]:
             nonlocal waited
             started = time.perf_counter()
-            images_of_step = fetch(indices)
+            images_of_step = batches()
             waited += time.perf_counter() - started
             return images_of_step
 
-        trainer._real_images = timed  # type: ignore[method-assign]
+        trainer.batches = timed  # type: ignore[method-assign]
         started = time.perf_counter()
         for _ in range(steps):
             trainer.advance()

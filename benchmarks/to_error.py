@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "mnist",
         data=given.data and str(given.data),
         recipe="robust",
-        settings=[f"training.seed={given.seed}"],
+        settings={"training.seed": given.seed},
     )
     try:
         dataset = data.load(config.data)

@@ -17,7 +17,7 @@ import torch
 from benchmarks import pictures
 from benchmarks.matrix_rate import FLOPS, MatrixProduct
 from benchmarks.textbook import Textbook
-from infogan import presets
+from infogan import presets, recipes
 from infogan.model import InfoGAN
 from infogan.training import engine
 from infogan.training.trainer import Trainer
@@ -31,7 +31,7 @@ def infogan_step(precision: engine.Precision, recipe: str, width: float) -> Call
     engine.keep_freed_memory()
     digits = pictures.digits()
     images = torch.from_numpy(digits[pictures.repeated(len(digits))][..., None])
-    config = presets.apply_recipe(presets.load("mnist"), recipe)
+    config = recipes.apply(presets.load("mnist"), recipe)
     config = config.model_copy(update={"network": config.network.model_copy(update={"width": width})})
     if config.training.batch_size != BATCH:
         raise ValueError(f"the recipe's batch size is {config.training.batch_size}, not {BATCH}")

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from benchmarks import bench, operations, pictures, preparing, to_error, worker
 from benchmarks.textbook import CATEGORIES, CONTINUOUS, Textbook, information_loss
-from infogan import data, presets
+from infogan import data, presets, recipes
 from infogan.config import Config
 from infogan.model import InfoGAN
 
@@ -209,6 +209,7 @@ def test_results_are_written(monkeypatch, capsys, tmp_path: Path) -> None:
     monkeypatch.setattr(bench, "measure_training", lambda rounds, turns: training)
     monkeypatch.setattr(bench, "measure_recipe", lambda rounds, turns: {})
     monkeypatch.setattr(bench, "measure_error", lambda rounds, turns, mnist: {"not_measured": "no MNIST"})
+    monkeypatch.setattr(bench, "measure_data", lambda *_: {})
     monkeypatch.setattr(bench, "_seconds", lambda command: 0.02)
     out = tmp_path / "results.json"
     assert bench.main(["--out", str(out)]) == 0
@@ -224,7 +225,7 @@ def test_results_are_written(monkeypatch, capsys, tmp_path: Path) -> None:
 
 
 def test_training_ends_with_the_evaluation_that_reaches_the_error() -> None:
-    config = presets.apply_recipe(presets.load("digits"), "robust")
+    config = recipes.apply(presets.load("digits"), "robust")
     config = config.model_copy(update={"network": config.network.model_copy(update={"width": 0.125})})
     dataset = data.load(config.data)
     found = to_error.reach(config, dataset, error=0.95, every=1, max_steps=5)

@@ -386,9 +386,9 @@ def test_codes_that_were_read_through_noise_are_read_through_it_again(tiny_confi
     expected, found = latents.posteriors(clean.recognise(images)), latents.posteriors(model.recognise(images))
     for name, prior in latents.priors.items():
         assert torch.equal(expected[name].mean, found[name].mean) == prior.discrete, name
-    fallen = noisy(tiny_config, code_noise=2.0, code_noise_last=0.5, code_noise_start=0, code_noise_end=900)
+    fallen = noisy(tiny_config, code_noise=[[0, 2.0], [900, 0.5]])
     assert torch.equal(model.recognise(images), fallen.recognise(images))
-    gone = noisy(tiny_config, code_noise=2.0, code_noise_last=0.0, code_noise_start=0, code_noise_end=900)
+    gone = noisy(tiny_config, code_noise=[[0, 2.0], [900, 0.0]])
     assert torch.equal(clean.recognise(images), gone.recognise(images))
 
 

@@ -10,7 +10,7 @@ import torch
 from scipy import integrate, stats
 from torch import Tensor, nn
 
-from infogan import objective, streams
+from infogan import objective, regularizers, streams
 from infogan.config import Categorical, Gaussian, LatentsConfig, Normal, TruncatedGaussian, Uniform
 from infogan.latents import Codes, Latents
 
@@ -217,26 +217,26 @@ def test_the_truncated_posterior_is_tight_where_no_gaussian_can_be() -> None:
 
 def test_codes_that_a_moved_copy_keeps_are_worth_their_entropy() -> None:
     codes = torch.eye(10).repeat(7, 1)
-    assert objective.real_information(codes, codes).item() == pytest.approx(math.log(10), abs=1e-5)
+    assert regularizers.real_information(codes, codes).item() == pytest.approx(math.log(10), abs=1e-5)
 
 
 def test_codes_that_know_nothing_of_the_copy_are_worth_nothing() -> None:
     first, second = torch.eye(10).repeat_interleave(10, 0), torch.eye(10).repeat(10, 1)
-    assert objective.real_information(first, second).item() == pytest.approx(0, abs=1e-5)
+    assert regularizers.real_information(first, second).item() == pytest.approx(0, abs=1e-5)
     uniform = torch.full((64, 10), 0.1)
-    assert objective.real_information(uniform, uniform).item() == pytest.approx(0, abs=1e-5)
+    assert regularizers.real_information(uniform, uniform).item() == pytest.approx(0, abs=1e-5)
 
 
 def test_information_of_a_joint_table_is_that_of_its_definition() -> None:
     first, second = (torch.rand(50, 6, generator=chance(part)).softmax(1) for part in "ab")
-    joint = objective.joint_table(first, second).double()
+    joint = regularizers.joint_table(first, second).double()
     assert joint.sum().item() == pytest.approx(1, abs=1e-6)
     assert torch.equal(joint, joint.t())
     outer = joint.sum(0)[:, None] * joint.sum(1)[None]
     exact = (joint * (joint / outer).log()).sum().item()
-    assert objective.table_information(joint).item() == pytest.approx(exact, abs=1e-9)
+    assert regularizers.table_information(joint).item() == pytest.approx(exact, abs=1e-9)
     marginal = -(joint.sum(0) * joint.sum(0).log()).sum().item()
-    weighted = objective.table_information(joint, 2.0).item()
+    weighted = regularizers.table_information(joint, 2.0).item()
     assert weighted - exact == pytest.approx(2 * marginal, abs=1e-9)
 
 
@@ -244,7 +244,7 @@ def test_an_unused_category_costs_information_and_has_a_finite_gradient() -> Non
     logits = torch.zeros(8, 3)
     logits[:, 2] = -1e4
     logits.requires_grad_()
-    value = objective.real_information(logits.softmax(1), logits.softmax(1), 2.0)
+    value = regularizers.real_information(logits.softmax(1), logits.softmax(1), 2.0)
     value.backward()
     assert torch.isfinite(logits.grad).all()
 
@@ -252,7 +252,7 @@ def test_an_unused_category_costs_information_and_has_a_finite_gradient() -> Non
 def test_subcodes_divide_their_category_and_leave_it_alone() -> None:
     categories = torch.rand(5, 3, generator=chance()).softmax(1).requires_grad_()
     subcodes = torch.rand(5, 3, 2, generator=chance("sub")).softmax(-1).requires_grad_()
-    fine = objective.subcode_probabilities(categories, subcodes)
+    fine = regularizers.subcode_probabilities(categories, subcodes)
     assert torch.allclose(fine.unflatten(1, (3, 2)).sum(-1), categories)
     fine.square().sum().backward()
     assert categories.grad is None
@@ -262,8 +262,8 @@ def test_subcodes_divide_their_category_and_leave_it_alone() -> None:
 def test_mode_seeking_falls_as_the_images_of_two_noises_move_apart() -> None:
     noises = torch.zeros(4, 8), torch.ones(4, 8)
     black = torch.zeros(4, 1, 8, 8)
-    near, far = (objective.mode_seeking(noises, (black, black + step)).item() for step in (0.04, 0.49))
+    near, far = (regularizers.mode_seeking(noises, (black, black + step)).item() for step in (0.04, 0.49))
     assert near == pytest.approx(20, rel=1e-5)
     assert far == pytest.approx(2, rel=1e-5)
-    alike = objective.mode_seeking(noises, (black, black)).item()
+    alike = regularizers.mode_seeking(noises, (black, black)).item()
     assert alike == pytest.approx(100, rel=1e-5)  # finite, while G ignores all noise

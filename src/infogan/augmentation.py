@@ -1,13 +1,16 @@
-"""Small random changes of images: rotation, shift, scale, shear, flip, brightness, contrast and noise.
+"""Differentiable augmentation: rotation, shift, scale, shear, flip, brightness, contrast and noise.
 
-The recipe `robust` shows D and Q every image, real or generated, changed anew in each pass. Gradients pass
-through to the generator, so that its images need not look changed (Zhao et al. 2020: DiffAugment). What the
-policy varies is thereby declared to be no matter of category: that is prior knowledge about the data.
+The recipe `robust` augments every image that D and Q see, real or generated, independently in each pass.
+Gradients pass through to the generator, so that its own images need not look augmented (Zhao et al. 2020:
+DiffAugment).
+Augmentations express prior knowledge: what the policy varies does not decide the category of an image.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -17,50 +20,83 @@ from torch import Tensor
 from infogan.config import AugmentationConfig
 
 
-def augment(
-    images: Float[Tensor, "n c h w"], policy: AugmentationConfig, generator: torch.Generator
-) -> Float[Tensor, "n c h w"]:
-    """Every image changed by a draw of its own; differentiable in the images, and in their own range.
+@dataclass(frozen=True)
+class AugmentationSample:
+    """The randomness of one augmentation of a batch.
 
-    Geometry is read bilinearly; what comes in from outside repeats the nearest pixel of the border.
+    Attributes:
+        uniform: on [-1, 1], eight numbers per image: rotation, scale, shear, flip, two shifts, contrast and
+            brightness.
+        noise: standard normal, where the policy adds noise to pixels.
+    """
+
+    uniform: Float[Tensor, "n 8"]
+    noise: Float[Tensor, "n c h w"] | None = None
+
+
+def sample_augmentation(
+    shape: Sequence[int], policy: AugmentationConfig, rng: torch.Generator
+) -> AugmentationSample:
+    """Sample the randomness of one augmentation, on the device of `rng`.
+
+    Args:
+        shape: of the images, [N, C, H, W].
+        policy: the ranges.
+        rng: the random number generator.
+    """
+    # All numbers are sampled for any policy, so that a change of one range does not change the others.
+    uniform = torch.rand(shape[0], 8, generator=rng, device=rng.device) * 2 - 1
+    if not policy.pixel_noise:
+        return AugmentationSample(uniform)
+    return AugmentationSample(uniform, torch.randn(tuple(shape), generator=rng, device=rng.device))
+
+
+def augment(
+    images: Float[Tensor, "n c h w"],
+    policy: AugmentationConfig,
+    sample: AugmentationSample | torch.Generator,
+) -> Float[Tensor, "n c h w"]:
+    """Augment each image independently; differentiable in the images, and in their own range.
+
+    Geometric changes interpolate bilinearly and repeat the border.
 
     Args:
         images: in any range.
-        policy: how large the changes may be.
-        generator: on the images' device.
+        policy: the ranges of the augmentations.
+        sample: from `sample_augmentation`, or a random number generator on the images' device.
     """
-    count = len(images)
-    # All is always drawn, so that a change of one range does not move the others' draws.
-    draws = torch.rand(count, 8, generator=generator, device=generator.device) * 2 - 1
-    changed = images
+    if isinstance(sample, torch.Generator):
+        sample = sample_augmentation(images.shape, policy, sample)
+    uniform, changed = sample.uniform, images
     if policy.moves or policy.flip:
-        # In bfloat16 the grid is a tenth of a pixel off: generated images would be moved more coarsely.
+        # In bfloat16 the grid would be off by a tenth of a pixel.
         with torch.autocast(images.device.type, enabled=False):
-            grid = F.affine_grid(inverse_maps(draws, policy), list(images.shape), align_corners=False)
+            grid = F.affine_grid(inverse_maps(uniform, policy), list(images.shape), align_corners=False)
             changed = F.grid_sample(changed.float(), grid, padding_mode="border", align_corners=False)
     if policy.contrast:
         mean = changed.mean((1, 2, 3), keepdim=True)
-        changed = mean + (changed - mean) * (1 + policy.contrast * draws[:, 6, None, None, None])
+        changed = mean + (changed - mean) * (1 + policy.contrast * uniform[:, 6, None, None, None])
     if policy.brightness:
-        changed = changed + policy.brightness * draws[:, 7, None, None, None]
+        changed = changed + policy.brightness * uniform[:, 7, None, None, None]
     if policy.pixel_noise:
-        grain = torch.randn(changed.shape, generator=generator, device=generator.device)
-        changed = changed + policy.pixel_noise * grain
+        assert sample.noise is not None
+        changed = changed + policy.pixel_noise * sample.noise
     return changed.contiguous(memory_format=torch.channels_last)
 
 
 def still(images: Float[Tensor, "n c h w"], policy: AugmentationConfig) -> Float[Tensor, "n c h w"]:
-    """Images as networks that have only seen changed ones should be shown them: not moved, but as soft.
+    """Blur images that are not augmented as much as augmentation blurs on average.
 
-    Bilinear reading between pixels softens a moved image. Where D and Q never saw a sharp one, they misread
-    it: codes of stroke width are off by as much as a fifth of their range. Over all offsets between two
-    pixels the weights are on average 1/8, 3/4 and 1/8 along each axis.
+    Bilinear interpolation softens an augmented image. D and Q that never saw a sharp one misread it: codes of
+    stroke width are off by up to a fifth of their range. Averaged over all offsets between two pixels, the
+    weights of the interpolation are 1/8, 3/4 and 1/8 along each axis.
 
     Args:
         images: in any range.
-        policy: that the networks were trained with; without geometry for all images nothing is done.
+        policy: of the training; images are returned unchanged if it has no geometric augmentation of all
+            images.
     """
-    if not (policy.moves and policy.everything):
+    if not (policy.moves and policy.all_images):
         return images
     line = torch.tensor([0.125, 0.75, 0.125], device=images.device)
     kernel = (line[:, None] * line).expand(images.shape[1], 1, 3, 3)
@@ -69,7 +105,7 @@ def still(images: Float[Tensor, "n c h w"], policy: AugmentationConfig) -> Float
 
 
 def inverse_maps(draws: Float[Tensor, "n 8"], policy: AugmentationConfig) -> Float[Tensor, "n 2 3"]:
-    """Where each pixel of the changed image comes from, in units of half the side.
+    """Return the map from each pixel of the augmented image to the original, in units of half the side.
 
     Args:
         draws: uniform on [-1, 1].

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from infogan import config as configuration
 from infogan import images as edge
-from infogan import networks, storage, streams
+from infogan import networks, plugins, storage, streams
 from infogan.augmentation import still
 from infogan.config import Config
 from infogan.errors import ConfigError, StorageError, UsageError, did_you_mean
@@ -44,6 +44,10 @@ class InfoGAN(nn.Module):
         config: with `data.size` and `data.channels` set.
     """
 
+    generator: nn.Module
+    trunk: networks.Trunk | networks.CustomTrunk
+    recognition: networks.Recognition
+
     def __init__(self, config: Config) -> None:
         super().__init__()
         size, channels = config.data.size, config.data.channels
@@ -55,20 +59,28 @@ class InfoGAN(nn.Module):
             )
         self.size, self.channels = size, channels
         self.config, self.latents = config, Latents(config.latents)
-        self.table = networks.architecture(config.network.architecture, size)
-        # On "meta" nothing is allocated or drawn: torch's own initialisation would use global randomness.
+        name = config.network.architecture
+        self.table = networks.architecture("generic" if name in networks.NETWORKS else name, size)
+        generator, trunk = self._custom_networks(name)
+        # On "meta" nothing is allocated, and torch's own initialisation uses no global randomness.
         with torch.device("meta"):
-            self._build()
+            self._build(None if trunk is None else trunk.features)
         self.to_empty(device="cpu")
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
         networks.initialise(self, streams.generator(config.training.seed, "weights"))
-        networks.rescale(self.recognition, config.network.recognition_std)
+        self.generator = generator or self.generator
+        self.trunk = trunk or self.trunk
+        networks.rescale(self.recognition, config.network.recognition_init_std)
         self.ema = copy.deepcopy(self.generator) if config.training.ema_decay else None
         self.provenance: dict[str, Any] = {"steps": 0, "images_seen": 0}
         self.eval()
 
-    def _build(self) -> None:
-        """The networks, in the order in which their weights are drawn."""
+    def _build(self, features: int | None) -> None:
+        """Build the networks in the order in which their weights are initialised.
+
+        Args:
+            features: of a trunk that replaces the table's; None: those of the table.
+        """
         config, network = self.config, self.config.network
         of_batch = networks.Style(network.width, self.table.leak)
         spectral = networks.Style(network.width, self.table.leak, network.spectral_bound)
@@ -77,10 +89,11 @@ class InfoGAN(nn.Module):
             self.table, self.latents.width, self.channels, self.size, network.width
         )
         self.trunk = networks.Trunk(self.table, self.channels, self.size, of_trunk)
-        self.discriminator = networks.Discriminator(self.trunk.features, of_trunk.bound)
+        features = features or self.trunk.features
+        self.discriminator = networks.Discriminator(features, of_trunk.bound)
         self.recognition = networks.Recognition(
             self.table,
-            self.trunk.features,
+            features,
             self.latents.posterior_width,
             spectral if network.spectral_recognition else of_batch,
             subcodes=self.latents.subcode_width if config.objective.subcode_weight else 0,
@@ -92,6 +105,16 @@ class InfoGAN(nn.Module):
         if config.reads_through_noise:
             add_domain(self.trunk, "noisy")
             add_domain(self.recognition, "noisy")
+
+    def _custom_networks(self, name: str) -> tuple[nn.Module | None, networks.CustomTrunk | None]:
+        """Return the generator and the trunk of a plug-in, where it has them."""
+        if name not in networks.NETWORKS:
+            return None, None
+        shape = networks.NetworkShape(self.latents.width, self.channels, self.size)
+        with streams.seeded(self.config.training.seed, "weights/custom"):
+            custom = networks.NETWORKS[name](shape)
+        generator = None if custom.generator is None else networks.CustomGenerator(custom.generator)
+        return generator, None if custom.trunk is None else networks.CustomTrunk(custom.trunk, shape)
 
     # --- using a trained model -----------------------------------------------------------------------
 
@@ -211,6 +234,7 @@ class InfoGAN(nn.Module):
         Raises:
             UsageError: there is no model at `path`.
             StorageError: a file is damaged, or the weights do not fit the configuration.
+            UsageError: the networks are those of a plug-in that is not loaded, or has changed.
         """
         path = Path(path)
         folder = path / "model" if (path / "model").is_dir() else path
@@ -230,7 +254,11 @@ class InfoGAN(nn.Module):
                 "a folder that save_pretrained wrote",
                 "another copy of the model",
             )
-        model = cls(configuration.parse(files["config.toml"].decode(), str(folder / "config.toml")))
+        config = configuration.parse(files["config.toml"].decode(), str(folder / "config.toml"))
+        name = config.network.architecture
+        if name not in networks.ARCHITECTURES:
+            plugins.check(config.plugins, plugins.used([(networks.NETWORKS, name)]), str(path))
+        model = cls(config)
         model.provenance = json.loads(files["provenance.json"])
         try:
             tensors = safetensors.torch.load(files["model.safetensors"])
@@ -325,7 +353,7 @@ class InfoGAN(nn.Module):
                 f"--code {known[0]}",
             )
 
-    def _generator(self, weights: Weights) -> networks.Generator:
+    def _generator(self, weights: Weights) -> nn.Module:
         if weights == "raw":
             return self.generator
         if weights == "ema" and self.ema is not None:

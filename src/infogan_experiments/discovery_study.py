@@ -19,7 +19,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from infogan import api, data, evaluation, storage
-from infogan.config import DataConfig
+from infogan.config import DataConfig, parse_assignments
 from infogan.data import Dataset
 from infogan.discovery import discover
 from infogan.errors import ConfigError, DivergenceError, UsageError
@@ -221,7 +221,7 @@ def _discovered(asked: _Asked) -> dict[str, Any]:
                 minutes=asked.minutes,
                 out=found,
                 seed=asked.seed,
-                settings=asked.settings,
+                settings=parse_assignments(asked.settings),
                 progress=_tell,
             )
         except DivergenceError as error:

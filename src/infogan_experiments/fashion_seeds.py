@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from infogan import api, evaluation
-from infogan.config import Config
+from infogan.config import Config, parse_assignments
 from infogan.model import InfoGAN
 from infogan.runs import selection
 from infogan.runs.directory import RunDirectory, next_free
@@ -33,7 +33,9 @@ def fashion_seeds(options: Options) -> None:
     first = FIRST_SEED if options.seed is None else options.seed
     for number in range(options.seeds or GROUPS):
         settings = [f"training.seed={first + TOGETHER * number}", *options.settings]
-        config = api.configure("fashion-mnist", data=options.data, recipe="robust", settings=settings)
+        config = api.configure(
+            "fashion-mnist", data=options.data, recipe="robust", settings=parse_assignments(settings)
+        )
         steps = options.steps or config.training.steps
         row(folder, ARM, config, steps, several(config, steps, TOGETHER))
     rows = read_rows(folder)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from infogan import api, evaluation, storage
-from infogan.config import Config
+from infogan.config import Config, parse_assignments
 from infogan.errors import UsageError
 from infogan.report import pictures
 from infogan.report.charts import chart_file
@@ -43,11 +43,11 @@ def figure1(options: Options) -> None:
             "--seed N for another seed",
         )
     base = api.configure(
-        "figure1", data=options.data, settings=[
+        "figure1", data=options.data, settings=parse_assignments([
             f"training.seed={options.seed or 0}",
             *([] if options.steps is None else [f"training.steps={options.steps}"]),
             *options.settings,
-        ],
+        ]),
     )  # fmt: skip
     folder = options.out or next_free(Path("runs"), "figure1")
     result: dict[str, Any] = {

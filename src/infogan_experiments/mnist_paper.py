@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from infogan import api, evaluation, storage
-from infogan.config import Config
+from infogan.config import Config, parse_assignments
 from infogan.errors import ConfigError
 from infogan.runs import metrics_log
 from infogan.runs.directory import next_free
@@ -47,7 +47,10 @@ def mnist_paper(options: Options) -> None:
         if any((row["seed"], row["steps"]) == (seed, steps) for row in rows):
             continue
         config = api.configure(
-            "mnist", data=options.data, recipe="paper", settings=[f"seed={seed}", *options.settings]
+            "mnist",
+            data=options.data,
+            recipe="paper",
+            settings={"training.seed": seed, **parse_assignments(options.settings)},
         )
         rows.append({"settings": list(options.settings)} | _row(config, seed, steps, folder / f"seed-{seed}"))
         result = {"experiment": "mnist-paper", "rows": rows}

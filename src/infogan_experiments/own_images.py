@@ -18,6 +18,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from infogan import api, evaluation, storage, streams
+from infogan.config import parse_assignments
 from infogan.errors import UsageError
 from infogan.report import pictures
 from infogan.report.traversals import traversal_picture
@@ -170,7 +171,9 @@ def own_pictures(options: Options) -> None:
         config = api.configure(
             drawn,
             codes=f"kind:{len(KINDS)} style1:u style2:u",
-            settings=[f"data.size={SIZE}", f"training.seed={seed}", *narrow, *options.settings],
+            settings=parse_assignments(
+                [f"data.size={SIZE}", f"training.seed={seed}", *narrow, *options.settings]
+            ),
         )
         row(folder, arm, config, steps, trained(config, steps, measure=_measured))
     rows = read_rows(folder)

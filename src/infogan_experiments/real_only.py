@@ -17,7 +17,7 @@ from infogan.config import Config
 from infogan.data import Dataset
 from infogan.model import InfoGAN
 from infogan.networks.normalization import Domain
-from infogan.training.real_statistics import RealReading
+from infogan.training.real_statistics import RealStatistics
 from infogan.training.trainer import nearest_images
 
 
@@ -36,7 +36,7 @@ def cluster_real(config: Config, dataset: Dataset) -> InfoGAN:
         betas=(training.beta1, 0.999),
         fused=True,
     )
-    pictures, real = torch.tensor(dataset.train.images), RealReading(model.latents, config.objective)
+    pictures, real = torch.tensor(dataset.train.images), RealStatistics(model.latents, config.objective)
     weights, nearest = config.objective, nearest_images(config, dataset.train)
     for step in range(training.steps):
         chosen = streams.batch_indices(training.seed, step, training.batch_size, len(pictures))
@@ -52,9 +52,9 @@ def cluster_real(config: Config, dataset: Dataset) -> InfoGAN:
         domains: tuple[Domain, Domain] = ("real", "real")
         raw, subcodes = model.recognition.read(model.trunk(torch.cat(views), domains), domains)
         terms = real.information(raw, subcodes)
-        gain = weights.real_information_weight * terms["real_information"]
+        gain = weights.real_information_weight.at(step) * terms["real_information"]
         if "subcode_information" in terms:
-            gain = gain + weights.subcode_weight * terms["subcode_information"]
+            gain = gain + weights.subcode_weight.at(step) * terms["subcode_information"]
         optimizer.zero_grad(set_to_none=True)
         (-gain).backward()
         optimizer.step()

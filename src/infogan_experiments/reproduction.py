@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from infogan import api, evaluation, presets, storage
-from infogan.config import Config
+from infogan.config import Config, parse_assignments
 from infogan.data import SOURCES, Split
 from infogan.errors import ConfigError
 from infogan.evaluation.subject import drawn_subset
@@ -98,11 +98,11 @@ def _configured(plan: Reproduction, options: Options, seed: int) -> Config:
     if options.quick:
         quick += QUICK_SETTINGS
         source = presets.load(plan.preset).data.source
-        if options.data is None and SOURCES[source].draws:
+        if options.data is None and SOURCES[source].renders:
             quick.append(f"data.count={QUICK_IMAGES}")
     return api.configure(
         plan.preset, data=options.data, recipe=options.recipe,
-        settings=[f"training.seed={seed}", *quick, *options.settings],
+        settings=parse_assignments([f"training.seed={seed}", *quick, *options.settings]),
     )  # fmt: skip
 
 

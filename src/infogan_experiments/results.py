@@ -15,6 +15,7 @@ import numpy as np
 from infogan import config as configuration
 from infogan import evaluation, storage
 from infogan.config import Config
+from infogan.config.migration import migrate
 from infogan.errors import ConfigError
 from infogan.runs.directory import RunDirectory
 from infogan.training import seed_selection
@@ -105,14 +106,16 @@ def _label_free(config: Config, run: RunDirectory, steps: int) -> dict[str, Any]
     """By step, the score by which `--seeds` picks: at its set points, and at the end."""
     if not config.reads_real:
         return {}
-    points = {point for point in config.training.seeds_drop if point < steps} | {steps}
+    points = {point for point in config.training.prune_steps if point < steps} | {steps}
     found = {str(step): seed_selection.real_information(run.metrics_path, step) for step in sorted(points)}
     return {"label_free_nats": found}
 
 
 def _check(path: Path, config: Config) -> None:
     """Raises ConfigError unless the row is of this configuration, whatever its seed."""
-    if _essence(configuration.validate(json.loads(path.read_text())["config"])) != _essence(config):
+    if _essence(
+        configuration.validate(migrate(json.loads(path.read_text())["config"], str(path)))
+    ) != _essence(config):
         raise ConfigError(
             f"{path} holds figures of other settings", "the same command as before, to go on", "another --out"
         )

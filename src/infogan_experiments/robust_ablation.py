@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from infogan import api, data, evaluation
-from infogan.config import Config
+from infogan.config import Config, parse_assignments
 from infogan.evaluation import selection_quality
 from infogan.evaluation.resampling import numpy_generator
 from infogan.runs.directory import environment, next_free
@@ -35,21 +35,19 @@ REAL_ONLY = "real images alone"
 
 PARTS: dict[str, tuple[str, ...]] = {
     "real information": ("objective.real_information_weight",),
-    "Q's first weights": ("network.recognition_std",),
+    "Q's first weights": ("network.recognition_init_std",),
     "weighted marginals": ("objective.marginal_weight",),
-    "changes for D, too": ("augmentation.everything",),
+    "changes for D, too": ("augmentation.all_images",),
     "continuous codes read apart": ("augmentation.code_rotation", "augmentation.code_shear"),
     "neighbours": ("objective.neighbours", "objective.neighbour_share"),
     "sub-codes": ("objective.subcode_weight",),
-    "split and merge": ("training.remedy_start", "training.remedy_end", "training.remedy_every"),
+    "split and merge": ("training.repair_start", "training.repair_end", "training.repair_every"),
     "soft continuous codes": ("latents.codes",),
     "mode seeking": ("objective.mode_seeking_weight",),
     "learning rates": (
         "training.learning_rate_discriminator",
         "training.learning_rate_generator",
-        "training.decay_start",  # the rates fall after the steps of this table
-        "training.decay_end",
-        "training.decay_to",
+        "training.learning_rate_schedule",  # the rates fall after the steps of this table
     ),
 }
 """The parts of the recipe in the order in which the table adds them, and the keys that are theirs."""
@@ -69,7 +67,7 @@ def with_parts(paper: Config, robust: Config, parts: Sequence[str]) -> Config:
     # A policy alone does nothing: it is there wherever a part reads it.
     apart = PARTS["continuous codes read apart"]
     own = {leaf: values["augmentation"][leaf] for leaf in (key.split(".")[1] for key in apart)}
-    values["augmentation"] = {**source["augmentation"], "everything": False, **own}
+    values["augmentation"] = {**source["augmentation"], "all_images": False, **own}
     if not set(parts) & {"real information", "sub-codes", "changes for D, too"}:
         values["augmentation"] = paper.augmentation.model_dump()
     for part in parts:
@@ -109,8 +107,12 @@ def robust(options: Options) -> None:
     folder = options.out or next_free(Path("runs"), "robust")
     for seed in seeds(options, SEEDS):
         settings = [f"training.seed={seed}", *options.settings]
-        paper = api.configure("mnist", data=options.data, recipe="paper", settings=[WIDTH, *settings])
-        full = api.configure("mnist", data=options.data, recipe="robust", settings=[WIDTH, *settings])
+        paper = api.configure(
+            "mnist", data=options.data, recipe="paper", settings=parse_assignments([WIDTH, *settings])
+        )
+        full = api.configure(
+            "mnist", data=options.data, recipe="robust", settings=parse_assignments([WIDTH, *settings])
+        )
         for arm, parts in arms().items():
             config = with_parts(paper, full, parts)
             row(folder, arm, config, steps, trained(config, steps, METRICS))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from infogan import api
+from infogan.config import parse_assignments
 from infogan.evaluation import selection_quality
 from infogan.evaluation.resampling import numpy_generator
 from infogan.runs.directory import next_free
@@ -58,7 +59,10 @@ def _all_seeds(
     folder = options.out or next_free(Path("runs"), name)
     for seed in seeds(options, count, first):
         config = api.configure(
-            preset, data=options.data, recipe="robust", settings=[f"training.seed={seed}", *options.settings]
+            preset,
+            data=options.data,
+            recipe="robust",
+            settings={"training.seed": seed, **parse_assignments(options.settings)},
         )
         steps = options.steps or config.training.steps
         if early is not None and early < steps:

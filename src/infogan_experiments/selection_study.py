@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from infogan import api, data
+from infogan.config import parse_assignments
 from infogan.errors import UsageError
 from infogan.evaluation import model_selection
 from infogan.evaluation.resampling import numpy_generator
@@ -72,7 +73,9 @@ def _compare(plan: Plan, name: str, options: Options) -> None:
         )
     for seed in runs:
         settings = [f"training.seed={seed}", *options.settings]
-        config = api.configure(plan.preset, data=options.data, recipe=arm, settings=settings)
+        config = api.configure(
+            plan.preset, data=options.data, recipe=arm, settings=parse_assignments(settings)
+        )
         row(folder, arm, config, steps, trained(config, steps, plan.metrics))
     rows = [
         one

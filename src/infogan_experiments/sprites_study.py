@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from infogan import api, data
+from infogan.config import parse_assignments
 from infogan.errors import UsageError
 from infogan.evaluation import model_selection
 from infogan.model import InfoGAN
-from infogan.presets import REGULARISED_FROM
+from infogan.recipes import REGULARISED_FROM
 from infogan.runs.directory import RunDirectory, next_free
 from infogan_experiments.experiment import Options, experiment
 from infogan_experiments.results import (
@@ -38,7 +39,7 @@ _MARKS = (0.25, 0.5, REGULARISED_FROM, 1.0)
 
 BATCH, SPECTRAL, CONTRASTIVE = "batch norm in D", "spectral norm", "with the contrastive regulariser"
 PICKED = "picked by ModelCentrality"
-_NEVER = "objective.contrastive_start=1000000000"
+_NEVER = "objective.contrastive_weight=[[1000000000, 0.0], [1000000000, 2.0]]"
 
 
 def arms(steps: int) -> dict[str, tuple[str, ...]]:
@@ -46,13 +47,18 @@ def arms(steps: int) -> dict[str, tuple[str, ...]]:
     return {
         BATCH: ("network.normalization=batch", "network.spectral_recognition=false", _NEVER),
         SPECTRAL: (_NEVER,),
-        regularised(steps): (f"objective.contrastive_start={beginning(steps)}",),
+        regularised(steps): (f"objective.contrastive_weight={from_step(beginning(steps))}",),
     }
 
 
 def beginning(steps: int) -> int:
     """The step from which the regulariser acts."""
     return round(REGULARISED_FROM * steps)
+
+
+def from_step(begin: int) -> list[list[float]]:
+    """The schedule of the regulariser's weight that is whole from a step on."""
+    return [[begin, 0.0], [begin, 2.0]]
 
 
 def regularised(steps: int) -> str:
@@ -84,7 +90,9 @@ def sprites(options: Options) -> None:
             f"--steps {steps}", f"{FEWEST_STEPS} or more", f"infogan reproduce sprites --steps {STEPS}"
         )
     marks = [round(share * steps) for share in _MARKS]
-    base = api.configure("sprites", data=options.data, recipe="cr", settings=options.settings)
+    base = api.configure(
+        "sprites", data=options.data, recipe="cr", settings=parse_assignments(options.settings)
+    )
     dataset = data.load(base.data)
     if len(dataset.test.images) < model_selection.FEWEST:
         raise UsageError(
@@ -108,7 +116,9 @@ def _train(folder: Path, steps: int, seed: int, marks: Sequence[int], options: O
     """Every arm of one seed, measured at every mark."""
     settings = [f"training.seed={seed}", *options.settings]
     configs = {
-        arm: api.configure("sprites", data=options.data, recipe="cr", settings=[*settings, *changes])
+        arm: api.configure(
+            "sprites", data=options.data, recipe="cr", settings=parse_assignments([*settings, *changes])
+        )
         for arm, changes in arms(steps).items()
     }
     with_it = regularised(steps)
@@ -154,8 +164,8 @@ def _fork(source: Path, target: Path, begin: int) -> None:
     aside = target.with_name(f"{target.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     shutil.copytree(source, aside)
-    objective = config.objective.model_copy(update={"contrastive_start": begin})
-    RunDirectory.open(aside).write_config(config.model_copy(update={"objective": objective}))
+    changed = config.replace(objective={"contrastive_weight": from_step(begin)})
+    RunDirectory.open(aside).write_config(changed)
     aside.rename(target)
 
 

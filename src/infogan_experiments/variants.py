@@ -42,7 +42,7 @@ def trained_to(config: Config, steps: int, path: Path) -> Trained:
                 f"a run that has not gone further than step {steps:,}",
                 f"another --out, or delete {path}, which is then trained anew",
             )
-        return api.resume_run(path, settings=[f"training.steps={steps}"])
+        return api.resume_run(path, settings={"training.steps": steps})
     training = config.training.model_copy(update={"steps": steps})
     return api.train_config(config.model_copy(update={"training": training}), out=path)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from infogan import api
+from infogan.config import parse_assignments
 from infogan.runs.directory import next_free
 from infogan_experiments.experiment import Options, experiment
 from infogan_experiments.results import publish, read_rows, row, seeds, share_interval, trained, with_interval
@@ -58,7 +59,9 @@ def verdicts_mnist(options: Options) -> None:
     for recipe in RECIPES:
         for seed in runs:
             settings = [WIDTH, f"training.seed={seed}", *options.settings]
-            config = api.configure("mnist", data=options.data, recipe=recipe, settings=settings)
+            config = api.configure(
+                "mnist", data=options.data, recipe=recipe, settings=parse_assignments(settings)
+            )
             row(folder, recipe, config, steps, trained(config, steps, METRICS))
     rows = [one for one in read_rows(folder) if one["seed"] in runs and one["steps"] == steps]
     found = [one for entry in rows for one in judged(entry)]

@@ -151,7 +151,7 @@ def test_a_damaged_folder_is_never_used(
         room.read(folder)
     assert name in str(caught.value)
     assert load(config).fingerprint == before
-    assert "made anew" in caplog.text
+    assert "prepared again" in caplog.text
     room.read(folder)
 
 
@@ -288,7 +288,7 @@ def test_json_of_odd_names_comes_back(tmp_path: Path) -> None:
 
 
 def test_what_lies_beside_belongs_to_the_images(tmp_path: Path, registered: None, own_cache: Path) -> None:
-    @source("beside", about=ABOUT, beside=("names.txt",))
+    @source("beside", about=ABOUT, sidecars=("names.txt",))
     def read(config: DataConfig) -> Found:
         """Images with a text file beside them."""
         assert config.path is not None

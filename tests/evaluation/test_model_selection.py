@@ -145,7 +145,12 @@ def test_kept_information_is_that_of_two_normal_variables() -> None:
 
 # --- the command -----------------------------------------------------------------------------------------
 
-TINY = ("network.width=0.0625", "training.batch_size=16", "objective.neighbours=0", "training.remedy_end=0")
+TINY = {
+    "network.width": 0.0625,
+    "training.batch_size": 16,
+    "objective.neighbours": 0,
+    "training.repair_end": 0,
+}
 
 
 def test_select_ranks_runs_and_says_what_they_share(
@@ -186,7 +191,7 @@ def test_one_run_or_one_run_twice_cannot_be_chosen_from(tmp_path: Path, tiny_mod
     with pytest.raises(UsageError, match="twice"):
         api.select([run, run])
     other = tmp_path / "other"
-    api.train("sprites", out=other, steps=2, settings=[*TINY, "data.count=60", "data.size=16"])
+    api.train("sprites", out=other, steps=2, settings={**TINY, "data.count": 60, "data.size": 16})
     with pytest.raises(UsageError, match="different forms"):
         api.select([run, other])
 

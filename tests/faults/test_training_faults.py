@@ -629,7 +629,7 @@ def test_divergence_from_the_start(config: Path, tmp_path: Path, capsys: pytest.
         ("batch_size = 16", "batch_size = 1", ["training.batch_size = 1"]),
         ("batch_size = 16", f"batch_size = {10**30}", ["training.batch_size = 1000"]),
         ('kind = "uniform"', 'kind = "unifrm"', ["latents.codes.style"]),
-        ("version = 1", "version = 2", ["version = 2"]),
+        ("version = 1", "version = 3", ["version = 3"]),
     ],
 )
 def test_a_configuration_that_does_not_fit(

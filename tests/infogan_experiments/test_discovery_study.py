@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from infogan import api
+from infogan.config import parse_assignments
 from infogan.errors import ConfigError, DivergenceError, UsageError
 from infogan_experiments import discovery_study, run
 from infogan_experiments.experiment import Options
@@ -77,7 +78,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         assert not out.exists()
         settings = [*SMALL, f"training.seed={seed}", "data.size=32"]
         for name in ("a", "b"):
-            config = api.configure(files, codes="type:4 style1:u", settings=settings)
+            config = api.configure(files, codes="type:4 style1:u", settings=parse_assignments(settings))
             api.train_config(config, out=out / "runs" / name)
         result = found(seed, {})["discovery"] | {"run": "elsewhere", "chosen": "b", "minutes": minutes}
         result["runs"] = {"a": {}, "b": {}}

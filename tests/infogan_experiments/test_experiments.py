@@ -13,7 +13,7 @@ import torch
 
 from infogan import api, data, evaluation
 from infogan import config as configuration
-from infogan.config import Config
+from infogan.config import Config, parse_assignments
 from infogan.errors import ConfigError, UsageError
 from infogan.evaluation.disentanglement.score import SCORES
 from infogan.model import InfoGAN
@@ -44,19 +44,21 @@ def test_every_experiment_says_what_it_does() -> None:
 
 
 def test_an_experiment_that_has_gone_further_says_how_far(tmp_path: Path) -> None:
-    config = api.configure("mnist", recipe="paper", settings=TINY)
+    config = api.configure("mnist", recipe="paper", settings=parse_assignments(TINY))
     trained_to(config, 4, tmp_path / "run")
     with pytest.raises(ConfigError, match="was trained to step 4, past step 2") as caught:
         trained_to(config, 2, tmp_path / "run")
     assert "another --out" in caught.value.advice
     assert trained_to(config, 4, tmp_path / "run").model.provenance["steps"] == 4
     with pytest.raises(ConfigError, match="another configuration"):  # which is told of first
-        trained_to(api.configure("mnist", recipe="robust", settings=TINY), 2, tmp_path / "run")
+        trained_to(
+            api.configure("mnist", recipe="robust", settings=parse_assignments(TINY)), 2, tmp_path / "run"
+        )
 
 
 def test_an_experiment_goes_on_from_the_checkpoint_that_is_whole(tmp_path: Path) -> None:
     settings = [*TINY, "training.save_every=2"]
-    config = api.configure("mnist", recipe="paper", settings=settings)
+    config = api.configure("mnist", recipe="paper", settings=parse_assignments(settings))
     run = trained_to(config, 4, tmp_path / "run").run
     (run.checkpoints / "step-00000004" / "model.safetensors").write_bytes(b"torn")
     assert reached(run.path) == 2
@@ -109,7 +111,7 @@ def test_the_lowest_mean_looks_at_the_hundred_steps_before_each_line() -> None:
 
 def configurations() -> tuple[Config, Config]:
     paper, full = (
-        api.configure("mnist", recipe=name, settings=["network.width=0.5"]) for name in ("paper", "robust")
+        api.configure("mnist", recipe=name, settings={"network.width": 0.5}) for name in ("paper", "robust")
     )
     return paper, full
 
@@ -135,14 +137,14 @@ def test_every_part_makes_a_difference_and_only_with_its_own_keys() -> None:
         own = {key for key in changed if any(key.startswith(k) for k in keys)}
         assert own, part
         # Split and merge cannot be without sub-codes.
-        others = {key for key in changed - own if not key.startswith("training.remedy")}
+        others = {key for key in changed - own if not key.startswith("training.repair")}
         assert not others, part
 
 
 def test_a_table_of_seeds_goes_on_where_it_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = Options(out=tmp_path, steps=4, seed=7, seeds=2, settings=[*TINY, "remedy_end=0"])
+    options = Options(out=tmp_path, steps=4, seed=7, seeds=2, settings=[*TINY, "repair_end=0"])
     run("robust-digits", options)
     printed = capsys.readouterr().out
     result = json.loads((tmp_path / "robust-digits.json").read_text())
@@ -163,7 +165,7 @@ def test_a_table_of_seeds_goes_on_where_it_stopped(
 def test_several_seeds_of_a_group_are_all_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = [*TINY, "remedy_end=0", "seeds_drop=[3]", "data.held_out=200"]
+    settings = [*TINY, "repair_end=0", "prune_steps=[3]", "data.held_out=200"]
     options = Options(out=tmp_path, steps=6, seed=7, seeds=1, settings=settings)
     run("fashion-seeds", options)
     result = json.loads((tmp_path / "fashion-seeds.json").read_text())
@@ -184,7 +186,9 @@ def test_a_preset_may_say_what_the_recipe_does_otherwise() -> None:
     own, plain = api.configure("fashion-mnist"), api.configure("mnist")
     assert (own.network.normalization, plain.network.normalization) == ("spectral", "batch")
     assert api.configure("fashion-mnist", recipe="paper").network.normalization == "batch"
-    assert api.configure("fashion-mnist", settings=["normalization=batch"]).network.normalization == "batch"
+    assert (
+        api.configure("fashion-mnist", settings={"normalization": "batch"}).network.normalization == "batch"
+    )
 
 
 def measured(seed: int, accuracy: float, nats: float, **factors: float) -> dict[str, Any]:
@@ -234,7 +238,7 @@ def test_a_mean_over_seeds_has_students_interval() -> None:
 
 def test_real_images_alone_are_clustered_without_a_generator() -> None:
     config = api.configure(
-        "digits", settings=["network.width=0.25", "training.steps=60", "learning_rate_discriminator=0.003"]
+        "digits", settings={"network.width": 0.25, "training.steps": 60, "learning_rate_discriminator": 0.003}
     )
     dataset = data.load(config.data)
     config = runner.resolve(config, dataset)
@@ -347,7 +351,7 @@ def test_sprites_are_trained_by_every_arm_and_the_regulariser_acts_late(
         arm: configuration.read(tmp_path / arm / "seed-7" / "config.toml").objective
         for arm in sprites_study.arms(20)
     }
-    assert [one.contrastive_start for one in kept.values()] == [10**9, 10**9, 18]
+    assert [one.contrastive_weight.points[0][0] for one in kept.values()] == [10**9, 10**9, 18]
     ends = {
         arm: InfoGAN.from_pretrained(tmp_path / arm / "seed-7").generator.output.weight
         for arm in sprites_study.arms(20)
@@ -386,8 +390,13 @@ def test_the_regularised_run_of_sprites_is_that_from_its_own_start(
     settings = ("data.count=2400", "network.width=0.125", "training.batch_size=4")
     run("sprites", Options(out=tmp_path / "shared", seed=7, seeds=1, steps=20, settings=settings))
     shared = tmp_path / "shared" / sprites_study.regularised(20) / "seed-7"
-    begun = [*settings, "training.seed=7", "objective.contrastive_start=18", "training.steps=20"]
-    alone = api.train("sprites", recipe="cr", settings=begun, out=tmp_path / "alone")
+    begun = [
+        *settings,
+        "training.seed=7",
+        "objective.contrastive_weight=[[18, 0.0], [18, 2.0]]",
+        "training.steps=20",
+    ]
+    alone = api.train("sprites", recipe="cr", settings=parse_assignments(begun), out=tmp_path / "alone")
     theirs = InfoGAN.from_pretrained(shared).state_dict()
     assert all(torch.equal(value, theirs[name]) for name, value in alone.state_dict().items())
 

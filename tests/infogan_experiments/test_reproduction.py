@@ -43,7 +43,7 @@ SCORES: dict[str, Any] = {
 
 def test_every_preset_of_the_paper_can_be_reproduced() -> None:
     known = names()
-    paper = [name for name in presets.PRESETS if "appendix C" in (presets.PRESETS[name].__doc__ or "")]
+    paper = [name for name in presets.PRESETS if "appendix C" in presets.PRESETS[name].summary]
     assert len(paper) == 9
     assert all(TAKES[name] == {"recipe", "quick"} and "Section 7.2" in known[name] for name in paper)
 

@@ -26,10 +26,10 @@ Files = Callable[[str], Path | None]
 @pytest.mark.parametrize("preset", presets.PRESETS)
 def test_a_preset_trains_with_its_own_networks(preset: str, files: Files, tmp_path: Path) -> None:
     data = files(preset)
-    settings = [f"training.steps={STEPS}", "training.batch_size=8"]
-    if presets.own_recipe(preset) != "paper":
+    settings = {"training.steps": STEPS, "training.batch_size": 8}
+    if presets.PRESETS[preset].recipe != "paper":
         settings.append("objective.neighbours=5")  # the written sets have few images
-    if data is None and SOURCES[presets.load(preset).data.source].draws:
+    if data is None and SOURCES[presets.load(preset).data.source].renders:
         settings.append(f"data.count={DRAWN}")
     config = api.configure(preset, data=data, settings=settings)
     trained = api.train_config(config, out=tmp_path / "run")
@@ -58,7 +58,7 @@ def test_a_preset_trains_with_its_own_networks(preset: str, files: Files, tmp_pa
 )
 def test_a_figure_runs_through_in_the_small(figure: str, files: Files, tmp_path: Path) -> None:
     # What can be drawn is: only drawn faces and chairs have factors that a code can be held against.
-    drawn = SOURCES[presets.load(figure).data.source].draws
+    drawn = SOURCES[presets.load(figure).data.source].renders
     data = None if drawn else files(figure)
     run(figure, Options(data=data, out=tmp_path / "out", quick=True))
     result = json.loads((tmp_path / "out" / f"{figure}.json").read_text())

@@ -14,7 +14,12 @@ from infogan.data import Dataset, Split
 from infogan.evaluation.typical_images import typical_and_doubtful
 from infogan.report import page
 
-TINY = ("network.width=0.0625", "training.batch_size=16", "objective.neighbours=0", "training.remedy_end=0")
+TINY = {
+    "network.width": 0.0625,
+    "training.batch_size": 16,
+    "objective.neighbours": 0,
+    "training.repair_end": 0,
+}
 
 
 def test_a_report_evaluates_the_run_only_if_needed(
@@ -22,7 +27,7 @@ def test_a_report_evaluates_the_run_only_if_needed(
 ) -> None:
     run = tmp_path / "run"
     api.train("digits", out=run, steps=4, settings=TINY)
-    asked = []
+    asked = {}
 
     def few(model: object, dataset: object, **options: object) -> object:
         asked.append(1)
@@ -37,7 +42,7 @@ def test_a_report_evaluates_the_run_only_if_needed(
     assert "verdict" in json.loads((run / "evaluation.json").read_text())["codes"]["digit"]
     main(["report", str(run)])
     assert len(asked) == 1  # evaluation.json is still of this model
-    api.resume(run, settings=["training.steps=6"])
+    api.resume(run, settings={"training.steps": 6})
     main(["report", str(run)])
     assert len(asked) == 2 and "--steps 6" in (run / "report.html").read_text()
 
@@ -84,7 +89,7 @@ def test_the_report_of_several_seeds_shows_the_training_of_the_best(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = tmp_path / "my runs"
-    api.train("digits", out=run, steps=40, seeds=2, settings=[*TINY, "training.seeds_drop=[20]"])
+    api.train("digits", out=run, steps=40, seeds=2, settings={**TINY, "training.prune_steps": [20]})
     real = evaluation.evaluate
 
     def few(model: object, dataset: object, **options: object) -> object:

@@ -19,7 +19,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from infogan import InfoGAN, api, cli, config, presets
+from infogan import InfoGAN, api, cli, config, presets, recipes
 from infogan.config import Config, Gaussian, TrainingConfig
 from infogan.data import Dataset, Split
 from infogan.runs import health, metrics_log
@@ -302,7 +302,7 @@ def test_a_measured_run_that_went_well_is_not_warned_of() -> None:
 
 @pytest.mark.parametrize("recipe", ["paper", "robust"])
 def test_a_hundred_steps_of_digits_go_well(recipe: str, tmp_path: Path) -> None:
-    settings = ["steps=100", "width=0.125", "batch_size=8", "device=cpu", "sample_every=1000"]
+    settings = {"steps": 100, "width": 0.125, "batch_size": 8, "device": "cpu", "sample_every": 1000}
     chosen = api.configure("digits", recipe=recipe, settings=settings)
     run = api.train_config(chosen, out=tmp_path / "run").run
     lines = metrics_log.read(run.metrics_path)
@@ -319,13 +319,13 @@ def test_a_hundred_steps_of_digits_go_well(recipe: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", WARNINGS)
 def test_advice_names_settings_and_options_that_exist(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     advice = WARNINGS[name].advice.format(subject="rotation")
-    robust = presets.apply_recipe(presets.load("digits"), "robust")
+    robust = recipes.apply(presets.load("digits"), "robust")
     named = re.findall(r"--set (\S+=[^\s;,)]+)", advice)
     for assignment in named:
-        changed = config.changes(robust, config.override(robust, [assignment]))
+        changed = config.changes(robust, config.override(robust, config.parse_assignments([assignment])))
         assert len(changed) == 1, assignment
     for recipe in re.findall(r"--recipe (\w+)", advice):
-        presets.check_recipe(recipe)
+        assert recipe in recipes.RECIPES
     assert cli.main(["train", "--help"]) == 0
     known = set(re.findall(r"--\w[\w-]*", capsys.readouterr().out))
     options = set(re.findall(r"--\w[\w-]*", advice))
@@ -489,7 +489,7 @@ def test_a_resumed_run_tells_and_writes_the_same(
     whole = runner.train(configured(130), data, RunDirectory.create(tmp_path / "whole")).run
     # The first part ends off the grid of lines, with a window half full, behind a warning that has begun.
     parted = runner.train(configured(70), data, RunDirectory.create(tmp_path / "parted")).run
-    runner.resume(parted, lambda _: data, settings=["steps=130"])
+    runner.resume(parted, lambda _: data, settings={"steps": 130})
     assert lines_without_clock(parted) == lines_without_clock(whole)
     assert [line["step"] for line in lines_without_clock(whole) if "variance" in line] == [100]
     standing = {line["step"]: line["health"] for line in lines_without_clock(whole)}

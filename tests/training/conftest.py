@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from infogan import data
+from infogan import data, recipes
 from infogan.config import Config
 from infogan.model import InfoGAN
-from infogan.presets import apply_recipe, load
+from infogan.presets import load
 from infogan.training import runner
 from infogan.training.trainer import Trainer, nearest_images
 
@@ -21,9 +21,9 @@ def tiny() -> Callable[..., Config]:
     """The recipe on scikit-learn's digits, an eighth as wide, remedy early, and settings of training."""
 
     def configure(**training: Any) -> Config:
-        config = apply_recipe(load("digits"), "robust")
+        config = recipes.apply(load("digits"), "robust")
         network = config.network.model_copy(update={"width": 0.125})
-        settings = {"batch_size": 32, "remedy_start": 4, "remedy_end": 100, "remedy_every": 4} | training
+        settings = {"batch_size": 32, "repair_start": 4, "repair_end": 100, "repair_every": 4} | training
         return config.model_copy(
             update={"network": network, "training": config.training.model_copy(update=settings)}
         )

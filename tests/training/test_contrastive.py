@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from infogan import objective, streams
+from infogan import regularizers, streams
 from infogan.config import (
     Categorical,
     Config,
@@ -30,7 +30,7 @@ IMAGES = torch.randint(0, 256, (40, 8, 8, 1), dtype=torch.uint8, generator=torch
 def make(config: Config, *, start: int = 0, weight: float = 2.0, **training: Any) -> Trainer:
     changed = config.model_copy(
         update={
-            "objective": ObjectiveConfig(contrastive_weight=weight, contrastive_start=start),
+            "objective": ObjectiveConfig(contrastive_weight=[[start, 0.0], [start, weight]]),
             "training": TrainingConfig(batch_size=8, **training),
         }
     )
@@ -68,9 +68,9 @@ def test_a_pair_shares_its_noise_and_one_single_code() -> None:
 
 def test_the_loss_is_the_cross_entropy_of_the_shared_code() -> None:
     shared = torch.tensor([0, 2, 1])
-    assert objective.contrastive_loss(torch.zeros(3, 5), shared).item() == pytest.approx(1.609438)
+    assert regularizers.contrastive_loss(torch.zeros(3, 5), shared).item() == pytest.approx(1.609438)
     certain = 30.0 * torch.nn.functional.one_hot(shared, 5).float()
-    assert objective.contrastive_loss(certain, shared).item() == pytest.approx(0.0, abs=1e-6)
+    assert regularizers.contrastive_loss(certain, shared).item() == pytest.approx(0.0, abs=1e-6)
 
 
 # --- who learns, and when --------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ def test_divergence_of_the_classifier_stops_before_its_update(
 def test_one_code_alone_cannot_be_told_from_others(tiny_config: Config) -> None:
     one = tiny_config.model_copy(update={"latents": LatentsConfig(codes={"style": Uniform()})})
     with pytest.raises(ConfigError, match="two codes or more"):
-        override(one, ["objective.contrastive_weight=1"])
+        override(one, {"objective.contrastive_weight": 1})
 
 
 # --- several updates of G --------------------------------------------------------------------------------

@@ -23,10 +23,10 @@ from infogan.runs.directory import RunDirectory
 from infogan.training import seed_selection
 from infogan.training.trainer import Trainer
 
-SMALL = [
-    "width=0.125", "noise=6", "batch_size=16", "held_out=1637", "seeds_drop=[13, 25]", "steps=45",
-    "save_every=10", "sample_every=1000", "precision=float32", "device=cpu",
-]  # fmt: skip
+SMALL = {
+    "width": 0.125, "noise": 6, "batch_size": 16, "held_out": 1637, "prune_steps": [13, 25], "steps": 45,
+    "save_every": 10, "sample_every": 1000, "precision": "float32", "device": "cpu",
+}  # fmt: skip
 # Seeds 1 and 3 are equal: the lower one is kept.
 SCORES = {0: 0.625, 1: 2.125, 2: 1.5, 3: 2.125}
 FOREIGN = {"seconds", "images_per_second"}  # the clock's share of a line of metrics
@@ -37,12 +37,12 @@ def run(*arguments: object) -> int:
 
 
 def begin(path: Path, *more: object) -> int:
-    settings = [part for setting in SMALL for part in ("--set", setting)]
+    settings = [part for key, value in SMALL.items() for part in ("--set", f"{key}={value}")]
     return run("train", "digits", "--recipe", "robust", "--seeds", 4, *settings, "--out", path, *more)
 
 
-def configure(*settings: str) -> Config:
-    return api.configure("digits", recipe="robust", settings=[*SMALL, *settings])
+def configure(**settings: Any) -> Config:
+    return api.configure("digits", recipe="robust", settings={**SMALL, **settings})
 
 
 def selection(path: Path) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def test_the_log_has_the_reasons(finished: Path) -> None:
 
 def test_the_best_is_the_same_seed_trained_alone(finished: Path, tmp_path: Path) -> None:
     """It was stopped twice, between two lines of metrics."""
-    alone = api.train_config(configure("seed=1"), out=tmp_path / "alone").run.path
+    alone = api.train_config(configure(seed=1), out=tmp_path / "alone").run.path
     inside = finished / "seeds" / "seed-1"
     assert weights(finished) == weights(inside) == weights(alone)
     assert figures(inside) == figures(alone)
@@ -186,7 +186,7 @@ def test_a_score_is_the_sum_over_codes_and_the_mean_over_100_steps(tmp_path: Pat
 def test_pruning_steps_beyond_the_end_are_at_the_end(
     drop: list[int], steps: int, points: tuple[int, ...]
 ) -> None:
-    assert seed_selection.set_points(TrainingConfig(steps=steps, seeds_drop=tuple(drop))) == points
+    assert seed_selection.set_points(TrainingConfig(steps=steps, prune_steps=tuple(drop))) == points
 
 
 # --- what is refused -------------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ def test_numbers_of_seeds_that_python_refuses(count: int) -> None:
 
 
 def test_one_seed_is_an_ordinary_run(tmp_path: Path) -> None:
-    path = api.train_config(configure("steps=1"), out=tmp_path / "run", seeds=1).run.path
+    path = api.train_config(configure(steps=1), out=tmp_path / "run", seeds=1).run.path
     assert not (path / "seeds").exists() and (path / "checkpoints").is_dir()
 
 
@@ -227,17 +227,17 @@ def test_a_dry_run_is_as_before(capsys: pytest.CaptureFixture[str]) -> None:
     before = capsys.readouterr().out
     assert run("train", "digits", "--seeds", 4, "--dry-run") == 0
     assert capsys.readouterr().out == before
-    assert "--seeds" not in before and "seeds_drop" in before
+    assert "--seeds" not in before and "prune_steps" in before
 
 
-@pytest.mark.parametrize("value", ["[1000, 500]", "[500, 500]", "[0]", "[1.5]", "500", '["a"]'])
-def test_pruning_steps_that_are_refused(value: str) -> None:
-    with pytest.raises(ConfigError, match=r"training\.seeds_drop"):
-        configure(f"seeds_drop={value}")
+@pytest.mark.parametrize("value", [[1000, 500], [500, 500], [0], [1.5], 500, ["a"]])
+def test_pruning_steps_that_are_refused(value: object) -> None:
+    with pytest.raises(ConfigError, match=r"training\.prune_steps"):
+        configure(prune_steps=value)
 
 
 def test_pruning_steps_are_written_and_read() -> None:
-    config = configure("seeds_drop=[7]")
+    config = configure(prune_steps=[7])
     assert configuration.parse(configuration.to_toml(config), "config.toml") == config
 
 

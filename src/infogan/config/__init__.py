@@ -19,6 +19,7 @@ from infogan.config.codes import (
     VonMises,
     parse_codes,
 )
+from infogan.config.schedule import Schedule
 from infogan.config.sections import (
     AugmentationConfig,
     Config,
@@ -55,6 +56,7 @@ __all__ = [
     "Normal",
     "ObjectiveConfig",
     "Periodic",
+    "Schedule",
     "TrainingConfig",
     "TruncatedGaussian",
     "Uniform",

@@ -31,8 +31,51 @@ def migrate(values: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _from_version_1(values: dict[str, Any], name: str) -> dict[str, Any]:
-    latents = values.get("latents", {})
-    codes = latents.get("codes", {})
+    values = {key: dict(value) if isinstance(value, Mapping) else value for key, value in values.items()}
+    if codes := values.get("latents", {}).get("codes"):
+        values["latents"]["codes"] = _without_learned_priors(codes, name)
+    for section, names in _RENAMED.items():
+        _rename(values.get(section, {}), names)
+    if training := values.get("training"):
+        start, end, least = (training.pop(f"decay_{key}", 0) for key in ("start", "end", "to"))
+        if end:
+            training["learning_rate_schedule"] = [[start, 1.0], [end, least]]
+    if policy := values.get("augmentation"):
+        start, end = (policy.pop(f"code_noise_{key}", 0) for key in ("start", "end"))
+        if (last := policy.pop("code_noise_last", None)) is not None:
+            policy["code_noise"] = [[start, policy.get("code_noise")], [end, last]]
+    if objective := values.get("objective"):
+        start, full = (objective.pop(f"mode_seeking_{key}", 0) for key in ("start", "full"))
+        _begin(objective, "mode_seeking_weight", start, full)
+        start = objective.pop("contrastive_start", 0)
+        _begin(objective, "contrastive_weight", start, start)
+    return values
+
+
+_RENAMED = {
+    "network": {"recognition_std": "recognition_init_std"},
+    "augmentation": {"everything": "all_images"},
+    "training": {
+        **{f"remedy_{key}": f"repair_{key}" for key in ("start", "end", "every", "components")},
+        "seeds_drop": "prune_steps",
+    },
+}
+"""By section, the keys that version 2 renamed."""
+
+
+def _rename(section: dict[str, Any], names: Mapping[str, str]) -> None:
+    for old, new in names.items():
+        if old in section:
+            section[new] = section.pop(old)
+
+
+def _begin(objective: dict[str, Any], key: str, start: int, full: int) -> None:
+    """Make a weight of `objective` 0 up to the step `start` and whole from the step `full` on."""
+    if objective.get(key) and full:
+        objective[key] = [[start, 0.0], [full, objective[key]]]
+
+
+def _without_learned_priors(codes: Mapping[str, Any], name: str) -> dict[str, Any]:
     if any(code.get("prior") == "learned" for code in codes.values()):
         raise ConfigError(
             f"{name}: a code has prior = 'learned', which this version no longer supports",
@@ -40,11 +83,10 @@ def _from_version_1(values: dict[str, Any], name: str) -> dict[str, Any]:
             "infogan 0.1, which reads this run",
         )
     removed = {"prior", "entropy_floor", "learned_from"}
-    kept = {
-        key: {name: value for name, value in code.items() if name not in removed}
+    return {
+        key: {part: value for part, value in code.items() if part not in removed}
         for key, code in codes.items()
     }
-    return {**values, "latents": {**latents, "codes": kept}} if codes else values
 
 
 _STEPS: dict[int, Callable[[dict[str, Any], str], dict[str, Any]]] = {1: _from_version_1}

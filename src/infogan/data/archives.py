@@ -1,7 +1,7 @@
-"""Pictures inside a zip or tar file, read one after the other and never unpacked.
+"""Pictures inside a zip or tar file, read one after the other and never unpacked to the disk.
 
-Nothing of an archive is trusted: members whose names lead out of it, links and devices are refused, every
-member is read up to a cap and no further, and so is the whole.
+Archives are not trusted: members whose names lead out of the archive, links and devices are refused, and the
+number of members and the size of each are limited.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import lzma
 import re
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from infogan.data.arrays import UNREADABLE
 from infogan.data.decoding import Item
 from infogan.errors import DataError
 from infogan.file_listing import Skipped
@@ -25,62 +25,53 @@ from infogan.file_listing import Skipped
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 MOST_MEMBERS = 5_000_000
-"""Entries of an archive; more are no set of pictures."""
+"""Limit for the number of entries of an archive."""
 
 MOST_BYTES = 256 << 20
-"""Of one member, unpacked. A picture of 50 million pixels without any compression is smaller."""
+"""Limit for one member, uncompressed. 50 million pixels without any compression are smaller."""
 
 MOST_RATIO = 200
-"""How many times longer a member may be than it is packed, where it is over a megabyte. A bomb has 1,000."""
+"""Limit for the compression ratio of a member of over a megabyte. That of a zip bomb is about 1,000."""
 
 _SMALL = 1 << 20
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
-_BLOCK = 512  # of a tar file; it ends with two of zeros
-_UNREADABLE = (
-    OSError,
-    EOFError,
-    ValueError,
-    RuntimeError,  # an encrypted member, or a compression that this Python lacks
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    lzma.LZMAError,
-)
+_BLOCK = 512  # of a tar file, which ends with two blocks of zeros
+_OPENERS = {".gz": gzip.open, ".tgz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file's name says that it is an archive that can be read."""
+    """Return True if the file's name is that of a supported archive."""
     return path.name.lower().endswith(SUFFIXES)
 
 
 def members(path: Path, wanted: Callable[[str], bool], skipped: list[Skipped]) -> list[Item]:
-    """The members of a zip or tar file whose names are wanted; their bytes are read when asked for.
+    """List the members of a zip or tar file whose names are wanted; their contents are read on demand.
 
-    Sorted by name; but those of a compressed tar file in its own order, in which alone it is read fast.
+    Sorted by name; except those of a compressed tar file, which is only fast to read in its own order.
 
     Args:
         path: of the archive.
-        wanted: whether a member of that name is.
-        skipped: gets the wanted members that are refused, with reasons.
+        wanted: returns True for the name of a member that should be listed.
+        skipped: receives the wanted members that are refused, with reasons.
 
     Raises:
-        DataError: the file is no archive, is damaged, or has far too many entries.
+        DataError: the file is no archive, is damaged, or has too many entries.
     """
     try:
         suffix = path.suffix.lower()
-        items = (_in_zip if suffix == ".zip" else _in_tar)(path, wanted, skipped)
-        if suffix in (".zip", ".tar"):
-            items.sort(key=lambda item: PurePosixPath(item.name).parts)
-        return items
-    except _UNREADABLE as error:
+        items = (_list_zip if suffix == ".zip" else _list_tar)(path, wanted, skipped)
+    except (*UNREADABLE, tarfile.TarError) as error:
         raise DataError(
             f"cannot read the archive {path}: {str(error) or type(error).__name__}",
-            f"a whole, unencrypted file of the kinds {' '.join(SUFFIXES)}",
-            "another copy of it, or --data FOLDER with what it holds",
+            f"a complete, unencrypted {', '.join(SUFFIXES)} file",
+            "another copy of it, or --data FOLDER with its contents",
         ) from None
+    if suffix in (".zip", ".tar"):
+        items.sort(key=lambda item: PurePosixPath(item.name).parts)
+    return items
 
 
-def _in_zip(path: Path, wanted: Callable[[str], bool], skipped: list[Skipped]) -> list[Item]:
+def _list_zip(path: Path, wanted: Callable[[str], bool], skipped: list[Skipped]) -> list[Item]:
     archive = zipfile.ZipFile(path)  # stays open as long as its items are in use
     infos = archive.infolist()
     _check_count(path, len(infos))
@@ -98,18 +89,17 @@ def _in_zip(path: Path, wanted: Callable[[str], bool], skipped: list[Skipped]) -
 
 def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     with archive.open(info) as member:
-        return _capped(member.read(info.file_size + 1), info.file_size)
+        return _check_length(member.read(info.file_size + 1), info.file_size)
 
 
-class _Stream:
-    """The bytes of a tar file, decompressed; read at any place, though fast only onwards where compressed."""
+class _TarStream:
+    """The decompressed bytes of a tar file, at any offset; fast only forward where it is compressed."""
 
     def __init__(self, path: Path) -> None:
-        opens = {".gz": gzip.open, ".tgz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-        self.file: BinaryIO = opens.get(path.suffix.lower(), open)(path, "rb")  # type: ignore[operator]
+        self.file: BinaryIO = _OPENERS.get(path.suffix.lower(), open)(path, "rb")  # type: ignore[operator]
 
-    def read(self, at: int, count: int) -> bytes:
-        self.file.seek(at)
+    def read(self, offset: int, count: int) -> bytes:
+        self.file.seek(offset)
         return self.file.read(count)
 
     def __del__(self) -> None:
@@ -117,8 +107,8 @@ class _Stream:
             self.file.close()
 
 
-def _in_tar(path: Path, wanted: Callable[[str], bool], skipped: list[Skipped]) -> list[Item]:
-    stream = _Stream(path)
+def _list_tar(path: Path, wanted: Callable[[str], bool], skipped: list[Skipped]) -> list[Item]:
+    stream = _TarStream(path)
     items = []
     with tarfile.open(fileobj=stream.file, mode="r:") as archive:
         for number, info in enumerate(archive, start=1):
@@ -131,22 +121,22 @@ def _in_tar(path: Path, wanted: Callable[[str], bool], skipped: list[Skipped]) -
                 items.append(Item(info.name, partial(_read_tar, stream, info.offset_data, info.size)))
         end = archive.offset
     if stream.read(end - _BLOCK, _BLOCK) != bytes(_BLOCK) and stream.read(end, _BLOCK) != bytes(_BLOCK):
-        raise EOFError("it ends without the mark of an archive's end, so it is probably cut short")
+        raise EOFError("it ends without the end-of-archive mark, so it is probably truncated")
     return items
 
 
-def _read_tar(stream: _Stream, offset: int, size: int) -> bytes:
-    return _capped(stream.read(offset, size), size)
+def _read_tar(stream: _TarStream, offset: int, size: int) -> bytes:
+    return _check_length(stream.read(offset, size), size)
 
 
-def _capped(content: bytes, promised: int) -> bytes:
+def _check_length(content: bytes, promised: int) -> bytes:
     if len(content) != promised:
         raise ValueError(f"{len(content):,} bytes in place of {promised:,}")
     return content
 
 
 def _refusal(name: str, special: bool, size: int, packed: int) -> str | None:
-    """Why a member is not read; None where nothing is wrong with it."""
+    """Return the reason why a member is not read, or None."""
     pure = PurePosixPath(name.replace("\\", "/"))
     if pure.is_absolute() or ".." in pure.parts or _DRIVE.match(name):
         return "its name leads out of the archive"

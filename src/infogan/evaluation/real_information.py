@@ -21,7 +21,7 @@ from infogan.evaluation.metric import metric
 from infogan.evaluation.predicted_codes import reading_of_test
 from infogan.evaluation.resampling import RESAMPLES, centred_interval, numpy_generator
 from infogan.evaluation.subject import Subject
-from infogan.objective import joint_table, table_information
+from infogan.regularizers import joint_table, table_information
 
 DEFAULT_POLICY = AugmentationConfig(rotation=15.0, shift=0.07, scale=0.12, shear=0.15)
 """How images are moved where the model's recipe moved none."""
@@ -82,7 +82,7 @@ def information(
 
 def stated(policy: AugmentationConfig, origin: str) -> dict[str, Any]:
     """What of a policy is not 0, and whether it comes from the "model" or is the "default"."""
-    ranges = policy.model_dump(exclude={"everything"})
+    ranges = policy.model_dump(exclude={"all_images"})
     told = {key: value for key, value in ranges.items() if value and not key.startswith("code_")}
     return {"origin": origin, **told}
 

@@ -5,7 +5,7 @@ Gaussian posterior (the paper) or a Gaussian truncated to its support; a periodi
 Mises posterior. All information is in nats.
 """
 
-from infogan.latents.latent_vector import CodeDimension, Codes, Latents, Place
+from infogan.latents.latent_vector import CodeDimension, Codes, Latents
 from infogan.latents.posteriors import (
     BernoulliPosterior,
     GaussianPosterior,
@@ -35,7 +35,6 @@ __all__ = [
     "Latents",
     "NormalPrior",
     "PeriodicPrior",
-    "Place",
     "Posterior",
     "Prior",
     "SoftmaxPosterior",

@@ -15,7 +15,6 @@ from infogan.latents.priors import CategoricalPrior, Prior
 CodeDimension = tuple[str, int]
 """The name of a code, and the index of one of its dimensions."""
 
-Place = CodeDimension  # the old name, for infogan.training alone
 
 Codes = dict[str, Tensor]
 """Values of every code by name, float [N, width]: categories one-hot, the others as they are."""
@@ -57,10 +56,6 @@ class Latents(nn.Module):
         """The code's name, with the dimension behind it where the code has several: shape[1]."""
         name, index = code_dimension
         return name if self.priors[name].code.dim == 1 else f"{name}[{index}]"
-
-    # The old names, for infogan.training alone.
-    categorical_places = categorical_dimensions
-    place_name = dimension_name
 
     def category_probabilities(
         self, raw: Float[Tensor, "n outputs"]

@@ -1,6 +1,13 @@
 """The networks: appendix C's tables as data, and the builder that turns a table into modules."""
 
-from infogan.networks.architectures import TABLES, Architecture, architecture, generic_table, residual_table
+from infogan.networks.architectures import (
+    ARCHITECTURES,
+    TABLES,
+    Architecture,
+    architecture,
+    generic_table,
+    residual_table,
+)
 from infogan.networks.blocks import Stack, Style
 from infogan.networks.builder import (
     Discriminator,
@@ -11,12 +18,28 @@ from infogan.networks.builder import (
     initialise,
     rescale,
 )
+from infogan.networks.custom import (
+    NETWORKS,
+    Build,
+    CustomGenerator,
+    CustomTrunk,
+    Networks,
+    NetworkShape,
+    network,
+)
 
 __all__ = [
+    "ARCHITECTURES",
+    "NETWORKS",
     "TABLES",
     "Architecture",
+    "Build",
+    "CustomGenerator",
+    "CustomTrunk",
     "Discriminator",
     "Generator",
+    "NetworkShape",
+    "Networks",
     "PairClassifier",
     "Recognition",
     "Stack",
@@ -25,6 +48,7 @@ __all__ = [
     "architecture",
     "generic_table",
     "initialise",
+    "network",
     "rescale",
     "residual_table",
 ]

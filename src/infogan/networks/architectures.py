@@ -17,6 +17,7 @@ from typing import Literal
 
 from infogan.errors import ConfigError, did_you_mean
 from infogan.images import Output
+from infogan.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -149,22 +150,30 @@ def residual_table(size: int) -> Architecture:
     )
 
 
-_BY_SIZE: dict[str, Callable[[int], Architecture]] = {"generic": generic_table, "residual": residual_table}
+ARCHITECTURES: Registry[Callable[[int], Architecture]] = Registry("network table")
+"""Tables by name, as functions of the image size; those of the paper fit any size."""
+
+
+def _any_size(table: Architecture) -> Callable[[int], Architecture]:
+    return lambda size: table
+
+
+for _name, _table in TABLES.items():
+    ARCHITECTURES.add(_name, _any_size(_table))
+ARCHITECTURES.add("generic", generic_table)
+ARCHITECTURES.add("residual", residual_table)
 
 
 def architecture(name: str, size: int) -> Architecture:
-    """The table of that name for images of `size` pixels.
+    """Return the table of that name for images of `size` pixels.
 
     Raises:
         ConfigError: no table has that name.
     """
-    if name in _BY_SIZE:
-        return _BY_SIZE[name](size)
-    if name not in TABLES:
-        known = [*_BY_SIZE, *TABLES]
+    if name not in ARCHITECTURES:
         raise ConfigError(
-            f"network.architecture = {name!r}: no such table{did_you_mean(name, known)}",
-            f"one of {', '.join(known)}",
-            "--set architecture=generic",
+            f"network.architecture = {name!r}: no such table{did_you_mean(name, ARCHITECTURES)}",
+            f"one of {', '.join(ARCHITECTURES)}",
+            "network.architecture = 'generic', which fits any image size",
         )
-    return TABLES[name]
+    return ARCHITECTURES[name](size)

@@ -135,7 +135,7 @@ FORMED = 0.5
     meaning="Two categories of the code share one group of images, while another category contains two "
     "groups.",
     advice="start again with another seed (--seed 1), or let --recipe robust repair categories for longer, "
-    "--set remedy_end=3000",
+    "--set repair_end=3000",
 )
 def code_stuck(recent: Sequence[Line]) -> dict[str, str | None]:
     """Splitting one category would gain more than merging two others would lose.

@@ -13,7 +13,6 @@ view share. It is measured while Q is trained on real images, and needs no label
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -70,12 +69,12 @@ def check(config: Config, count: int) -> None:
 def set_points(training: TrainingConfig) -> tuple[int, ...]:
     """Return the steps at which seeds are pruned; at the last, one seed remains.
 
-    These are the steps of `seeds_drop` before the end of training, and the end itself if there is none or
+    These are the steps of `prune_steps` before the end of training, and the end itself if there is none or
     some lie beyond it. Earlier steps save time but choose worse: at first the score measures which seed
     learns fast, not which ends best.
     """
-    early = [step for step in training.seeds_drop if step < training.steps]
-    if len(early) < len(training.seeds_drop) or not early:
+    early = [step for step in training.prune_steps if step < training.steps]
+    if len(early) < len(training.prune_steps) or not early:
         early.append(training.steps)
     return tuple(early)
 
@@ -133,10 +132,11 @@ class _Seeds:
     config: Config
     dataset: Dataset
     allow_changes: bool = False
+    quiet: bool = False
 
     @cached_property
     def progress(self) -> Progress:
-        return Progress(self.config.training.steps, log_path=self.run.log_path)
+        return Progress(self.config.training.steps, log_path=self.run.log_path, quiet=self.quiet)
 
     def run_of(self, seed: int) -> RunDirectory:
         return RunDirectory(self.run.seeds / f"seed-{seed}")
@@ -151,14 +151,16 @@ class _Seeds:
         if not is_run(run.path):
             if run.path.exists() and not checkpoint.listed(run.checkpoints):
                 storage.remove_folder(run.path)  # left by a crash before it had a configuration
-            return runner.train(config, self.dataset, RunDirectory.create(run.path))
+            return runner.train(config, self.dataset, RunDirectory.create(run.path), quiet=self.quiet)
         changed = configuration.changes(run.read_config(), config)
-        settings = [
-            f"{key}={json.dumps(new, ensure_ascii=False)}"
-            for key, (_, new) in changed.items()
-            if new is not None
-        ]
-        return runner.resume(run, lambda _: self.dataset, settings=settings, allow_changes=self.allow_changes)
+        settings = {key: new for key, (_, new) in changed.items() if new is not None}
+        return runner.resume(
+            run,
+            lambda _: self.dataset,
+            settings=settings,
+            allow_changes=self.allow_changes,
+            quiet=self.quiet,
+        )
 
 
 def of_seed(config: Config, seed: int, steps: int) -> Config:
@@ -167,10 +169,10 @@ def of_seed(config: Config, seed: int, steps: int) -> Config:
     Raises:
         ConfigError: there is no such seed, or no such number of steps.
     """
-    return configuration.override(config, [f"training.seed={seed}", f"training.steps={steps}"])
+    return configuration.override(config, {"training.seed": seed, "training.steps": steps})
 
 
-def train(config: Config, dataset: Dataset, run: RunDirectory, count: int) -> Trained:
+def train(config: Config, dataset: Dataset, run: RunDirectory, count: int, *, quiet: bool = False) -> Trained:
     """Train several seeds, from `training.seed` on, in a new run directory and keep the best.
 
     Args:
@@ -178,6 +180,7 @@ def train(config: Config, dataset: Dataset, run: RunDirectory, count: int) -> Tr
         dataset: only its training images are used, without labels.
         run: from `RunDirectory.create` with `seeds=True`.
         count: number of seeds.
+        quiet: as in `runner.train`.
 
     Returns:
         The best seed's model, with the run directory of all seeds.
@@ -196,7 +199,7 @@ def train(config: Config, dataset: Dataset, run: RunDirectory, count: int) -> Tr
             write(run, selection)
             run.write_config(config)
         with runner.resumable(run):
-            seeds = _Seeds(run, config, dataset)
+            seeds = _Seeds(run, config, dataset, quiet=quiet)
             *early, last = set_points(config.training)
             halves = "".join(f"the worse half is pruned at step {step}, " for step in early)
             seeds.progress.say(
@@ -209,8 +212,9 @@ def resume(
     run: RunDirectory,
     load_data: Callable[[Config], Dataset],
     *,
-    settings: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
     allow_changes: bool = False,
+    quiet: bool = False,
 ) -> Trained:
     """Resume the seeds that were not pruned; after the end of training, the best.
 
@@ -219,6 +223,7 @@ def resume(
         load_data: returns the data of a configuration; called while the run is locked.
         settings: as in `runner.resume`; they apply to every remaining seed.
         allow_changes: as in `runner.resume`.
+        quiet: as in `runner.train`.
 
     Raises:
         ConfigError: a setting changes the result, without `allow_changes`; the seeds differ; or a seed has
@@ -228,7 +233,8 @@ def resume(
     """
     with run.lock(), runner.resumable(run):
         before = run.read_config()
-        config = configuration.override(before, settings)
+        runner.check_plugins(run, before, allow_changes)
+        config = configuration.override(before, settings or {})
         runner.check_changes(before, config, allow_changes)
         selection = read(run)
         if config.training.seed != before.training.seed:
@@ -238,7 +244,7 @@ def resume(
                 "the seeds that the run was started with",
                 "infogan train with --seeds and another --out, for other seeds",
             )
-        seeds = _Seeds(run, config, load_data(config), allow_changes)
+        seeds = _Seeds(run, config, load_data(config), allow_changes, quiet)
         reached = max(map(seeds.reached, selection.left))
         if reached > config.training.steps:
             raise ConfigError(

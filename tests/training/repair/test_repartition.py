@@ -142,7 +142,7 @@ def test_a_suspect_pair_is_divided_in_training(
     monkeypatch.setattr(split_merge, "MARGIN", 100.0)
     monkeypatch.setattr(repartition, "BETTER", -1.0)
     monkeypatch.setattr(repartition, "_LEAST", 1)
-    made = trainer(tiny(remedy_start=20, remedy_end=20, remedy_every=20))
+    made = trainer(tiny(repair_start=20, repair_end=20, repair_every=20))
     for _ in range(20):
         made.advance()
     assert made.remedy.trial is not None

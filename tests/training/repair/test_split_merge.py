@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from infogan import objective
+from infogan import recipes, regularizers
 from infogan.config import Config, parse_codes
 from infogan.errors import ConfigError
-from infogan.presets import apply_recipe, load
+from infogan.presets import load
 from infogan.training.repair import category_repair, split_merge
 from infogan.training.trainer import Trainer
 
@@ -158,7 +158,7 @@ def test_what_did_not_do_what_it_was_made_for_is_undone(
     monkeypatch: pytest.MonkeyPatch, nats: float, apart: float, tiny: Tiny, trainer: Make
 ) -> None:
     """The information rises in these steps in any case: that alone keeps nothing."""
-    made = trainer(tiny(remedy_end=4))
+    made = trainer(tiny(repair_end=4))
     monkeypatch.setattr(category_repair.Remedy, "_information", always_gives(1.0))
     monkeypatch.setattr(category_repair.Remedy, "_distance", always_gives(0.4))
     for _ in range(4):
@@ -186,7 +186,7 @@ def test_a_trial_is_about_the_two_categories_that_were_parted(
     monkeypatch.setattr(split_merge, "distance", lambda joint, pair: asked.append(pair) or len(asked))
     found = split_merge.Diagnosis(twins=(1, 4), loss=0.0, double=7, gain=1.0)
     monkeypatch.setattr(split_merge, "diagnose", lambda joint, fine: found)
-    made = trainer(tiny(remedy_end=4))
+    made = trainer(tiny(repair_end=4))
     for _ in range(10):
         made.advance()
     assert asked == [(1, 4), (4, 7)]  # the twins were too close; what one of them took is to lie farther off
@@ -213,7 +213,7 @@ def test_a_run_resumed_during_a_trial_is_the_same_run(tiny: Tiny, trainer: Make)
 
 
 def test_learning_rates_are_a_function_of_the_absolute_step(tiny: Tiny, trainer: Make) -> None:
-    made = trainer(tiny(decay_start=2, decay_end=6, decay_to=0.5, remedy_end=0))
+    made = trainer(tiny(learning_rate_schedule=[[2, 1.0], [6, 0.5]], repair_end=0))
     rates = []
     for _ in range(8):
         made.advance()
@@ -229,7 +229,7 @@ def test_real_reading_finds_what_q_keeps_of_a_moved_copy(tiny: Tiny, trainer: Ma
     for row in range(40):
         raw[row, start + (row % 20) % 10] = 50.0
     terms = made.real.information(raw, None)
-    assert float(objective.table_information(made.real.category_table(("digit", 0)))) == pytest.approx(
+    assert float(regularizers.table_information(made.real.category_table(("digit", 0)))) == pytest.approx(
         prior.entropy, abs=1e-4
     )
     assert terms["real_information"].item() == pytest.approx(3 * prior.entropy, abs=1e-3)  # 2 * 2 - 1
@@ -238,19 +238,19 @@ def test_real_reading_finds_what_q_keeps_of_a_moved_copy(tiny: Tiny, trainer: Ma
 def test_terms_that_cannot_work_are_refused() -> None:
     from infogan import config as configuration
 
-    config = apply_recipe(load("digits"), "robust")
+    config = recipes.apply(load("digits"), "robust")
     with pytest.raises(ConfigError, match="augmentation"):
         configuration.override(
             config, [f"augmentation.{key}=0.0" for key in ("rotation", "shift", "scale", "shear")]
         )
     with pytest.raises(ConfigError, match="subcode_weight"):
-        configuration.override(config, ["subcode_weight=0.0"])
-    with pytest.raises(ConfigError, match="decay_end"):
-        configuration.override(config, ["decay_start=6000"])
+        configuration.override(config, {"subcode_weight": 0.0})
+    with pytest.raises(ConfigError, match="rising order"):
+        configuration.override(config, {"learning_rate_schedule": [[6_000, 1.0], [5_000, 0.02]]})
 
 
 def test_without_noise_there_is_no_mode_to_seek(tiny: Tiny, trainer: Make) -> None:
-    config = tiny(remedy_end=0, remedy_start=0)
+    config = tiny(repair_end=0, repair_start=0)
     made = trainer(config.model_copy(update={"latents": config.latents.model_copy(update={"noise": 0})}))
     made.advance()
     assert "mode_seeking" not in made.take_window()["terms"]
@@ -281,7 +281,7 @@ def test_what_health_reads_is_what_the_remedy_acts_on() -> None:
 
 def test_the_smallest_batches_train(tiny: Tiny, trainer: Make) -> None:
     """Batch norm needs two images, also in the part of a batch that continuous codes are read from."""
-    made = trainer(tiny(batch_size=2, remedy_end=0, remedy_start=0))
+    made = trainer(tiny(batch_size=2, repair_end=0, repair_start=0))
     made.advance()
     assert made.step == 1
 

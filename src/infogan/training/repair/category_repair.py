@@ -1,9 +1,8 @@
-"""The remedy inside a run: a stuck categorical code is split and merged, and the operation is kept or undone.
+"""Category repair during training: find merged or split categories, correct them, and keep what helped.
 
-It looks at set steps. An operation is on trial for some hundred steps, and must do what it was made for: the
-two categories that it parted must lie farther apart, measured by what is usual, than the two that it found
-too close, and the information on real images must have risen, as it does in these steps in any case. Else
-networks and optimisers go back to what they were before it.
+Codes are examined at fixed steps. A repair is on trial for `TRIAL` steps and is kept if the two categories
+that it separated are then farther apart, relative to a typical pair, than the two that it found too close,
+and if the information on real images has risen. Otherwise networks and optimizers are restored.
 """
 
 from __future__ import annotations
@@ -14,38 +13,38 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from infogan import objective, streams
+from infogan import regularizers, streams
 from infogan.config import TrainingConfig
-from infogan.latents import Place
+from infogan.latents import CodeDimension
 from infogan.model import InfoGAN
-from infogan.training.real_statistics import RealReading
+from infogan.training.real_statistics import RealStatistics
 from infogan.training.repair import repartition, split_merge
+from infogan.training.repair.survey import Survey
 
 TRIAL = 200
-"""Steps after which an operation is judged."""
+"""Steps after which a repair is kept or undone."""
 
-_BEFORE = "before."  # prefix of what a checkpoint keeps for undoing
+_BEFORE = "before."  # prefix of the tensors that a checkpoint keeps for undoing a repair
 
 
-class Remedy:
-    """When a run is looked at, what was done to it, and what is still on trial.
+class CategoryRepair:
+    """Examines categorical codes, repairs them, and keeps the repair on trial.
 
     Args:
-        training: its seed, its steps `remedy_start`, `remedy_end` and `remedy_every`, and
-            `remedy_components`.
+        training: the seed and the keys `repair_*` of the configuration.
         model: in training.
-        real: what Q makes of real images.
-        survey: reads many real images and their moved copies for one place.
+        statistics: of Q's predictions for real images.
+        survey: encodes many real images and their second views, for one code dimension after a step.
     """
 
     def __init__(
         self,
         training: TrainingConfig,
         model: InfoGAN,
-        real: RealReading,
-        survey: Callable[[Place], repartition.Survey],
+        statistics: RealStatistics,
+        survey: Callable[[CodeDimension, int], Survey],
     ) -> None:
-        self.training, self.model, self.real, self.survey = training, model, real, survey
+        self.training, self.model, self.statistics, self.survey = training, model, statistics, survey
         self.trial: dict[str, Any] | None = None
         self.before: dict[str, Tensor] = {}
 
@@ -55,105 +54,108 @@ class Remedy:
         optimizers: Mapping[str, torch.optim.Optimizer],
         tensors: Callable[[], Mapping[str, Tensor]],
     ) -> tuple[list[str], dict[str, Tensor] | None]:
-        """What is due after `step` steps.
+        """Do what is due after `step` steps.
 
         Args:
             step: steps done.
-            optimizers: of "discriminator" and "generator"; an operation resets some of their moments.
-            tensors: gives all of the run's state, to be kept in case the operation must be undone.
+            optimizers: "discriminator" and "generator"; a repair resets some of their moments.
+            tensors: returns networks and moments, to restore them if the repair is undone.
 
         Returns:
-            Sentences for people, and the state to go back to where an operation is undone.
+            Sentences for the log, and the tensors to restore where a repair is undone.
         """
         if self.trial is not None:
             return self._judge(step) if step >= self.trial["step"] + TRIAL else ([], None)
         training = self.training
-        due = training.remedy_start <= step <= training.remedy_end
-        if not due or step % training.remedy_every:
+        due = training.repair_start <= step <= training.repair_end
+        if not due or step % training.repair_every:
             return [], None
-        for place in list(self.real.tables):
-            if not 3 <= len(self.real.usage[place]) <= split_merge.MOST_CATEGORIES:
+        for dimension in list(self.statistics.tables):
+            if not 3 <= len(self.statistics.usage[dimension]) <= split_merge.MOST_CATEGORIES:
                 continue
-            joint = self.real.category_table(place)
-            found: split_merge.Diagnosis | repartition.Division | None
-            found = split_merge.diagnose(joint, self.real.tables[place])
+            joint = self.statistics.category_table(dimension)
+            found: split_merge.Diagnosis | repartition.Partition | None
+            found = split_merge.diagnose(joint, self.statistics.tables[dimension])
             if not found.stuck:
-                found = self._divided(step, place, split_merge.suspect(joint))
+                found = self._partition(step, dimension, split_merge.suspect(joint))
             if found is not None and found.stuck:
                 state = tensors().items()
                 self.before = {f"{_BEFORE}{key}": value.detach().clone() for key, value in state}
-                return [self._operate(step, place, found, optimizers)], None
+                return [self._operate(step, dimension, found, optimizers)], None
         return [], None
 
-    def _divided(self, step: int, place: Place, pair: tuple[int, int] | None) -> repartition.Division | None:
-        """The best division of two categories that lie suspiciously close."""
+    def _partition(
+        self, step: int, dimension: CodeDimension, pair: tuple[int, int] | None
+    ) -> repartition.Partition | None:
+        """Find the best partition of the images of two categories that are suspiciously close."""
         if pair is None:
             return None
-        draw = streams.generator(self.training.seed, "redivide", step)
-        return repartition.divide(self.survey(place), pair, draw, self.training.remedy_components)
+        rng = streams.generator(self.training.seed, "redivide", step)
+        return repartition.find_partition(
+            self.survey(dimension, step), pair, rng, self.training.repair_components
+        )
 
     def _operate(
         self,
         step: int,
-        place: Place,
-        found: split_merge.Diagnosis | repartition.Division,
+        dimension: CodeDimension,
+        found: split_merge.Diagnosis | repartition.Partition,
         optimizers: Mapping[str, torch.optim.Optimizer],
     ) -> str:
-        if isinstance(found, repartition.Division):
+        if isinstance(found, repartition.Partition):
             close = parted = found.pair
         else:
             close, parted = found.twins, (found.twins[1], found.double)
-        draw = streams.generator(self.training.seed, "remedy", step)
+        rng = streams.generator(self.training.seed, "remedy", step)
         self.trial = {
             "step": step,
-            "place": list(place),
-            "information_nats": self._information(place),
+            "dimension": list(dimension),
+            "information_nats": self._information(dimension),
             "parted": list(parted),
-            "distance": self._distance(place, close),
+            "distance": self._distance(dimension, close),
         }
-        name = self.model.latents.place_name(place)
-        self.real.forget(place)
-        if isinstance(found, repartition.Division):
-            repartition.operate(self.model, optimizers, place, found, draw)
+        name = self.model.latents.dimension_name(dimension)
+        self.statistics.forget(dimension)
+        if isinstance(found, repartition.Partition):
+            repartition.operate(self.model, optimizers, dimension, found, rng)
+            first, second = found.pair
             return (
-                f"step {step}: categories {found.pair[0]} and {found.pair[1]} of {name} divide two kinds "
-                f"along the wrong line ({found.present:.3f} nats within the two; another line keeps "
-                f"{found.found:.3f}): they were divided anew"
+                f"step {step}: category repair: re-partitioned categories {first} and {second} of {name}: "
+                f"another boundary keeps {found.found:.3f} nats of information, before {found.present:.3f}"
             )
-        split_merge.operate(self.model, optimizers, place, found, draw)
+        kept, freed = found.twins
+        split_merge.operate(self.model, optimizers, dimension, found, rng)
         return (
-            f"step {step}: categories {found.twins[0]} and {found.twins[1]} of {name} share one cluster "
-            f"({found.loss:.3f} nats apart) and category {found.double} holds two ({found.gain:.3f} nats): "
-            f"the first two were merged, and category {found.twins[1]} takes half of category {found.double}"
+            f"step {step}: category repair: merged categories {kept} and {freed} of {name}, which shared one "
+            f"cluster ({found.loss:.3f} nats apart), and split category {found.double}, which held two "
+            f"({found.gain:.3f} nats), into itself and category {freed}"
         )
 
     def _judge(self, step: int) -> tuple[list[str], dict[str, Tensor] | None]:
         trial = self.trial
         assert trial is not None
-        name, index = trial["place"]
+        name, index = trial["dimension"]
         now, before = self._information((name, index)), trial["information_nats"]
         apart = self._distance((name, index), (trial["parted"][0], trial["parted"][1]))
         kept = now > before and apart > trial["distance"]
         undo = None if kept else {key.removeprefix(_BEFORE): value for key, value in self.before.items()}
         self.trial, self.before = None, {}
         if not kept:
-            self.real.forget((name, index))
+            self.statistics.forget((name, index))
         verdict = "is kept" if kept else "is undone"
         return [
-            f"step {step}: the change of step {trial['step']} {verdict}: the distance of its two categories "
-            f"went from {trial['distance']:.2f} to {apart:.2f} of what is usual, and the information on real "
-            f"images from {before:.3f} to {now:.3f} nats"
+            f"step {step}: the repair of step {trial['step']} {verdict}: the distance of the two categories "
+            f"changed from {trial['distance']:.2f} to {apart:.2f} of a typical pair's, and the information "
+            f"on real images from {before:.3f} to {now:.3f} nats"
         ], undo
 
-    def _information(self, place: Place) -> float:
-        return float(objective.table_information(self.real.category_table(place)))
+    def _information(self, dimension: CodeDimension) -> float:
+        return float(regularizers.table_information(self.statistics.category_table(dimension)))
 
-    def _distance(self, place: Place, pair: tuple[int, int]) -> float:
-        return split_merge.distance(self.real.category_table(place), pair)
-
-    # --- what a checkpoint keeps -----------------------------------------------------------------------
+    def _distance(self, dimension: CodeDimension, pair: tuple[int, int]) -> float:
+        return split_merge.distance(self.statistics.category_table(dimension), pair)
 
     def restore(self, trial: Mapping[str, Any] | None, tensors: Mapping[str, Tensor]) -> None:
-        """Goes back to what `trial` and `before` were; other tensors are not looked at."""
+        """Restore `trial` and `before`; other tensors are ignored."""
         self.trial = None if trial is None else dict(trial)
         self.before = {key: value.clone() for key, value in tensors.items() if key.startswith(_BEFORE)}

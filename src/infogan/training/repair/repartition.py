@@ -1,9 +1,9 @@
-"""Two categories that divide two kinds of image along the wrong line, divided anew.
+"""Re-partition: find a better boundary between the images of two categories, and teach it to Q.
 
-A run sticks where two categories share two kinds otherwise than by kind: fours and nines into slanted and
-upright ones. Q's head has lost the difference by then, but the trunk's features still hold it: a linear
-division of those features, found by the same information between an image and its moved copy, from several
-random starts, is worth twice as much as the one that Q has. Where Q is right it is worth as much.
+Two categories can share two clusters of images in the wrong way: for example fours and nines as slanted and
+upright digits. Q's head no longer separates the clusters, but the trunk's features still do: a linear
+partition of these features that maximises the information between two views of an image, from several random
+starts, keeps about twice as much information as Q's. Where Q is right, it keeps about as much.
 """
 
 from __future__ import annotations
@@ -15,61 +15,40 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from infogan import objective
-from infogan.latents import Place
+from infogan import regularizers
+from infogan.latents import CodeDimension
 from infogan.model import InfoGAN
 from infogan.training.repair import split_merge
-
-SURVEYED = 8_000
-"""Real images that a survey reads."""
+from infogan.training.repair.survey import Survey
 
 BETTER, GAIN = 1.4, 0.05
-"""How many times as much a new division must be worth, and how many nats more within the pair."""
+"""A new partition must keep this many times as much information as Q's, and this many nats more."""
 
 STARTS, STEPS, BATCH = 4, 200, 512
 
 FEW_BETTER, FEW_GAIN, FEW_STARTS = 1.1, 0.02, 16
-"""The same where few components are divided: little is learned by heart there, so less is proof enough.
+"""The same in a few principal components, where a partition overfits less and less evidence is enough.
 
-On `mnist-5k` pairs divided wrongly came to 1.13 times and more, right ones to 1.02, or 1.3 before codes are
-sharp. About one start in four finds the kinds, and costs a third of one in all features.
+On `mnist-5k` wrong pairs reached 1.13 times and more, right ones 1.02, or 1.3 while categories are not
+distinct yet. About one start in four finds the clusters, at a third of the cost of a start in all features.
 """
 
-_LEAST = 100  # images of a pair in either half: fewer say nothing
-_DECAY = 1e-3  # of weights: features are as many as some pairs have images
+_LEAST = 100  # images of a pair in each half; fewer are no evidence
+_DECAY = 1e-3  # weight decay: some pairs have no more images than there are features
 
 
 @dataclass(frozen=True)
-class Survey:
-    """Real images and their moved copies, as the trunk sees them.
+class Partition:
+    """A partition of the images of a pair of categories, linear in the trunk's features.
 
     Attributes:
-        features: of the images and of their copies.
-        probabilities: of the categories of one place, for both.
-    """
-
-    features: tuple[Float[Tensor, "n f"], Float[Tensor, "n f"]]
-    probabilities: tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]
-
-    def of_pair(self, pair: tuple[int, int]) -> Tensor:
-        """Which images are of these categories, and so are their copies: [n] of bool."""
-        chosen = torch.tensor(pair, device=self.features[0].device)
-        both = [torch.isin(part.argmax(1), chosen) for part in self.probabilities]
-        return both[0] & both[1]
-
-
-@dataclass(frozen=True)
-class Division:
-    """A new division of a pair of categories, linear in the trunk's features.
-
-    Attributes:
-        survey: what it was found on.
+        survey: the images that it was found on.
         pair: the two categories.
-        present: nats of information that Q's division keeps between images of the pair and their copies.
-        found: nats that the new one keeps; both on images that it was not found on.
-        weight: [2, f], and `bias`, [2]: of the logits of the two categories.
-        bias: see above.
-        few: whether it was sought in few components of the features.
+        present: information in nats between the two views of the pair's images that Q's partition keeps.
+        found: the same of this partition; both on images that it was not fitted to.
+        weight: of the logits of the two categories, [2, f].
+        bias: of these logits, [2].
+        few: it was found in a few principal components of the features.
     """
 
     survey: Survey
@@ -82,53 +61,58 @@ class Division:
 
     @property
     def stuck(self) -> bool:
-        """Whether the new division is so much better that Q's must be wrong."""
+        """This partition is so much better that Q's must be wrong."""
         better, gain = (FEW_BETTER, FEW_GAIN) if self.few else (BETTER, GAIN)
         return self.found > max(better * self.present, self.present + gain)
 
     def __call__(self, features: Float[Tensor, "n f"]) -> Float[Tensor, "n 2"]:
-        """Probabilities of the two categories."""
+        """Return the probabilities of the two categories."""
         return (features @ self.weight.t() + self.bias).softmax(1)
 
 
-def divide(
-    survey: Survey, pair: tuple[int, int], draw: torch.Generator, components: int = 0
-) -> Division | None:
-    """The best division of a pair out of several random starts; None where there are too few images.
+def find_partition(
+    survey: Survey, pair: tuple[int, int], rng: torch.Generator, components: int = 0
+) -> Partition | None:
+    """Find the best partition of a pair's images from several random starts.
 
-    Half of the pair's images are learned from, and choose among the starts; the other half judges.
+    One half of the images is fitted and chooses among the starts; the other half measures `present` and
+    `found`.
 
     Args:
         survey: of many images.
         pair: the two categories.
-        draw: for the starts and the batches.
-        components: principal components of the learned images' features that are divided; 0: all features.
-            A pair of a small data set has fewer images than there are features: nearly every start divides
-            them as surely as the right line does, and which one does best on them says nothing.
+        rng: for starts and batches.
+        components: principal components of the features to use; 0: all features. A pair of a small data set
+            has fewer images than there are features, so that nearly any start fits them perfectly.
+
+    Returns:
+        The partition, or None where there are too few images.
     """
     chosen = survey.of_pair(pair).nonzero()[:, 0]
     half = len(chosen) // 2
     if half < _LEAST:
         return None
-    learned, judged = chosen[:half], chosen[half:]
-    mean = survey.features[0][learned].mean(0)
+    fitted, held_out = chosen[:half], chosen[half:]
+    mean = survey.features[0][fitted].mean(0)
     if components:
-        basis = _components(torch.cat([part[learned] for part in survey.features]) - mean, components)
+        basis = _components(torch.cat([part[fitted] for part in survey.features]) - mean, components)
         views = [(part - mean) @ basis for part in survey.features]
     else:
-        spread = survey.features[0][learned].std(0) + 1e-3
+        spread = survey.features[0][fitted].std(0) + 1e-3
         views = [(part - mean) / spread for part in survey.features]
-    seen, unseen = ([view[some] for view in views] for some in (learned, judged))
+    seen, unseen = ([view[some] for view in views] for some in (fitted, held_out))
     starts, size, rate = (FEW_STARTS, 0.3, 3e-2) if components else (STARTS, 0.03, 1e-2)
-    best = max((_fit(seen, draw, size, rate) for _ in range(starts)), key=lambda found: _worth(found, seen))
-    shares = [part[judged][:, list(pair)] for part in survey.probabilities]
+    best = max(
+        (_fit(seen, rng, size, rate) for _ in range(starts)), key=lambda found: _information(found, seen)
+    )
+    shares = [part[held_out][:, list(pair)] for part in survey.probabilities]
     first, second = (share / share.sum(1, keepdim=True) for share in shares)
     weight = best.weight.detach() @ basis.t() if components else best.weight.detach() / spread
-    return Division(
+    return Partition(
         survey,
         pair,
-        float(objective.real_information(first, second)),
-        _worth(best, unseen),
+        float(regularizers.real_information(first, second)),
+        _information(best, unseen),
         weight,
         best.bias.detach() - weight @ mean,
         few=components > 0,
@@ -136,24 +120,24 @@ def divide(
 
 
 def _components(features: Float[Tensor, "n f"], count: int) -> Float[Tensor, "f c"]:
-    """The first principal components of centred features, each as long as makes their values of std 1."""
+    """Return the first principal components of centred features, scaled so that projections have std 1."""
     values, vectors = torch.linalg.eigh(features.t() @ features / len(features))
     basis: Tensor = vectors[:, -count:] / values[-count:].clamp_min(1e-6).sqrt()
     return basis
 
 
-def _fit(views: Sequence[Float[Tensor, "n f"]], draw: torch.Generator, size: float, rate: float) -> nn.Linear:
-    """A linear head that keeps information between the two views; `size` of its first weights."""
+def _fit(views: Sequence[Float[Tensor, "n f"]], rng: torch.Generator, size: float, rate: float) -> nn.Linear:
+    """Fit a linear head that maximises the information between the two views; `size` is its initial scale."""
     device = views[0].device
     head = nn.Linear(views[0].shape[1], 2, device=device)
-    start = torch.randn(head.weight.shape, generator=draw, device=draw.device) * size
+    start = torch.randn(head.weight.shape, generator=rng, device=rng.device) * size
     with torch.no_grad():
         head.weight.copy_(start)
         head.bias.zero_()
     optimizer = torch.optim.Adam(head.parameters(), lr=rate, weight_decay=_DECAY)
     for _ in range(STEPS):
-        batch = torch.randint(len(views[0]), (BATCH,), generator=draw, device=draw.device).to(device)
-        gain = objective.real_information(*(head(view[batch]).softmax(1) for view in views))
+        batch = torch.randint(len(views[0]), (BATCH,), generator=rng, device=rng.device).to(device)
+        gain = regularizers.real_information(*(head(view[batch]).softmax(1) for view in views))
         optimizer.zero_grad(set_to_none=True)
         (-gain).backward()
         optimizer.step()
@@ -161,38 +145,38 @@ def _fit(views: Sequence[Float[Tensor, "n f"]], draw: torch.Generator, size: flo
 
 
 @torch.no_grad()
-def _worth(head: nn.Linear, views: Sequence[Float[Tensor, "n f"]]) -> float:
-    return float(objective.real_information(*(head(view).softmax(1) for view in views)))
+def _information(head: nn.Linear, views: Sequence[Float[Tensor, "n f"]]) -> float:
+    return float(regularizers.real_information(*(head(view).softmax(1) for view in views)))
 
 
 def operate(
     model: InfoGAN,
     optimizers: Mapping[str, torch.optim.Optimizer],
-    place: Place,
-    division: Division,
-    draw: torch.Generator,
+    dimension: CodeDimension,
+    partition: Partition,
+    rng: torch.Generator,
 ) -> None:
-    """Teaches Q's head the new division on the surveyed images; all else that it says stays as it was.
+    """Teach Q's head the new partition on the surveyed images, and keep its other outputs as they were.
 
-    The trunk is left alone. The head's mean gradients start anew. G makes images of both kinds for either
-    category from here on, until Q's new answers have taught it which is which.
+    The trunk stays unchanged, and the head's mean gradients are reset. G generates both clusters for either
+    category until Q's new predictions have taught it the difference.
     """
-    split_merge.make_alike(model, optimizers, place, division.pair, draw)
-    survey, features = division.survey, torch.cat(division.survey.features)
+    split_merge.make_alike(model, optimizers, dimension, partition.pair, rng)
+    survey, features = partition.survey, torch.cat(partition.survey.features)
     with torch.no_grad():
         before = model.recognition.eval()(features, ("real",))
         target = torch.cat(survey.probabilities).clone()
-        columns = list(division.pair)
-        target[:, columns] = target[:, columns].sum(1, keepdim=True) * division(features)
+        columns = list(partition.pair)
+        target[:, columns] = target[:, columns].sum(1, keepdim=True) * partition(features)
     head = model.recognition.train()
     parameters = [*head.hidden.parameters(), *head.output.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=1e-3)
-    others = _others(model, place)
+    others = _others(model, dimension)
     for _ in range(STEPS):
-        batch = torch.randint(len(features), (BATCH,), generator=draw, device=draw.device)
+        batch = torch.randint(len(features), (BATCH,), generator=rng, device=rng.device)
         batch = batch.to(features.device)
         raw = head(features[batch], ("real",))
-        probabilities = model.latents.category_probabilities(raw)[place]
+        probabilities = model.latents.category_probabilities(raw)[dimension]
         loss = -(target[batch] * probabilities.clamp_min(1e-8).log()).sum(1).mean()
         loss = loss + (raw[:, others] - before[batch][:, others]).square().mean()
         optimizer.zero_grad(set_to_none=True)
@@ -204,10 +188,10 @@ def operate(
         split_merge.forget(optimizers["discriminator"], parameter)
 
 
-def _others(model: InfoGAN, place: Place) -> Tensor:
-    """The outputs of Q that are no category of `place`."""
-    first = split_merge.rows_of(model, *place).outputs
-    size = model.latents.priors[place[0]].code.size
+def _others(model: InfoGAN, dimension: CodeDimension) -> Tensor:
+    """Return the indices of Q's outputs that are no category of this code dimension."""
+    first = split_merge.rows_of(model, *dimension).outputs
+    size = model.latents.priors[dimension[0]].code.size
     kept = torch.ones(model.recognition.output.out_features, dtype=torch.bool)
     kept[first : first + size] = False
     return kept.nonzero()[:, 0]

@@ -1,9 +1,10 @@
-"""A stuck categorical code mended: twins become one category, and a category of two clusters becomes two.
+"""Split and merge: twin categories that share one cluster become one, and a double category becomes two.
 
-Runs of InfoGAN stick where one category holds two kinds of image while two others share one. The joint table
-of an image's code and its moved copy's shows this without labels: merging twins loses little information,
-and the sub-code of a double category adds much. It also shows which two categories lie suspiciously close:
-they may divide two kinds along the wrong line, which is looked into by `redivide`.
+Runs of InfoGAN get stuck where one category covers two clusters of images while two others share one. The
+joint
+distribution of the categories of two views shows this without labels: merging the twins loses little
+information, and the sub-code of the double category adds much. It also shows pairs that are suspiciously
+close, which may separate two clusters along the wrong boundary; `repartition` examines them.
 """
 
 from __future__ import annotations
@@ -15,29 +16,29 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from infogan import objective
+from infogan import networks, regularizers
 from infogan.model import InfoGAN
 from infogan.runs.health import FORMED, MARGIN
 
 SUSPECT = 0.7
-"""Share of the usual nats between two categories below which a pair is looked into."""
+"""Share of a typical pair's nats below which a pair of categories is examined."""
 
 MOST_CATEGORIES = 40
-"""Beyond them pairs are too many to be looked at every some steps."""
+"""Codes with more categories have too many pairs to examine regularly."""
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What the joint table says of one categorical code.
+    """Merged and split categories of one code, from its joint distribution.
 
     Attributes:
-        twins: the two categories whose merging loses least.
-        loss: the nats that it loses.
-        double: the category whose sub-code adds most.
-        gain: the nats that it adds.
-        formed: whether the categories carry enough for that to mean anything.
+        twins: the two categories whose merging loses least information.
+        loss: the nats that merging them loses.
+        double: the category whose sub-code adds most information.
+        gain: the nats that splitting it adds.
+        formed: the code carries enough information for the diagnosis to be meaningful.
     """
 
     twins: tuple[int, int]
@@ -48,14 +49,14 @@ class Diagnosis:
 
     @property
     def stuck(self) -> bool:
-        """Whether splitting the one and merging the others would gain information."""
+        """Splitting the double category and merging the twins would gain information."""
         return self.formed and self.double not in self.twins and self.gain > self.loss + MARGIN
 
 
 def merge_losses(joint: Float[Tensor, "k k"]) -> Float[Tensor, "k k"]:
-    """Nats of information lost by making categories i and j one; infinite on the diagonal."""
+    """Compute the nats of information that merging categories i and j loses; infinite on the diagonal."""
     size = len(joint)
-    whole = objective.table_information(joint)
+    whole = regularizers.table_information(joint)
     losses = torch.full((size, size), float("inf"))
     for i in range(size):
         for j in range(i + 1, size):
@@ -63,25 +64,25 @@ def merge_losses(joint: Float[Tensor, "k k"]) -> Float[Tensor, "k k"]:
             merged = joint.clone()
             merged[i] += merged[j]
             merged[:, i] += merged[:, j]
-            losses[i, j] = losses[j, i] = whole - objective.table_information(merged[kept][:, kept])
+            losses[i, j] = losses[j, i] = whole - regularizers.table_information(merged[kept][:, kept])
     return losses
 
 
 def split_gains(joint: Float[Tensor, "k k"], fine: Float[Tensor, "2*k 2*k"]) -> Float[Tensor, " k"]:
-    """Nats of information added by telling apart the two sub-codes of each category.
+    """Compute the nats of information that splitting each category into its two sub-codes adds.
 
     Args:
         joint: over categories.
         fine: over categories times their two sub-codes.
     """
     size = len(joint)
-    whole = objective.table_information(joint)
+    whole = regularizers.table_information(joint)
     gains = []
     for k in range(size):
         rows = torch.eye(size).repeat_interleave(2, dim=1)  # [K, 2K]: sums sub-codes
         rows = torch.cat([rows, torch.zeros(1, 2 * size)])
         rows[k, 2 * k + 1], rows[size, 2 * k + 1] = 0, 1
-        gains.append(objective.table_information(rows @ fine @ rows.t()) - whole)
+        gains.append(regularizers.table_information(rows @ fine @ rows.t()) - whole)
     return torch.stack(gains)
 
 
@@ -90,7 +91,7 @@ def diagnose(
     fine: Float[Tensor, "2*k 2*k"],
     losses: Float[Tensor, "k k"] | None = None,
 ) -> Diagnosis:
-    """The best pair to merge and the best category to split; `losses` as merge_losses gives them."""
+    """Find the best pair to merge and the best category to split; `losses` are those of `merge_losses`."""
     losses = merge_losses(joint.cpu()) if losses is None else losses
     twins = _twins(losses)
     gains = split_gains(joint.cpu(), fine.cpu())
@@ -100,28 +101,29 @@ def diagnose(
 
 
 def _twins(losses: Float[Tensor, "k k"]) -> tuple[int, int]:
-    """The pair whose merging loses least."""
+    """Return the pair whose merging loses least."""
     flat = int(losses.argmin())
     return flat // len(losses), flat % len(losses)
 
 
 def _formed(joint: Float[Tensor, "k k"]) -> bool:
-    return float(objective.table_information(joint)) > FORMED * math.log(len(joint))
+    return float(regularizers.table_information(joint)) > FORMED * math.log(len(joint))
 
 
 def suspect(joint: Float[Tensor, "k k"]) -> tuple[int, int] | None:
-    """The two categories that lie least apart, if that is much less than usual; else None.
+    """Return the closest two categories if they are much closer than a typical pair, else None.
 
-    Healthy pairs on MNIST come to .7 of the median over all pairs and above, once the code has formed.
+    On MNIST, pairs of separate clusters reach 0.7 of the median over all pairs and more, once the code has
+    formed.
     """
     losses = merge_losses(joint.cpu())
     return _twins(losses) if _formed(joint) and float(losses.min()) < SUSPECT * _usual(losses) else None
 
 
 def distance(joint: Float[Tensor, "k k"], pair: tuple[int, int]) -> float:
-    """How far two categories lie apart: the nats that merging them loses, over those of a usual pair.
+    """Compute the distance of two categories: the nats that merging them loses, relative to a typical pair.
 
-    A ratio, since all losses grow while a run goes on. 0 where categories carry nothing.
+    A ratio, since all losses grow during training. 0 where categories carry no information.
     """
     losses = merge_losses(joint.cpu())
     usual = _usual(losses)
@@ -129,12 +131,12 @@ def distance(joint: Float[Tensor, "k k"], pair: tuple[int, int]) -> float:
 
 
 def _usual(losses: Float[Tensor, "k k"]) -> float:
-    """The median over all pairs."""
+    """Return the median over all pairs."""
     return float(losses[torch.triu(torch.ones_like(losses), 1).bool()].median())
 
 
 def report(joint: Float[Tensor, "k k"], table: Float[Tensor, "m m"]) -> dict[str, Any]:
-    """`merge`, with the nats of a usual pair, and with sub-codes `split`: for metrics.jsonl."""
+    """Return `merge` and, with sub-codes, `split`, as metrics.jsonl has them."""
     if not 3 <= len(joint) <= MOST_CATEGORIES:
         return {}
     losses = merge_losses(joint.cpu())
@@ -145,16 +147,13 @@ def report(joint: Float[Tensor, "k k"], table: Float[Tensor, "m m"]) -> dict[str
     return {"merge": merge, "split": {"double": found.double, "nats": found.gain}}
 
 
-# --- the operation ---------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Rows:
-    """Where a categorical code stands in the networks' layers.
+    """The position of a categorical code dimension in the networks' layers.
 
     Attributes:
-        outputs: first row of its K outputs in Q's last layer.
-        subcodes: first row of its 2K outputs in the sub-codes' layer.
+        outputs: first of its K rows in Q's last layer.
+        subcodes: first of its 2K rows in the sub-codes' layer.
         inputs: first of its K columns in G's first layer.
     """
 
@@ -164,7 +163,7 @@ class Rows:
 
 
 def rows_of(model: InfoGAN, name: str, index: int) -> Rows:
-    """The rows of dimension `index` of the categorical code `name`."""
+    """Return the position of dimension `index` of the categorical code `name`."""
     outputs = subcodes = 0
     inputs = model.latents.noise
     for other, prior in model.latents.priors.items():
@@ -180,20 +179,20 @@ def rows_of(model: InfoGAN, name: str, index: int) -> Rows:
 def operate(
     model: InfoGAN,
     optimizers: Mapping[str, torch.optim.Optimizer],
-    place: tuple[str, int],
+    dimension: tuple[str, int],
     found: Diagnosis,
-    draw: torch.Generator,
+    rng: torch.Generator,
 ) -> None:
-    """Makes the twins one category and gives the freed one to a half of the double category.
+    """Merge the twins, and split the double category into itself and the freed category.
 
-    Q: the first twin's row becomes the mean of both, with the bias of both together; the double's row and
-    the freed one differ by the difference of its sub-codes. G: the freed column is the double's. Adam's
-    mean gradients of all these rows start anew, and so do the sub-codes of the categories concerned.
+    Q: the first twin's row becomes the mean of both, with their joint bias; the rows of the double and the
+    freed category differ by the difference of the sub-codes. G: the freed column is a copy of the double's.
+    Adam's mean gradients of these rows, and the sub-codes of these categories, are reset.
     """
-    rows = rows_of(model, *place)
+    rows = rows_of(model, *dimension)
     kept, freed = found.twins
     double = found.double
-    output, fine, first = model.recognition.output, model.recognition.subcodes, _first_layer(model)
+    output, fine, first = model.recognition.output, model.recognition.subcodes, _first_weight(model)
     assert fine is not None
     a, b, d = rows.outputs + kept, rows.outputs + freed, rows.outputs + double
     s = rows.subcodes + 2 * double
@@ -206,25 +205,27 @@ def operate(
     output.bias[a] += math.log(2.0)  # together as probable as both were
     output.bias[[b, d]] -= math.log(2.0)  # as probable as the one was, where its sub-codes are unsure
     columns = [rows.inputs + k for k in (kept, freed, double)]
-    first.weight[:, columns[1]] = first.weight[:, columns[2]]
-    forget(optimizers["generator"], first.weight, columns, dimension=1)
-    _renew_subcodes(model, optimizers, rows, (kept, freed, double), draw)
+    if first is not None:
+        first[:, columns[1]] = first[:, columns[2]]
+        forget(optimizers["generator"], first, columns, dimension=1)
+    _renew_subcodes(model, optimizers, rows, (kept, freed, double), rng)
 
 
 @torch.no_grad()
 def make_alike(
     model: InfoGAN,
     optimizers: Mapping[str, torch.optim.Optimizer],
-    place: tuple[str, int],
+    dimension: tuple[str, int],
     pair: tuple[int, int],
-    draw: torch.Generator,
+    rng: torch.Generator,
 ) -> None:
-    """G makes the same for two categories, and their sub-codes start anew: both are to be divided again."""
-    rows, first = rows_of(model, *place), _first_layer(model)
+    """Make G generate the same images for two categories, and reset their sub-codes."""
+    rows, first = rows_of(model, *dimension), _first_weight(model)
     columns = [rows.inputs + k for k in pair]
-    first.weight[:, columns] = first.weight[:, columns].mean(1, keepdim=True)
-    forget(optimizers["generator"], first.weight, columns, dimension=1)
-    _renew_subcodes(model, optimizers, rows, pair, draw)
+    if first is not None:
+        first[:, columns] = first[:, columns].mean(1, keepdim=True)
+        forget(optimizers["generator"], first, columns, dimension=1)
+    _renew_subcodes(model, optimizers, rows, pair, rng)
 
 
 def _renew_subcodes(
@@ -232,24 +233,28 @@ def _renew_subcodes(
     optimizers: Mapping[str, torch.optim.Optimizer],
     rows: Rows,
     categories: Sequence[int],
-    draw: torch.Generator,
+    rng: torch.Generator,
 ) -> None:
-    """Sub-codes of categories that have changed their meaning start anew."""
+    """Reset the sub-codes of categories that have changed their meaning."""
     fine = model.recognition.subcodes
     assert fine is not None
     again = [rows.subcodes + 2 * k + half for k in categories for half in (0, 1)]
-    std = model.config.network.recognition_std
-    fresh = torch.randn(len(again), fine.weight.shape[1], generator=draw, device=draw.device) * std
+    std = model.config.network.recognition_init_std
+    fresh = torch.randn(len(again), fine.weight.shape[1], generator=rng, device=rng.device) * std
     fine.weight[again] = fresh.to(fine.weight.device)
     fine.bias[again] = 0.0
     for parameter in (fine.weight, fine.bias):
         forget(optimizers["discriminator"], parameter, again)
 
 
-def _first_layer(model: InfoGAN) -> nn.Linear:
-    layer = model.generator.hidden.blocks[0]
-    assert isinstance(layer, nn.Linear)
-    return layer
+def _first_weight(model: InfoGAN) -> Tensor | None:
+    """Return the weight of the layer of G that reads the codes; None for a generator of a plug-in.
+
+    Such a generator learns the repaired categories from Q.
+    """
+    if not isinstance(model.generator, networks.Generator):
+        return None
+    return model.generator.get_submodule("hidden.blocks.0").get_parameter("weight")
 
 
 def forget(
@@ -258,10 +263,10 @@ def forget(
     indices: Sequence[int] | None = None,
     dimension: int = 0,
 ) -> None:
-    """Adam's mean gradient of some rows (or columns), or of all, back to none.
+    """Reset Adam's mean gradient of some rows or columns of a parameter, or of all.
 
-    Their mean square stays: without it, and with a step count that is past bias correction, the first
-    updates would be ten times too large.
+    The mean square stays: without it, and with a step count past bias correction, the first updates would be
+    ten times too large.
     """
     if "exp_avg" in optimizer.state[parameter]:
         every = range(parameter.shape[dimension])

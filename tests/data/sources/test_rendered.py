@@ -1,4 +1,4 @@
-"""Sources that draw their images: factors that fit the pictures, and the same ones always."""
+"""Sources that render their images: factors that fit the pictures, and the same ones always."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_folder_of_meshes_is_drawn(tmp_path: Path) -> None:
 def test_pictures_of_faces_are_taken_as_they_are(tmp_path: Path) -> None:
     path = tmp_path / "faces.npz"
     np.savez(path, images=np.zeros((10, 32, 32), np.uint8), azimuth=np.linspace(-60, 60, 10))
-    with pytest.raises(ConfigError, match="holds 10 pictures, which are not drawn"):
+    with pytest.raises(ConfigError, match="holds 10 pictures, which are not rendered"):
         drawn("faces", path=str(path), count=5)
     dataset = drawn("faces", path=str(path), held_out=3)
     assert dataset.test.truth.factors["azimuth"].values.shape == (3,)
@@ -121,10 +121,10 @@ def test_a_wrong_file_is_refused_with_its_path(name: str, tmp_path: Path) -> Non
     assert str(path) in caught.value.happened
 
 
-def test_only_sources_that_draw_take_a_count() -> None:
-    with pytest.raises(ConfigError, match="digits draws no images"):
+def test_only_sources_that_render_take_a_count() -> None:
+    with pytest.raises(ConfigError, match="digits renders no images"):
         drawn("digits", count=5)
-    with pytest.raises(ConfigError, match="draws its images, whole"):
+    with pytest.raises(ConfigError, match="renders its images, which are not cropped"):
         drawn("heads", crop=20)
     with pytest.raises(DataError, match="737,280"):
         drawn("sprites", count=800_000)
@@ -142,7 +142,7 @@ def test_render_leaves_a_folder_and_a_picture(tmp_path: Path, capsys: pytest.Cap
     assert main(["data", "check", str(tmp_path / "s")]) == 4
     assert main(["data", "render", "spirtes"]) == 2
     assert "did you mean 'sprites'" in capsys.readouterr().err
-    assert {name for name, source in SOURCES.items() if source.draws} >= set(DRAWN)
+    assert {name for name, source in SOURCES.items() if source.renders} >= set(DRAWN)
 
 
 def test_what_is_drawn_trains_the_preset_that_it_is_for(tmp_path: Path) -> None:

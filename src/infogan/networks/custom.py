@@ -1,0 +1,124 @@
+"""Networks from outside the package: any `nn.Module` as the generator or as the trunk of D and Q.
+
+@infogan.network("tiny")
+def tiny(shape):
+    pixels = shape.channels * shape.size**2
+    generator = nn.Sequential(nn.Linear(shape.latents, pixels), nn.Sigmoid(), nn.Unflatten(1, shape.image))
+    return infogan.Networks(generator=generator)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from infogan.errors import ConfigError
+from infogan.networks.normalization import Domain
+from infogan.registry import Registry
+
+
+@dataclass(frozen=True)
+class NetworkShape:
+    """The sizes that networks must fit.
+
+    Attributes:
+        latents: inputs of the generator.
+        channels: of the images, 1, 3 or 4.
+        size: height and width of the images in pixels.
+    """
+
+    latents: int
+    channels: int
+    size: int
+
+    @property
+    def image(self) -> tuple[int, int, int]:
+        """The shape of one image, [C, H, W]."""
+        return self.channels, self.size, self.size
+
+
+@dataclass(frozen=True)
+class Networks:
+    """A generator, a trunk, or both; the table `generic` replaces what is None.
+
+    Attributes:
+        generator: latents [N, latents] to images [N, C, H, W] in [0, 1].
+        trunk: images [N, C, H, W] to features [N, F]; D's and Q's heads are added on top.
+    """
+
+    generator: nn.Module | None = None
+    trunk: nn.Module | None = None
+
+
+Build = Callable[[NetworkShape], Networks]
+
+NETWORKS: Registry[Build] = Registry("network")
+"""Networks of plug-ins by the name that `network.architecture` may have."""
+
+
+def network(name: str) -> Callable[[Build], Build]:
+    """Register the decorated function as networks that `network.architecture` can name.
+
+    The function is called under a seeded random state, so that the first weights are a function of the run's
+    seed.
+
+    Raises:
+        ValueError: there are networks of that name.
+    """
+
+    def register(build: Build) -> Build:
+        return NETWORKS.add(name, build)
+
+    return register
+
+
+class CustomGenerator(nn.Module):
+    """A generator from outside the package, behind the interface of `Generator`."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, latents: Float[Tensor, "n latents"]) -> Float[Tensor, "n c h w"]:
+        """Generate images."""
+        images: Tensor = self.module(latents)
+        return images
+
+
+class CustomTrunk(nn.Module):
+    """A trunk from outside the package, behind the interface of `Trunk`.
+
+    Each domain's part of a batch passes the module on its own, so that batch norm inside it never mixes real
+    and generated images (the authors' code).
+
+    Args:
+        module: the trunk.
+        shape: of the images.
+    """
+
+    def __init__(self, module: nn.Module, shape: NetworkShape) -> None:
+        super().__init__()
+        self.module = module
+        self.features = _count_features(module, shape)
+
+    def forward(self, x: Float[Tensor, "n c h w"], domains: Sequence[Domain]) -> Float[Tensor, "n features"]:
+        """Compute features; `x` holds equally many images of each domain, one domain after the other."""
+        return torch.cat([self.module(part) for part in x.chunk(len(domains))])
+
+
+@torch.no_grad()
+def _count_features(module: nn.Module, shape: NetworkShape) -> int:
+    was_training = module.training
+    features = module.eval()(torch.zeros(2, *shape.image))
+    module.train(was_training)
+    if features.ndim != 2:
+        raise ConfigError(
+            f"the trunk returns a tensor of shape {list(features.shape)} for 2 images",
+            "features [2, F]",
+            "nn.Flatten() as its last layer",
+        )
+    return int(features.shape[1])

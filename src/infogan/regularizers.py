@@ -1,0 +1,88 @@
+"""Loss terms beyond the paper, each with its source; the recipe `paper` uses none of them."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+
+def joint_table(first: Float[Tensor, "n k"], second: Float[Tensor, "n k"]) -> Float[Tensor, "k k"]:
+    """Compute P(c, c'), the joint distribution of the categories of two views of an image (IIC, equation 2).
+
+    It is symmetric, since the order of the two views is arbitrary, and sums to 1.
+
+    Args:
+        first: probabilities of the categories, predicted from the first view of each image.
+        second: the same from the second view.
+    """
+    joint = first.float().t() @ second.float() / len(first)
+    return (joint + joint.t()) / 2
+
+
+def table_information(
+    joint: Float[Tensor, "*tables k k"], marginal_weight: float = 1.0
+) -> Float[Tensor, "*tables"]:
+    """Compute I(c; c') = H(c) + H(c') - H(c, c') of a joint distribution, in nats (IIC, equation 3).
+
+    Args:
+        joint: symmetric, sums to 1.
+        marginal_weight: weight of both marginal entropies. A weight above 1 keeps all categories in use, as
+            in IMSAT (Hu et al. 2017, section 3.2); the value is then no longer a mutual information.
+    """
+    return 2 * marginal_weight * _entropy(joint.sum(-1), 1) - _entropy(joint, 2)
+
+
+def real_information(
+    first: Float[Tensor, "n k"], second: Float[Tensor, "n k"], marginal_weight: float = 1.0
+) -> Float[Tensor, ""]:
+    """Compute the information between the categories of two views of real images (Ji et al. 2019: IIC).
+
+    L_I asks that Q recover the code that an image was generated from; this term asks that Q predict the same
+    category from two augmented views of a real image. Arguments as in `joint_table` and `table_information`.
+    """
+    return table_information(joint_table(first, second), marginal_weight)
+
+
+def subcode_probabilities(
+    categories: Float[Tensor, "n k"], subcodes: Float[Tensor, "n k 2"]
+) -> Float[Tensor, "n 2*k"]:
+    """Compute P(category) P(sub-code | category), a finer partition of real images.
+
+    The categories' outputs receive no gradient; the features below them do.
+    """
+    return (categories.detach()[..., None] * subcodes).flatten(1)
+
+
+def mode_seeking(
+    noises: tuple[Float[Tensor, "n noise"], Float[Tensor, "n noise"]],
+    images: tuple[Float[Tensor, "n c h w"], Float[Tensor, "n c h w"]],
+) -> Float[Tensor, ""]:
+    """Compute the distance of two noises over that of their images (Mao et al. 2019, equation 3, inverted).
+
+    Both images of a pair have the same codes. G minimises it, so that the noise is not ignored. The constant
+    0.01 keeps it small while G's first images are nearly identical.
+    """
+    between_noises = (noises[0] - noises[1]).abs().mean()
+    between_images = (images[0].float() - images[1].float()).abs().mean()
+    return between_noises / (between_images + 1e-2)
+
+
+def contrastive_loss(logits: Float[Tensor, "n dimensions"], shared: Int64[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Compute the cross-entropy of a classifier that predicts which code a pair shares (Lin et al. 2020, eq.
+    7).
+
+    The classifier and G both minimise it, so that different codes make distinguishable changes. In nats.
+
+    Args:
+        logits: one per code dimension.
+        shared: the index of the code dimension that the two images of a pair share.
+    """
+    return F.cross_entropy(logits.float(), shared)
+
+
+def _entropy(probabilities: Float[Tensor, "*any"], dimensions: int) -> Float[Tensor, "*rest"]:
+    """Compute -sum p log p over the last dimensions, in nats."""
+    terms: Tensor = torch.special.entr(probabilities.clamp_min(1e-12))
+    return terms.flatten(-dimensions).sum(-1)

@@ -1,0 +1,70 @@
+"""Adam for each update of a step, guarded against updates that are not finite without a look at the host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from infogan.errors import StorageError
+
+_KEPT = {"step", "exp_avg", "exp_avg_sq"}
+
+
+def adam(module: nn.Module, learning_rate: float, beta1: float) -> torch.optim.Adam:
+    """Return Adam over the parameters of a module, fused into one kernel where the device has one."""
+    parameters = list(module.parameters())
+    fused = parameters[0].device.type != "meta"
+    return torch.optim.Adam(parameters, lr=learning_rate, betas=(beta1, 0.999), fused=fused)
+
+
+def update(optimizer: torch.optim.Optimizer, failed: Float[Tensor, ""]) -> None:
+    """Apply the gradients, unless `failed` is 1: then weights, moments and step counts stay as they are.
+
+    Fused Adam reads the flag on the device (the mechanism of `torch.amp.GradScaler`), so that the host need
+    not wait for it.
+    """
+    if optimizer.defaults["fused"]:
+        optimizer.found_inf = failed  # type: ignore[attr-defined]
+    optimizer.step()
+
+
+def moments(optimizers: Mapping[str, torch.optim.Optimizer]) -> dict[str, Tensor]:
+    """Return Adam's moments and step counts, named OPTIMIZER.INDEX.KEY by the index of the parameter."""
+    return {
+        f"{name}.{index}.{key}": value
+        for name, optimizer in optimizers.items()
+        for index, state in optimizer.state_dict()["state"].items()
+        for key, value in state.items()
+    }
+
+
+def load_moments(optimizers: Mapping[str, torch.optim.Optimizer], tensors: Mapping[str, Tensor]) -> None:
+    """Restore what `moments` returned; an optimizer that had not begun is reset.
+
+    Raises:
+        StorageError: the state of a parameter is missing or incomplete.
+    """
+    for name, optimizer in optimizers.items():
+        if name == "contrastive" and not any(key.startswith("contrastive.") for key in tensors):
+            optimizer.state.clear()
+            continue
+        for index, parameter in enumerate(optimizer.param_groups[0]["params"]):
+            prefix = f"{name}.{index}."
+            loaded = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+            if set(loaded) != _KEPT:
+                raise StorageError(
+                    f"the checkpoint's optimizer.safetensors has no complete state {prefix}*",
+                    "Adam's step, exp_avg and exp_avg_sq of every parameter",
+                    "an older checkpoint, or a run of this version",
+                )
+            # Moments must have their parameter's memory layout, or the fused update changes its sums.
+            # The step count must be on the parameter's device, or a GPU refuses it.
+            optimizer.state[parameter] = {
+                key: value.to(parameter.device, copy=True)
+                if key == "step"
+                else torch.empty_like(parameter).copy_(value)
+                for key, value in loaded.items()
+            }

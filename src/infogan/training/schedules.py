@@ -1,0 +1,47 @@
+"""Everything that changes with the step, as plain numbers of one step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from infogan.config import AugmentationConfig, Config
+from infogan.training.terms import TERMS, weight_of
+
+
+@dataclass(frozen=True)
+class StepSettings:
+    """The scheduled settings of one step.
+
+    Attributes:
+        learning_rates: by optimizer.
+        weights: by loss term.
+        code_policy: augmentation of the generated images that continuous codes are predicted from.
+        ema_decay: of the moving average of the generator's weights; 0: the average is a copy.
+    """
+
+    learning_rates: Mapping[str, float]
+    weights: Mapping[str, float]
+    code_policy: AugmentationConfig
+    ema_decay: float
+
+    def weight(self, term: str) -> float:
+        """Return the weight of a loss term; 0 where it is not used."""
+        return self.weights.get(term, 0.0)
+
+
+def settings_at(config: Config, step: int) -> StepSettings:
+    """Return the scheduled settings at a step: functions of the absolute step, not of a run's length."""
+    training = config.training
+    factor = training.learning_rate_schedule.at(step)
+    discriminator = training.learning_rate_discriminator * factor
+    return StepSettings(
+        learning_rates={
+            "discriminator": discriminator,
+            "generator": training.learning_rate_generator * factor,
+            "contrastive": discriminator,
+        },
+        weights={name: weight_of(name, config).at(step) for name in TERMS if weight_of(name, config)},
+        code_policy=config.augmentation.for_codes(step),
+        ema_decay=training.ema_decay if step >= training.ema_start else 0.0,
+    )

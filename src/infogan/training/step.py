@@ -1,0 +1,303 @@
+"""One training step: the losses of a batch, and the two updates (appendix C, the authors' code).
+
+Everything random was sampled before (`Randomness`), everything scheduled is a number (`StepSettings`), and no
+value of a tensor is read on the host, so that a step can run without waiting for the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from infogan import images as edge
+from infogan import objective, regularizers
+from infogan.augmentation import AugmentationSample, augment
+from infogan.latents import Codes
+from infogan.model import InfoGAN
+from infogan.networks.normalization import Domain
+from infogan.training import engine, optimizers
+from infogan.training.guard import DivergenceGuard
+from infogan.training.randomness import Randomness, codes_batch_size, generator_updates
+from infogan.training.real_statistics import RealStatistics
+from infogan.training.schedules import StepSettings
+from infogan.training.terms import TERMS, Player, TermInputs
+
+Values = dict[str, Tensor]
+"""Scalars by name, as metrics.jsonl has them."""
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The losses of one update.
+
+    Attributes:
+        loss: D's or G's own loss.
+        bounds: L_I of each code.
+        terms: values of the terms beyond the paper.
+        scores: mean D(x) and D(G), in D's update.
+    """
+
+    loss: Float[Tensor, ""]
+    bounds: Values
+    terms: Values
+    scores: Values
+
+
+class Step:
+    """One D update and the G updates of a step.
+
+    Args:
+        model: on the device.
+        optimizers: Adam, by update: "discriminator", "generator" and, with the contrastive term,
+            "contrastive".
+        statistics: moving averages of Q's predictions for real images.
+        guard: detects divergence.
+        precision: of the layers; weights, optimizer, losses and statistics are float32.
+    """
+
+    def __init__(
+        self,
+        model: InfoGAN,
+        optimizers: Mapping[str, torch.optim.Optimizer],
+        statistics: RealStatistics,
+        guard: DivergenceGuard,
+        precision: engine.Precision,
+    ) -> None:
+        self.model, self.config, self.optimizers = model, model.config, optimizers
+        self.statistics, self.guard, self.precision = statistics, guard, precision
+        self.info_weights = self.config.info_weights()
+        self.frozen = nn.ModuleList(
+            [
+                model.trunk,
+                model.discriminator,
+                model.recognition,
+                *([model.contrastive] if model.contrastive else []),
+            ]
+        )
+
+    def __call__(
+        self, batches: Sequence[UInt8[Tensor, "n h w c"]], randomness: Randomness, settings: StepSettings
+    ) -> Values:
+        """Make all updates of one step and return the values to log, on the device.
+
+        Args:
+            batches: real images; where Q learns from real images, a second batch whose views are paired with
+                those of the first.
+            randomness: of this step.
+            settings: of this step.
+        """
+        self.model.train()
+        self.guard.begin_step()
+        for name, optimizer in self.optimizers.items():
+            optimizer.param_groups[0]["lr"] = settings.learning_rates[name]
+        values = self._update_discriminator(batches, randomness, settings)
+        for update in generator_updates(self.config):
+            values |= self._update_generator(update, randomness, settings)
+        self._update_average(settings.ema_decay)
+        self.model.eval()
+        return values
+
+    # --- the updates ---------------------------------------------------------------------------------------
+
+    def _update_discriminator(
+        self, batches: Sequence[Tensor], randomness: Randomness, settings: StepSettings
+    ) -> Values:
+        """Update D, Q and the trunk, and before them the contrastive classifier where its term is active."""
+        if "contrastive" in randomness.pairs:
+            loss = self.contrastive_loss("contrastive", randomness)
+            self._apply("contrastive", {"contrastive": loss}, loss)
+        losses = self.discriminator_losses(batches, randomness, settings)
+        total = objective.discriminator_objective(losses.loss, losses.bounds, self.info_weights)
+        values = {
+            "loss.discriminator": losses.loss,
+            **{f"mutual_information.{name}": bound for name, bound in losses.bounds.items()},
+            **losses.terms,
+            **losses.scores,
+        }
+        return self._apply("discriminator", values, self._with_terms(total, losses.terms, settings))
+
+    def _update_generator(self, update: str, randomness: Randomness, settings: StepSettings) -> Values:
+        """Update G through frozen networks, on latents of its own; return its loss and terms."""
+        with _frozen(self.frozen):
+            losses = self.generator_losses(update, randomness, settings)
+            total = losses.loss
+            if self.config.objective.generator_information:
+                total = objective.generator_objective(losses.loss, losses.bounds, self.info_weights)
+            values = {
+                "loss.generator": losses.loss,
+                **{f"mutual_information.{name}": bound for name, bound in losses.bounds.items()},
+                **losses.terms,
+            }
+            values = self._apply("generator", values, self._with_terms(total, losses.terms, settings))
+        return {name: values[name] for name in ("loss.generator", *losses.terms)}
+
+    def _apply(self, update: str, values: Mapping[str, Tensor], total: Tensor) -> Values:
+        """Descend `total`, unless the values or gradients of this or an earlier update are bad."""
+        optimizer = self.optimizers[update]
+        optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        parameters = optimizer.param_groups[0]["params"]
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        stacked = torch.stack([value.detach().float() for value in values.values()])
+        optimizers.update(optimizer, self.guard.check(update, list(values), stacked, gradients))
+        return dict(zip(values, stacked.unbind(), strict=True))
+
+    def _with_terms(self, total: Tensor, terms: Mapping[str, Tensor], settings: StepSettings) -> Tensor:
+        gains = [settings.weight(name) * value for name, value in terms.items() if TERMS[name].maximized]
+        if gains:
+            total = total - sum(gains)
+        for name, value in terms.items():
+            if not TERMS[name].maximized:
+                total = total + settings.weight(name) * value
+        return total
+
+    @torch.no_grad()
+    def _update_average(self, decay: float) -> None:
+        """Update the moving average of the generator's weights and statistics, unless training has failed."""
+        average = self.model.ema
+        if average is None:
+            return
+        failed = self.guard.failed > 0
+        weights = self.model.generator.state_dict().values()
+        for mean, value in zip(average.state_dict().values(), weights, strict=True):
+            mean.lerp_(torch.where(failed, mean, value), 1 - decay)
+
+    # --- the losses ----------------------------------------------------------------------------------------
+
+    def discriminator_losses(
+        self, batches: Sequence[UInt8[Tensor, "n h w c"]], randomness: Randomness, settings: StepSettings
+    ) -> Losses:
+        """Compute -V(D, G), the bound of each code, and the terms on real images; G receives no gradient."""
+        model, views = self.model, self.views(batches, randomness)
+        latents = randomness.latents["discriminator"]
+        seen = sum(map(len, views))
+        with self._autocast():
+            with torch.no_grad():
+                generated = model.generator(latents.vector)
+                shown = self._augmented(generated, "fake/discriminator", randomness)
+            # One pass through the trunk, with batch norm statistics of each batch apart.
+            domains: list[Domain] = ["real"] * len(views)
+            features = model.trunk(torch.cat([*views, shown]), (*domains, "fake"))
+            logits = model.discriminator(features)
+            raw = model.recognition(features[seen:], ("fake",))
+            sample = randomness.augmentations.get("codes/discriminator")
+            bounds = self._bounds(raw, generated, latents.codes, sample, settings)
+            with torch.set_grad_enabled(self.config.reads_real):
+                # In `paper` Q never learns from real images; its statistics of them are for encoding.
+                real_raw, subcodes = model.recognition.read(features[:seen], domains)
+        real_terms: Values = {}
+        if self.config.reads_real:
+            real_terms = self.statistics.information(real_raw, subcodes)
+        else:
+            self.statistics.observe(real_raw)
+        # A second view is no image of the data unless D sees every image augmented.
+        judged = seen if self.config.augmentation.all_images else len(views[0])
+        loss = objective.discriminator_loss(logits[:judged], logits[seen:])
+        scores = logits.detach().float().sigmoid()
+        inputs = TermInputs(
+            model, tuple(views), generated, latents.vector, latents.codes, features[seen:], {}, real_terms
+        )
+        terms = real_terms | self._terms("discriminator", inputs, randomness, settings)
+        return Losses(
+            loss, bounds, terms, {"scores.real": scores[:judged].mean(), "scores.fake": scores[seen:].mean()}
+        )
+
+    def generator_losses(self, update: str, randomness: Randomness, settings: StepSettings) -> Losses:
+        """Compute G's own loss, the bound of each code, and G's other terms."""
+        model, latents = self.model, randomness.latents[update]
+        with self._autocast():
+            generated = model.generator(latents.vector)
+            features = model.trunk(self._augmented(generated, f"fake/{update}", randomness), ("fake",))
+            loss = objective.generator_loss(model.discriminator(features))
+            raw = model.recognition(features, ("fake",))
+            sample = randomness.augmentations.get(f"codes/{update}")
+            bounds = self._bounds(raw, generated, latents.codes, sample, settings)
+        contrastive = partial(self.contrastive_loss, update, randomness)
+        inputs = TermInputs(
+            model,
+            (),
+            generated,
+            latents.vector,
+            latents.codes,
+            features,
+            {},
+            {},
+            contrastive_loss=contrastive,
+        )
+        return Losses(loss, bounds, self._terms("generator", inputs, randomness, settings), {})
+
+    def contrastive_loss(self, update: str, randomness: Randomness) -> Float[Tensor, ""]:
+        """Compute the contrastive term; with gradients for the classifier, or for G in an update of G."""
+        assert self.model.contrastive is not None
+        pairs = randomness.pairs[update]
+        with self._autocast():
+            with torch.set_grad_enabled(update != "contrastive"):
+                images = [self.model.generator(latents) for latents in (pairs.first, pairs.second)]
+            return regularizers.contrastive_loss(self.model.contrastive(*images), pairs.shared)
+
+    def views(
+        self, batches: Sequence[UInt8[Tensor, "n h w c"]], randomness: Randomness
+    ) -> list[Float[Tensor, "n c h w"]]:
+        """Return real images as D and Q see them: where Q learns from them, two augmented views."""
+        images = [edge.to_float(batch, self.model.table.output) for batch in batches]
+        return [self._augmented(batch, f"real-{n}", randomness) for n, batch in enumerate(images)]
+
+    def _augmented(
+        self, images: Float[Tensor, "n c h w"], use: str, randomness: Randomness
+    ) -> Float[Tensor, "n c h w"]:
+        sample = randomness.augmentations.get(use)
+        return images if sample is None else augment(images, self.config.augmentation, sample)
+
+    def _bounds(
+        self,
+        raw: Float[Tensor, "n outputs"],
+        generated: Float[Tensor, "n c h w"],
+        codes: Codes,
+        sample: AugmentationSample | None,
+        settings: StepSettings,
+    ) -> Values:
+        """Compute L_I of each code; with a `sample`, that of continuous codes from views of their own."""
+        model = self.model
+        bounds = objective.mutual_information_bound(model.latents, raw, codes)
+        if sample is None:
+            return bounds
+        few = codes_batch_size(len(generated))
+        shown = augment(generated[:few], settings.code_policy, sample)
+        domain: Domain = "noisy" if self.config.reads_through_noise else "fake"
+        raw = model.recognition(model.trunk(shown, (domain,)), (domain,))
+        few_codes = {name: values[:few] for name, values in codes.items()}
+        apart = objective.mutual_information_bound(model.latents, raw, few_codes)
+        return bounds | {name: apart[name] for name in self.config.continuous}
+
+    def _terms(
+        self, player: Player, inputs: TermInputs, randomness: Randomness, settings: StepSettings
+    ) -> Values:
+        """Compute the terms of a player that have a weight at this step, and are not computed already."""
+        values: Values = {}
+        for name, term in TERMS.items():
+            if term.player != player or not settings.weight(name) or name in inputs.real_terms:
+                continue
+            if name == "mode_seeking" and not self.model.latents.noise:
+                continue
+            samples = randomness.terms.get(name, {})
+            values[name] = term.compute(replace(inputs, samples=samples) if samples else inputs)
+        return values
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        return engine.autocast(self.model.device, self.precision)
+
+
+@contextmanager
+def _frozen(modules: nn.Module) -> Iterator[None]:
+    """Compute no gradients for these weights; gradients still pass through to what lies before them."""
+    modules.requires_grad_(False)
+    try:
+        yield
+    finally:
+        modules.requires_grad_(True)

@@ -1,0 +1,156 @@
+"""Loss terms beyond the paper: what a term is, the registry, and the terms that infogan has.
+
+A term from outside the package is one decorated function:
+
+    @infogan.term("brightness", player="generator", weight=0.1)
+    def brightness(inputs):
+        \"\"\"Keep generated images from getting dark.\"\"\"
+        return (0.5 - inputs.generated.mean()).relu()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from infogan import regularizers
+from infogan.config import Config
+from infogan.config.schedule import Schedule
+from infogan.latents import Codes
+from infogan.model import InfoGAN
+from infogan.registry import Registry
+
+Player = Literal["discriminator", "generator"]
+"""Who descends a term: D, Q and the trunk together, or G."""
+
+
+@dataclass(frozen=True)
+class TermInputs:
+    """What a loss term can use.
+
+    Attributes:
+        model: the networks. In the generator's update all networks but the generator are frozen.
+        views: real images as D sees them, [N, C, H, W]; a second augmented view of each where Q learns from
+            real images. Empty in the generator's update.
+        generated: generated images [N, C, H, W], not augmented; with gradients in the generator's update
+            only.
+        latents: the generator's input, [N, width], noise first.
+        codes: the codes in it, by name.
+        features: the trunk's features of the (augmented) generated images, [N, F].
+        samples: what the term's `sample` function returned for this step.
+        real_terms: information on real images, computed with Q's predictions; the discriminator's update
+            only.
+        contrastive_loss: computes the contrastive term; the generator's update only.
+    """
+
+    model: InfoGAN
+    views: tuple[Float[Tensor, "n c h w"], ...]
+    generated: Float[Tensor, "n c h w"]
+    latents: Float[Tensor, "n width"]
+    codes: Codes
+    features: Float[Tensor, "n features"]
+    samples: Mapping[str, Tensor]
+    real_terms: Mapping[str, Tensor]
+    contrastive_loss: Callable[[], Tensor] | None = None
+
+
+Compute = Callable[[TermInputs], Tensor]
+Sample = Callable[[torch.Generator, int], Mapping[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Term:
+    """A loss term: `player` descends `weight` times the value of `compute`.
+
+    Attributes:
+        name: as in metrics.jsonl (`terms.NAME`) and in the configuration.
+        player: who descends it.
+        compute: from `TermInputs` to a scalar, the mean over the batch. It must not read values of tensors on
+            the host (`.item()`, `if tensor:`), so that a step can run without waiting for the device.
+        weight: default weight, a number or a schedule [[step, weight], ...].
+        maximized: the player ascends the term instead.
+        sample: samples the term's own randomness before the step, from a random number generator and the
+            batch size.
+    """
+
+    name: str
+    player: Player
+    compute: Compute
+    weight: Schedule
+    maximized: bool = False
+    sample: Sample | None = None
+
+
+TERMS: Registry[Term] = Registry(
+    "loss term", advice="infogan train PRESET --dry-run, to see the terms of a run"
+)
+"""All loss terms by name, those of infogan and of plug-ins."""
+
+_BUILT_IN = {
+    "real_information": "real_information_weight",
+    "subcode_information": "subcode_weight",
+    "contrastive": "contrastive_weight",
+    "mode_seeking": "mode_seeking_weight",
+}
+"""Terms whose weight is a key of its own in the configuration's section `objective`."""
+
+
+def term(
+    name: str,
+    *,
+    player: Player,
+    weight: float | list[tuple[int, float]] = 1.0,
+    maximized: bool = False,
+    sample: Sample | None = None,
+) -> Callable[[Compute], Term]:
+    """Register the decorated function as a loss term. Arguments are those of `Term`.
+
+    Raises:
+        ValueError: there is a term of that name.
+    """
+
+    def register(compute: Compute) -> Term:
+        entry = Term(name, player, compute, Schedule.of(weight), maximized, sample)
+        return TERMS.add(name, entry, compute)
+
+    return register
+
+
+def weight_of(name: str, config: Config) -> Schedule:
+    """Return the weight of a term in a configuration; 0 where the term is not used."""
+    if name in _BUILT_IN:
+        weight: Schedule = getattr(config.objective, _BUILT_IN[name])
+        return weight
+    return config.objective.terms.get(name, Schedule.of(0.0))
+
+
+# --- the terms of infogan: each function is in infogan.regularizers, with its source -----------------------
+
+
+@term("real_information", player="discriminator", maximized=True)
+def _real_information(inputs: TermInputs) -> Tensor:
+    return inputs.real_terms["real_information"]
+
+
+@term("subcode_information", player="discriminator", maximized=True)
+def _subcode_information(inputs: TermInputs) -> Tensor:
+    return inputs.real_terms["subcode_information"]
+
+
+@term("contrastive", player="generator")
+def _contrastive(inputs: TermInputs) -> Tensor:
+    assert inputs.contrastive_loss is not None
+    return inputs.contrastive_loss()
+
+
+@term("mode_seeking", player="generator")
+def _mode_seeking(inputs: TermInputs) -> Tensor:
+    """Compare the two halves of the batch, which have the same codes and different noise."""
+    half = len(inputs.latents) // 2
+    noise, images = inputs.latents[:, : inputs.model.latents.noise], inputs.generated
+    return regularizers.mode_seeking((noise[:half], noise[-half:]), (images[:half], images[-half:]))
