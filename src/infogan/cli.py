@@ -31,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with signals.handled():
         try:
             parsed = _parser().parse_args(arguments)
+            _load_plugins(parsed)
             parsed.command(parsed)
             return 0
         except SystemExit:  # how argparse ends --help and --version
@@ -46,6 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         finally:
             _flush()
+
+
+def _load_plugins(arguments: argparse.Namespace) -> None:
+    if arguments.plugin:
+        from infogan import api
+
+        api.load_plugins(arguments.plugin)
 
 
 def _say(text: str) -> None:
@@ -94,7 +102,8 @@ def _train(arguments: argparse.Namespace) -> None:
     shorthands = {"steps": "training.steps", "seed": "training.seed", "device": "training.device",
                   "precision": "training.precision", "size": "data.size", "crop": "data.crop"}  # fmt: skip
     chosen = api.configure(
-        source, data=arguments.data, recipe=arguments.recipe, codes=arguments.codes,
+        source, data=arguments.data, recipe=arguments.recipe,
+        plugins=arguments.plugin, codes=arguments.codes,
         settings=_settings(arguments, shorthands),
     )  # fmt: skip
     if arguments.dry_run:
@@ -262,18 +271,19 @@ def _discover(arguments: argparse.Namespace) -> None:
 
 def _reproduce(arguments: argparse.Namespace) -> None:
     import infogan_experiments as experiments
-    from infogan_experiments.experiment import TAKES, Options
+    from infogan import config
+    from infogan_experiments.experiment import EXPERIMENTS, Options
 
     options = Options(
         arguments.data, arguments.out, arguments.steps, arguments.seed, arguments.seeds,
-        tuple(arguments.set), arguments.recipe, arguments.quick,
+        config.parse_assignments(arguments.set), arguments.recipe, arguments.quick,
     )  # fmt: skip
     if arguments.experiment is None:
         if options != Options():
             expected = f"one of {', '.join(experiments.names())}"
             raise UsageError("no experiment is named", expected, "infogan reproduce, which lists them")
         for name, text in experiments.names().items():
-            takes = "".join(f" [--{option}]" for option in sorted(TAKES[name]))
+            takes = "".join(f" [--{option}]" for option in sorted(EXPERIMENTS[name].takes))
             print(f"{name:18} {text}{takes}")
         return
     experiments.run(arguments.experiment, options)
@@ -470,6 +480,10 @@ _CROP = _flag("--crop", _whole(1), "N", "side of the central square that is crop
 _JSON = _switch("--json", "print one JSON object on stdout, nothing else")
 _WEIGHTS = _flag("--weights", _one_of("raw", "ema"), "raw|ema", "weights of the generator")
 _PNG = _flag("--out", _path, "PNG", "the picture to write")
+_PLUGIN: Argument = (
+    "--plugin",
+    {"action": "append", "default": [], "metavar": "FILE.py", "help": "import a plug-in first"},
+)
 _SET: Argument = (
     "--set",
     {"action": "append", "default": [], "metavar": "KEY=VALUE", "help": "set any key of the configuration"},
@@ -596,7 +610,7 @@ def _parser() -> argparse.ArgumentParser:
         group, _, word = name.rpartition(" ")
         command = commands[group].add_parser(word, help=text, description=text)
         command.set_defaults(command=run)
-        for argument, options in arguments:
+        for argument, options in arguments if " " in name else (*arguments, _PLUGIN):
             command.add_argument(argument, **options)
         if name == "data":
             commands[name] = command.add_subparsers(title="actions", metavar="ACTION", **required)

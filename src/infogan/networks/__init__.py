@@ -20,6 +20,7 @@ from infogan.networks.builder import (
 )
 from infogan.networks.custom import (
     NETWORKS,
+    Build,
     CustomGenerator,
     CustomTrunk,
     Networks,
@@ -32,6 +33,7 @@ __all__ = [
     "NETWORKS",
     "TABLES",
     "Architecture",
+    "Build",
     "CustomGenerator",
     "CustomTrunk",
     "Discriminator",

@@ -83,16 +83,14 @@ def used_plugins(config: Config) -> dict[str, str]:
     return plugins.used([(SOURCES, config.data.source), (NETWORKS, config.network.architecture), *terms])
 
 
-def train(
-    config: Config, dataset: Dataset, run: RunDirectory, *, progress: Progress | None = None
-) -> Trained:
+def train(config: Config, dataset: Dataset, run: RunDirectory, *, quiet: bool = False) -> Trained:
     """Train a new model in a new run directory.
 
     Args:
         config: from `resolve`.
         dataset: only its training images are used, without labels.
         run: from `RunDirectory.create`.
-        progress: receives metrics and messages; if None, they go to stderr and to the run's log.txt.
+        quiet: write progress to the run's log.txt alone, and not to stderr.
 
     Raises:
         DivergenceError: a loss or weight diverged; earlier checkpoints are intact.
@@ -102,7 +100,7 @@ def train(
     with run.lock():
         run.write_config(config)
         with resumable(run):
-            return Trained(_Session(config, dataset, run, progress).run_to_end(), run, dataset)
+            return Trained(_Session(config, dataset, run, quiet).run_to_end(), run, dataset)
 
 
 def resume(
@@ -111,7 +109,7 @@ def resume(
     *,
     settings: Mapping[str, Any] | None = None,
     allow_changes: bool = False,
-    progress: Progress | None = None,
+    quiet: bool = False,
 ) -> Trained:
     """Resume from the newest intact checkpoint; the result is that of a run without interruption.
 
@@ -120,7 +118,7 @@ def resume(
         load_data: returns the data of a configuration; called while the run is locked.
         settings: values by key that differ from the run's configuration.
         allow_changes: allow changes of keys that change the result.
-        progress: as in `train`.
+        quiet: as in `train`.
 
     Raises:
         ConfigError: a setting changes the result, without `allow_changes`.
@@ -129,15 +127,20 @@ def resume(
     """
     with run.lock(), resumable(run):
         before = configuration.read(run.config_path)
-        plugins.check(before.plugins, used_plugins(before), str(run.path), allow_changes=allow_changes)
+        check_plugins(run, before, allow_changes)
         config = configuration.override(before, settings or {})
         check_changes(before, config, allow_changes)
         dataset = load_data(config)
-        session = _Session(config, dataset, run, progress)
+        session = _Session(config, dataset, run, quiet)
         session.restore(allow_changes)
         if config != before:
             run.write_config(config)
         return Trained(session.run_to_end(), run, dataset)
+
+
+def check_plugins(run: RunDirectory, config: Config, allowed: bool) -> None:
+    """Raise UsageError if a plug-in of the run is not loaded, or has changed and that is not `allowed`."""
+    plugins.check(config.plugins, used_plugins(config), str(run.path), allow_changes=allowed)
 
 
 @contextmanager
@@ -165,13 +168,11 @@ def check_changes(before: Config, after: Config, allowed: bool) -> None:
 class _Session:
     """One run in one process, from the start or a checkpoint to the end or an interruption."""
 
-    def __init__(
-        self, config: Config, dataset: Dataset, run: RunDirectory, progress: Progress | None
-    ) -> None:
+    def __init__(self, config: Config, dataset: Dataset, run: RunDirectory, quiet: bool) -> None:
         engine.keep_freed_memory()
         self.config, self.run, self.data = config, run, dataset.fingerprint
         self.steps = config.training.steps
-        self.progress = progress or Progress(self.steps, log_path=run.log_path)
+        self.progress = Progress(self.steps, log_path=run.log_path, quiet=quiet)
         device = engine.choose_device(config.training.device)
         precision = engine.choose_precision(config.training.precision, device)
         if config.seeks_neighbours:
