@@ -11,7 +11,7 @@ import pytest
 from torch import nn
 from torch.nn.utils import parametrize
 
-from infogan import api, presets, recipes
+from infogan import api, data, presets, recipes
 from infogan.config import Categorical, Config, Continuous
 from infogan.errors import ConfigError
 from infogan.model import InfoGAN
@@ -229,7 +229,9 @@ def test_every_preset_trains_by_every_recipe(name: str, recipe: str, tmp_path: P
     in_memory = config.model_copy(
         update={"data": config.data.model_copy(update={"source": "folder", "held_out": 2})}
     )
-    trained = api.train_config(in_memory, images=images, out=tmp_path / "run")
+    trained = api.train_config(
+        in_memory, dataset=data.from_array(images, in_memory.data), out=tmp_path / "run"
+    )
     assert trained.model.provenance["steps"] == 2
     assert trained.model.sample(3).shape == (3, size, size, channels)
     line = list(RunDirectory.open(tmp_path / "run").metrics_path.read_text().splitlines())[-1]
@@ -255,10 +257,10 @@ def test_configurations_stay_as_they_were_published(name: str) -> None:
 
 
 def test_a_plug_in_adds_a_preset_and_a_recipe() -> None:
-    data = {"data": {"source": "digits"}, "latents": {"codes": {"digit": Categorical(10)}}}
+    sections = {"data": {"source": "digits"}, "latents": {"codes": {"digit": Categorical(10)}}}
     slow = recipes.Recipe("slow", "Half the rates.", {"training": {"learning_rate_schedule": 0.5}})
     with presets.PRESETS.restored(), recipes.RECIPES.restored():
-        presets.PRESETS.add("mine", presets.Preset("mine", "Mine.", data, recipe="slow"))
+        presets.PRESETS.add("mine", presets.Preset("mine", "Mine.", sections, recipe="slow"))
         recipes.RECIPES.add("slow", slow)
         training = api.configure("mine").training
         assert (training.recipe, training.learning_rate_schedule.at(0)) == ("slow", 0.5)
