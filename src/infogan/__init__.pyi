@@ -19,6 +19,7 @@ from .data import Dataset as Dataset
 from .data import Factor as Factor
 from .data import Found as Found
 from .data import Split as Split
+from .data import Truth as Truth
 from .data import source as source
 from .discovery import discover as discover
 from .errors import InfoGANError as InfoGANError

@@ -8,17 +8,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from infogan import api, evaluation, storage
-from infogan.config import Config, parse_assignments
+from infogan import evaluation, storage
+from infogan.config import Config
 from infogan.errors import UsageError
 from infogan.report import pictures
 from infogan.report.charts import chart_file
 from infogan.report.traversals import traversal_picture
 from infogan.runs import metrics_log
-from infogan.runs.directory import next_free
 from infogan.training.runner import Trained
-from infogan_experiments.experiment import Options, experiment
-from infogan_experiments.variants import trained_to
+from infogan_experiments.experiment import Options, configure, experiment
+from infogan_experiments.results import train_to
 
 VARIANTS = {"infogan": "InfoGAN", "gan": "GAN without the information term"}
 PAPER: dict[str, dict[str, list[float]]] = {
@@ -42,14 +41,9 @@ def figure1(options: Options) -> None:
             "no --seeds",
             "--seed N for another seed",
         )
-    base = api.configure(
-        "figure1", data=options.data, settings=parse_assignments([
-            f"training.seed={options.seed or 0}",
-            *([] if options.steps is None else [f"training.steps={options.steps}"]),
-            *options.settings,
-        ]),
-    )  # fmt: skip
-    folder = options.out or next_free(Path("runs"), "figure1")
+    steps = {} if options.steps is None else {"training.steps": options.steps}
+    base = configure("figure1", options, {"training.seed": options.seed or 0, **steps})
+    folder = options.folder("figure1")
     result: dict[str, Any] = {
         "experiment": "figure1",
         "seed": base.training.seed,
@@ -79,7 +73,7 @@ def figure1(options: Options) -> None:
 
 def _train(base: Config, variant: str, path: Path) -> Trained:
     objective = base.objective.model_copy(update={"generator_information": variant == "infogan"})
-    return trained_to(base.model_copy(update={"objective": objective}), base.training.steps, path)
+    return train_to(base.model_copy(update={"objective": objective}), base.training.steps, path)
 
 
 def _measure(trained: Trained, seed: int) -> dict[str, Any]:
