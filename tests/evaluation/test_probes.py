@@ -8,7 +8,7 @@ import pytest
 from infogan.data import Dataset, Factor, Split, Truth
 from infogan.evaluation import evaluate, probes
 from infogan.evaluation.metric import METRICS
-from infogan.evaluation.probes import Task, draws, line, network
+from infogan.evaluation.probes import Task, label_subsets, line, network
 from infogan.evaluation.subject import Subject
 from infogan.model import InfoGAN
 from tests.evaluation.conftest import drawn_split
@@ -21,7 +21,7 @@ def chance(key: int) -> np.random.Generator:
 def test_ten_labels_are_drawn_ten_times_and_evenly_over_classes() -> None:
     classes = np.repeat(np.arange(5), [1_000, 500, 300, 150, 50])
     found: dict[str, list[np.ndarray]] = {}
-    for name, chosen in draws(Task(classes, classes, True), seed=0):
+    for name, chosen in label_subsets(Task(classes, classes, True), seed=0):
         found.setdefault(name, []).append(chosen)
     assert {name: len(drawn) for name, drawn in found.items()} == {"10": 10, "100": 3, "1000": 3, "all": 3}
     for name, each in (("10", 2), ("100", 20)):
@@ -29,7 +29,7 @@ def test_ten_labels_are_drawn_ten_times_and_evenly_over_classes() -> None:
             assert len(set(chosen)) == int(name) and set(np.bincount(classes[chosen])) == {each}
     assert np.bincount(classes[found["1000"][0]])[4] == 50  # a rare class is seen whole
     assert set(found["10"][0]) != set(found["10"][1])
-    again = [chosen for _, chosen in draws(Task(classes, classes, True), seed=0)]
+    again = [chosen for _, chosen in label_subsets(Task(classes, classes, True), seed=0)]
     assert (again[0] == found["10"][0]).all()
 
 

@@ -123,7 +123,7 @@ def _check(models: Mapping[str, InfoGAN], images: UInt8[np.ndarray, "n h w c"]) 
         raise UsageError(
             f"there are {len(images)} images to compare the runs on",
             f"{FEWEST} or more",
-            "more images of the same kind",
+            "more images like these",
         )
 
 

@@ -45,7 +45,7 @@ Features = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Task:
-    """What is predicted from an image.
+    """The target that is predicted from an image.
 
     Attributes:
         train: the class of each training image, or a number.
@@ -58,7 +58,7 @@ class Task:
     classes: bool
 
 
-def draws(task: Task, seed: int) -> Iterator[tuple[str, Int[np.ndarray, " n"]]]:
+def label_subsets(task: Task, seed: int) -> Iterator[tuple[str, Int[np.ndarray, " n"]]]:
     """Yield the number of labels, in words, and the training images whose labels are used."""
     count = len(task.train)
     for labels in (*(n for n in LABELS if n < count), count):
@@ -182,11 +182,11 @@ def _features(subject: Subject) -> dict[str, Features]:
 def probe(
     subject: Subject, task: Task, features: Mapping[str, Features]
 ) -> dict[str, dict[str, list[float]]]:
-    """Return the score of every draw, by number of labels and by features, "supervised" for the network."""
+    """Return every score, by number of labels and by features, "supervised" for the network."""
     train, test = subject.train_images, subject.real.test.images
     scores: dict[str, dict[str, list[float]]] = {}
-    for number, (name, chosen) in enumerate(draws(task, subject.seed)):
-        subject.progress(f"probes: {name} labels, draw {number + 1}")
+    for number, (name, chosen) in enumerate(label_subsets(task, subject.seed)):
+        subject.progress(f"probes: {name} labels, subset {number + 1}")
         by_features = {key: line(*parts, task, chosen) for key, parts in features.items()}
         labelled = Task(task.train[chosen], task.test, task.classes)
         by_features["supervised"] = network(subject.model, train[chosen], test, labelled, number)

@@ -32,7 +32,7 @@ def silent(_: str) -> None:
 
 @dataclass(eq=False)
 class Subject:
-    """What a metric evaluates.
+    """The model, data set and settings that a metric evaluates.
 
     Attributes:
         model: in any mode; evaluation always uses running statistics.

@@ -42,7 +42,7 @@ class Prior(nn.Module, ABC):
 
     @property
     def discrete(self) -> bool:
-        """Whether the code has finitely many values, so that H(c) is a ceiling of the information."""
+        """True if the code has finitely many values, so that H(c) is a ceiling of the information."""
         return not isinstance(self.code, Continuous)
 
     @property
@@ -76,7 +76,7 @@ class Prior(nn.Module, ABC):
 
     @property
     def has_fixed_std(self) -> bool:
-        """Whether the code's posterior is a Gaussian whose std is configured and not predicted."""
+        """True if the posterior is a Gaussian whose std is configured and not predicted."""
         return False
 
     @property
