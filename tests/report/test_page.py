@@ -27,10 +27,10 @@ def test_a_report_evaluates_the_run_only_if_needed(
 ) -> None:
     run = tmp_path / "run"
     api.train("digits", out=run, steps=4, settings=TINY)
-    asked = {}
+    evaluations = []
 
     def few(model: object, dataset: object, **options: object) -> object:
-        asked.append(1)
+        evaluations.append(1)
         return real(model, dataset, samples=60, only=("mutual information", "verdicts", "clustering"))
 
     real = evaluation.evaluate
@@ -41,10 +41,10 @@ def test_a_report_evaluates_the_run_only_if_needed(
     assert "digit" in text and "--steps 4" in text and "real images by category" in text.lower()
     assert "verdict" in json.loads((run / "evaluation.json").read_text())["codes"]["digit"]
     main(["report", str(run)])
-    assert len(asked) == 1  # evaluation.json is still of this model
+    assert len(evaluations) == 1  # evaluation.json is still of this model
     api.resume(run, settings={"training.steps": 6})
     main(["report", str(run)])
-    assert len(asked) == 2 and "--steps 6" in (run / "report.html").read_text()
+    assert len(evaluations) == 2 and "--steps 6" in (run / "report.html").read_text()
 
 
 @pytest.mark.parametrize(
