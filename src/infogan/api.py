@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from infogan import config as configuration
 from infogan import data, recipes
-from infogan.config import Config, DataConfig
-from infogan.data import SOURCES, SUFFIXES
+from infogan.config import Code, Config, DataConfig
+from infogan.data import SOURCES, SUFFIXES, Dataset
 from infogan.errors import ConfigError, DataError, UsageError, did_you_mean
 from infogan.presets import PRESETS, Preset
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from infogan.evaluation.subject import Progress
     from infogan.model import InfoGAN
+    from infogan.networks import Build
     from infogan.training.runner import Trained
+    from infogan.training.terms import Term
+
+    Images: TypeAlias = np.ndarray | Tensor | Sequence[np.ndarray]
+    Labels: TypeAlias = np.ndarray | Tensor | Sequence[int]
 
 
-def configure(
+def configure(  # noqa: PLR0913 - everything that decides a configuration, by name
     source: str | Path | Config,
     *,
     data: str | Path | None = None,
     recipe: str | None = None,
-    codes: str | Mapping[str, Any] | None = None,
+    codes: str | Mapping[str, Code] | None = None,
+    model: str | Build | None = None,
+    terms: Sequence[str | Term] = (),
+    plugins: Sequence[str | Path] = (),
     settings: Mapping[str, Any] | None = None,
 ) -> Config:
     """Return the whole configuration of a training.
@@ -38,6 +48,10 @@ def configure(
         recipe: how to train, such as "robust" or "paper". When left out, the preset's own; a TOML file and a
             `Config` keep theirs.
         codes: "digit:10 rotation:u width:u", or codes by name.
+        model: networks in place of the tables of appendix C: a registered name, or a function as
+            `infogan.network` takes it.
+        terms: loss terms beyond those of the recipe, made by `infogan.term`, or their names.
+        plugins: files or installed plug-ins to import first. The loss terms that they register are used.
         settings: values by key, such as `{"training.steps": 100}`. They are applied last.
 
     Raises:
@@ -45,6 +59,7 @@ def configure(
         ConfigError: a setting does not fit.
         DataError: the source looks like a path, but nothing is there.
     """
+    loaded = load_plugins(plugins)
     config, preset = _from_source(source)
     if data is not None:
         config = config.replace(data={"path": _absolute(data)})
@@ -55,9 +70,10 @@ def configure(
         config = preset.apply(config, recipe or preset.recipe, own_codes=codes is None)
     elif recipe is not None:
         config = recipes.apply(config, recipe)
+    config = _with_extensions(config, model, terms, loaded)
     chosen = config.training.recipe
     config = configuration.override(config, settings or {})
-    recipes.RECIPES.find(config.training.recipe)
+    recipes.find(config.training.recipe)
     if config.training.recipe != chosen:
         raise ConfigError(
             f"training.recipe = {config.training.recipe!r}: as a setting it changes the recipe's name alone",
@@ -66,6 +82,45 @@ def configure(
             command=f"--recipe {config.training.recipe}",
         )
     return config
+
+
+def load_plugins(plugins: Sequence[str | Path]) -> set[str]:
+    """Import plug-ins and return their names.
+
+    Raises:
+        UsageError: one does not exist, or cannot be imported.
+    """
+    from infogan.plugins import load_plugin
+
+    return set(map(load_plugin, plugins))
+
+
+def _with_extensions(
+    config: Config, model: str | Build | None, terms: Sequence[str | Term], plugins: Collection[str]
+) -> Config:
+    """Return `config` with a network, loss terms, and the loss terms of plug-ins at their default weights."""
+    if model is not None:
+        config = config.replace(network={"architecture": _network_name(model)})
+    if not terms and not plugins:
+        return config  # without an import of torch
+    from infogan.training.terms import TERMS
+
+    names = [name for name, origin in TERMS.origins.items() if origin.plugin in plugins]
+    names += [term if isinstance(term, str) else term.name for term in terms]
+    weights = {name: TERMS.find(name).weight for name in names} | config.objective.terms
+    return config.replace(objective={"terms": weights})
+
+
+def _network_name(model: str | Build) -> str:
+    """Return the name of registered networks; a function that is not registered is, under its own name."""
+    from infogan.networks import NETWORKS, network
+
+    if isinstance(model, str):
+        return model
+    known = next((name for name, build in NETWORKS.items() if build is model), None)
+    if known is None:
+        network(model.__name__)(model)
+    return known or model.__name__
 
 
 def _from_source(source: str | Path | Config) -> tuple[Config, Preset | None]:
@@ -129,22 +184,34 @@ def _absolute(path: str | Path) -> str:
     return str(Path(path).expanduser().resolve())
 
 
-def train(  # noqa: PLR0913 - what the command takes
-    source: str | Path | Config | np.ndarray,
+def train(  # noqa: PLR0913 - everything that a training can be given, by name
+    source: str | Path | Config | Images,
     *,
+    dataset: Dataset | None = None,
+    labels: Labels | None = None,
     data: str | Path | None = None,
     out: str | Path | None = None,
     recipe: str | None = None,
-    codes: str | Mapping[str, Any] | None = None,
+    codes: str | Mapping[str, Code] | None = None,
     steps: int | None = None,
     seed: int | None = None,
     seeds: int = 1,
+    size: int | None = None,
+    device: str | None = None,
+    precision: Literal["auto", "float32", "bfloat16"] | None = None,
+    model: str | Build | None = None,
+    terms: Sequence[str | Term] = (),
+    plugins: Sequence[str | Path] = (),
     settings: Mapping[str, Any] | None = None,
+    progress: bool = True,
 ) -> InfoGAN:
     """Train a model and return it; the run directory keeps everything.
 
     Args:
-        source: as in `configure`; or the images themselves, uint8 [N, H, W, C].
+        source: as in `configure`; or the images themselves, uint8 [N, H, W] or [N, H, W, C], as an array, a
+            torch tensor (also [N, C, H, W]) or a list.
+        dataset: the images, in place of those that `source` names.
+        labels: of images given as an array, [N]; they are used for evaluation only.
         data: as in `configure`.
         out: the run directory; the next free of runs/PRESET-001 and so on when left out.
         recipe: as in `configure`.
@@ -153,71 +220,141 @@ def train(  # noqa: PLR0913 - what the command takes
         seed: random seed.
         seeds: number of seeds to train, from `seed` on. Weak seeds are pruned early by a label-free score,
             and the best is returned.
+        size: height and width of the images in pixels, 8 to 256.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        precision: of the layers; "auto" uses bfloat16 where the hardware multiplies it.
+        model: networks in place of the tables of appendix C: a registered name or a function as
+            `infogan.network` takes it.
+        terms: loss terms beyond those of the recipe, made by `infogan.term`, or their names.
+        plugins: files or installed plug-ins to import first. The loss terms that they register are used.
         settings: as in `configure`.
+        progress: show progress on stderr.
 
     Raises:
         InfoGANError: one of its subclasses, with what to do next.
     """
-    shorthands = {"training.steps": steps, "training.seed": seed}
-    given = {key: value for key, value in shorthands.items() if value is not None}
-    images = source if isinstance(source, np.ndarray) else None
+    given = {
+        "training.steps": steps,
+        "training.seed": seed,
+        "training.device": device,
+        "training.precision": precision,
+        "data.size": size,
+    }
+    settings = {key: value for key, value in given.items() if value is not None} | dict(settings or {})
+    images = None if isinstance(source, str | Path | Config) else source
+    named = source if isinstance(source, str | Path | Config) else "folder"
     config = configure(
-        "folder" if isinstance(source, np.ndarray) else source,
+        named,
         data=data,
         recipe=recipe,
         codes=codes,
-        settings={**given, **(settings or {})},
+        model=model,
+        terms=terms,
+        plugins=plugins,
+        settings=settings,
     )
-    return train_config(config, out=out, images=images, seeds=seeds).model
+    if images is not None:
+        dataset = memory_dataset(images, config, labels)
+    return train_config(config, out=out, dataset=dataset, seeds=seeds, quiet=not progress).model
+
+
+def memory_dataset(images: Images, config: Config, labels: Labels | None = None) -> Dataset:
+    """Return images that are in memory as a data set, preprocessed and split as those of a folder are."""
+    return data.from_array(data.as_images(images), config.data, data.as_labels(labels))
 
 
 def train_config(
     config: Config,
     *,
     out: str | Path | None = None,
-    images: np.ndarray | None = None,
+    dataset: Dataset | None = None,
     seeds: int = 1,
+    quiet: bool = False,
 ) -> Trained:
     """Train as `train` does, by a whole configuration; return the model with its run and data."""
     from infogan.runs.directory import RunDirectory, next_free
     from infogan.training import runner, seed_selection
 
     seed_selection.check(config, seeds)
-    dataset = data.load(config.data) if images is None else data.from_array(images, config.data)
+    dataset = dataset or data.load(config.data)
     config = runner.resolve(config, dataset)
     path = next_free(Path("runs"), config.preset) if out is None else Path(out)
     run = RunDirectory.create(path, seeds=seeds > 1)
     if seeds > 1:
-        return seed_selection.train(config, dataset, run, seeds)
-    return runner.train(config, dataset, run)
+        return seed_selection.train(config, dataset, run, seeds, quiet=quiet)
+    return runner.train(config, dataset, run, quiet=quiet)
 
 
-def resume(run: str | Path, *, settings: Mapping[str, Any] | None = None, override: bool = False) -> InfoGAN:
+def resume(  # noqa: PLR0913 - everything that may differ, by name
+    run: str | Path,
+    *,
+    steps: int | None = None,
+    dataset: Dataset | None = None,
+    plugins: Sequence[str | Path] = (),
+    settings: Mapping[str, Any] | None = None,
+    override: bool = False,
+    progress: bool = True,
+) -> InfoGAN:
     """Resume a run from its newest intact checkpoint, exactly as if it had never stopped.
 
     Args:
         run: the run directory.
-        settings: values by key, such as `{"steps": 10_000}`.
-        override: allow settings that change the result.
+        steps: the step to train to, where it is another than before.
+        dataset: the images, for a run that was trained on images in memory.
+        plugins: the plug-ins that the run uses, as in `train`.
+        settings: values by key, such as `{"training.save_every": 100}`.
+        override: allow settings, images and plug-ins that change the result.
+        progress: show progress on stderr.
+
+    Raises:
+        InfoGANError: one of its subclasses, with what to do next.
     """
-    return resume_run(run, settings=settings, override=override).model
+    given = {} if steps is None else {"training.steps": steps}
+    settings = given | dict(settings or {})
+    return resume_run(
+        run, dataset=dataset, plugins=plugins, settings=settings, override=override, quiet=not progress
+    ).model
 
 
-def resume_run(
-    run: str | Path, *, settings: Mapping[str, Any] | None = None, override: bool = False
+def resume_run(  # noqa: PLR0913 - as of `resume`
+    run: str | Path,
+    *,
+    dataset: Dataset | None = None,
+    plugins: Sequence[str | Path] = (),
+    settings: Mapping[str, Any] | None = None,
+    override: bool = False,
+    quiet: bool = False,
 ) -> Trained:
     """Resume as `resume` does; return the model with its run and data."""
     from infogan.runs.directory import RunDirectory, has_seeds
     from infogan.training import runner, seed_selection
 
+    load_plugins(plugins)
     directory = RunDirectory.open(Path(run))
     resumed = seed_selection.resume if has_seeds(directory.path) else runner.resume
     return resumed(
         directory,
-        lambda config: data.load(config.data),
+        lambda config: dataset or data.load(config.data),
         settings=settings or {},
         allow_changes=override,
+        quiet=quiet,
     )
+
+
+def load(run: str | Path, *, plugins: Sequence[str | Path] = ()) -> InfoGAN:
+    """Load the model of a run, or of a folder that `InfoGAN.save_pretrained` wrote.
+
+    Args:
+        run: the run directory or model folder.
+        plugins: the plug-ins that its networks come from.
+
+    Raises:
+        InfoGANError: as of `InfoGAN.from_pretrained`.
+    """
+    from infogan.model import InfoGAN
+
+    load_plugins(plugins)
+    return InfoGAN.from_pretrained(run)
 
 
 def select(
@@ -281,28 +418,56 @@ def report(run: str | Path, *, data_path: str | Path | None = None, progress: Pr
     return page.write(directory, model, dataset, progress, place=data_path)
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by name
     model: InfoGAN,
-    dataset: str | Path | Config | np.ndarray | None = None,
+    dataset: str | Path | Config | Dataset | Images | None = None,
     *,
+    labels: Labels | None = None,
     data_path: str | Path | None = None,
-    **options: Any,
+    weights: str | None = None,
+    samples: int = 10_000,
+    seed: int = 0,
+    only: Collection[str] = (),
+    full: bool = False,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Measure what a model's codes carry; return the content of evaluation.json.
 
     Args:
         model: a trained model.
-        dataset: a preset's name, a path or a `Config` whose data to measure on, or the images themselves,
-            uint8 [N, H, W, C]; the training data set when left out.
+        dataset: a preset's name, a path or a `Config` whose data to measure on; a data set; or the images
+            themselves, as in `train`. The training data set when left out.
+        labels: of images given as an array, [N].
         data_path: the current file or folder of the images.
-        **options: of `infogan.evaluation.evaluate`.
+        weights: "raw" or "ema"; the model's default when left out.
+        samples: generated images that each figure is measured on, 2 or more.
+        seed: random seed of the evaluation.
+        only: names of the metrics to compute; all when left out.
+        full: use the long variants of metrics that have one, as published: minutes instead of seconds.
+        progress: called with a message when a metric begins.
+
+    Raises:
+        InfoGANError: one of its subclasses, with what to do next.
     """
     from infogan import evaluation
+    from infogan.evaluation.subject import silent
 
-    if isinstance(dataset, np.ndarray):
-        return evaluation.evaluate(model, data.from_array(dataset, configure("folder").data), **options)
-    config = model.config if dataset is None else configure(dataset)
-    return evaluation.evaluate(model, _images_now(config, data_path), **options)
+    if dataset is None or isinstance(dataset, str | Path | Config):
+        measured = _images_now(model.config if dataset is None else configure(dataset), data_path)
+    elif isinstance(dataset, data.Dataset):
+        measured = dataset
+    else:
+        measured = memory_dataset(dataset, model.config, labels)
+    return evaluation.evaluate(
+        model,
+        measured,
+        weights=weights,
+        samples=samples,
+        seed=seed,
+        only=only,
+        full=full,
+        progress=progress or silent,
+    )
 
 
 def _images_now(config: Config, data_path: str | Path | None) -> data.Dataset:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,8 @@ from infogan.config import (
     flatten,
     validate,
 )
-from infogan.recipes import RECIPES, Changes
+from infogan.errors import ConfigError
+from infogan.recipes import RECIPES, Changes, find
 from infogan.registry import Registry
 
 DEFAULT_RECIPE = "robust"
@@ -57,7 +59,7 @@ class Preset:
         Raises:
             UsageError: no recipe has that name.
         """
-        found = RECIPES.find(recipe)
+        found = find(recipe)
         if own_codes:
             config = config.with_codes(self.codes.get(recipe, {}))
         return found.apply(config).replace(**self.changes.get(recipe, {}))
@@ -78,11 +80,14 @@ def load(name: str) -> Config:
 
 def recipe_table(preset: Preset) -> list[str]:
     """Return a table, line by line, of the keys whose values differ between a preset's recipes."""
-    order = sorted(RECIPES, key=lambda name: name != preset.recipe)
-    flat = [flatten(preset.configuration(name).model_dump(mode="json")) for name in order]
+    configs = {}
+    for name in sorted(RECIPES, key=lambda name: name != preset.recipe):
+        with suppress(ConfigError):  # cr needs two codes, which figure1 has not
+            configs[name] = preset.configuration(name)
+    flat = [flatten(config.model_dump(mode="json")) for config in configs.values()]
     keys = dict.fromkeys(key for values in flat for key in values)
     rows = [[key, *(_cell(values.get(key)) for values in flat)] for key in keys if key != "training.recipe"]
-    rows = [["key", *order], *(row for row in rows if len(set(row[1:])) > 1)]
+    rows = [["key", *configs], *(row for row in rows if len(set(row[1:])) > 1)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 

@@ -20,7 +20,7 @@ from infogan.config import (
     Uniform,
     VonMises,
 )
-from infogan.errors import ConfigError
+from infogan.errors import ConfigError, UsageError, did_you_mean, nearest
 from infogan.registry import Registry
 
 Changes = Mapping[str, Mapping[str, Any]]
@@ -90,6 +90,23 @@ class Recipe:
         return config.replace(**self.changes)
 
 
+def find(name: str) -> Recipe:
+    """Return the recipe of that name.
+
+    Raises:
+        UsageError: there is none; with the nearest name.
+    """
+    if name not in RECIPES:
+        near = nearest(name, RECIPES) or "robust"
+        raise UsageError(
+            f"no recipe is named {name!r}{did_you_mean(name, RECIPES)}",
+            f"one of {', '.join(RECIPES)}",
+            f"recipe={near!r}",
+            command=f"--recipe {near}",
+        )
+    return RECIPES[name]
+
+
 def apply(config: Config, name: str) -> Config:
     """Return `config` with the recipe of that name.
 
@@ -97,7 +114,7 @@ def apply(config: Config, name: str) -> Config:
         UsageError: no recipe has that name.
         ConfigError: as of `Recipe.apply`.
     """
-    return RECIPES.find(name).apply(config)
+    return find(name).apply(config)
 
 
 def _with_fixed_std(code: Code, noisy: bool) -> Code:
@@ -207,6 +224,6 @@ _TABLE = (
     ),
 )
 
-RECIPES: Registry[Recipe] = Registry("recipe", advice="infogan presets NAME, which compares the recipes")
+RECIPES: Registry[Recipe] = Registry("recipe")
 for _recipe in _TABLE:
     RECIPES.add(_recipe.name, _recipe)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from infogan import api, presets, recipes
+from infogan import api, cli, presets, recipes
 from infogan.config import (
     CONTINUOUS_WEIGHT,
     Bernoulli,
@@ -38,7 +40,7 @@ from infogan.config import (
     to_toml,
     validate,
 )
-from infogan.errors import ConfigError
+from infogan.errors import ConfigError, InfoGANError
 
 MNIST = presets.load("mnist")
 TEXT = to_toml(MNIST)
@@ -476,7 +478,7 @@ def test_a_short_form_that_cannot_be_read_names_its_part(text: str, part: str) -
     with pytest.raises(ConfigError) as caught:
         parse_codes(text)
     assert part in caught.value.happened
-    assert "--codes" in caught.value.advice
+    assert "--codes" in caught.value.for_command_line and "--codes" not in str(caught.value)
 
 
 def test_every_code_has_its_own_weight_or_the_one_for_all() -> None:
@@ -491,7 +493,8 @@ def test_the_paper_s_recipe_is_not_made_from_another_one() -> None:
     changed = recipes.apply(presets.load("mnist"), "robust")
     with pytest.raises(ConfigError, match="of recipe robust") as caught:
         recipes.apply(changed, "paper")
-    assert "infogan train mnist --recipe paper" in str(caught.value)
+    assert "infogan train mnist --recipe paper" in caught.value.for_command_line
+    assert "recipe='paper'" in str(caught.value)
     assert recipes.apply(changed, "robust") == changed
 
 
@@ -507,3 +510,50 @@ def test_the_recipe_leaves_codes_that_somebody_chose() -> None:
         assert (soft.info_weight, soft.posterior.std_min) == (0.2, 0.3)
     sharp = Periodic(info_weight=1.0, posterior=VonMises(std_min=0.02))
     assert api.configure("digits", codes={"turn": sharp}).latents.codes["turn"] == sharp
+
+
+# --- what a file and a message explain --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_an_explained_file_says_the_same(name: str) -> None:
+    config = api.configure(name)
+    text = to_toml(config, explained=True)
+    assert parse(text, "config.toml") == config
+    assert "# random seed\nseed = 0\n" in text
+
+
+def test_every_key_has_a_line_that_explains_it() -> None:
+    lines = to_toml(MNIST, explained=True).splitlines()
+    for before, line in pairwise(lines):
+        if re.match(r"\w+ = |# \w+ is not set", line):
+            assert before.startswith("# ") and "None" not in before, line
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("lr", {"learning_rate_discriminator", "learning_rate_generator", "learning_rate_schedule"}),
+        ("batch", {"batch_size"}),
+        ("stepz", {"steps"}),
+        ("zzzz", set()),
+    ],
+)
+def test_a_key_is_suggested_by_initials_parts_and_spelling(key: str, meant: set[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        override(MNIST, {key: 1})
+    assert set(re.findall(r"'([^']+)'", caught.value.happened)) - {key} == meant
+
+
+def test_errors_of_python_have_no_flags_and_those_of_the_command_line_have(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        api.configure("mnist", settings={"stepz": 3})
+    assert "--" not in str(caught.value)
+    assert cli.main(["train", "mnist", "--set", "stepz=3"]) == 2
+    assert "try: --set steps=..." in capsys.readouterr().err
+    for arguments in ({"codes": "digit"}, {"recipe": "robst"}, {"settings": {"recipe": "paper"}}):
+        with pytest.raises(InfoGANError) as error:
+            api.configure("mnist", **arguments)
+        assert "--" not in str(error.value) and "--" in error.value.for_command_line

@@ -1,4 +1,4 @@
-"""The reference of all keys, docs/configuration.md, from their descriptions."""
+"""The reference of all keys: `python -m infogan.config.reference > docs/configuration.md`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ A *schedule* is a number, or a list of `[step, value]` points: linear between th
 points at the same step are a jump. `code_noise = [[1500, 1.0], [2500, 0.4]]` falls from 1 to 0.4 between the
 two steps.
 
-Files of version 1 are read, too. This page is written by `python -m infogan.config`.
+Files of version 1 are read, too. This page is written by `python -m infogan.config.reference`.
 """
 
 
@@ -121,3 +121,7 @@ def _default(field: FieldInfo) -> str:
         return "unset"
     default = default.plain if isinstance(default, Schedule) else default
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+if __name__ == "__main__":
+    print(describe(), end="")

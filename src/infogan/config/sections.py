@@ -333,7 +333,7 @@ class Config(Section):
         real = objective.real_information_weight or objective.subcode_weight
         if real and not self.augmentation.active:
             raise ValueError(
-                "an augmentation policy, such as augmentation.shift = 0.05, since the recipe compares two "
+                "an augmentation policy, such as augmentation.shift=0.05, since the recipe compares two "
                 "augmented views of real images; or the recipe paper, which does not"
             )
         if objective.contrastive_weight and sum(code.dim for code in self.latents.codes.values()) < 2:

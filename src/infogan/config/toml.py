@@ -20,7 +20,7 @@ from infogan.errors import ConfigError, did_you_mean, nearest
 _OPEN_TABLES = ("objective.terms", "plugins")
 """Tables in which a setting may add a key."""
 
-_ALL_KEYS = "python -m infogan.config, which describes every key"
+_ALL_KEYS = "python -m infogan.config.reference, which describes every key"
 
 
 def to_toml(config: Config, *, explained: bool = False) -> str:
@@ -198,14 +198,13 @@ def _resolve(key: str, values: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def suggestions(key: str, known: Iterable[str]) -> list[str]:
-    """Return up to four keys that `key` may mean: by spelling, by a part of the name, or by initials (lr)."""
+    """Return up to four keys that `key` may mean: by a part of the name, by initials (lr), or by spelling."""
     full = list(known)
     names = full if "." in key else list(dict.fromkeys(name.rsplit(".", 1)[-1] for name in full))
-    near = nearest(key, names)
     parts = [name for name in names if len(key) > 2 and key in name]
     initials = [name for name in names if "".join(word[:1] for word in name.split("_")).startswith(key)]
-    initials = initials if len(key) > 1 else []
-    return list(dict.fromkeys([*([near] if near else []), *parts, *initials]))[:4]
+    near = nearest(key, names)
+    return (parts or (initials if len(key) > 1 else []) or ([near] if near else []))[:4]
 
 
 def _parse_value(raw: str) -> Any:

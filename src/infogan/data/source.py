@@ -85,7 +85,7 @@ class Source:
             ValueError: a source of that name exists.
         """
         self.read = read
-        SOURCES.add(self.name, self)
+        SOURCES.add(self.name, self, read)
         return read
 
     @property

@@ -20,11 +20,15 @@ class Progress:
         total: the step at which training ends.
         stream: stderr if None, as stdout is for results.
         log_path: the log file; None for no log.
+        quiet: write to the log file alone.
     """
 
-    def __init__(self, total: int, *, stream: TextIO | None = None, log_path: Path | None = None) -> None:
+    def __init__(
+        self, total: int, *, stream: TextIO | None = None, log_path: Path | None = None, quiet: bool = False
+    ) -> None:
         self.total, self.log_path = total, log_path
-        self._stream: TextIO | None = stream or sys.stderr  # None if the shell closed it: 2>&-
+        # None if the shell closed it: 2>&-
+        self._stream: TextIO | None = None if quiet else stream or sys.stderr
         self._live = self._stream is not None and self._stream.isatty()
         self._live_line = ""
         self._last_plain = -_PLAIN_EVERY

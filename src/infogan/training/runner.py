@@ -6,7 +6,7 @@ import csv
 import io
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +16,19 @@ import numpy as np
 import torch
 
 from infogan import config as configuration
-from infogan import signals
+from infogan import plugins, signals
 from infogan.config import Config
-from infogan.data import Dataset
+from infogan.data import SOURCES, Dataset
 from infogan.errors import ConfigError, DataError, DivergenceError, Interrupted, StorageError
 from infogan.model import InfoGAN
+from infogan.networks import NETWORKS
 from infogan.report import pictures
 from infogan.report.traversals import traversal_picture
 from infogan.runs import checkpoint, health, metrics_log
 from infogan.runs.directory import RunDirectory
 from infogan.training import engine
 from infogan.training.progress import Progress
+from infogan.training.terms import TERMS
 from infogan.training.trainer import METRICS_EVERY, Trainer, nearest_images
 
 FREE_KEYS = frozenset(
@@ -51,10 +53,11 @@ class Trained:
 
 
 def resolve(config: Config, dataset: Dataset) -> Config:
-    """Return `config` with the size and channels of the images and the precision for this machine.
+    """Return `config` with what was left open: form of the images, precision, and the plug-ins it uses.
 
     Raises:
         ConfigError: the machine does not have the device.
+        UsageError: a loss term is not registered.
         DataError: the images are not square, or do not have 1, 3 or 4 channels.
     """
     count, height, width, channels = dataset.train.images.shape
@@ -66,26 +69,28 @@ def resolve(config: Config, dataset: Dataset) -> Config:
         )
     device = engine.choose_device(config.training.device)
     precision = engine.choose_precision(config.training.precision, device)
-    return config.model_copy(
-        update={
-            "data": config.data.model_copy(
-                update={"size": height, "channels": channels, "crop": dataset.crop}
-            ),
-            "training": config.training.model_copy(update={"precision": precision}),
-        }
+    for name in config.objective.terms:
+        TERMS.find(name)
+    config = config.model_copy(update={"plugins": used_plugins(config)})
+    return config.replace(
+        data={"size": height, "channels": channels, "crop": dataset.crop}, training={"precision": precision}
     )
 
 
-def train(
-    config: Config, dataset: Dataset, run: RunDirectory, *, progress: Progress | None = None
-) -> Trained:
+def used_plugins(config: Config) -> dict[str, str]:
+    """Return name and sha256 of the loaded plug-ins that a training by this configuration uses."""
+    terms = [(TERMS, name) for name in config.objective.terms]
+    return plugins.used([(SOURCES, config.data.source), (NETWORKS, config.network.architecture), *terms])
+
+
+def train(config: Config, dataset: Dataset, run: RunDirectory, *, quiet: bool = False) -> Trained:
     """Train a new model in a new run directory.
 
     Args:
         config: from `resolve`.
         dataset: only its training images are used, without labels.
         run: from `RunDirectory.create`.
-        progress: receives metrics and messages; if None, they go to stderr and to the run's log.txt.
+        quiet: write progress to the run's log.txt alone, and not to stderr.
 
     Raises:
         DivergenceError: a loss or weight diverged; earlier checkpoints are intact.
@@ -95,7 +100,7 @@ def train(
     with run.lock():
         run.write_config(config)
         with resumable(run):
-            return Trained(_Session(config, dataset, run, progress).run_to_end(), run, dataset)
+            return Trained(_Session(config, dataset, run, quiet).run_to_end(), run, dataset)
 
 
 def resume(
@@ -104,7 +109,7 @@ def resume(
     *,
     settings: Mapping[str, Any] | None = None,
     allow_changes: bool = False,
-    progress: Progress | None = None,
+    quiet: bool = False,
 ) -> Trained:
     """Resume from the newest intact checkpoint; the result is that of a run without interruption.
 
@@ -113,22 +118,29 @@ def resume(
         load_data: returns the data of a configuration; called while the run is locked.
         settings: values by key that differ from the run's configuration.
         allow_changes: allow changes of keys that change the result.
-        progress: as in `train`.
+        quiet: as in `train`.
 
     Raises:
         ConfigError: a setting changes the result, without `allow_changes`.
+        UsageError: a plug-in that the run uses is not loaded, or has changed.
         StorageError: every checkpoint is damaged.
     """
     with run.lock(), resumable(run):
         before = configuration.read(run.config_path)
+        check_plugins(run, before, allow_changes)
         config = configuration.override(before, settings or {})
         check_changes(before, config, allow_changes)
         dataset = load_data(config)
-        session = _Session(config, dataset, run, progress)
+        session = _Session(config, dataset, run, quiet)
         session.restore(allow_changes)
         if config != before:
             run.write_config(config)
         return Trained(session.run_to_end(), run, dataset)
+
+
+def check_plugins(run: RunDirectory, config: Config, allowed: bool) -> None:
+    """Raise UsageError if a plug-in of the run is not loaded, or has changed and that is not `allowed`."""
+    plugins.check(config.plugins, used_plugins(config), str(run.path), allow_changes=allowed)
 
 
 @contextmanager
@@ -156,13 +168,11 @@ def check_changes(before: Config, after: Config, allowed: bool) -> None:
 class _Session:
     """One run in one process, from the start or a checkpoint to the end or an interruption."""
 
-    def __init__(
-        self, config: Config, dataset: Dataset, run: RunDirectory, progress: Progress | None
-    ) -> None:
+    def __init__(self, config: Config, dataset: Dataset, run: RunDirectory, quiet: bool) -> None:
         engine.keep_freed_memory()
         self.config, self.run, self.data = config, run, dataset.fingerprint
         self.steps = config.training.steps
-        self.progress = progress or Progress(self.steps, log_path=run.log_path)
+        self.progress = Progress(self.steps, log_path=run.log_path, quiet=quiet)
         device = engine.choose_device(config.training.device)
         precision = engine.choose_precision(config.training.precision, device)
         if config.seeks_neighbours:

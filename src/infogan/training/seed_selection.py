@@ -132,10 +132,11 @@ class _Seeds:
     config: Config
     dataset: Dataset
     allow_changes: bool = False
+    quiet: bool = False
 
     @cached_property
     def progress(self) -> Progress:
-        return Progress(self.config.training.steps, log_path=self.run.log_path)
+        return Progress(self.config.training.steps, log_path=self.run.log_path, quiet=self.quiet)
 
     def run_of(self, seed: int) -> RunDirectory:
         return RunDirectory(self.run.seeds / f"seed-{seed}")
@@ -150,10 +151,16 @@ class _Seeds:
         if not is_run(run.path):
             if run.path.exists() and not checkpoint.listed(run.checkpoints):
                 storage.remove_folder(run.path)  # left by a crash before it had a configuration
-            return runner.train(config, self.dataset, RunDirectory.create(run.path))
+            return runner.train(config, self.dataset, RunDirectory.create(run.path), quiet=self.quiet)
         changed = configuration.changes(run.read_config(), config)
         settings = {key: new for key, (_, new) in changed.items() if new is not None}
-        return runner.resume(run, lambda _: self.dataset, settings=settings, allow_changes=self.allow_changes)
+        return runner.resume(
+            run,
+            lambda _: self.dataset,
+            settings=settings,
+            allow_changes=self.allow_changes,
+            quiet=self.quiet,
+        )
 
 
 def of_seed(config: Config, seed: int, steps: int) -> Config:
@@ -165,7 +172,7 @@ def of_seed(config: Config, seed: int, steps: int) -> Config:
     return configuration.override(config, {"training.seed": seed, "training.steps": steps})
 
 
-def train(config: Config, dataset: Dataset, run: RunDirectory, count: int) -> Trained:
+def train(config: Config, dataset: Dataset, run: RunDirectory, count: int, *, quiet: bool = False) -> Trained:
     """Train several seeds, from `training.seed` on, in a new run directory and keep the best.
 
     Args:
@@ -173,6 +180,7 @@ def train(config: Config, dataset: Dataset, run: RunDirectory, count: int) -> Tr
         dataset: only its training images are used, without labels.
         run: from `RunDirectory.create` with `seeds=True`.
         count: number of seeds.
+        quiet: as in `runner.train`.
 
     Returns:
         The best seed's model, with the run directory of all seeds.
@@ -191,7 +199,7 @@ def train(config: Config, dataset: Dataset, run: RunDirectory, count: int) -> Tr
             write(run, selection)
             run.write_config(config)
         with runner.resumable(run):
-            seeds = _Seeds(run, config, dataset)
+            seeds = _Seeds(run, config, dataset, quiet=quiet)
             *early, last = set_points(config.training)
             halves = "".join(f"the worse half is pruned at step {step}, " for step in early)
             seeds.progress.say(
@@ -206,6 +214,7 @@ def resume(
     *,
     settings: Mapping[str, Any] | None = None,
     allow_changes: bool = False,
+    quiet: bool = False,
 ) -> Trained:
     """Resume the seeds that were not pruned; after the end of training, the best.
 
@@ -214,6 +223,7 @@ def resume(
         load_data: returns the data of a configuration; called while the run is locked.
         settings: as in `runner.resume`; they apply to every remaining seed.
         allow_changes: as in `runner.resume`.
+        quiet: as in `runner.train`.
 
     Raises:
         ConfigError: a setting changes the result, without `allow_changes`; the seeds differ; or a seed has
@@ -223,6 +233,7 @@ def resume(
     """
     with run.lock(), runner.resumable(run):
         before = run.read_config()
+        runner.check_plugins(run, before, allow_changes)
         config = configuration.override(before, settings or {})
         runner.check_changes(before, config, allow_changes)
         selection = read(run)
@@ -233,7 +244,7 @@ def resume(
                 "the seeds that the run was started with",
                 "infogan train with --seeds and another --out, for other seeds",
             )
-        seeds = _Seeds(run, config, load_data(config), allow_changes)
+        seeds = _Seeds(run, config, load_data(config), allow_changes, quiet)
         reached = max(map(seeds.reached, selection.left))
         if reached > config.training.steps:
             raise ConfigError(
