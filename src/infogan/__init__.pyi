@@ -19,6 +19,7 @@ from .data import Dataset as Dataset
 from .data import Factor as Factor
 from .data import Found as Found
 from .data import Split as Split
+from .data import Truth as Truth
 from .data import source as source
 from .discovery import discover as discover
 from .errors import InfoGANError as InfoGANError
@@ -29,10 +30,10 @@ from .networks import Networks as Networks
 from .networks import NetworkShape as NetworkShape
 from .networks import network as network
 from .plugins import load_plugin as load_plugin
-from .presets import Preset as Preset
 from .presets import PRESETS as PRESETS
-from .recipes import Recipe as Recipe
+from .presets import Preset as Preset
 from .recipes import RECIPES as RECIPES
+from .recipes import Recipe as Recipe
 from .training.terms import Term as Term
 from .training.terms import TermInputs as TermInputs
 from .training.terms import term as term

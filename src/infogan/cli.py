@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with signals.handled():
         try:
             parsed = _parser().parse_args(arguments)
+            _load_plugins(parsed)
             parsed.command(parsed)
             return 0
         except SystemExit:  # how argparse ends --help and --version
@@ -43,6 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         finally:
             _flush()
+
+
+def _load_plugins(arguments: argparse.Namespace) -> None:
+    if arguments.plugin:
+        from infogan import api
+
+        api.load_plugins(arguments.plugin)
 
 
 def _say(text: str) -> None:
@@ -91,7 +99,8 @@ def _train(arguments: argparse.Namespace) -> None:
     shorthands = {"steps": "training.steps", "seed": "training.seed", "device": "training.device",
                   "precision": "training.precision", "size": "data.size", "crop": "data.crop"}  # fmt: skip
     chosen = api.configure(
-        source, data=arguments.data, recipe=arguments.recipe, codes=arguments.codes,
+        source, data=arguments.data, recipe=arguments.recipe,
+        plugins=arguments.plugin, codes=arguments.codes,
         settings=_settings(arguments, shorthands),
     )  # fmt: skip
     if arguments.dry_run:
@@ -477,6 +486,9 @@ def _parser() -> argparse.ArgumentParser:
     def command(name: str, run: Command, text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text)
         added.set_defaults(command=run)
+        added.add_argument(
+            "--plugin", action="append", default=[], metavar="FILE.py", help="import a plug-in first"
+        )
         return added
 
     _add_training(command)

@@ -6,6 +6,7 @@ imported only where it is named. A run records the name and the sha256 of each p
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -46,13 +47,15 @@ def load_plugin(plugin: str | Path) -> str:
 
 def _load_file(path: Path) -> str:
     name = f"{PLUGIN_PREFIX}{path.stem}"
-    loaded = sys.modules.get(name)
-    if loaded is not None and Path(str(loaded.__file__)) == path.resolve():
-        return path.stem
-    spec = importlib.util.spec_from_file_location(name, path.resolve())
-    if not path.is_file() or spec is None or spec.loader is None:
+    path = path.resolve()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    if digest and getattr(sys.modules.get(name), "__imported__", None) == (path, digest):
+        return path.stem  # imported already, and unchanged since
+    spec = importlib.util.spec_from_file_location(name, path)
+    if not digest or spec is None or spec.loader is None:
         raise UsageError(f"the plug-in {path} does not exist", "a Python file", f"ls {path.parent}")
     module = importlib.util.module_from_spec(spec)
+    module.__imported__ = path, digest  # type: ignore[attr-defined]
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)

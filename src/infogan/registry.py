@@ -124,7 +124,15 @@ def origin_of(code: object) -> Origin | None:
         return None
     file = getattr(sys.modules.get(name), "__file__", None)
     if file is None:  # a notebook or an interactive session
-        source = inspect.getsource(code) if callable(code) else repr(code)
-        return Origin(getattr(code, "__name__", name), hashlib.sha256(source.encode()).hexdigest())
+        return Origin(getattr(code, "__name__", name), hashlib.sha256(_source(code).encode()).hexdigest())
     plugin = Path(file).stem if name == "__main__" else name.removeprefix(PLUGIN_PREFIX)
     return Origin(plugin, hashlib.sha256(Path(file).read_bytes()).hexdigest())
+
+
+def _source(code: object) -> str:
+    """Return the source of a function, or its byte code where the source is not known."""
+    try:
+        return inspect.getsource(code)  # type: ignore[arg-type]
+    except (OSError, TypeError):
+        function = getattr(code, "__code__", None)
+        return repr(code) if function is None else repr((function.co_code, function.co_consts))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -40,8 +41,11 @@ from infogan.model import InfoGAN
 from infogan.networks import Discriminator, Stack
 from infogan.networks.blocks import Unflatten
 from infogan.networks.normalization import BatchNorm
-from infogan.training import trainer as trainer_module
+from infogan.training.randomness import Randomness, RandomnessSampler, SampledLatents
+from infogan.training.schedules import StepSettings
+from infogan.training.step import Losses, Step
 from infogan.training.trainer import Trainer
+from tests.training.helpers import CPU, discriminator_losses, step_inputs, watch_updates
 
 Guard = Callable[[], None]
 Mutation = Callable[[pytest.MonkeyPatch], None]
@@ -72,7 +76,7 @@ def pictures(count: int, size: int = 8) -> Tensor:
 def trainer_of(model: InfoGAN) -> Trainer:
     size = model.config.data.size
     assert size is not None
-    return Trainer(model, pictures(BATCH * 3, size), device=torch.device("cpu"), precision="float32")
+    return Trainer(model, pictures(BATCH * 3, size), device=CPU, precision="float32")
 
 
 def values_of(module: nn.Module) -> Tensor:
@@ -135,20 +139,13 @@ def guard_the_bound_moves_g() -> None:
 
 
 def guard_each_update_moves_its_own_networks() -> None:
-    model = build()
-    trainer = trainer_of(model)
-    update, moved = trainer._update, {}
-
-    def watched(name: str, loss: Tensor) -> None:
-        before = {part: values_of(getattr(model, part)) for part in NETWORKS}
-        update(name, loss)
-        moved[name] = {
-            part for part in NETWORKS if not torch.equal(before[part], values_of(getattr(model, part)))
-        }
-
-    trainer._update = watched  # type: ignore[method-assign]
+    trainer = trainer_of(build())
+    updates = watch_updates(trainer)
     trainer.advance()
-    assert moved == {"discriminator": {"trunk", "discriminator", "recognition"}, "generator": {"generator"}}
+    assert updates == [
+        ("discriminator", {"trunk", "discriminator", "recognition"}),
+        ("generator", {"generator"}),
+    ]
 
 
 def the_bound_is_detached(patch: pytest.MonkeyPatch) -> None:
@@ -167,37 +164,26 @@ def the_bound_is_made_of_detached_outputs(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def detached_bounds(losses: Losses) -> Losses:
+    return replace(losses, bounds={name: bound.detach() for name, bound in losses.bounds.items()})
+
+
 def the_generator_s_bound_is_detached(patch: pytest.MonkeyPatch) -> None:
-    losses = Trainer._generator_losses
-
-    def detached(self: Trainer, update: str) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-        loss, bounds, terms = losses(self, update)
-        return loss, {name: bound.detach() for name, bound in bounds.items()}, terms
-
-    patch.setattr(Trainer, "_generator_losses", detached)
+    losses = Step.generator_losses
+    patch.setattr(Step, "generator_losses", lambda *arguments: detached_bounds(losses(*arguments)))
 
 
 def q_is_in_the_optimizer_of_g_alone(patch: pytest.MonkeyPatch) -> None:
-    build_trainer, losses = Trainer.__init__, Trainer._discriminator_losses
+    build_step, losses = Step.__init__, Step.discriminator_losses
+    updates = {"discriminator": ("trunk", "discriminator"), "generator": ("generator", "recognition")}
 
-    def regrouped(self: Trainer, model: InfoGAN, *arguments: Any, **options: Any) -> None:
-        build_trainer(self, model, *arguments, **options)
-        self.reading = nn.ModuleList([model.trunk, model.discriminator])
-        self.optimizers = {
-            "discriminator": torch.optim.Adam(self.reading.parameters(), lr=2e-4),
-            "generator": torch.optim.Adam(
-                nn.ModuleList([model.generator, model.recognition]).parameters(), lr=1e-3
-            ),
-        }
+    def regrouped(self: Step, model: InfoGAN, *arguments: Any) -> None:
+        build_step(self, model, *arguments)
+        self.frozen = nn.ModuleList([model.trunk, model.discriminator])
 
-    def without_information(
-        self: Trainer, real: Tensor
-    ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-        loss, bounds, terms = losses(self, real)
-        return loss, {name: bound.detach() for name, bound in bounds.items()}, terms
-
-    patch.setattr(Trainer, "__init__", regrouped)
-    patch.setattr(Trainer, "_discriminator_losses", without_information)
+    patch.setattr(objective, "UPDATES", updates)
+    patch.setattr(Step, "__init__", regrouped)
+    patch.setattr(Step, "discriminator_losses", lambda *arguments: detached_bounds(losses(*arguments)))
 
 
 # --- 3: codes that stay ----------------------------------------------------------------------------------
@@ -230,19 +216,34 @@ def guard_every_pass_has_fresh_latents_and_is_scored_by_its_own_codes() -> None:
                 assert not torch.equal(codes[name], other_codes[name]), f"{name} is the same again"
 
 
+def _resampled(
+    patch: pytest.MonkeyPatch,
+    change: Callable[[RandomnessSampler, dict[str, SampledLatents], int], dict[str, SampledLatents]],
+) -> None:
+    """Change the latents of a step, by update, after they were sampled."""
+    sample = RandomnessSampler.sample
+
+    def changed(self: RandomnessSampler, step: int, settings: StepSettings) -> Randomness:
+        randomness = sample(self, step, settings)
+        return replace(randomness, latents=change(self, dict(randomness.latents), step))
+
+    patch.setattr(RandomnessSampler, "sample", changed)
+
+
 def codes_are_drawn_once(patch: pytest.MonkeyPatch) -> None:
-    draw = Trainer._latents
-    kept: list[dict[str, Tensor]] = []
+    first: list[SampledLatents] = []
 
     def once(
-        self: Trainer, update: str, count: int, *, pairs: bool = False
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        latents, codes = draw(self, update, count, pairs=pairs)
-        kept.append(codes)
-        noise, _ = self.model.latents.split(latents)
-        return self.model.latents.join(noise, kept[0]), kept[0]
+        sampler: RandomnessSampler, latents: dict[str, SampledLatents], step: int
+    ) -> dict[str, SampledLatents]:
+        first.extend(latents.values())
+        codes = first[0].codes
+        noises = {name: sampler.latents.split(part.vector)[0] for name, part in latents.items()}
+        return {
+            name: SampledLatents(sampler.latents.join(noise, codes), codes) for name, noise in noises.items()
+        }
 
-    patch.setattr(Trainer, "_latents", once)
+    _resampled(patch, once)
 
 
 def every_step_draws_the_same(patch: pytest.MonkeyPatch) -> None:
@@ -253,19 +254,21 @@ def every_step_draws_the_same(patch: pytest.MonkeyPatch) -> None:
 
 
 def both_updates_share_their_latents(patch: pytest.MonkeyPatch) -> None:
-    draw = Trainer._latents
-    patch.setattr(Trainer, "_latents", lambda self, update, count, pairs=False: draw(self, "both", count))
+    _resampled(patch, lambda _, latents, step: dict.fromkeys(latents, latents["discriminator"]))
 
 
 def codes_are_drawn_anew_for_the_score(patch: pytest.MonkeyPatch) -> None:
-    draw = Trainer._latents
+    def fresh_codes(
+        sampler: RandomnessSampler, latents: dict[str, SampledLatents], step: int
+    ) -> dict[str, SampledLatents]:
+        return {
+            name: replace(
+                part, codes=sampler.latents.sample_codes(BATCH, streams.generator(1, f"again/{name}", step))
+            )
+            for name, part in latents.items()
+        }
 
-    def two_draws(
-        self: Trainer, update: str, count: int, *, pairs: bool = False
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        return draw(self, update, count)[0], draw(self, f"{update} again", count)[1]
-
-    patch.setattr(Trainer, "_latents", two_draws)
+    _resampled(patch, fresh_codes)
 
 
 # --- 5: two ranges of images -----------------------------------------------------------------------------
@@ -276,7 +279,8 @@ def guard_real_and_generated_images_have_one_range() -> None:
         model = build(table=table, size=size)
         trainer = trainer_of(model)
         made = model.generator.nonlinearity(torch.tensor([-1e4, 0, 1e4]))
-        real = trainer._real_images(trainer._batch())
+        batches, randomness, _ = step_inputs(trainer)
+        (real,) = trainer.make_step.views(batches, randomness)
         assert (real.min(), real.max()) == (made[0], made[2]), f"{table}: real images"
         levels = edge.to_uint8(made.reshape(3, 1, 1, 1), model.table.output).flatten().tolist()
         assert levels == [0, 128, 255], f"{table}: samples"
@@ -372,22 +376,23 @@ def codes_share_their_mean_bound(patch: pytest.MonkeyPatch) -> None:
 
 
 def only_a_total_is_logged(patch: pytest.MonkeyPatch) -> None:
-    report = Trainer._report
+    take = Trainer.take_window
 
-    def total(self: Trainer, means: Mapping[str, float]) -> dict[str, Any]:
-        whole = report(self, means)
-        return whole | {"mutual_information": {"total": sum(whole["mutual_information"].values())}}
+    def total(self: Trainer) -> dict[str, Any]:
+        line = take(self)
+        return line | {"mutual_information": {"total": sum(line["mutual_information"].values())}}
 
-    patch.setattr(Trainer, "_report", total)
+    patch.setattr(Trainer, "take_window", total)
 
 
 def the_log_shows_weighted_bounds(patch: pytest.MonkeyPatch) -> None:
-    prefixed = trainer_module._prefixed
-    patch.setattr(
-        trainer_module,
-        "_prefixed",
-        lambda bounds: prefixed({name: 0.1 * bound for name, bound in bounds.items()}),
-    )
+    make_step = Step.__call__
+
+    def weighted(self: Step, *arguments: Any) -> dict[str, Tensor]:
+        values = make_step(self, *arguments)
+        return {name: 0.1 * value if "information" in name else value for name, value in values.items()}
+
+    patch.setattr(Step, "__call__", weighted)
 
 
 # --- 8: shapes that only fit the author's own experiment -------------------------------------------------
@@ -467,8 +472,7 @@ def guard_real_images_are_normalised_apart_from_fakes() -> None:
         model.discriminator.register_forward_pre_hook(
             lambda _, inputs: seen.append(inputs[0][:BATCH].detach())
         )
-        trainer = trainer_of(model)
-        trainer._discriminator_losses(trainer._views(trainer._batch()))
+        discriminator_losses(trainer_of(model))
     assert torch.equal(*seen), "features of real images change with the fakes beside them"
 
 

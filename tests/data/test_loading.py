@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from infogan.config import DataConfig
 from infogan.data import SOURCES, About, Dataset, Found, Split, load, source
 from infogan.errors import ConfigError, DataError, UsageError
+from infogan.plugins import load_plugin
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def test_every_source_states_what_its_images_are() -> None:
 
 
 def test_a_new_source_is_one_function(registered: None) -> None:
-    @source("stripes", about=ABOUT, held_out=2)
+    @source("stripes", held_out=2)
     def stripes(config: DataConfig) -> Found:
         """Stripes of two grays."""
         return Found(Split(np.zeros((10, 8, 8, 1), np.uint8)))
@@ -52,6 +54,21 @@ def test_a_new_source_is_one_function(registered: None) -> None:
     assert SOURCES["stripes"].summary == "Stripes of two grays."
     dataset = load(DataConfig(source="stripes"))
     assert (len(dataset.train.images), len(dataset.test.images)) == (8, 2)
+
+
+def test_a_plugin_adds_a_source(registered: None, tmp_path: Path) -> None:
+    plugin = tmp_path / "stripes_of_a_plugin.py"
+    plugin.write_text(
+        "import numpy as np\n"
+        "from infogan.data import Found, Split, source\n"
+        "@source('striped', held_out=4)\n"
+        "def striped(config):\n"
+        "    return Found(Split(np.zeros((64, 16, 16, 1), np.uint8)))\n"
+    )
+    load_plugin(plugin)
+    assert load(DataConfig(source="striped")).train.images.shape == (60, 16, 16, 1)
+    assert SOURCES["striped"].summary == "striped"
+    assert SOURCES.origins["striped"].plugin == "stripes_of_a_plugin"
 
 
 def test_two_sources_of_one_name_are_refused(registered: None) -> None:

@@ -25,7 +25,9 @@ from infogan.errors import Interrupted, StorageError
 from infogan.report import pictures
 from infogan.runs import checkpoint
 from infogan.runs.directory import RunDirectory
-from infogan.training.trainer import Trainer
+from infogan.training.randomness import Randomness
+from infogan.training.schedules import StepSettings
+from infogan.training.step import Losses, Step
 
 # 160 training images: an epoch is 10 steps. The average starts at step 30.
 TINY = """
@@ -450,15 +452,17 @@ def test_images_that_moved_are_the_same_images(tmp_path: Path, capsys: pytest.Ca
 
 
 def during_step(monkeypatch: pytest.MonkeyPatch, step: int, action: Callable[[], object]) -> None:
-    """Does something within the update of a step."""
-    update = Trainer._update
+    """Do something in the middle of a step, between its two updates."""
+    losses = Step.generator_losses
 
-    def watched(self: Trainer, name: str, loss: Any) -> None:
-        if self.step == step - 1 and name == "generator":
+    def watched(self: Step, update: str, randomness: Randomness, settings: StepSettings) -> Losses:
+        calls.append(update)
+        if len(calls) == step:
             action()
-        update(self, name, loss)
+        return losses(self, update, randomness, settings)
 
-    monkeypatch.setattr(Trainer, "_update", watched)
+    calls: list[str] = []
+    monkeypatch.setattr(Step, "generator_losses", watched)
 
 
 def send(number: int) -> Callable[..., None]:
@@ -608,7 +612,7 @@ def test_divergence_names_step_and_remedy_and_keeps_the_checkpoint(
     assert message
     assert re.search(r"training diverged at step 4\d: \S+ is -?[\d.e+]+ nats", message[1])
     assert f"the last checkpoint is {begun}/checkpoints/step-00000040" in message[1]
-    assert "--set learning_rate_generator=2 --set learning_rate_discriminator=0.4" in message[2]
+    assert "training.learning_rate_generator = 2 and training.learning_rate_discriminator = 0.4" in message[2]
     assert "trained" not in shown.out
     usual = ["--set", "learning_rate_generator=0.001", "--set", "learning_rate_discriminator=0.0002"]
     assert run("resume", begun, *usual, "--override") == 0

@@ -12,10 +12,10 @@ import lzma
 import re
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from infogan.data.arrays import UNREADABLE
 from infogan.data.decoding import Item
@@ -57,9 +57,22 @@ def members(path: Path, wanted: Callable[[str], bool], skipped: list[Skipped]) -
     Raises:
         DataError: the file is no archive, is damaged, or has too many entries.
     """
+    items = []
+    suffix = path.suffix.lower()
     try:
-        suffix = path.suffix.lower()
-        items = (_list_zip if suffix == ".zip" else _list_tar)(path, wanted, skipped)
+        for number, member in enumerate((_zip_members if suffix == ".zip" else _tar_members)(path), start=1):
+            if number > MOST_MEMBERS:
+                raise DataError(
+                    f"{path} has over {MOST_MEMBERS:,} entries",
+                    f"at most {MOST_MEMBERS:,}",
+                    "--data FOLDER with the pictures that you want",
+                )
+            if member.is_folder or not wanted(member.name):
+                continue
+            if reason := _refusal(member):
+                skipped.append(Skipped(member.name, reason))
+            else:
+                items.append(Item(member.name, member.read))
     except (*UNREADABLE, tarfile.TarError) as error:
         raise DataError(
             f"cannot read the archive {path}: {str(error) or type(error).__name__}",
@@ -71,20 +84,23 @@ def members(path: Path, wanted: Callable[[str], bool], skipped: list[Skipped]) -
     return items
 
 
-def _list_zip(path: Path, wanted: Callable[[str], bool], skipped: list[Skipped]) -> list[Item]:
+class _Member(NamedTuple):
+    """An entry of an archive; sizes in bytes."""
+
+    name: str
+    is_folder: bool
+    is_special: bool
+    size: int
+    packed: int
+    read: Callable[[], bytes]
+
+
+def _zip_members(path: Path) -> Iterator[_Member]:
     archive = zipfile.ZipFile(path)  # stays open as long as its items are in use
-    infos = archive.infolist()
-    _check_count(path, len(infos))
-    items = []
-    for info in infos:
-        if info.is_dir() or not wanted(info.filename):
-            continue
+    for info in archive.infolist():
         link = (info.external_attr >> 16) & 0o170000 == 0o120000
-        if reason := _refusal(info.filename, link, info.file_size, info.compress_size):
-            skipped.append(Skipped(info.filename, reason))
-        else:
-            items.append(Item(info.filename, partial(_read_zip, archive, info)))
-    return items
+        read = partial(_read_zip, archive, info)
+        yield _Member(info.filename, info.is_dir(), link, info.file_size, info.compress_size, read)
 
 
 def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
@@ -100,33 +116,25 @@ class _TarStream:
 
     def read(self, offset: int, count: int) -> bytes:
         self.file.seek(offset)
-        return self.file.read(count)
+        return _check_length(self.file.read(count), count)
 
     def __del__(self) -> None:
         if hasattr(self, "file"):
             self.file.close()
 
 
-def _list_tar(path: Path, wanted: Callable[[str], bool], skipped: list[Skipped]) -> list[Item]:
+def _tar_members(path: Path) -> Iterator[_Member]:
     stream = _TarStream(path)
-    items = []
     with tarfile.open(fileobj=stream.file, mode="r:") as archive:
-        for number, info in enumerate(archive, start=1):
-            _check_count(path, number)
-            if info.isdir() or not wanted(info.name):
-                continue
-            if reason := _refusal(info.name, not info.isreg(), info.size, info.size):
-                skipped.append(Skipped(info.name, reason))
-            else:
-                items.append(Item(info.name, partial(_read_tar, stream, info.offset_data, info.size)))
+        for info in archive:
+            read = partial(stream.read, info.offset_data, info.size)
+            yield _Member(info.name, info.isdir(), not info.isreg(), info.size, info.size, read)
         end = archive.offset
-    if stream.read(end - _BLOCK, _BLOCK) != bytes(_BLOCK) and stream.read(end, _BLOCK) != bytes(_BLOCK):
-        raise EOFError("it ends without the end-of-archive mark, so it is probably truncated")
-    return items
-
-
-def _read_tar(stream: _TarStream, offset: int, size: int) -> bytes:
-    return _check_length(stream.read(offset, size), size)
+    for offset in (end - _BLOCK, end):
+        stream.file.seek(offset)
+        if stream.file.read(_BLOCK) == bytes(_BLOCK):
+            return
+    raise EOFError("it ends without the end-of-archive mark, so it is probably truncated")
 
 
 def _check_length(content: bytes, promised: int) -> bytes:
@@ -135,24 +143,15 @@ def _check_length(content: bytes, promised: int) -> bytes:
     return content
 
 
-def _refusal(name: str, special: bool, size: int, packed: int) -> str | None:
+def _refusal(member: _Member) -> str | None:
     """Return the reason why a member is not read, or None."""
-    pure = PurePosixPath(name.replace("\\", "/"))
-    if pure.is_absolute() or ".." in pure.parts or _DRIVE.match(name):
+    pure = PurePosixPath(member.name.replace("\\", "/"))
+    if pure.is_absolute() or ".." in pure.parts or _DRIVE.match(member.name):
         return "its name leads out of the archive"
-    if special:
+    if member.is_special:
         return "a link or device"
-    if size > MOST_BYTES:
-        return f"{size:,} bytes, over {MOST_BYTES:,}"
-    if size > _SMALL and size > MOST_RATIO * packed:
-        return f"{size:,} bytes packed into {packed:,}"
+    if member.size > MOST_BYTES:
+        return f"{member.size:,} bytes, over {MOST_BYTES:,}"
+    if member.size > _SMALL and member.size > MOST_RATIO * member.packed:
+        return f"{member.size:,} bytes packed into {member.packed:,}"
     return None
-
-
-def _check_count(path: Path, count: int) -> None:
-    if count > MOST_MEMBERS:
-        raise DataError(
-            f"{path} has over {MOST_MEMBERS:,} entries",
-            f"at most {MOST_MEMBERS:,}",
-            "--data FOLDER with the pictures that you want",
-        )

@@ -15,7 +15,7 @@ from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
 from infogan.data.dataset import Stream, Truth
-from infogan.data.preprocessing import fit, is_gray
+from infogan.data.preprocessing import DEFAULT_SIZE, common_size, fit, is_gray
 from infogan.errors import DataError
 from infogan.file_listing import Skipped
 
@@ -96,23 +96,15 @@ def picture_stream(items: Sequence[Item], size: int, channels: int, crop: int | 
     )
 
 
-@dataclass(frozen=True)
-class Headers:
-    """Summary of the headers of many pictures.
+def read_form(
+    items: Sequence[Item], size: int | None, channels: int | None, skipped: list[Skipped]
+) -> tuple[list[Item], int, int]:
+    """Determine the default size and channels from the headers of the pictures.
 
-    Attributes:
-        readable: the pictures with valid headers.
-        sizes: the set of all (width, height).
-        gray: True if all pictures have a gray mode.
+    Returns:
+        the pictures with valid headers, the others being added to `skipped`; size and channels, where they
+        are None that of `common_size`, and 1 if all pictures have a gray mode, else 3.
     """
-
-    readable: list[Item]
-    sizes: set[tuple[int, int]]
-    gray: bool
-
-
-def read_headers(items: Sequence[Item], skipped: list[Skipped]) -> Headers:
-    """Read the header of every picture; those without a valid one are added to `skipped`."""
     readable: list[Item] = []
     sizes: set[tuple[int, int]] = set()
     gray = True
@@ -121,7 +113,9 @@ def read_headers(items: Sequence[Item], skipped: list[Skipped]) -> Headers:
             sizes.add(image.size)
             gray = gray and is_gray(image)
             readable.append(item)
-    return Headers(readable, sizes, gray)
+    if readable:
+        size = size or common_size(sizes)
+    return readable, size or DEFAULT_SIZE, channels or (1 if gray else 3)
 
 
 @contextmanager

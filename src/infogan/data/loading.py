@@ -83,8 +83,7 @@ def prepare(config: DataConfig, out: Path | None = None) -> Path:
 def cached(config: DataConfig) -> Path:
     """Return the folder in the cache in which these images are, or would be, stored."""
     entry, config = _resolve(config)
-    default = entry.default_path() if entry.default_path else None
-    path = default if config.path is None else path_of(config)
+    path = path_of(config) if config.path is not None or entry.default_path else None
     files = [] if path is None else [path, *(path.parent / name for name in entry.sidecars)]
     key = {
         "versions": [preprocessing.VERSION, prepared.VERSION],

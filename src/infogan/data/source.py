@@ -38,7 +38,7 @@ class About:
     form: str = "not stated"
     licence: str = "not stated"
     origin: str = "not stated"
-    sha256: str = "not published; that of the prepared images is in their MANIFEST.json"
+    sha256: str = "that of the prepared images, in their MANIFEST.json"
 
 
 @dataclass(eq=False)
@@ -100,21 +100,22 @@ SOURCES: Registry[Source] = Registry("data source", "infogan.data.sources", advi
 """Every source, by the value of `data.source`."""
 
 
-def path_of(config: DataConfig, default: Path | None = None, *, expected: str = "a file or folder") -> Path:
-    """Return `data.path` with ~ expanded, or the default where it is not set.
+def path_of(config: DataConfig, *, expected: str = "a file or folder") -> Path:
+    """Return `data.path` with ~ expanded, or else the default path of the configured source.
 
     Raises:
         ConfigError: there is neither; `expected` says in the message what the path should name.
     """
     if config.path is not None:
         return Path(config.path).expanduser()
-    if default is None:
+    default_path = SOURCES[config.source].default_path
+    if default_path is None:
         raise ConfigError(
             f"data.path is not set: the source {config.source!r} has no images of its own",
             expected,
             "--data PATH; infogan data list says where to get the images",
         )
-    return default
+    return default_path()
 
 
 def unsupported(config: DataConfig, key: str, reason: str) -> ConfigError:

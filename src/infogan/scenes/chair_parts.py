@@ -85,10 +85,7 @@ def _leg_path(
     if style.legs == "cabriole":
         out = out + 0.035 * np.array(_CABRIOLE)
     start = 0.78 if lean else 1.0  # splayed legs start further inside
-    return np.stack(
-        [x * start + out, top * (1 - down), z * start + math.copysign(1.0, z) * out],
-        axis=1,
-    )
+    return np.stack([x * start + out, top * (1 - down), z * start + math.copysign(1.0, z) * out], axis=1)
 
 
 def _stretchers(style: Style, lean: float) -> list[Solid]:
@@ -101,11 +98,7 @@ def _stretchers(style: Style, lean: float) -> list[Solid]:
     flip = np.array([-1.0, 1.0, 1.0])
     middle = (front + rear) / 2
     side = both_sides([tube([front, rear], (1, 0, 0), half, sides=style.sides)])
-    cross = {
-        "box": [front + 0.05 * UP, rear + 0.05 * UP],
-        "H": [middle],
-        "front": [front],
-    }[style.stretchers]
+    cross = {"box": [front + 0.05 * UP, rear + 0.05 * UP], "H": [middle], "front": [front]}[style.stretchers]
     bars = [tube([end, end * flip], (0, 1, 0), half, sides=style.sides) for end in cross]
     return bars if style.stretchers == "front" else [*side, *bars]
 

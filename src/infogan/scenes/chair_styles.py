@@ -39,51 +39,28 @@ _UPHOLSTERED = ("panel", "rail", "barrel")  # backs that a plinth can have
 
 @dataclass(frozen=True)
 class Style:
-    """Shape of a chair, except for its width. Lengths in metres, angles in radians.
+    """Shape of a chair, except for its width. Lengths in metres, angles in radians."""
 
-    Attributes:
-        seat: one of `SEATS`.
-        legs: one of `LEGS`.
-        back: one of `BACKS`.
-        arms: one of `ARMS`.
-        stretchers: one of `STRETCHERS`: the bars between four legs.
-        crest: one of `CRESTS`.
-        cushion: thickness of the cushion on the seat; 0 for none.
-        depth: of the seat, from front to rear.
-        height: of the seat's upper side above the floor.
-        thickness: of the seat.
-        back_height: from the seat to the upper edge of the back.
-        rake: angle by which the back leans backward.
-        bow: distance by which the middle of the back is behind its sides.
-        flare: relative increase of the back's width from the seat to the upper edge; negative: narrower.
-        arm_height: above the seat.
-        bar: half the thickness of legs and posts.
-        splay: angle by which the legs lean outward.
-        count: of slats, spindles or rungs.
-        open: share of the back, from the seat upward, that is open.
-        square: True: legs and posts have a square section; False: a round one.
-    """
-
-    seat: str
-    legs: str
-    back: str
-    arms: str
-    stretchers: str
-    crest: str
-    cushion: float
-    depth: float
-    height: float
-    thickness: float
-    back_height: float
-    rake: float
-    bow: float
-    flare: float
-    arm_height: float
-    bar: float
-    splay: float
-    count: int
-    open: float
-    square: bool
+    seat: str  # one of `SEATS`
+    legs: str  # one of `LEGS`
+    back: str  # one of `BACKS`
+    arms: str  # one of `ARMS`
+    stretchers: str  # one of `STRETCHERS`: the bars between four legs
+    crest: str  # one of `CRESTS`
+    cushion: float  # thickness of the cushion on the seat; 0 for none
+    depth: float  # of the seat, from front to rear
+    height: float  # of the seat's upper side above the floor
+    thickness: float  # of the seat
+    back_height: float  # from the seat to the upper edge of the back
+    rake: float  # angle by which the back leans backward
+    bow: float  # distance by which the middle of the back is behind its sides
+    flare: float  # relative increase of the back's width from the seat to the upper edge; negative: narrower
+    arm_height: float  # above the seat
+    bar: float  # half the thickness of legs and posts
+    splay: float  # angle by which the legs lean outward
+    count: int  # of slats, spindles or rungs
+    open: float  # share of the back, from the seat upward, that is open
+    square: bool  # True: legs and posts have a square section; False: a round one
 
     @property
     def top(self) -> float:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from infogan.errors import DivergenceError
 
 _LIMIT = 1e3  # nats; a healthy adversarial loss stays below 20
+_NETWORKS = {"contrastive": "contrastive classifier"}
 
 
 class DivergenceGuard:
@@ -31,7 +32,7 @@ class DivergenceGuard:
         self._step = torch.zeros((), dtype=torch.int64, device=device)
         self._first = torch.zeros((), dtype=torch.int64, device=device)
         self._bounds: dict[tuple[str, ...], Tensor] = {}
-        self._recorded: dict[str, tuple[Sequence[str], Tensor]] = {}
+        self._causes: dict[tuple[str, ...], Tensor] = {}  # 1 and the values of the first bad update
 
     def begin_step(self) -> None:
         """Count a step."""
@@ -46,10 +47,11 @@ class DivergenceGuard:
         newly = (self.failed == 0) & ~finite
         self.failed = torch.maximum(self.failed, newly.float())
         self._first = torch.where(newly, self._step, self._first)
-        before = self._recorded.get(update, (names, torch.zeros_like(values)))
-        if list(before[0]) != list(names):
-            before = (names, torch.zeros_like(values))
-        self._recorded[update] = (names, torch.where(newly, values, before[1]))
+        cause = torch.cat([torch.ones_like(values[:1]), values])
+        # By names, too: the terms of an update change when a schedule begins, and the cause must stay.
+        key = (update, *names)
+        before = self._causes[key] if key in self._causes else torch.zeros_like(cause)
+        self._causes[key] = torch.where(newly, cause, before)
         return self.failed
 
     def set_step(self, step: int) -> None:
@@ -67,7 +69,7 @@ class DivergenceGuard:
         """
         if not float(self.failed):
             return
-        cause = next(filter(None, map(self._cause, self._recorded)), "a gradient is not finite")
+        cause = next(filter(None, map(self._cause, self._causes)))
         smaller = " and ".join(f"{name} = {rate / 5:.3g}" for name, rate in learning_rates.items())
         raise DivergenceError(
             f"training diverged at step {int(self._first)}: {cause}",
@@ -75,12 +77,15 @@ class DivergenceGuard:
             f"smaller learning rates, such as {smaller}",
         )
 
-    def _cause(self, update: str) -> str | None:
-        names, values = self._recorded[update]
-        for name, value in zip(names, values.tolist(), strict=True):
+    def _cause(self, key: tuple[str, ...]) -> str | None:
+        update, *names = key
+        bad, *values = self._causes[key].tolist()
+        if not bad:
+            return None
+        for name, value in zip(names, values, strict=True):
             if not math.isfinite(value) or abs(value) > _LIMIT * self._limits.get(name, 1):
                 return f"{name} is {value:.6g} nats"
-        return None
+        return f"a gradient in the update of the {_NETWORKS.get(update, update)} is not finite"
 
     def _bounds_of(self, names: Sequence[str]) -> Tensor:
         key = tuple(names)

@@ -271,7 +271,7 @@ def test_a_file_that_vanishes_after_the_first_look_is_skipped(
         (tmp_path / "0007.png").unlink()
         return common_size(sizes)
 
-    monkeypatch.setattr("infogan.data.sources.folder.common_size", vanish)
+    monkeypatch.setattr("infogan.data.decoding.common_size", vanish)
     images, skipped = read_folder(tmp_path, None, None)
     assert len(images) == 99
     assert skipped[0] == ("0007.png", "No such file or directory")

@@ -85,7 +85,7 @@ def test_an_array_of_chairs_is_split_by_chair(tmp_path: Path) -> None:
         drawn("chairs", path=str(path))
 
 
-def test_a_folder_of_meshes_is_drawn(tmp_path: Path) -> None:
+def test_a_folder_of_meshes_is_rendered(tmp_path: Path) -> None:
     for index, height in enumerate((0.5, 1.0, 2.0)):
         corners = [(x, y, z) for x in (0, 1) for y in (0, height) for z in (0, 0.6)]
         faces = ["1 2 4 3", "5 7 8 6", "1 5 6 2", "3 4 8 7", "1 3 7 5", "2 6 8 4"]
@@ -107,7 +107,7 @@ def test_pictures_of_faces_are_taken_as_they_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["ict-faces", "basel-faces", "chair-meshes"])
-def test_what_must_be_brought_is_asked_for(name: str) -> None:
+def test_a_missing_path_is_an_error(name: str) -> None:
     with pytest.raises(ConfigError, match=f"data.path is not set: the source '{name}'"):
         drawn(name)
 
@@ -145,7 +145,7 @@ def test_render_leaves_a_folder_and_a_picture(tmp_path: Path, capsys: pytest.Cap
     assert {name for name, source in SOURCES.items() if source.renders} >= set(DRAWN)
 
 
-def test_what_is_drawn_trains_the_preset_that_it_is_for(tmp_path: Path) -> None:
+def test_rendered_folders_fit_their_presets(tmp_path: Path) -> None:
     for source, preset in [("heads", "faces"), ("drawn-chairs", "chairs")]:
         out = prepare(DataConfig(source=source, count=40, size=16), tmp_path / source)
         assert drawn(preset, path=str(out)).train.images.shape[1:] == (16, 16, 1)

@@ -36,10 +36,6 @@ _BY_HAND = (
 )
 
 
-def _cache() -> Path:
-    return cache_folder() / "aubry-chairs"
-
-
 @source(
     "aubry-chairs",
     about=About(
@@ -50,7 +46,7 @@ def _cache() -> Path:
     ),
     held_out=None,
     crop=CROP,
-    default_path=_cache,
+    default_path=lambda: cache_folder() / "aubry-chairs",
 )
 def aubry_chairs(config: DataConfig) -> Found:
     """Aubry's chairs: 1,393 chairs from 31 azimuths and 2 elevations, 64x64 gray on white.
@@ -67,7 +63,7 @@ def aubry_chairs(config: DataConfig) -> Found:
         DataError: the path is missing, the tar file damaged or compressed, there are fewer than 2 chairs, or
             over 1 % of the pictures are unreadable.
     """
-    path = _locate(path_of(config, _cache()))
+    path = _locate(path_of(config))
     pictures, skipped = list_pictures(path)
     items = [item for item in pictures if _NAME.fullmatch(item.name)]
     truth = read_names([item.name for item in items])

@@ -38,10 +38,6 @@ _BY_HAND = (
 )
 
 
-def _cache() -> Path:
-    return cache_folder() / "celeba"
-
-
 @source(
     "celeba",
     about=About(
@@ -52,7 +48,7 @@ def _cache() -> Path:
     ),
     held_out=None,
     crop=CROP,
-    default_path=_cache,
+    default_path=lambda: cache_folder() / "celeba",
     sidecars=(*_ATTRIBUTE_FILES, *_PARTITION_FILES),
 )
 def celeba(config: DataConfig) -> Found:
@@ -72,7 +68,7 @@ def celeba(config: DataConfig) -> Found:
         DataError: pictures are missing, or over 1 % of them are unreadable; a text file is malformed, or
             lacks an image; or a split has no images.
     """
-    files = _locate(path_of(config, _cache()))
+    files = _locate(path_of(config))
     pictures, skipped = list_pictures(files.pictures)
     items = _in_order(pictures, files.pictures)
     names = [PurePosixPath(item.name).name for item in items]

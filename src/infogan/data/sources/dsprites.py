@@ -38,10 +38,6 @@ _BY_HAND = (
 )
 
 
-def _cache() -> Path:
-    return cache_folder() / "dsprites"
-
-
 @source(
     "dsprites",
     about=About(
@@ -50,7 +46,7 @@ def _cache() -> Path:
         licence="Apache-2.0",
         origin=f"Matthey et al. 2017; {NAME}, downloaded by hand",
     ),
-    default_path=_cache,
+    default_path=lambda: cache_folder() / "dsprites",
 )
 def dsprites(config: DataConfig) -> Found:
     """dSprites: 737,280 white shapes on black, 64x64, of 5 known factors.
@@ -66,7 +62,7 @@ def dsprites(config: DataConfig) -> Found:
     Raises:
         DataError: the file is missing, damaged or of another form.
     """
-    path = path_of(config, _cache())
+    path = path_of(config)
     path = path / NAME if path.is_dir() else path
     if not path.is_file():
         raise DataError(f"{path} is not there", f"{NAME}, or a folder with it", _BY_HAND)

@@ -34,6 +34,4 @@ def fashion_mnist(config: DataConfig) -> Found:
     Raises:
         DataError: files are missing, damaged or do not match.
     """
-    return read_files(
-        path_of(config, FOLDER), "Fashion-MNIST", "apt-get install dataset-fashion-mnist and no --data"
-    )
+    return read_files(path_of(config), "Fashion-MNIST", "apt-get install dataset-fashion-mnist and no --data")

@@ -21,10 +21,10 @@ from infogan.data.decoding import (
     decoded,
     first_of,
     picture_stream,
-    read_headers,
+    read_form,
     skipping,
 )
-from infogan.data.preprocessing import common_size, preprocess
+from infogan.data.preprocessing import preprocess
 from infogan.data.source import About, path_of, source
 from infogan.errors import DataError
 from infogan.file_listing import Skipped, walk
@@ -142,13 +142,10 @@ def read_pictures(path: Path, size: int | None, channels: int | None, crop: int 
     _check_count(path, len(items), 2, skipped)
     total = len(items) + len(skipped)
     if size is None or channels is None:
-        headers = read_headers(items, skipped)
-        if len(headers.readable) < 2:
+        items, size, channels = read_form(items, size, channels, skipped)
+        if len(items) < 2:
             check_share(str(path), total, skipped)
-        items = headers.readable
         _check_count(path, len(items), 2, skipped)
-        size = size or common_size(headers.sizes)
-        channels = channels or (1 if headers.gray else 3)
     truth = _classes([item.name for item in items])
     return Found(picture_stream(items, size, channels, crop, truth), skipped=tuple(skipped))
 

@@ -13,9 +13,8 @@ import numpy as np
 
 from infogan.config import DataConfig
 from infogan.data.dataset import Factor, Found, Stream, Truth
-from infogan.data.decoding import Item, picture_stream, read_headers
+from infogan.data.decoding import Item, first_of, picture_stream, read_form
 from infogan.data.download import cache_folder
-from infogan.data.preprocessing import common_size
 from infogan.data.source import About, path_of, source, unsupported
 from infogan.errors import DataError
 from infogan.file_listing import Skipped
@@ -63,7 +62,15 @@ def hub(config: DataConfig) -> Found:
     if len(names) == 2 and config.held_out is not None:
         raise unsupported(config, "held_out", f"{path} has a test split of its own")
     parts = [_items(splits[name], name, path) for name in names]
-    size, channels = _form([item for part in parts for item in part], config)
+    size: int | None = config.size
+    channels: int | None = config.channels
+    if size is None or channels is None:
+        skipped: list[Skipped] = []
+        readable, size, channels = read_form(
+            [item for part in parts for item in part], size, channels, skipped
+        )
+        if not readable:
+            raise DataError(f"{path}: no image can be read{first_of(skipped)}", "images", _SET_PATH)
     streams: list[Stream] = []
     for part, name in zip(parts, names, strict=True):
         truth = _truth(splits[name], f"{path}, split {name!r}")
@@ -208,19 +215,6 @@ def _column(split: Any, name: str, where: str) -> np.ndarray:
             "--data FOLDER with a copy that lacks this column: training needs none",
         )
     return np.array(values)
-
-
-def _form(items: list[Item], config: DataConfig) -> tuple[int, int]:
-    """Return size and channels, as the source `folder` determines them."""
-    if config.size is not None and config.channels is not None:
-        return config.size, config.channels
-    skipped: list[Skipped] = []
-    headers = read_headers(items, skipped)
-    if not headers.readable:
-        reason = f": {skipped[0].reason}" if skipped else ""
-        problem = f"{config.path}: none of {len(items)} images can be read{reason}"
-        raise DataError(problem, "images", _SET_PATH)
-    return config.size or common_size(headers.sizes), config.channels or (1 if headers.gray else 3)
 
 
 def _first_line(error: Exception) -> str:

@@ -15,10 +15,7 @@ from infogan.data.source import About, path_of, source
 from infogan.errors import DataError
 
 MIRRORS = Mirrors(
-    (
-        "https://ossci-datasets.s3.amazonaws.com/mnist/",
-        "https://storage.googleapis.com/cvdf-datasets/mnist/",
-    )
+    ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/")
 )
 _TRAIN_IMAGES = "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
 _TRAIN_LABELS = "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"
@@ -64,9 +61,9 @@ def mnist(config: DataConfig) -> Found:
         DataError: files are missing, damaged or do not match, or no mirror provided them.
         StorageError: the cache cannot be written.
     """
-    if config.path is not None:
-        return read_files(path_of(config), "MNIST", "no --data to download MNIST")
-    return read_cached(cache_folder() / "mnist", FILES, MIRRORS)
+    if config.path is None:
+        return read_cached(path_of(config), FILES, MIRRORS)
+    return read_files(path_of(config), "MNIST", "no --data to download MNIST")
 
 
 def read_cached(folder: Path, files: tuple[RemoteFile, ...], mirrors: Mirrors) -> Found:

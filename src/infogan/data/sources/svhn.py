@@ -115,7 +115,7 @@ def read_mat(path: Path) -> Split:
 
 def _locate(config: DataConfig, *files: RemoteFile) -> list[Path]:
     """Return the path of each file, in `data.path` or else in the cache, to which it is downloaded."""
-    folder = path_of(config, _cache())
+    folder = path_of(config)
     if config.path is None:
         for file in files:
             fetch(file, MIRRORS, folder, _BY_HAND)

@@ -1,0 +1,45 @@
+"""The precision of the layers, chosen by what the processor supports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from infogan.training import engine
+from tests.training.helpers import CPU
+
+
+@pytest.mark.parametrize(
+    ("text", "native", "matrix"),
+    [
+        ("processor : 0\nflags\t\t: fpu sse amx_bf16 amx_tile amx_int8\nflags : fpu\n", True, True),
+        ("flags\t\t: fpu avx512f avx512_bf16\n", True, False),
+        ("flags\t\t: fpu avx512f amx_tile\n", False, False),
+        ("flags\t\t: fpu amx_bf16\n", False, False),
+        ("flags\t\t: fpu\nflags\t\t: amx_bf16 amx_tile\n", False, False),  # the first speaks for all
+        ("Features\t: fp asimd bf16\n", False, False),
+        ("", False, False),
+    ],
+)
+def test_bfloat16_is_native_with_matrix_or_vector_units(
+    text: str, native: bool, matrix: bool, tmp_path: Path
+) -> None:
+    flags = tmp_path / "cpuinfo"
+    flags.write_text(text)
+    assert engine.multiplies_bfloat16(CPU, flags) is native
+    assert engine.has_matrix_units(CPU, flags) is matrix
+
+
+def test_a_system_that_names_no_flags_has_no_native_bfloat16(tmp_path: Path) -> None:
+    assert engine.multiplies_bfloat16(CPU, tmp_path / "cpuinfo") is False
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_auto_follows_the_hardware_and_a_wish_overrules_it(
+    native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "multiplies_bfloat16", lambda device: native)
+    assert engine.choose_precision("auto", CPU) == ("bfloat16" if native else "float32")
+    assert engine.choose_precision("float32", CPU) == "float32"
+    assert engine.choose_precision("bfloat16", CPU) == "bfloat16"
