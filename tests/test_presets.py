@@ -284,3 +284,11 @@ def test_recipes_of_a_preset_are_compared_key_by_key() -> None:
     assert rows["network.architecture"] == ["generic", "dsprites", "svhn"]
     assert rows["training.steps"] == ["6000", "322560", "20000"]
     assert "latents.noise" not in rows
+
+
+def test_a_preset_overrides_settings_of_the_recipe() -> None:
+    own, plain = api.configure("fashion-mnist"), api.configure("mnist")
+    assert (own.network.normalization, plain.network.normalization) == ("spectral", "batch")
+    assert api.configure("fashion-mnist", recipe="paper").network.normalization == "batch"
+    batch = api.configure("fashion-mnist", settings={"normalization": "batch"})
+    assert batch.network.normalization == "batch"

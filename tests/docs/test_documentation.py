@@ -26,6 +26,9 @@ CURRENT_PAGES = [path for path in PAGES if LAB_NOTES not in path.parents]
 
 MODULES = sorted((ROOT / "src").rglob("*.py"))
 
+PUBLISHED = {"paper_figures.py": "beside"}
+"""A word by module that stays, because keys and statements in docs/results contain it."""
+
 PHRASES = {
     r"(is|are) told": "logged, reported, receives",
     r"held against": "compared with",
@@ -151,7 +154,9 @@ def test_pages_use_plain_words(page: Path) -> None:
 
 @pytest.mark.parametrize("module", MODULES, ids=name_of)
 def test_docstrings_and_messages_use_plain_words(module: Path) -> None:
-    assert [f"line {line}: {phrase}" for line, text in strings(module) for phrase in phrases(text)] == []
+    found = [(line, phrase) for line, text in strings(module) for phrase in phrases(text)]
+    published = PUBLISHED.get(module.name, "\n")
+    assert [f"line {line}: {phrase}" for line, phrase in found if published not in phrase.lower()] == []
 
 
 @pytest.mark.parametrize(
