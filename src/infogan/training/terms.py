@@ -99,6 +99,8 @@ _BUILT_IN = {
 }
 """Terms whose weight is a key of its own in the configuration's section `objective`."""
 
+_OF_REAL_IMAGES = {"real_information", "subcode_information"}
+
 
 def term(
     name: str,
@@ -123,6 +125,8 @@ def term(
 
 def weight_of(name: str, config: Config) -> Schedule:
     """Return the weight of a term in a configuration; 0 where the term is not used."""
+    if name in _OF_REAL_IMAGES and not config.reads_real:  # no categorical code
+        return Schedule.of(0.0)
     if name in _BUILT_IN:
         weight: Schedule = getattr(config.objective, _BUILT_IN[name])
         return weight
