@@ -74,16 +74,16 @@ def share_of_waiting(steps: int) -> float:
             device=torch.device("cpu"),
             precision="float32",
         )
-        waited, fetch = 0.0, trainer._real_images
+        waited, fetch = 0.0, trainer.batches
 
-        def timed(indices: torch.Tensor) -> torch.Tensor:
+        def timed() -> list[torch.Tensor]:
             nonlocal waited
             started = time.perf_counter()
-            found = fetch(indices)
+            batches = fetch()
             waited += time.perf_counter() - started
-            return found
+            return batches
 
-        trainer._real_images = timed  # type: ignore[method-assign]
+        trainer.batches = timed  # type: ignore[method-assign]
         started = time.perf_counter()
         for _ in range(steps):
             trainer.advance()
