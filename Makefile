@@ -45,38 +45,29 @@ lint: $(VENV)/.installed-dev  ## ruff and mypy
 bench: $(VENV)/.installed-dev  ## speeds as ratios within one run, into benchmarks/results.json
 	$(BIN)/python -m benchmarks $(if $(MNIST),--mnist $(MNIST))
 
-# Minutes, and so apart from `make test`.
-experiments: $(VENV)/.installed-dev  ## every preset and every figure of the paper, in the small
+# Takes minutes, so it is not part of `make test`.
+experiments: $(VENV)/.installed-dev  ## smoke tests of every preset and every figure of the paper
 	$(TEST) -n 2 tests/long
 
-figures: $(VENV)/.installed  ## the figures of docs that take hours or days (DATA, SVHN, CELEBA=folders of the true files)
-	$(BIN)/infogan reproduce figure1 $(if $(DATA),--data $(DATA))
-	$(BIN)/infogan reproduce mnist-paper $(if $(DATA),--data $(DATA))
-	$(BIN)/infogan reproduce robust-mnist $(if $(DATA),--data $(DATA))
-	$(BIN)/infogan reproduce robust-digits
-	$(BIN)/infogan reproduce robust-fashion
-	$(BIN)/infogan reproduce fashion-seeds
-	$(BIN)/infogan reproduce robust $(if $(DATA),--data $(DATA))
-	$(BIN)/infogan reproduce mnist $(if $(DATA),--data $(DATA))
-	$(BIN)/infogan reproduce svhn $(if $(SVHN),--data $(SVHN))
-	$(if $(CELEBA),$(BIN)/infogan reproduce celeba --data $(CELEBA),@echo 'no CELEBA=FOLDER: celeba is left out')
-	$(BIN)/infogan reproduce faces-azimuth --out runs/faces  # by `robust` the four train the same runs
-	$(BIN)/infogan reproduce faces-elevation --out runs/faces
-	$(BIN)/infogan reproduce faces-lighting --out runs/faces
-	$(BIN)/infogan reproduce faces-width --out runs/faces
-	$(BIN)/infogan reproduce chairs-rotation
-	$(BIN)/infogan reproduce chairs-width
-	$(BIN)/infogan reproduce own-pictures
-	$(BIN)/infogan reproduce worked-examples
-	$(BIN)/infogan reproduce sprites
-	$(BIN)/infogan reproduce choosing-mnist --set network.width=0.5 $(if $(DATA),--data $(DATA))
-	$(BIN)/infogan reproduce choosing-sprites --set network.width=0.5
-	$(BIN)/infogan reproduce verdicts-mnist $(if $(DATA),--data $(DATA))
-	$(BIN)/infogan reproduce discover-fashion
-	$(if $(CELEBA),$(BIN)/infogan reproduce discover-celeba --data $(CELEBA))
-	$(BIN)/infogan reproduce discover-own
-	$(BIN)/infogan reproduce discover-digits
-	$(BIN)/infogan reproduce discover-noise
+REPRODUCE := $(BIN)/infogan reproduce
+ON_MNIST := figure1 mnist-paper robust-mnist robust mnist verdicts-mnist
+ON_OTHERS := robust-digits robust-fashion fashion-seeds chairs-rotation chairs-width own-pictures worked-examples \
+	sprites discover-fashion discover-own discover-digits discover-noise
+
+# With the recipe `robust` the four presets of faces train the same runs, so they share a folder.
+figures: $(VENV)/.installed  ## the results of the documentation, hours to days (DATA, SVHN, CELEBA=folders of the original files)
+	set -e; for name in $(ON_MNIST); do $(REPRODUCE) $$name $(if $(DATA),--data $(DATA)); done
+	set -e; for name in $(ON_OTHERS); do $(REPRODUCE) $$name; done
+	set -e; for name in azimuth elevation lighting width; do $(REPRODUCE) faces-$$name --out runs/faces; done
+	$(REPRODUCE) choosing-mnist --set network.width=0.5 $(if $(DATA),--data $(DATA))
+	$(REPRODUCE) choosing-sprites --set network.width=0.5
+	$(REPRODUCE) svhn $(if $(SVHN),--data $(SVHN))
+ifdef CELEBA
+	$(REPRODUCE) celeba --data $(CELEBA)
+	$(REPRODUCE) discover-celeba --data $(CELEBA)
+else
+	@echo 'celeba and discover-celeba need CELEBA=FOLDER'
+endif
 
 # Only its functions on arrays are used; the package itself wants torchvision and lightning.
 reference: $(VENV)/.installed-dev  ## MIG and DCI beside another implementation of them

@@ -1,1 +1,1 @@
-"""How fast training and the commands are, as ratios within one run on one machine: `python -m benchmarks`."""
+"""Speed of training and of the commands, as ratios measured on one machine: `python -m benchmarks`."""

@@ -1,8 +1,8 @@
-"""All measurements in turn, what they say of the targets, and the file that keeps them.
+"""Runs all benchmarks, compares them with the targets and writes the results.
 
-Every speed is a ratio to something measured in the same run on the same machine: to the machine's own
-matrix product (matrix_rate.py), to a frozen textbook loop (textbook.py), to the bare interpreter. Absolute
-numbers stand beside them for comparison with other days and machines; no target rests on them.
+Every target is a ratio to a baseline measured in the same run on the same machine: the matrix product
+(matrix_rate.py), a frozen textbook loop (textbook.py), or the Python interpreter. Absolute numbers are
+recorded for comparison with other machines.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,6 @@ from benchmarks import operations
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results.json"
-PARTS = ("training", "recipe", "error", "data", "start-up")
 TARGETS = {
     "matrix_rate": (">=", 0.65),
     "textbook": (">=", 1.8),
@@ -35,7 +34,7 @@ TARGETS = {
     "import": ("<=", 0.15),
 }
 MNIST_IMAGES = 60_000
-_QUIET = 0.5  # processes that ran on average in the minute before
+_MAX_LOAD = 0.5  # mean number of running processes in the last minute
 COMMANDS = {
     "bare": ("-c", "pass"),
     "import": ("-c", "import infogan"),
@@ -44,7 +43,7 @@ COMMANDS = {
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Median, least and greatest."""
+    """Return median, minimum and maximum."""
     middle = statistics.median(values)
     return {
         name: _short(value)
@@ -52,8 +51,8 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     }
 
 
-def judged(name: str, values: Sequence[float]) -> dict[str, Any]:
-    """The spread of a ratio or a time beside its target; the median decides."""
+def with_target(name: str, values: Sequence[float]) -> dict[str, Any]:
+    """Return the spread of a ratio or time, its target, and True as "passed" if the median reaches it."""
     sign, limit = TARGETS[name]
     middle = statistics.median(values)
     passed = middle >= limit if sign == ">=" else middle <= limit
@@ -64,7 +63,7 @@ def judged(name: str, values: Sequence[float]) -> dict[str, Any]:
 
 
 def measure_training(rounds: int, turns: int) -> dict[str, Any]:
-    """Images a second of ours and of the textbook loop in turn, and the ratios (a), (b) and (c)."""
+    """Measure images per second of infogan and of the textbook loop in turn, and their ratios."""
     import torch
 
     from infogan.training import engine
@@ -87,31 +86,31 @@ def summarise(
     multiply_adds: int,
     matrix_units: bool,
 ) -> dict[str, Any]:
-    """Ratios per round and their spread.
+    """Return the ratios of each round and their spread.
 
     Args:
-        runs: by what ran ("float32", "bfloat16", "textbook") and threads: what worker.py measured in each
-            round.
-        threads: in rising order; targets hold for the last.
-        chosen: the precision that "auto" means here.
-        multiply_adds: of a step, for each image.
-        matrix_units: whether the machine has such for that precision.
+        runs: measurements of worker.py for each round, by program ("float32", "bfloat16", "textbook") and
+            number of threads.
+        threads: in rising order; targets apply to the last.
+        chosen: the precision that "auto" chooses on this machine.
+        multiply_adds: of a step, per image.
+        matrix_units: True if the machine has matrix units for that precision.
     """
     most = threads[-1]
     ours, textbook = runs["float32", most], runs["textbook", most]
     flops = operations.FLOPS * multiply_adds
     ratios = {
-        "matrix_rate": judged("matrix_rate", [run["images_per_flop"] * flops for run in ours]),
-        "textbook": judged("textbook", _over(ours, textbook)),
+        "matrix_rate": with_target("matrix_rate", [run["images_per_flop"] * flops for run in ours]),
+        "textbook": with_target("textbook", _over(ours, textbook)),
     }
     if chosen == "float32":
-        unmeasured = 'precision = "auto" is float32 here: nothing multiplies bfloat16'
+        unmeasured = 'precision = "auto" chooses float32: this machine has no bfloat16 arithmetic'
         ratios["precision"] = {"not_measured": unmeasured}
     else:
         times = _over(runs[chosen, most], ours)
-        # Vector units alone are no reason to expect twice the speed.
+        # Vector units alone do not double the speed.
         without = {**spread(times), "target": "none without matrix units"}
-        ratios["precision"] = judged("precision", times) if matrix_units else without
+        ratios["precision"] = with_target("precision", times) if matrix_units else without
     speeds: dict[str, dict[str, float]] = {}
     for what, count in sorted(runs):
         speeds.setdefault(what, {})[str(count)] = _median(runs[what, count], "images_per_second")
@@ -126,7 +125,7 @@ def summarise(
 
 
 def operations_of_a_step() -> int:
-    """Multiply-adds of one step of the preset `mnist` for each image."""
+    """Return the multiply-adds of one step of the preset `mnist`, per image."""
     from infogan import presets
     from infogan.model import InfoGAN
 
@@ -134,10 +133,10 @@ def operations_of_a_step() -> int:
 
 
 def _order(threads: Sequence[int], chosen: str, singles: bool) -> list[tuple[str, int]]:
-    """What runs in a round: the pairs of the ratios beside each other; fewer threads in the first alone."""
-    kinds = list(dict.fromkeys(("float32", chosen)))
-    order = [(what, threads[-1]) for what in (*kinds, "textbook")]
-    return order + [(what, count) for what in kinds for count in threads[:-1] if singles]
+    """Return the measurements of one round; `singles` adds those with fewer threads."""
+    precisions = list(dict.fromkeys(("float32", chosen)))
+    order = [(what, threads[-1]) for what in (*precisions, "textbook")]
+    return order + [(what, count) for what in precisions for count in threads[:-1] if singles]
 
 
 def _worker(what: str, threads: int, turns: int, settings: Sequence[str] = ()) -> dict[str, float]:
@@ -146,7 +145,7 @@ def _worker(what: str, threads: int, turns: int, settings: Sequence[str] = ()) -
 
 
 def _process(module: str, threads: int, arguments: Sequence[str]) -> dict[str, Any]:
-    """What a measurement prints that runs in a process of its own."""
+    """Run a measurement in its own process and return the JSON that it prints."""
     command = [sys.executable, "-m", module, f"--threads={threads}", *arguments]
     count = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     ran = subprocess.run(
@@ -157,7 +156,7 @@ def _process(module: str, threads: int, arguments: Sequence[str]) -> dict[str, A
 
 
 def _over(above: Sequence[Mapping[str, float]], below: Sequence[Mapping[str, float]]) -> list[float]:
-    """Ratios of images a second, round by round."""
+    """Return the ratio of images per second for each round."""
     return [a["images_per_second"] / b["images_per_second"] for a, b in zip(above, below, strict=True)]
 
 
@@ -165,13 +164,13 @@ def _median(runs: Sequence[Mapping[str, float]], key: str) -> float:
     return _short(statistics.median(run[key] for run in runs))
 
 
-# --- what the recipe `robust` costs ----------------------------------------------------------------------
+# --- cost of the recipe `robust` -------------------------------------------------------------------------
 
 
 def measure_recipe(rounds: int, turns: int) -> dict[str, Any]:
-    """Seconds of a step of `robust` over those of a step of `paper`, in turn, at half the paper's width.
+    """Measure the time of a step of `robust` relative to `paper`, in turn, at half the paper's width.
 
-    At float32 and, where that is another, at the precision that training takes here.
+    Both run in float32 and in the precision that "auto" chooses, if it differs.
     """
     import torch
 
@@ -189,7 +188,7 @@ def measure_recipe(rounds: int, turns: int) -> dict[str, Any]:
     ratios = {}
     for precision in dict.fromkeys(precision for _, precision in speeds):
         times = [a / b for a, b in zip(speeds["paper", precision], speeds["robust", precision], strict=True)]
-        ratios[f"robust, {precision}"] = judged("robust_time", times)
+        ratios[f"robust, {precision}"] = with_target("robust_time", times)
     return {
         "threads": threads,
         "images_per_second": {
@@ -201,28 +200,28 @@ def measure_recipe(rounds: int, turns: int) -> dict[str, Any]:
 
 
 def measure_error(rounds: int, turns: int, mnist: Path | None) -> dict[str, Any]:
-    """Time until `robust` errs in 5 of 100 of MNIST's test images, a seed a round, beside the paper's speed.
+    """Measure the time until `robust` has an error of 5% on MNIST, with one seed per round.
 
     Returns:
-        `rounds`, as to_error.py and the worker measured them, and `paper_epochs`: how often the paper's
-        recipe at its own width would have seen all training images in that time.
+        `rounds`, the measurements of to_error.py and worker.py, and `paper_epochs`, the number of epochs of
+        the recipe `paper` at its own width in the same time.
     """
     threads = min(2, _usable_cores())
-    where = [] if mnist is None else ["--data", str(mnist)]
-    found: list[dict[str, Any]] = []
+    source = [] if mnist is None else ["--data", str(mnist)]
+    measurements: list[dict[str, Any]] = []
     for seed in range(rounds):
         _say(f"round {seed + 1} of {rounds}: to an error of 5 %, {threads} threads")
-        measured = _process("benchmarks.to_error", threads, [*where, f"--seed={seed}"])
+        measured = _process("benchmarks.to_error", threads, [*source, f"--seed={seed}"])
         if "not_measured" in measured:
             return measured
         paper = _worker("float32", threads, turns)["images_per_second"]
-        found.append({**measured, "paper_images_per_second": _short(paper)})
-    reached = all(entry["steps"] is not None for entry in found)
-    result = {"threads": threads, "rounds": found, "reached": reached}
+        measurements.append({**measured, "paper_images_per_second": _short(paper)})
+    reached = all(entry["steps"] is not None for entry in measurements)
+    result = {"threads": threads, "rounds": measurements, "reached": reached}
     if not reached:
         return result
-    seconds = [entry["seconds"] for entry in found]
-    epochs = [entry["seconds"] * entry["paper_images_per_second"] / MNIST_IMAGES for entry in found]
+    seconds = [entry["seconds"] for entry in measurements]
+    epochs = [entry["seconds"] * entry["paper_images_per_second"] / MNIST_IMAGES for entry in measurements]
     return {**result, "paper_epochs": spread(epochs), "seconds": spread(seconds)}
 
 
@@ -230,15 +229,16 @@ def measure_error(rounds: int, turns: int, mnist: Path | None) -> dict[str, Any]
 
 
 def measure_start_up(rounds: int) -> dict[str, Any]:
-    """Seconds over the bare interpreter, in turn with it."""
-    for command in COMMANDS.values():  # bytecode and files are in the caches from here on
+    """Measure the seconds of commands beyond those of the bare interpreter, in turn."""
+    for command in COMMANDS.values():  # fill the caches of bytecode and files
         _seconds(command)
-    _say(f"starting up, {rounds} rounds")
+    _say(f"start-up time, {rounds} rounds")
     seconds = [{name: _seconds(command) for name, command in COMMANDS.items()} for _ in range(rounds)]
     return {
         "bare": spread([turn["bare"] for turn in seconds]),
         **{
-            name: judged(name, [turn[name] - turn["bare"] for turn in seconds]) for name in ("import", "help")
+            name: with_target(name, [turn[name] - turn["bare"] for turn in seconds])
+            for name in ("import", "help")
         },
     }
 
@@ -250,13 +250,13 @@ def _seconds(command: Sequence[str]) -> float:
 
 
 def measure_data(rounds: int, pictures: int, steps: int) -> dict[str, Any]:
-    """Preparing over bare decoding, and the share of a step that waits for images."""
+    """Measure preprocessing relative to decoding, and the share of a step that waits for images."""
     from benchmarks import preparing
 
-    _say(f"preparing {pictures} pictures, and {steps} steps on a memory map, {rounds} times")
+    _say(f"preprocessing {pictures} images, and {steps} steps on a memory map, {rounds} times")
     return {
-        "prepare": judged("prepare", [preparing.over_bare_decoding(pictures) for _ in range(rounds)]),
-        "waiting": judged("waiting", [preparing.share_of_waiting(steps) for _ in range(rounds)]),
+        "prepare": with_target("prepare", [preparing.over_bare_decoding(pictures) for _ in range(rounds)]),
+        "waiting": with_target("waiting", [preparing.share_of_waiting(steps) for _ in range(rounds)]),
     }
 
 
@@ -264,7 +264,7 @@ def measure_data(rounds: int, pictures: int, steps: int) -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
+    """Return the machine and versions."""
     import torch
 
     from infogan.runs.directory import environment
@@ -273,16 +273,19 @@ def machine() -> dict[str, Any]:
     return {**environment(), "multiplies_bfloat16": engine.multiplies_bfloat16(torch.device("cpu"))}
 
 
-def table(results: Mapping[str, Any]) -> str:
-    """The figures that have a target, a line each, and images a second below."""
-    judgements = {
+def _ratios(results: Mapping[str, Any]) -> dict[str, Any]:
+    return {
         **results.get("training", {}).get("ratios", {}),
         **results.get("recipe", {}).get("ratios", {}),
         **results.get("data", {}),
         **results.get("start_up", {}),
     }
+
+
+def table(results: Mapping[str, Any]) -> str:
+    """Return a line for each result with a target, and the images per second."""
     lines = [f"{'':18}{'median':>9}{'min':>9}{'max':>9}  target"]
-    for name, value in judgements.items():
+    for name, value in _ratios(results).items():
         if "not_measured" in value:
             lines.append(f"{name:18}  {value['not_measured']}")
         elif "target" in value:
@@ -312,53 +315,52 @@ def _error_lines(error: Mapping[str, Any] | None) -> list[str]:
         steps = f"{entry['steps']} steps" if entry["steps"] is not None else "MISSED"
         lines.append(f"{name}seed {entry['seed']}: {steps}, {entry['error']:.2%} {after}")
     if error["reached"]:
-        lines.append(f"in that time the paper's recipe sees {error['paper_epochs']['median']:.2f} epochs")
+        lines.append(f"in this time the recipe paper trains for {error['paper_epochs']['median']:.2f} epochs")
     return lines
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measures, prints and writes; 1 if a target is missed."""
+    """Run the benchmarks, print and write the results; return 1 if a target is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer repetitions: about a minute")
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions, about a minute")
     parser.add_argument(
-        "--only", choices=PARTS, help="one part; then nothing is written unless --out is given"
+        "--only", choices=_measurements(False, None), help="run one part; results are written only with --out"
     )
     parser.add_argument(
-        "--mnist", type=Path, help="folder with MNIST's files; default: where infogan keeps it"
+        "--mnist", type=Path, help="folder with the files of MNIST; default: infogan's own folder"
     )
-    parser.add_argument("--out", type=Path, help="default: benchmarks/results.json; --quick writes none")
+    parser.add_argument("--out", type=Path, help="default: benchmarks/results.json, and no file with --quick")
     given = parser.parse_args(arguments)
     load = round(os.getloadavg()[0], 2)
-    if load > _QUIET:
-        _say(f"warning: {load} processes ran here in the last minute: figures hold for an idle machine")
+    if load > _MAX_LOAD:
+        _say(f"warning: the load average is {load}: results are valid only on an idle machine")
     results: dict[str, Any] = {
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
         "machine": machine(),
         "load_before": load,
     }
-    if given.only in (None, "training"):
-        results["training"] = measure_training(*((1, 4) if given.quick else (3, 8)))
-    if given.only in (None, "recipe"):
-        results["recipe"] = measure_recipe(*((1, 4) if given.quick else (3, 8)))
-    if given.only in (None, "error"):
-        results["error"] = measure_error(*((1, 4) if given.quick else (3, 8)), given.mnist)
-    if given.only in (None, "data"):
-        results["data"] = measure_data(*((1, 300, 3) if given.quick else (3, 2_000, 10)))
-    if given.only in (None, "start-up"):
-        results["start_up"] = measure_start_up(5 if given.quick else 15)
+    for name, measure in _measurements(given.quick, given.mnist).items():
+        if given.only in (None, name):
+            results[name.replace("-", "_")] = measure()
     print(table(results))
     out = given.out or (RESULTS if given.only is None and not given.quick else None)
     if out is not None:
         out.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n")
         print(f"\nwritten: {out}")
-    parts = [
-        *results.get("training", {}).get("ratios", {}).values(),
-        *results.get("recipe", {}).get("ratios", {}).values(),
-        *results.get("data", {}).values(),
-        *results.get("start_up", {}).values(),
-    ]
     reached = results.get("error", {}).get("reached", True)
-    return 0 if reached and all(part.get("passed", True) for part in parts) else 1
+    return 0 if reached and all(ratio.get("passed", True) for ratio in _ratios(results).values()) else 1
+
+
+def _measurements(quick: bool, mnist: Path | None) -> dict[str, Callable[[], dict[str, Any]]]:
+    """Return the parts of the benchmark by name."""
+    rounds, turns = (1, 4) if quick else (3, 8)
+    return {
+        "training": lambda: measure_training(rounds, turns),
+        "recipe": lambda: measure_recipe(rounds, turns),
+        "error": lambda: measure_error(rounds, turns, mnist),
+        "data": lambda: measure_data(*((1, 300, 3) if quick else (3, 2_000, 10))),
+        "start-up": lambda: measure_start_up(5 if quick else 15),
+    }
 
 
 def _usable_cores() -> int:

@@ -1,4 +1,4 @@
-"""The multiply-adds that one step of the `paper` recipe needs, counted from the built networks.
+"""The number of multiply-adds of one step of the `paper` recipe, counted from the networks.
 
 A layer costs, for one image and one pass,
 
@@ -6,25 +6,25 @@ A layer costs, for one image and one pass,
     convolution             4 * 4 * channels in * channels out * positions of its output
     transposed convolution  4 * 4 * channels in * channels out * positions of its input
 
-(taps that fall on padding are counted, as everywhere). Its forward pass, its backward pass to the weights
+(including taps on padding, as usual). Its forward pass, its backward pass to the weights
 and its backward pass to the inputs cost the same. With G, T (trunk), D and Q the sums over all layers of a
 network, and G1 and T1 those of its first layer alone, a step needs for each image of its batch
 
     D step, on one real and one generated image:
         G                               the generated image, without gradients
-        2 T + 2 D + Q                   forward; Q reads generated images only
+        2 T + 2 D + Q                   forward; Q predicts codes of generated images only
         2 T + 2 D + Q                   backward to the weights
-        2 (T - T1) + 2 D + Q            backward to the inputs, but those of the first layer: images
+        2 (T - T1) + 2 D + Q            backward to the inputs, except those of the first layer: images
     G step, on another generated image, through a frozen trunk, D and Q:
         G                               forward
         T + D + Q                       forward
         T + D + Q                       backward to the inputs, down to the image
         G                               backward to the weights
-        G - G1                          backward to the inputs, but those of the first layer: latents
+        G - G1                          backward to the inputs, except those of the first layer: latents
 
-in all 4 G - G1 + 8 T - 2 T1 + 8 D + 5 Q multiply-adds, at two floating-point operations each. Nothing else
-counts: no batch norm, nonlinearity, loss, optimiser or data, nor the pass of real features through Q, which
-only keeps statistics.
+in all 4 G - G1 + 8 T - 2 T1 + 8 D + 5 Q multiply-adds, with two floating-point operations each. Not
+counted are batch norm, nonlinearities, losses, optimizers and data, and the pass of real features through Q,
+which only updates statistics.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ FLOPS = 2
 
 @dataclass(frozen=True)
 class Networks:
-    """Multiply-adds of one pass of one image: of every layer of a network, in order."""
+    """Multiply-adds of one pass of one image, for each layer of a network in order."""
 
     generator: tuple[int, ...]
     trunk: tuple[int, ...]
@@ -51,7 +51,7 @@ class Networks:
 
 
 def count(model: InfoGAN) -> Networks:
-    """Multiply-adds of every layer of `model`, from the shapes that pass through it."""
+    """Return the multiply-adds of every layer of `model`, from the shapes of its inputs and outputs."""
     size, channels = model.config.data.size, model.config.data.channels
     if size is None or channels is None:
         raise ValueError("the model has no image size")
@@ -65,7 +65,7 @@ def count(model: InfoGAN) -> Networks:
 
 
 def step_operations(networks: Networks) -> int:
-    """Multiply-adds that one step of `paper` needs for each image of its batch; the sum above."""
+    """Return the multiply-adds of one step of `paper` for each image of its batch: the sum above."""
     generator, trunk = sum(networks.generator), sum(networks.trunk)
     discriminator, recognition = sum(networks.discriminator), sum(networks.recognition)
     heads = 2 * discriminator + recognition
@@ -95,6 +95,6 @@ def _multiply_adds(layer: nn.Module, given: Tensor, output: Tensor) -> int:
     if isinstance(layer, nn.Linear):
         return layer.weight.numel()
     if not isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-        raise TypeError(f"{type(layer).__name__} is no layer that is counted")
+        raise TypeError(f"{type(layer).__name__} is not a counted layer")
     at = given if isinstance(layer, nn.ConvTranspose2d) else output
     return layer.weight.numel() * at.shape[-2] * at.shape[-1]

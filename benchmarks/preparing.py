@@ -1,6 +1,6 @@
-"""What preparing costs beside Pillow's bare decoding, and how long a step waits for its images.
+"""Cost of preprocessing relative to decoding with Pillow, and the share of a step that waits for images.
 
-The pictures are photographs' like: smooth, 178x218 as CelebA's, made here and written as JPEG files.
+The images are smooth like photographs, 178x218 pixels as in CelebA, and are written as JPEG files.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ import numpy as np
 from PIL import Image
 
 WIDTH, HEIGHT, SIZE = 178, 218, 32
-_COARSE = 12  # a picture is a random one of so many pixels, enlarged
+_COARSE = 12  # an image is an enlarged random image of this size
 
 
 def write_pictures(folder: Path, count: int) -> None:
-    """So many JPEG files."""
-    draw = np.random.Generator(np.random.Philox(key=0))
+    """Write `count` random JPEG files."""
+    rng = np.random.Generator(np.random.Philox(key=0))
     for number in range(count):
-        coarse = draw.integers(0, 256, (_COARSE, _COARSE, 3), dtype=np.uint8)
+        coarse = rng.integers(0, 256, (_COARSE, _COARSE, 3), dtype=np.uint8)
         picture = Image.fromarray(coarse).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
         picture.save(folder / f"{number:06d}.jpg", quality=90)
 
 
 def over_bare_decoding(count: int) -> float:
-    """Processor time of preparing, over that of decoding, cutting and resizing the same files and no more."""
+    """Return the CPU time of preprocessing relative to decoding, cropping and resizing the same files."""
     from infogan.config import DataConfig
     from infogan.data import prepare
 
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / "pictures"
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "pictures"
         folder.mkdir()
         write_pictures(folder, count)
         edge = (HEIGHT - WIDTH) // 2
@@ -44,7 +44,7 @@ def over_bare_decoding(count: int) -> float:
         bare = time.process_time() - started
         started = time.process_time()
         prepare(
-            DataConfig(source="folder", path=str(folder), size=SIZE, channels=3), Path(place) / "prepared"
+            DataConfig(source="folder", path=str(folder), size=SIZE, channels=3), Path(temporary) / "prepared"
         )
         return (time.process_time() - started) / bare
 
@@ -60,12 +60,12 @@ def share_of_waiting(steps: int) -> float:
     from infogan.training import engine
     from infogan.training.trainer import Trainer
 
-    config = api.configure("svhn", recipe="paper", settings=["training.precision=float32"])
-    with tempfile.TemporaryDirectory() as place:
-        path = Path(place) / "images.npy"
-        draw = np.random.Generator(np.random.Philox(key=0))
-        np.save(path, draw.integers(0, 256, (20_000, SIZE, SIZE, 3), dtype=np.uint8))
-        os.environ["INFOGAN_CACHE"] = place
+    config = api.configure("svhn", recipe="paper", settings={"training.precision": "float32"})
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "images.npy"
+        rng = np.random.Generator(np.random.Philox(key=0))
+        np.save(path, rng.integers(0, 256, (20_000, SIZE, SIZE, 3), dtype=np.uint8))
+        os.environ["INFOGAN_CACHE"] = temporary
         images = load(DataConfig(source="folder", path=str(path))).train.images
         engine.keep_freed_memory()
         trainer = Trainer(
@@ -74,14 +74,14 @@ def share_of_waiting(steps: int) -> float:
             device=torch.device("cpu"),
             precision="float32",
         )
-        waited, fetch = 0.0, trainer.batches
+        waited, batches = 0.0, trainer.batches
 
         def timed() -> list[torch.Tensor]:
             nonlocal waited
             started = time.perf_counter()
-            batches = fetch()
+            images_of_step = batches()
             waited += time.perf_counter() - started
-            return batches
+            return images_of_step
 
         trainer.batches = timed  # type: ignore[method-assign]
         started = time.perf_counter()

@@ -1,18 +1,18 @@
-"""The loop that ours is compared with, written as the much-copied ports of InfoGAN are written. Frozen.
+"""The baseline training loop, written like the widely copied ports of InfoGAN. Frozen.
 
 It trains the same networks (Table 1 of the paper) on the same batches of 128 at float32, with the same
-objective, fresh latents in each update, and real and generated images in batch norm batches of their own.
-What it does as the ports do, and what is slow about it:
+objective, new latents in each update, and separate batch norm batches for real and generated images.
+Like the ports, it is slow because
 
-- a DataLoader opens every image's PNG anew in each epoch, one at a time (no workers: its default);
+- a DataLoader decodes every PNG file again in each epoch, one at a time (no workers, the default);
 - tensors are contiguous, images [N, C, H, W]; memory comes from the default allocator;
-- real images, generated images and Q each have a backward pass of their own in the D step, G and Q in the
-  G step, and gradients add up after `zero_grad`;
-- G's graph is built in the D step and cut by `detach`;
-- D and Q aren't frozen in the G step: gradients of their weights are computed and thrown away;
-- Adam runs through the parameters by for-each operations.
+- real images, generated images and Q have separate backward passes in the D step, and G and Q in the G
+  step;
+- the graph of G is built in the D step and then cut by `detach`;
+- D and Q are not frozen in the G step: gradients of their weights are computed and discarded;
+- Adam uses for-each operations.
 
-Don't make it faster: figures of other days are ratios to it.
+Do not make it faster: published results are ratios to it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class PngDigits(Dataset[Tensor]):
 
 
 class Generator(nn.Module):
-    """G of Table 1: noise and codes to an image."""
+    """G of Table 1: maps noise and codes to an image."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,13 +64,13 @@ class Generator(nn.Module):
         )  # fmt: skip
 
     def forward(self, latents: Tensor) -> Tensor:
-        """Images [N, 1, 28, 28] in [0, 1]."""
+        """Return images [N, 1, 28, 28] in [0, 1]."""
         image: Tensor = self.up(self.dense(latents).view(-1, 128, 7, 7))
         return image
 
 
 class Trunk(nn.Module):
-    """What D and Q of Table 1 share."""
+    """The layers of Table 1 that D and Q share."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class Trunk(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features [N, 1024]."""
+        """Return features [N, 1024]."""
         features: Tensor = self.dense(self.conv(images).view(-1, 128 * 7 * 7))
         return features
 
@@ -96,12 +96,12 @@ class Discriminator(nn.Module):
         self.output = nn.Linear(1024, 1)
 
     def forward(self, features: Tensor) -> Tensor:
-        """D(x), [N]."""
+        """Return D(x), [N]."""
         return torch.sigmoid(self.output(features)).view(-1)
 
 
 class Recognition(nn.Module):
-    """Q's head: what the codes of an image were."""
+    """Q's head: predicts the codes of an image."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -111,13 +111,13 @@ class Recognition(nn.Module):
         self.output = nn.Linear(128, CATEGORIES + 2 * CONTINUOUS)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits, means and logarithms of standard deviations."""
+        """Return logits, means and logarithms of standard deviations."""
         raw = self.output(self.hidden(features))
         return raw[:, :CATEGORIES], raw[:, CATEGORIES:-CONTINUOUS], raw[:, -CONTINUOUS:]
 
 
 def initialise(module: nn.Module) -> None:
-    """As the ports do it, by `Module.apply`."""
+    """Initialize a layer like the ports; for `Module.apply`."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         nn.init.normal_(module.weight, 0.0, 0.02)
         if module.bias is not None:
@@ -128,7 +128,7 @@ def initialise(module: nn.Module) -> None:
 
 
 def draw_latents(count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Latents, the categories in them, and the continuous codes in them."""
+    """Return latents, their categories and their continuous codes."""
     noise = torch.rand(count, NOISE) * 2 - 1
     category = torch.randint(CATEGORIES, (count,))
     continuous = torch.rand(count, CONTINUOUS) * 2 - 1
@@ -138,7 +138,7 @@ def draw_latents(count: int) -> tuple[Tensor, Tensor, Tensor]:
 def information_loss(
     posterior: tuple[Tensor, Tensor, Tensor], category: Tensor, continuous: Tensor
 ) -> Tensor:
-    """-sum lambda_i log Q(c_i|x), up to a constant."""
+    """Return -sum lambda_i log Q(c_i|x), up to a constant."""
     logits, mean, log_std = posterior
     std = log_std.exp().clamp(0.1, 2.0)
     gaussian = (((continuous - mean) / std) ** 2 / 2 + torch.log(std)).sum(1).mean()
@@ -146,7 +146,7 @@ def information_loss(
 
 
 class Textbook:
-    """The loop: `step` makes one D and one G update."""
+    """The training loop; `step` makes one D and one G update."""
 
     def __init__(self, batch_size: int = 128) -> None:
         self.generator, self.trunk = Generator(), Trunk()
@@ -155,20 +155,20 @@ class Textbook:
         for network in networks:
             network.apply(initialise)
         self.batch_size, self.criterion = batch_size, nn.BCELoss()
-        reading = [parameter for network in networks[1:] for parameter in network.parameters()]
-        self.optimizer_d = torch.optim.Adam(reading, lr=2e-4, betas=(0.5, 0.999), foreach=True)
+        parameters = [parameter for network in networks[1:] for parameter in network.parameters()]
+        self.optimizer_d = torch.optim.Adam(parameters, lr=2e-4, betas=(0.5, 0.999), foreach=True)
         self.optimizer_g = torch.optim.Adam(
             self.generator.parameters(), lr=1e-3, betas=(0.5, 0.999), foreach=True
         )
 
     def batches(self) -> Iterator[Tensor]:
-        """Real images, epoch after epoch."""
+        """Yield batches of real images without end."""
         loader = DataLoader(PngDigits(), batch_size=self.batch_size, shuffle=True, drop_last=True)
         while True:
             yield from loader
 
     def step(self, real: Tensor) -> None:
-        """One D and one G update."""
+        """Make one D and one G update."""
         ones, zeros = torch.ones(len(real)), torch.zeros(len(real))
 
         self.optimizer_d.zero_grad()

@@ -1,7 +1,7 @@
-"""How long `robust` trains on MNIST until it errs in 5 of 100 test images; in a process of its own.
+"""Training time of `robust` on MNIST until the clustering error on test images is 5%, in its own process.
 
-`python -m benchmarks.to_error --threads N`: prints one JSON object. Looking at the error takes no part in
-the time; finding neighbours does.
+`python -m benchmarks.to_error --threads N` prints one JSON object. The time includes the search for
+neighbours, but not the evaluation.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from infogan.training import engine, runner
 from infogan.training.trainer import Trainer, nearest_images
 
 ERROR = 0.05
-EVERY = 25  # steps between two looks
-MOST = 2_000
+EVERY = 25  # steps between two evaluations
+MAX_STEPS = 2_000
 
 
 def reach(
-    config: Config, dataset: Dataset, error: float = ERROR, every: int = EVERY, most: int = MOST
+    config: Config, dataset: Dataset, error: float = ERROR, every: int = EVERY, max_steps: int = MAX_STEPS
 ) -> dict[str, Any]:
-    """Trains until a look finds at most `error`.
+    """Train until an evaluation gives at most `error`.
 
     Returns:
-        `steps` and `seconds` until then, `neighbour_seconds` of these, and `error` as it was found; where it
-        was not reached after `most` steps, `steps` is None.
+        `steps` and `seconds` of training, the `neighbour_seconds` included in them, and the last `error`;
+        `steps` is None if the error is not reached within `max_steps`.
     """
     engine.keep_freed_memory()
     config = runner.resolve(config, dataset)
@@ -50,28 +50,28 @@ def reach(
         precision=engine.choose_precision(config.training.precision, device),
         nearest=nearest,
     )
-    found = 1.0
-    while found > error and trainer.step < most:
+    measured = 1.0
+    while measured > error and trainer.step < max_steps:
         start = time.perf_counter()
         for _ in range(every):
             trainer.advance()
         seconds += time.perf_counter() - start
         scores = evaluation.evaluate(trainer.model, dataset, only=("clustering",))
-        found = 1 - scores["clustering"]["accuracy"]
+        measured = 1 - scores["clustering"]["accuracy"]
     return {
         "seed": config.training.seed,
-        "steps": trainer.step if found <= error else None,
+        "steps": trainer.step if measured <= error else None,
         "seconds": seconds,
         "neighbour_seconds": neighbours,
-        "error": found,
+        "error": measured,
     }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures and prints it; where MNIST is not at hand, prints that."""
+    """Print the measurement, or that MNIST is not available."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.to_error", description=__doc__)
     parser.add_argument(
-        "--data", type=Path, help="folder with MNIST's files; default: where infogan keeps it"
+        "--data", type=Path, help="folder with the files of MNIST; default: infogan's own folder"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, required=True)
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "mnist",
         data=given.data and str(given.data),
         recipe="robust",
-        settings=[f"training.seed={given.seed}"],
+        settings={"training.seed": given.seed},
     )
     try:
         dataset = data.load(config.data)

@@ -1,6 +1,6 @@
-"""One measurement in a process of its own: `python -m benchmarks.worker infogan|textbook --threads N`.
+"""One measurement in its own process: `python -m benchmarks.worker infogan|textbook --threads N`.
 
-A process each, because allocator settings and threads belong to a process. Prints one JSON object.
+Allocator settings and threads are per process. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ import torch
 from benchmarks import pictures
 from benchmarks.matrix_rate import FLOPS, MatrixProduct
 from benchmarks.textbook import Textbook
-from infogan import presets
+from infogan import presets, recipes
 from infogan.model import InfoGAN
 from infogan.training import engine
 from infogan.training.trainer import Trainer
 
-WARM_UP = 3  # steps until memory and caches are as they stay
+WARM_UP = 3  # steps before the measurement, to fill memory pools and caches
 BATCH = 128
 
 
 def infogan_step(precision: engine.Precision, recipe: str, width: float) -> Callable[[], None]:
-    """A step of the preset `mnist` with a recipe and a width, as `infogan train` makes it."""
+    """Return a function that trains the preset `mnist` for one step, with a recipe and a width."""
     engine.keep_freed_memory()
     digits = pictures.digits()
     images = torch.from_numpy(digits[pictures.repeated(len(digits))][..., None])
-    config = presets.apply_recipe(presets.load("mnist"), recipe)
+    config = recipes.apply(presets.load("mnist"), recipe)
     config = config.model_copy(update={"network": config.network.model_copy(update={"width": width})})
     if config.training.batch_size != BATCH:
         raise ValueError(f"the recipe's batch size is {config.training.batch_size}, not {BATCH}")
-    # Which images are neighbours is no matter of speed.
+    # The speed does not depend on which images are neighbours.
     neighbours = max(config.objective.neighbours, 1)
     nearest = torch.randint(len(images), (len(images), neighbours), generator=torch.Generator())
     trainer = Trainer(
@@ -45,7 +45,7 @@ def infogan_step(precision: engine.Precision, recipe: str, width: float) -> Call
 
 
 def textbook_step() -> Callable[[], None]:
-    """A step of the textbook loop, with its share of loading."""
+    """Return a function that trains the textbook loop for one step, including its data loading."""
     torch.manual_seed(0)
     loop = Textbook(BATCH)
     batches = loop.batches()
@@ -53,11 +53,11 @@ def textbook_step() -> Callable[[], None]:
 
 
 def measure(step: Callable[[], None], turns: int, steps_a_turn: int) -> dict[str, object]:
-    """Turns of steps, a matrix product before and after each.
+    """Measure turns of training steps, with a matrix product before and after each turn.
 
     Returns:
-        Medians over the turns: images a second, GFLOP/s of the products around, and images times
-        operations a second over the latter's rate, for one operation an image ("images_per_flop").
+        Medians over the turns: images per second, GFLOP/s of the matrix products, and images per
+        floating-point operation of the matrix products ("images_per_flop").
     """
     product = MatrixProduct()
     for _ in range(WARM_UP):
@@ -82,7 +82,7 @@ def measure(step: Callable[[], None], turns: int, steps_a_turn: int) -> dict[str
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures what it is told to and prints it."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.worker", description=__doc__)
     parser.add_argument("what", choices=("infogan", "textbook"))
     parser.add_argument("--recipe", default="paper")
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--turns", type=int, default=10)
-    parser.add_argument("--steps", type=int, default=3, help="in a turn")
+    parser.add_argument("--steps", type=int, default=3, help="steps per turn")
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
     ours = partial(infogan_step, given.precision, given.recipe, given.width)

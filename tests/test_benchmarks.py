@@ -1,4 +1,4 @@
-"""What the benchmarks count and conclude; never how long something takes."""
+"""The counts and conclusions of the benchmarks, without timing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from benchmarks import bench, operations, pictures, preparing, to_error, worker
 from benchmarks.textbook import CATEGORIES, CONTINUOUS, Textbook, information_loss
-from infogan import data, presets
+from infogan import data, presets, recipes
 from infogan.config import Config
 from infogan.model import InfoGAN
 
@@ -60,13 +60,13 @@ def test_a_step_is_the_sum_of_its_passes() -> None:
     assert d_step + g_step == 4 * g - 1 + 8 * t - 2 * 100 + 8 * d + 5 * q
 
 
-def test_a_transposed_convolution_costs_what_its_twin_costs() -> None:
+def test_a_transposed_convolution_costs_as_much_as_the_convolution() -> None:
     down, up = nn.Conv2d(3, 5, 4, 2, padding=1), nn.ConvTranspose2d(5, 3, 4, 2, padding=1)
     small, large = torch.zeros(1, 5, 4, 4), torch.zeros(1, 3, 8, 8)
     assert operations._layers(down, large) == operations._layers(up, small) == (16 * 3 * 5 * 4 * 4,)
 
 
-def test_counting_leaves_the_model_as_it_was(tiny_config: Config) -> None:
+def test_counting_does_not_change_the_model(tiny_config: Config) -> None:
     model = InfoGAN(tiny_config)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     operations.count(model)
@@ -121,7 +121,7 @@ def test_the_textbook_objective_is_ours(mnist: InfoGAN) -> None:
     assert torch.allclose(gradient(theirs, loss), back, atol=1e-6)
 
 
-def test_the_loader_gives_what_was_stored() -> None:
+def test_the_loader_returns_the_stored_images() -> None:
     digits = pictures.digits()
     assert digits.shape == (1_797, 28, 28) and digits.dtype == np.uint8
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(pictures.png(digits[3])))), digits[3])
@@ -142,16 +142,16 @@ def test_a_worker_measures_in_turns() -> None:
     assert json.dumps(measured)
 
 
-def test_medians_decide() -> None:
-    assert bench.judged("matrix_rate", [0.5, 0.65, 0.9]) == {
+def test_targets_apply_to_medians() -> None:
+    assert bench.with_target("matrix_rate", [0.5, 0.65, 0.9]) == {
         "median": 0.65, "min": 0.5, "max": 0.9, "target": ">= 0.65", "passed": True
     }  # fmt: skip
-    assert not bench.judged("textbook", [1.79])["passed"]
-    assert bench.judged("import", [0.1, 0.15])["passed"]
-    assert not bench.judged("help", [0.31])["passed"]
+    assert not bench.with_target("textbook", [1.79])["passed"]
+    assert bench.with_target("import", [0.1, 0.15])["passed"]
+    assert not bench.with_target("help", [0.31])["passed"]
 
 
-def test_ratios_are_taken_round_by_round() -> None:
+def test_ratios_are_computed_for_each_round() -> None:
     runs = {
         ("float32", 2): [run(200, per_flop=2e-9), run(100, per_flop=3e-9), run(300, per_flop=4e-9)],
         ("textbook", 2): [run(100), run(100), run(100)],
@@ -164,7 +164,7 @@ def test_ratios_are_taken_round_by_round() -> None:
     assert summary["ratios"]["matrix_rate"]["median"] == pytest.approx(0.6)
     assert summary["matrix_gflops"] == {"1": 50.0, "2": 100.0}
     assert summary["images_per_second"] == {"float32": {"1": 120.0, "2": 200.0}, "textbook": {"2": 100.0}}
-    assert "nothing multiplies" in summary["ratios"]["precision"]["not_measured"]
+    assert "no bfloat16 arithmetic" in summary["ratios"]["precision"]["not_measured"]
 
 
 def test_bfloat16_is_compared_where_it_was_chosen() -> None:
@@ -192,7 +192,7 @@ def test_every_round_has_its_pairs(chosen: str, count: int) -> None:
     assert all(threads == 2 for _, threads in bench._order([1, 2], chosen, singles=False))
 
 
-def test_a_part_alone_overwrites_nothing(monkeypatch, capsys, tmp_path: Path) -> None:
+def test_a_single_part_writes_no_results(monkeypatch, capsys, tmp_path: Path) -> None:
     times = iter([0.01, 0.01, 0.01, *[0.02, 0.03, 0.42] * 5])
     monkeypatch.setattr(bench, "_seconds", lambda command: next(times))
     monkeypatch.setattr(bench, "RESULTS", tmp_path / "results.json")
@@ -209,6 +209,7 @@ def test_results_are_written(monkeypatch, capsys, tmp_path: Path) -> None:
     monkeypatch.setattr(bench, "measure_training", lambda rounds, turns: training)
     monkeypatch.setattr(bench, "measure_recipe", lambda rounds, turns: {})
     monkeypatch.setattr(bench, "measure_error", lambda rounds, turns, mnist: {"not_measured": "no MNIST"})
+    monkeypatch.setattr(bench, "measure_data", lambda *_: {})
     monkeypatch.setattr(bench, "_seconds", lambda command: 0.02)
     out = tmp_path / "results.json"
     assert bench.main(["--out", str(out)]) == 0
@@ -223,14 +224,14 @@ def test_results_are_written(monkeypatch, capsys, tmp_path: Path) -> None:
 # --- time to an error ------------------------------------------------------------------------------------
 
 
-def test_training_ends_with_the_look_that_finds_the_error() -> None:
-    config = presets.apply_recipe(presets.load("digits"), "robust")
+def test_training_ends_with_the_evaluation_that_reaches_the_error() -> None:
+    config = recipes.apply(presets.load("digits"), "robust")
     config = config.model_copy(update={"network": config.network.model_copy(update={"width": 0.125})})
     dataset = data.load(config.data)
-    found = to_error.reach(config, dataset, error=0.95, every=1, most=5)
+    found = to_error.reach(config, dataset, error=0.95, every=1, max_steps=5)
     assert found["steps"] == 1
     assert 0 < found["neighbour_seconds"] < found["seconds"]
-    missed = to_error.reach(config, dataset, error=0.0, every=1, most=2)
+    missed = to_error.reach(config, dataset, error=0.0, every=1, max_steps=2)
     assert missed["steps"] is None
     assert missed["error"] > 0
 
@@ -244,7 +245,7 @@ def answers(steps: int | None) -> Callable[..., dict[str, Any]]:
     return answer
 
 
-def test_time_to_an_error_stands_beside_the_papers_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_to_an_error_is_compared_with_the_recipe_paper(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "_process", answers(300))
     found = bench.measure_error(2, 4, None)
     assert found["reached"]
@@ -258,7 +259,7 @@ def test_an_error_that_is_not_reached_fails(monkeypatch: pytest.MonkeyPatch) -> 
     assert bench.main(["--only", "error", "--quick"]) == 1
 
 
-def test_without_mnist_nothing_is_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_mnist_the_error_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         bench, "_process", lambda *_: {"not_measured": "no MNIST; try: make bench MNIST=FOLDER"}
     )
@@ -270,13 +271,13 @@ def test_without_mnist_nothing_is_claimed(monkeypatch: pytest.MonkeyPatch) -> No
 # --- data ------------------------------------------------------------------------------------------------
 
 
-def test_preparing_is_held_against_decoding_of_the_same_files(tmp_path: Path) -> None:
+def test_preprocessing_is_compared_with_decoding_of_the_same_files(tmp_path: Path) -> None:
     preparing.write_pictures(tmp_path, 3)
     with Image.open(tmp_path / "000002.jpg") as picture:
         assert picture.size == (178, 218)
     assert preparing.over_bare_decoding(20) > 0.5  # nothing is prepared in less than its decoding takes
 
 
-def test_waiting_is_a_part_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_is_a_share_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INFOGAN_CACHE", "")  # which the measurement sets to a place of its own
     assert 0 < preparing.share_of_waiting(1) < 1

@@ -155,7 +155,7 @@ BAD = {
     "empty --out": (["data", "prepare", "digits", "--out", ""], 2, ["empty"]),
     "no folder to check": (["data", "check", "{}/nowhere"], 2, ["{}/nowhere"]),
     "not prepared": (["data", "prepare", "mnits"], 2, ["'mnits'", "did you mean 'mnist'?"]),
-    "a source that does not draw": (["data", "render", "digits"], 2, ["draws no images"]),
+    "a source that does not render": (["data", "render", "digits"], 2, ["renders no images"]),
     "two sources": (["train", "mnist", "--config", "{}/note.toml"], 2, ["not two"]),
     "text as steps": (["train", "mnist", "--steps", "abc"], 2, ["--steps", "'abc'"]),
     "negative seed": (["train", "mnist", "--seed", "-1"], 2, ["--seed", "'-1'"]),
@@ -375,6 +375,12 @@ def test_evaluate_json_is_all_there_is_on_stdout(place: Path, capsys: pytest.Cap
 def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("presets") == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(presets.PRESETS)
+    assert run("presets", "svhn") == 0
+    shown = capsys.readouterr().out
+    assert "# recipe robust (default): " in shown and "keys that differ between recipes" in shown
+    assert tomllib.loads(shown)["training"]["steps"] == 6_000
+    assert run("presets", "svhm") == 2
+    assert "did you mean 'svhn'?" in capsys.readouterr().err
     assert run("data", "list") == 0
     shown = capsys.readouterr().out
     names = re.findall(r"^([a-z0-9-]+): ", shown, re.MULTILINE)

@@ -85,7 +85,7 @@ def test_a_discovery_leaves_a_page_a_table_and_runs(
     assert len(rows) == 211
     page = (out / "report.html").read_text()
     assert "3 runs were held beside each other" in page and "This is one run" not in page
-    assert "Nothing was found: no code" in page
+    assert "No factor found: no visible code" in page
     assert '<li class="yes">' not in page  # of white noise nothing may be built on
     assert main(arguments) == 2  # the folder holds another discovery
 

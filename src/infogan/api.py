@@ -1,89 +1,141 @@
-"""The commands as functions: what `infogan train` does, `infogan.train` does."""
+"""The commands as functions: `infogan train` on the command line is `infogan.train` in Python."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from infogan import config as configuration
-from infogan import data, presets
-from infogan.config import Config, DataConfig
-from infogan.data import SOURCES, SUFFIXES
+from infogan import data, recipes
+from infogan.config import Code, Config, DataConfig
+from infogan.data import SOURCES, SUFFIXES, Dataset
 from infogan.errors import ConfigError, DataError, UsageError, did_you_mean
+from infogan.presets import PRESETS, Preset
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from infogan.evaluation.subject import Progress
     from infogan.model import InfoGAN
+    from infogan.networks import Build
     from infogan.training.runner import Trained
+    from infogan.training.terms import Term
+
+    Images: TypeAlias = np.ndarray | Tensor | Sequence[np.ndarray]
+    Labels: TypeAlias = np.ndarray | Tensor | Sequence[int]
 
 
-def configure(
+def configure(  # noqa: PLR0913 - everything that decides a configuration, by name
     source: str | Path | Config,
     *,
     data: str | Path | None = None,
     recipe: str | None = None,
-    codes: str | Mapping[str, Any] | None = None,
-    settings: Sequence[str] = (),
+    codes: str | Mapping[str, Code] | None = None,
+    model: str | Build | None = None,
+    terms: Sequence[str | Term] = (),
+    plugins: Sequence[str | Path] = (),
+    settings: Mapping[str, Any] | None = None,
 ) -> Config:
-    """The whole configuration of a training.
+    """Return the whole configuration of a training.
 
     Args:
         source: a preset's name, a TOML file, a folder, archive or .npy or .npz file of images, or a `Config`.
-        data: where the images lie, where they don't come with the source.
-        recipe: how to train: "paper" is appendix C; "robust" when left out, unless the source is a file or
-            a `Config` that says its own.
+        data: the file or folder of the images, if `source` does not say.
+        recipe: how to train, such as "robust" or "paper". When left out, the preset's own; a TOML file and a
+            `Config` keep theirs.
         codes: "digit:10 rotation:u width:u", or codes by name.
-        settings: "KEY=VALUE" texts, as `--set` takes them; they have the last word.
+        model: networks in place of the tables of appendix C: a registered name, or a function as
+            `infogan.network` takes it.
+        terms: loss terms beyond those of the recipe, made by `infogan.term`, or their names.
+        plugins: files or installed plug-ins to import first. The loss terms that they register are used.
+        settings: values by key, such as `{"training.steps": 100}`. They are applied last.
 
     Raises:
-        UsageError: the source is none of these.
+        UsageError: the source is none of these; or no recipe has that name.
         ConfigError: a setting does not fit.
-        DataError: the source looks like a path, and nothing is there.
+        DataError: the source looks like a path, but nothing is there.
     """
-    config, own_recipe = _from_source(source)
+    loaded = load_plugins(plugins)
+    config, preset = _from_source(source)
     if data is not None:
-        config = _replace(config, "data", path=_absolute(data))
+        config = config.replace(data={"path": _absolute(data)})
     if codes is not None:
         named = configuration.parse_codes(codes) if isinstance(codes, str) else dict(codes)
-        config = configuration.validate(
-            {**config.model_dump(), "latents": {**config.latents.model_dump(), "codes": named}}
-        )
-    if (chosen := recipe or own_recipe) is not None:
-        if own_recipe is not None and codes is None and config.preset in presets.PRESETS:
-            config = presets.with_own_codes(config, chosen)
-        config = presets.apply_recipe(config, chosen)
-        if own_recipe is not None:  # of a preset, before anybody has changed it
-            config = configuration.override(config, presets.own_settings(config.preset, chosen))
-    before = config.training.recipe
-    config = configuration.override(config, settings)
-    presets.check_recipe(config.training.recipe)
-    if config.training.recipe != before:
+        config = config.replace(latents={"codes": named})
+    if preset is not None:
+        config = preset.apply(config, recipe or preset.recipe, own_codes=codes is None)
+    elif recipe is not None:
+        config = recipes.apply(config, recipe)
+    config = _with_extensions(config, model, terms, loaded)
+    chosen = config.training.recipe
+    config = configuration.override(config, settings or {})
+    recipes.find(config.training.recipe)
+    if config.training.recipe != chosen:
         raise ConfigError(
-            f"--set training.recipe={config.training.recipe}: that would change the recipe's name alone",
-            f"the settings of the recipe, too, which are now those of {before}",
-            f"--recipe {config.training.recipe}",
+            f"training.recipe = {config.training.recipe!r}: as a setting it changes the recipe's name alone",
+            f"the recipe of the other settings, {chosen!r}",
+            f"recipe={config.training.recipe!r}",
+            command=f"--recipe {config.training.recipe}",
         )
     return config
 
 
-def _from_source(source: str | Path | Config) -> tuple[Config, str | None]:
-    """The source's configuration, and its recipe where that is not in it yet."""
+def load_plugins(plugins: Sequence[str | Path]) -> set[str]:
+    """Import plug-ins and return their names.
+
+    Raises:
+        UsageError: one does not exist, or cannot be imported.
+    """
+    from infogan.plugins import load_plugin
+
+    return set(map(load_plugin, plugins))
+
+
+def _with_extensions(
+    config: Config, model: str | Build | None, terms: Sequence[str | Term], plugins: Collection[str]
+) -> Config:
+    """Return `config` with a network, loss terms, and the loss terms of plug-ins at their default weights."""
+    if model is not None:
+        config = config.replace(network={"architecture": _network_name(model)})
+    if not terms and not plugins:
+        return config  # without an import of torch
+    from infogan.training.terms import TERMS
+
+    names = [name for name, origin in TERMS.origins.items() if origin.plugin in plugins]
+    names += [term if isinstance(term, str) else term.name for term in terms]
+    weights = {name: TERMS.find(name).weight for name in names} | config.objective.terms
+    return config.replace(objective={"terms": weights})
+
+
+def _network_name(model: str | Build) -> str:
+    """Return the name of registered networks; a function that is not registered is, under its own name."""
+    from infogan.networks import NETWORKS, network
+
+    if isinstance(model, str):
+        return model
+    known = next((name for name, build in NETWORKS.items() if build is model), None)
+    if known is None:
+        network(model.__name__)(model)
+    return known or model.__name__
+
+
+def _from_source(source: str | Path | Config) -> tuple[Config, Preset | None]:
+    """Return the source's configuration, and the preset whose recipe is not applied to it yet."""
     if isinstance(source, Config):
         return source, None
     if not str(source):
         raise UsageError("the source is empty", "a preset, or a path", "infogan presets, to see all presets")
     path = Path(source).expanduser()
-    if isinstance(source, str) and source in presets.PRESETS:
-        return presets.load(source), presets.own_recipe(source)
+    if isinstance(source, str) and source in PRESETS:
+        return PRESETS[source].load(), PRESETS[source]
     if path.suffix == ".toml":
         return configuration.read(path), None
     if path.is_dir() or (path.name.lower().endswith(SUFFIXES) and path.is_file()):
-        config = _replace(presets.load("folder"), "data", path=_absolute(path))
-        return config, presets.own_recipe("folder")
+        return PRESETS["folder"].load().replace(data={"path": _absolute(path)}), PRESETS["folder"]
     if path.exists():
         raise DataError(
             f"{path} is no folder of images, none of {', '.join(SUFFIXES)} and no .toml file",
@@ -97,128 +149,212 @@ def _from_source(source: str | Path | Config) -> tuple[Config, str | None]:
             "infogan train mnist-5k, or infogan presets for all presets",
         )
     raise UsageError(
-        f"{str(source)!r} is no preset and no path{did_you_mean(str(source), presets.PRESETS)}",
-        f"one of {', '.join(presets.PRESETS)}; a folder, archive or array of images; a .toml file",
+        f"{str(source)!r} is no preset and no path{did_you_mean(str(source), PRESETS)}",
+        f"one of {', '.join(PRESETS)}; a folder, archive or array of images; a .toml file",
         "infogan presets, to see what each one does",
     )
 
 
 def data_config(
-    source: str | Path, *, data: str | Path | None = None, settings: Sequence[str] = ()
+    source: str | Path, *, data: str | Path | None = None, settings: Mapping[str, Any] | None = None
 ) -> DataConfig:
-    """Which images, and in which form.
+    """Return which images to use, and how to preprocess them.
 
     Args:
-        source: a source's name, or as in `configure`.
-        data: where the images lie, where they don't come with the source.
-        settings: "KEY=VALUE" texts, as `--set` takes them.
+        source: a data source's name, or as in `configure`.
+        data: the file or folder of the images, if `source` does not say.
+        settings: as in `configure`.
 
     Raises:
         InfoGANError: as of `configure`.
     """
-    if source in SOURCES and source not in presets.PRESETS:  # a preset's images are in the form it trains on
-        config = _replace(presets.load("folder"), "data", source=source)
+    if source in SOURCES and source not in PRESETS:  # a preset's images have the size that it trains on
+        config = PRESETS["folder"].load().replace(data={"source": source})
     else:
         config, _ = _from_source(source)
     if data is not None:
-        config = _replace(config, "data", path=_absolute(data))
-    return configuration.override(config, settings).data
+        config = config.replace(data={"path": _absolute(data)})
+    return configuration.override(config, settings or {}).data
 
 
 def _absolute(path: str | Path) -> str:
-    """A path that is still right when the run is opened from another folder."""
-    if not str(path):  # Path("") would be the folder one happens to be in
-        raise UsageError("a path is empty", "a file or folder", "--data FOLDER, or no --data")
+    """Return a path that stays right when the run is opened from another folder."""
+    if not str(path):  # Path("") would be the current folder
+        raise UsageError("a path is empty", "a file or folder", "the path of the images, or none")
     return str(Path(path).expanduser().resolve())
 
 
-def _replace(config: Config, section: str, **values: Any) -> Config:
-    changed = getattr(config, section).model_copy(update=values)
-    return config.model_copy(update={section: changed})
-
-
-def train(  # noqa: PLR0913 - what the command takes
-    source: str | Path | Config | np.ndarray,
+def train(  # noqa: PLR0913 - everything that a training can be given, by name
+    source: str | Path | Config | Images,
     *,
+    dataset: Dataset | None = None,
+    labels: Labels | None = None,
     data: str | Path | None = None,
     out: str | Path | None = None,
     recipe: str | None = None,
-    codes: str | Mapping[str, Any] | None = None,
+    codes: str | Mapping[str, Code] | None = None,
     steps: int | None = None,
     seed: int | None = None,
     seeds: int = 1,
-    settings: Sequence[str] = (),
+    size: int | None = None,
+    device: str | None = None,
+    precision: Literal["auto", "float32", "bfloat16"] | None = None,
+    model: str | Build | None = None,
+    terms: Sequence[str | Term] = (),
+    plugins: Sequence[str | Path] = (),
+    settings: Mapping[str, Any] | None = None,
+    progress: bool = True,
 ) -> InfoGAN:
-    """Trains a model and gives it back; everything is kept in a run directory.
+    """Train a model and return it; the run directory keeps everything.
 
     Args:
-        source: as in `configure`; or the images themselves, uint8 [N, H, W, C].
-        data: where the images lie.
-        out: the run directory; runs/PRESET-001 and so on when left out.
+        source: as in `configure`; or the images themselves, uint8 [N, H, W] or [N, H, W, C], as an array, a
+            torch tensor (also [N, C, H, W]) or a list.
+        dataset: the images, in place of those that `source` names.
+        labels: of images given as an array, [N]; they are used for evaluation only.
+        data: as in `configure`.
+        out: the run directory; the next free of runs/PRESET-001 and so on when left out.
         recipe: as in `configure`.
         codes: as in `configure`.
-        steps: one D and one G update each.
-        seed: decides everything random.
-        seeds: how many to train, from `seed` on; all but the best are dropped on the way, without labels.
-        settings: "KEY=VALUE" texts, as `--set` takes them.
+        steps: number of training steps, each with one update of D.
+        seed: random seed.
+        seeds: number of seeds to train, from `seed` on. Weak seeds are pruned early by a label-free score,
+            and the best is returned.
+        size: height and width of the images in pixels, 8 to 256.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        precision: of the layers; "auto" uses bfloat16 where the hardware multiplies it.
+        model: networks in place of the tables of appendix C: a registered name or a function as
+            `infogan.network` takes it.
+        terms: loss terms beyond those of the recipe, made by `infogan.term`, or their names.
+        plugins: files or installed plug-ins to import first. The loss terms that they register are used.
+        settings: as in `configure`.
+        progress: show progress on stderr.
 
     Raises:
-        InfoGANError: one of its children, with what to do next.
+        InfoGANError: one of its subclasses, with what to do next.
     """
-    shorthand = [f"training.{k}={v}" for k, v in (("steps", steps), ("seed", seed)) if v is not None]
-    images = source if isinstance(source, np.ndarray) else None
+    given = {
+        "training.steps": steps,
+        "training.seed": seed,
+        "training.device": device,
+        "training.precision": precision,
+        "data.size": size,
+    }
+    settings = {key: value for key, value in given.items() if value is not None} | dict(settings or {})
+    images = None if isinstance(source, str | Path | Config) else source
+    named = source if isinstance(source, str | Path | Config) else "folder"
     config = configure(
-        "folder" if isinstance(source, np.ndarray) else source,
-        data=data, recipe=recipe, codes=codes, settings=[*shorthand, *settings],
-    )  # fmt: skip
-    return train_config(config, out=out, images=images, seeds=seeds).model
+        named,
+        data=data,
+        recipe=recipe,
+        codes=codes,
+        model=model,
+        terms=terms,
+        plugins=plugins,
+        settings=settings,
+    )
+    if images is not None:
+        dataset = memory_dataset(images, config, labels)
+    return train_config(config, out=out, dataset=dataset, seeds=seeds, quiet=not progress).model
+
+
+def memory_dataset(images: Images, config: Config, labels: Labels | None = None) -> Dataset:
+    """Return images that are in memory as a data set, preprocessed and split as those of a folder are."""
+    return data.from_array(data.as_images(images), config.data, data.as_labels(labels))
 
 
 def train_config(
     config: Config,
     *,
     out: str | Path | None = None,
-    images: np.ndarray | None = None,
+    dataset: Dataset | None = None,
     seeds: int = 1,
+    quiet: bool = False,
 ) -> Trained:
-    """`train` with a whole configuration; gives the run and the data beside the model."""
+    """Train as `train` does, by a whole configuration; return the model with its run and data."""
     from infogan.runs.directory import RunDirectory, next_free
     from infogan.training import runner, seed_selection
 
     seed_selection.check(config, seeds)
-    dataset = data.load(config.data) if images is None else data.from_array(images, config.data)
+    dataset = dataset or data.load(config.data)
     config = runner.resolve(config, dataset)
     path = next_free(Path("runs"), config.preset) if out is None else Path(out)
     run = RunDirectory.create(path, seeds=seeds > 1)
     if seeds > 1:
-        return seed_selection.train(config, dataset, run, seeds)
-    return runner.train(config, dataset, run)
+        return seed_selection.train(config, dataset, run, seeds, quiet=quiet)
+    return runner.train(config, dataset, run, quiet=quiet)
 
 
-def resume(run: str | Path, *, settings: Sequence[str] = (), override: bool = False) -> InfoGAN:
-    """Goes on with a run from its newest whole checkpoint, exactly as if it had never stopped.
+def resume(  # noqa: PLR0913 - everything that may differ, by name
+    run: str | Path,
+    *,
+    steps: int | None = None,
+    dataset: Dataset | None = None,
+    plugins: Sequence[str | Path] = (),
+    settings: Mapping[str, Any] | None = None,
+    override: bool = False,
+    progress: bool = True,
+) -> InfoGAN:
+    """Resume a run from its newest intact checkpoint, exactly as if it had never stopped.
 
     Args:
         run: the run directory.
-        settings: "KEY=VALUE" texts, for example "steps=10000".
-        override: whether settings that change the result are allowed.
+        steps: the step to train to, where it is another than before.
+        dataset: the images, for a run that was trained on images in memory.
+        plugins: the plug-ins that the run uses, as in `train`.
+        settings: values by key, such as `{"training.save_every": 100}`.
+        override: allow settings, images and plug-ins that change the result.
+        progress: show progress on stderr.
+
+    Raises:
+        InfoGANError: one of its subclasses, with what to do next.
     """
-    return resume_run(run, settings=settings, override=override).model
+    given = {} if steps is None else {"training.steps": steps}
+    settings = given | dict(settings or {})
+    return resume_run(
+        run, dataset=dataset, plugins=plugins, settings=settings, override=override, quiet=not progress
+    ).model
 
 
-def resume_run(run: str | Path, *, settings: Sequence[str] = (), override: bool = False) -> Trained:
-    """`resume`, with the run and the data beside the model."""
+def resume_run(  # noqa: PLR0913 - as of `resume`
+    run: str | Path,
+    *,
+    dataset: Dataset | None = None,
+    plugins: Sequence[str | Path] = (),
+    settings: Mapping[str, Any] | None = None,
+    override: bool = False,
+    quiet: bool = False,
+) -> Trained:
+    """Resume as `resume` does; return the model with its run and data."""
     from infogan.runs.directory import RunDirectory, has_seeds
     from infogan.training import runner, seed_selection
 
+    load_plugins(plugins)
     directory = RunDirectory.open(Path(run))
-    go_on = seed_selection.resume if has_seeds(directory.path) else runner.resume
-    return go_on(
+    resumed = seed_selection.resume if has_seeds(directory.path) else runner.resume
+    return resumed(
         directory,
-        lambda config: data.load(config.data),
-        settings=settings,
+        lambda config: dataset or data.load(config.data),
+        settings=settings or {},
         allow_changes=override,
+        quiet=quiet,
     )
+
+
+def load(run: str | Path, *, plugins: Sequence[str | Path] = ()) -> InfoGAN:
+    """Load the model of a run, or of a folder that `InfoGAN.save_pretrained` wrote.
+
+    Args:
+        run: the run directory or model folder.
+        plugins: the plug-ins that its networks come from.
+
+    Raises:
+        InfoGANError: as of `InfoGAN.from_pretrained`.
+    """
+    from infogan.model import InfoGAN
+
+    load_plugins(plugins)
+    return InfoGAN.from_pretrained(run)
 
 
 def select(
@@ -228,16 +364,16 @@ def select(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Which of several runs to trust, without labels, and which of their codes are one factor.
+    """Choose among several runs without labels, and match the codes that are the same factor.
 
     Args:
-        runs: run directories, or models as `InfoGAN.from_pretrained` reads them; two or more.
-        data_path: where the images lie now; they are those of the first run.
-        seed: of all chance in it.
-        progress: is told what begins.
+        runs: two or more run directories, or models that `InfoGAN.from_pretrained` reads.
+        data_path: the current file or folder of the first run's images, which are used for all runs.
+        seed: random seed.
+        progress: called with a message when a part begins.
 
     Returns:
-        What `infogan.evaluation.model_selection.choose` gives.
+        The result of `infogan.evaluation.model_selection.choose`.
 
     Raises:
         InfoGANError: as of `InfoGAN.from_pretrained` and `choose`.
@@ -249,28 +385,28 @@ def select(
     models = {str(run): InfoGAN.from_pretrained(run) for run in runs}
     if len(models) < len(runs):
         raise UsageError("one run is named twice", "each run once", "infogan select RUN OTHER")
-    tell = progress or silent
+    log = progress or silent
     names = dict.fromkeys(model.config.data.path or model.config.data.source for model in models.values())
     if len(names) > 1:
-        tell(f"note: the runs were trained on {' and on '.join(names)}; all read the images of the first")
+        log(f"note: the runs were trained on {' and on '.join(names)}; all encode the images of the first")
     first = next(iter(models.values())).config
     images = model_selection.images_to_read(_images_now(first, data_path))
-    return model_selection.choose(models, images, seed=seed, progress=tell)
+    return model_selection.choose(models, images, seed=seed, progress=log)
 
 
 def report(run: str | Path, *, data_path: str | Path | None = None, progress: Progress | None = None) -> Path:
-    """Writes RUN/report.html: what the codes do, what to trust, figures and how to repeat them.
+    """Write RUN/report.html: what the codes do, what to trust, figures and how to repeat them.
 
     Args:
         run: a run directory, or RUN/seeds/seed-N.
-        data_path: where the images lie now.
-        progress: is told what begins.
+        data_path: the current file or folder of the images.
+        progress: called with a message when a part begins.
 
     Returns:
-        The page: one file, to be opened in any browser; nothing in it is loaded from elsewhere.
+        The path of the report: one file for any browser, which loads nothing from elsewhere.
 
     Raises:
-        InfoGANError: as of `InfoGAN.from_pretrained` and `evaluate`; or the page cannot be written.
+        InfoGANError: as of `InfoGAN.from_pretrained` and `evaluate`; or the report cannot be written.
     """
     from infogan.model import InfoGAN
     from infogan.report import page
@@ -282,32 +418,60 @@ def report(run: str | Path, *, data_path: str | Path | None = None, progress: Pr
     return page.write(directory, model, dataset, progress, place=data_path)
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by name
     model: InfoGAN,
-    dataset: str | Path | Config | np.ndarray | None = None,
+    dataset: str | Path | Config | Dataset | Images | None = None,
     *,
+    labels: Labels | None = None,
     data_path: str | Path | None = None,
-    **options: Any,
+    weights: str | None = None,
+    samples: int = 10_000,
+    seed: int = 0,
+    only: Collection[str] = (),
+    full: bool = False,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """What a model's codes carry, as a plain dict: the same as evaluation.json.
+    """Measure what a model's codes carry; return the content of evaluation.json.
 
     Args:
         model: a trained model.
-        dataset: a preset's name, a path or a `Config` whose data to measure on, or the images themselves,
-            uint8 [N, H, W, C]; the data that the model was trained on when left out.
-        data_path: where the images lie now.
-        **options: of `infogan.evaluation.evaluate`.
+        dataset: a preset's name, a path or a `Config` whose data to measure on; a data set; or the images
+            themselves, as in `train`. The training data set when left out.
+        labels: of images given as an array, [N].
+        data_path: the current file or folder of the images.
+        weights: "raw" or "ema"; the model's default when left out.
+        samples: generated images that each figure is measured on, 2 or more.
+        seed: random seed of the evaluation.
+        only: names of the metrics to compute; all when left out.
+        full: use the long variants of metrics that have one, as published: minutes instead of seconds.
+        progress: called with a message when a metric begins.
+
+    Raises:
+        InfoGANError: one of its subclasses, with what to do next.
     """
     from infogan import evaluation
+    from infogan.evaluation.subject import silent
 
-    if isinstance(dataset, np.ndarray):
-        return evaluation.evaluate(model, data.from_array(dataset, configure("folder").data), **options)
-    config = model.config if dataset is None else configure(dataset)
-    return evaluation.evaluate(model, _images_now(config, data_path), **options)
+    if dataset is None or isinstance(dataset, str | Path | Config):
+        measured = _images_now(model.config if dataset is None else configure(dataset), data_path)
+    elif isinstance(dataset, data.Dataset):
+        measured = dataset
+    else:
+        measured = memory_dataset(dataset, model.config, labels)
+    return evaluation.evaluate(
+        model,
+        measured,
+        weights=weights,
+        samples=samples,
+        seed=seed,
+        only=only,
+        full=full,
+        progress=progress or silent,
+    )
 
 
 def _images_now(config: Config, data_path: str | Path | None) -> data.Dataset:
-    """The images of a configuration, from where they lie now."""
+    """Return the images of a configuration, from their current path."""
     if data_path is not None:
-        config = _replace(config, "data", path=_absolute(data_path))
+        config = config.replace(data={"path": _absolute(data_path)})
     return data.load(config.data)

@@ -9,7 +9,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -28,12 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with signals.handled():
         try:
             parsed = _parser().parse_args(arguments)
+            _load_plugins(parsed)
             parsed.command(parsed)
             return 0
         except SystemExit:  # how argparse ends --help and --version
             return 0
         except InfoGANError as error:
-            _say(f"infogan: {error}")
+            _say(f"infogan: {error.for_command_line}")
             return error.exit_code
         except Interrupted as request:
             signals.acknowledge()
@@ -43,6 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         finally:
             _flush()
+
+
+def _load_plugins(arguments: argparse.Namespace) -> None:
+    if arguments.plugin:
+        from infogan import api
+
+        api.load_plugins(arguments.plugin)
 
 
 def _say(text: str) -> None:
@@ -90,22 +98,30 @@ def _train(arguments: argparse.Namespace) -> None:
         )
     shorthands = {"steps": "training.steps", "seed": "training.seed", "device": "training.device",
                   "precision": "training.precision", "size": "data.size", "crop": "data.crop"}  # fmt: skip
-    given = {key: getattr(arguments, name) for name, key in shorthands.items()}
-    settings = [f"{key}={value}" for key, value in given.items() if value is not None]
     chosen = api.configure(
-        source, data=arguments.data, recipe=arguments.recipe, codes=arguments.codes,
-        settings=[*settings, *arguments.set],
+        source, data=arguments.data, recipe=arguments.recipe,
+        plugins=arguments.plugin, codes=arguments.codes,
+        settings=_settings(arguments, shorthands),
     )  # fmt: skip
     if arguments.dry_run:
-        print(config.to_toml(chosen), end="")
+        print(config.to_toml(chosen, explained=True), end="")
         return
     _warn_of_late_start(chosen)
     _print_result(api.train_config(chosen, out=arguments.out, seeds=arguments.seeds))
 
 
+def _settings(arguments: argparse.Namespace, shorthands: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings of flags of their own, by flag and key, and of `--set`, which override them."""
+    from infogan import config
+
+    given = {key: getattr(arguments, flag, None) for flag, key in shorthands.items()}
+    short = {key: value for key, value in given.items() if value is not None}
+    return short | config.parse_assignments(arguments.set)
+
+
 def _warn_of_late_start(chosen: Config) -> None:
     """Says where a training ends before its contrastive regulariser begins: it is the same run without."""
-    from infogan.presets import REGULARISED_FROM
+    from infogan.recipes import REGULARISED_FROM
 
     weight, steps = chosen.objective.contrastive_weight, chosen.training.steps
     start = next((step for step, value in weight.points if value), steps)
@@ -121,12 +137,10 @@ def _warn_of_late_start(chosen: Config) -> None:
 def _resume(arguments: argparse.Namespace) -> None:
     from infogan import api
 
-    settings = [] if arguments.steps is None else [f"training.steps={arguments.steps}"]
+    settings = _settings(arguments, {"steps": "training.steps"})
     if arguments.data is not None:
-        settings.append(f"data.path={json.dumps(os.path.abspath(arguments.data.expanduser()))}")
-    _print_result(
-        api.resume_run(arguments.run, settings=[*settings, *arguments.set], override=arguments.override)
-    )
+        settings = {"data.path": os.path.abspath(arguments.data.expanduser()), **settings}
+    _print_result(api.resume_run(arguments.run, settings=settings, override=arguments.override))
 
 
 def _print_result(result: Any) -> None:
@@ -254,7 +268,7 @@ def _discover(arguments: argparse.Namespace) -> None:
         minutes=arguments.minutes,
         out=arguments.out,
         seed=arguments.seed,
-        settings=arguments.set,
+        settings=_settings(arguments, {}),
         progress=_tell,
     )
     print(discovery.summary(result))
@@ -264,28 +278,38 @@ def _discover(arguments: argparse.Namespace) -> None:
 
 def _reproduce(arguments: argparse.Namespace) -> None:
     import infogan_experiments as experiments
-    from infogan_experiments.experiment import TAKES, Options
+    from infogan import config
+    from infogan_experiments.experiment import EXPERIMENTS, Options
 
     options = Options(
         arguments.data, arguments.out, arguments.steps, arguments.seed, arguments.seeds,
-        tuple(arguments.set), arguments.recipe, arguments.quick,
+        config.parse_assignments(arguments.set), arguments.recipe, arguments.quick,
     )  # fmt: skip
     if arguments.experiment is None:
         if options != Options():
             expected = f"one of {', '.join(experiments.names())}"
             raise UsageError("no experiment is named", expected, "infogan reproduce, which lists them")
         for name, text in experiments.names().items():
-            takes = "".join(f" [--{option}]" for option in sorted(TAKES[name]))
+            takes = "".join(f" [--{option}]" for option in sorted(EXPERIMENTS[name].takes))
             print(f"{name:18} {text}{takes}")
         return
     experiments.run(arguments.experiment, options)
 
 
 def _presets(arguments: argparse.Namespace) -> None:
-    from infogan import presets
+    from infogan import config, presets, recipes
 
-    for name, function in presets.PRESETS.items():
-        print(f"{name:16} {' '.join((function.__doc__ or '').split())}")
+    if arguments.name is None:
+        for name, entry in presets.PRESETS.items():
+            print(f"{name:16} {entry.summary}")
+        return
+    preset = presets.PRESETS.find(arguments.name)
+    print(f"# {preset.name}: {preset.summary}\n#")
+    for name, recipe in recipes.RECIPES.items():
+        print(f"# recipe {name}{' (default)' if name == preset.recipe else ''}: {recipe.summary}")
+    print(f"\n{config.to_toml(preset.configuration())}\n# keys that differ between recipes:")
+    for line in presets.recipe_table(preset):
+        print(f"# {line}")
 
 
 def _data_list(arguments: argparse.Namespace) -> None:
@@ -301,7 +325,9 @@ def _data_list(arguments: argparse.Namespace) -> None:
 def _data_prepare(arguments: argparse.Namespace) -> None:
     from infogan import api, data
 
-    config = api.data_config(arguments.source, data=arguments.data, settings=_data_settings(arguments))
+    config = api.data_config(
+        arguments.source, data=arguments.data, settings=_settings(arguments, _DATA_FLAGS)
+    )
     _print_prepared(data.prepare(config, arguments.out))
 
 
@@ -335,15 +361,17 @@ def _data_render(arguments: argparse.Namespace) -> None:
     from infogan.data import prepared
     from infogan.report import pictures
 
-    known = [name for name, source in data.SOURCES.items() if source.draws]
+    known = [name for name, source in data.SOURCES.items() if source.renders]
     if arguments.source not in known:
         raise UsageError(
-            f"{arguments.source!r} draws no images{did_you_mean(arguments.source, known)}",
+            f"{arguments.source!r} renders no images{did_you_mean(arguments.source, known)}",
             f"one of {', '.join(known)}",
             f"infogan data render {known[0]}",
         )
     out = arguments.out or Path(arguments.source)
-    config = api.data_config(arguments.source, data=arguments.data, settings=_data_settings(arguments))
+    config = api.data_config(
+        arguments.source, data=arguments.data, settings=_settings(arguments, _DATA_FLAGS)
+    )
     _print_prepared(data.prepare(config, out))
     sheet = out.with_name(f"{out.name}-sheet.png")
     with storage.writing(sheet, 0):
@@ -351,12 +379,8 @@ def _data_render(arguments: argparse.Namespace) -> None:
     print(f"  picture: {sheet}")
 
 
-_SHEET = 100  # images on the picture that shows what was drawn
-
-
-def _data_settings(arguments: argparse.Namespace) -> list[str]:
-    given = {key: getattr(arguments, key, None) for key in ("size", "crop", "count")}
-    return [*(f"data.{key}={value}" for key, value in given.items() if value is not None), *arguments.set]
+_DATA_FLAGS = {key: f"data.{key}" for key in ("size", "crop", "count")}
+_SHEET = 100  # images on the contact sheet
 
 
 def _print_prepared(folder: Path) -> None:
@@ -462,6 +486,9 @@ def _parser() -> argparse.ArgumentParser:
     def command(name: str, run: Command, text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text)
         added.set_defaults(command=run)
+        added.add_argument(
+            "--plugin", action="append", default=[], metavar="FILE.py", help="import a plug-in first"
+        )
         return added
 
     _add_training(command)
@@ -576,7 +603,8 @@ def _add_using(command: Callable[[str, Command, str], argparse.ArgumentParser]) 
 
 
 def _add_listing(command: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
-    command("presets", _presets, "list the experiments that train knows by name")
+    presets = command("presets", _presets, "list the presets, or show one and how its recipes differ")
+    presets.add_argument("name", nargs="?", metavar="NAME", help="the preset to show (default: list all)")
     data = command("data", _data_list, "list, prepare, check and draw images")
     actions = data.add_subparsers(title="actions", required=True, metavar="ACTION", parser_class=_Parser)
 

@@ -106,7 +106,7 @@ def discover(  # noqa: PLR0913 - what the command takes, and the clock
     minutes: float = 10.0,
     out: str | Path | None = None,
     seed: int = 0,
-    settings: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
     progress: Progress = silent,
     clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def discover(  # noqa: PLR0913 - what the command takes, and the clock
     if not minutes > 0:
         raise UsageError(f"minutes = {minutes:g}", "more than 0", "--minutes 10")
     budget = Budget(60 * minutes, clock)
-    base, dataset = _configured(path, seed, settings, progress)
+    base, dataset = _configured(path, seed, settings or {}, progress)
     folder = _folder(out)
     count = len(dataset.train.images) + len(dataset.test.images)
     if count < model_selection.FEWEST:
@@ -170,7 +170,7 @@ def _folder(out: str | Path | None) -> Path:
 
 
 def _configured(
-    path: str | Path, seed: int, settings: Sequence[str], progress: Progress
+    path: str | Path, seed: int, settings: Mapping[str, Any], progress: Progress
 ) -> tuple[Config, Dataset]:
     """The configuration of the first run, and its images: in their own size, or SIZE where that is less."""
     codes = f"{CODE}:10 style1:u style2:u"
@@ -253,7 +253,7 @@ class _Field:
         }
         schedule |= {"sample_every": max(steps, 1)}
         if path.exists():
-            settings = [f"training.{key}={value}" for key, value in {**schedule, "steps": steps}.items()]
+            settings = {f"training.{key}": value for key, value in {**schedule, "steps": steps}.items()}
             api.resume_run(path, settings=settings, override=True)
             return path
         config = _with_categories(self.base, size=categories)
@@ -410,7 +410,7 @@ def found_codes(name: str, scores: Mapping[str, Any], choice: Mapping[str, Any])
 
 def _write_codes(field: _Field, model: InfoGAN) -> None:
     """codes.csv: what the chosen run reads from every image."""
-    images, names = data.every(field.base.data)
+    images, names = data.load_all(field.base.data)
     tables.write_codes(field.folder / "codes.csv", names, model.encode(images), {CODE})
 
 

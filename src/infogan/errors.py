@@ -1,4 +1,4 @@
-"""What can go wrong, as a user reads it: what happened, what was expected, what to type next.
+"""Errors as users read them: what happened, what was expected, what to do next.
 
 Every error that a user can cause is an `InfoGANError`; the command line prints its three parts and exits
 with its code, without a traceback.
@@ -17,21 +17,31 @@ class InfoGANError(Exception):
     Args:
         happened: what happened, with the value and the path.
         expected: what was expected instead.
-        advice: what to type or do next.
+        advice: what to do next, in the words of the Python API.
+        command: the same in the words of the command line, where they differ.
     """
 
     exit_code = 1
 
-    def __init__(self, happened: str, expected: str, advice: str) -> None:
+    def __init__(self, happened: str, expected: str, advice: str, *, command: str | None = None) -> None:
         super().__init__(happened, expected, advice)
         self.happened, self.expected, self.advice = happened, expected, advice
+        self.command = command
 
     def __str__(self) -> str:
-        return f"{self.happened}\n  expected: {self.expected}\n  try: {self.advice}"
+        return self._text(self.advice)
+
+    @property
+    def for_command_line(self) -> str:
+        """The message with what to type next."""
+        return self._text(self.command or self.advice)
+
+    def _text(self, advice: str) -> str:
+        return f"{self.happened}\n  expected: {self.expected}\n  try: {advice}"
 
 
 class UsageError(InfoGANError):
-    """A command was typed wrongly, or aimed at something that it does not fit."""
+    """An argument or a command is wrong, or does not fit what it is applied to."""
 
     exit_code = 2
 
@@ -63,11 +73,11 @@ class DataError(InfoGANError):
 class Interrupted(BaseException):
     """A signal asked the process to stop.
 
-    Derives from BaseException, so that no `except Exception` on the way swallows the request.
+    Derives from BaseException, so that no `except Exception` swallows the request.
 
     Attributes:
         signum: the signal's number.
-        run: the run directory in which everything is saved; None where no run had begun.
+        run: the run directory in which everything is saved; None if no run had begun.
     """
 
     def __init__(self, signum: int) -> None:
@@ -82,11 +92,11 @@ class Interrupted(BaseException):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A suffix ` (did you mean 'x'?)` for the known word nearest to `word`, or an empty string."""
+    """Return a suffix ` (did you mean 'x'?)` with the known word nearest to `word`, or an empty string."""
     near = nearest(word, known)
     return f" (did you mean {near!r}?)" if near else ""
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that `word` may be a misspelling of; None where none is near."""
+    """Return the known word that `word` may be a misspelling of, or None."""
     return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)), None)

@@ -1,4 +1,4 @@
-"""Files below a folder: which there are, and whether they are still the same."""
+"""List the files below a folder, and detect changes of them."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import NamedTuple
 
 
 class Skipped(NamedTuple):
-    """A file that was left out, and why."""
+    """A file that was skipped, and the reason."""
 
     path: str
     reason: str
 
 
 def walk(path: Path, skipped: list[Skipped]) -> Iterator[Path]:
-    """All files below a folder, in sorted order; what begins with a dot is left out.
+    """Yield all files below a folder, in sorted order; hidden files and folders are left out.
 
     Args:
         path: the folder. Links are followed; a folder that can be reached twice is entered once.
-        skipped: gets what could not be looked at, with the reason.
+        skipped: receives the files and folders that cannot be read, with reasons.
     """
 
     def refuse(error: OSError) -> None:
@@ -29,35 +29,31 @@ def walk(path: Path, skipped: list[Skipped]) -> Iterator[Path]:
 
     seen: set[tuple[int, int]] = set()
     for parent, folders, names in os.walk(path, onerror=refuse, followlinks=True):
-        # Links may point back up: a folder is entered once, under the first of its names.
         try:
-            found = os.stat(parent)
-        except OSError as error:  # removed since it was listed
+            status = os.stat(parent)
+        except OSError as error:  # removed in the meantime
             refuse(error)
             continue
-        if (found.st_dev, found.st_ino) in seen:
+        if (status.st_dev, status.st_ino) in seen:
             folders.clear()
             continue
-        seen.add((found.st_dev, found.st_ino))
+        seen.add((status.st_dev, status.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
 
 
 def listing(path: Path) -> str:
-    """A digest over the names, sizes and times of a file, or of all files below a folder.
+    """Return a digest over the names, sizes and times of a file, or of all files below a folder.
 
-    Another digest means that what was prepared from them is no longer what is there. It does not say where
-    the path lies, so that a folder may be moved.
+    It changes when the files do. It does not depend on the location of the folder.
 
     Args:
-        path: a file or folder; one that is not there has a digest, too.
+        path: a file or folder; a missing one has a digest too.
     """
     digest = hashlib.sha256()
-    if path.is_dir():
-        found = [(str(file.relative_to(path)), file) for file in walk(path, [])]
-    else:
-        found = [(path.name, path)]
-    for name, file in found:
+    folder, files = (path, walk(path, [])) if path.is_dir() else (path.parent, iter([path]))
+    for file in files:
+        name = str(file.relative_to(folder))
         try:
             status = file.stat()
             facts: tuple[object, ...] = (name, status.st_size, status.st_mtime_ns)

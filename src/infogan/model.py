@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from infogan import config as configuration
 from infogan import images as edge
-from infogan import networks, storage, streams
+from infogan import networks, plugins, storage, streams
 from infogan.augmentation import still
 from infogan.config import Config
 from infogan.errors import ConfigError, StorageError, UsageError, did_you_mean
@@ -234,6 +234,7 @@ class InfoGAN(nn.Module):
         Raises:
             UsageError: there is no model at `path`.
             StorageError: a file is damaged, or the weights do not fit the configuration.
+            UsageError: the networks are those of a plug-in that is not loaded, or has changed.
         """
         path = Path(path)
         folder = path / "model" if (path / "model").is_dir() else path
@@ -253,7 +254,11 @@ class InfoGAN(nn.Module):
                 "a folder that save_pretrained wrote",
                 "another copy of the model",
             )
-        model = cls(configuration.parse(files["config.toml"].decode(), str(folder / "config.toml")))
+        config = configuration.parse(files["config.toml"].decode(), str(folder / "config.toml"))
+        name = config.network.architecture
+        if name not in networks.ARCHITECTURES:
+            plugins.check(config.plugins, plugins.used([(networks.NETWORKS, name)]), str(path))
+        model = cls(config)
         model.provenance = json.loads(files["provenance.json"])
         try:
             tensors = safetensors.torch.load(files["model.safetensors"])

@@ -1,603 +1,368 @@
-"""The experiments as functions. A preset's docstring says where it stands in the paper and what to expect.
-
-A new preset is one function here; a new recipe likewise.
-"""
+"""Presets: the paper's experiments and others, as data. A plug-in adds one to `PRESETS`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 from infogan.config import (
     CONTINUOUS_WEIGHT,
-    AugmentationConfig,
     Categorical,
     Code,
     Config,
-    Continuous,
-    DataConfig,
-    Gaussian,
-    LatentsConfig,
-    NetworkConfig,
-    Normal,
-    ObjectiveConfig,
     Periodic,
-    Schedule,
-    TrainingConfig,
     Uniform,
-    VonMises,
+    flatten,
+    validate,
 )
-from infogan.errors import ConfigError, UsageError, did_you_mean, nearest
+from infogan.errors import ConfigError
+from infogan.recipes import RECIPES, Changes, find
+from infogan.registry import Registry
 
-PRESETS: dict[str, Callable[[], Config]] = {}
-RECIPES: dict[str, Callable[[Config], Config]] = {}
-_OWN_RECIPES: dict[str, str] = {}
-_OWN_SETTINGS: dict[str, tuple[str, ...]] = {}
-_OWN_CODES: dict[str, dict[str, Code]] = {}
 DEFAULT_RECIPE = "robust"
-SOFTEST, SOFT_WEIGHT = 0.3, 0.2
-"""Of continuous codes in `robust`: the least std of their posterior, in half ranges, and their lambda."""
 
 
-_CR_STEPS, _CR_START = 322_560, 288_000
-REGULARISED_FROM = _CR_START / _CR_STEPS
-"""Share of the steps of `cr` after which its contrastive regulariser acts (the code of Lin et al. 2020)."""
+@dataclass(frozen=True)
+class Preset:
+    """An experiment by name: data, codes and networks as in the paper, and what recipes change for it.
 
-CR_WEIGHT = 0.05
-"""lambda of continuous codes in `cr`."""
-
-_LONGER = ("training.steps=6000", "training.learning_rate_schedule=[[3000, 1.0], [6000, 0.02]]")
-"""The paper's experiments of 20,000 steps: by `robust` rates fall sooner, and a run ends where they have."""
-
-_BOUNDED = (
-    "network.normalization=spectral",
-    "training.learning_rate_discriminator=0.001",
-    "training.learning_rate_generator=0.001",
-)
-"""Spectral norm, and rates that are no longer too large for D: it stays near the generator."""
-
-
-_PHOTOGRAPHS = (
-    "network.architecture=generic",  # appendix C's generator has layers without batch norm, and is slow
-    # Several codes at full weight pay for textures that can be read, long before there is a picture.
-    "objective.real_information_weight=0.1",
-    "objective.subcode_weight=0.0",
-    "training.repair_end=0",
-)
-
-
-def preset(
-    name: str,
-    *,
-    recipe: str = DEFAULT_RECIPE,
-    robust: Sequence[str] = (),
-    codes: Mapping[str, Code] | None = None,
-) -> Callable[[Callable[[], Config]], Callable[[], Config]]:
-    """Enters a function into the registry of presets.
-
-    Args:
+    Attributes:
         name: as users type it.
-        recipe: that it is trained by when none is asked for.
-        robust: "KEY=VALUE" texts: what the recipe `robust` does otherwise on these images.
-        codes: those that it replaces by others of the same name.
+        summary: what `infogan train NAME` runs and what to expect, in one or two sentences.
+        config: sections of the configuration, with the paper's networks, before a recipe is applied.
+        recipe: the recipe of a training that names none.
+        changes: by recipe, what it changes for these images, after its own changes.
+        codes: by recipe, the codes that replace those of the same name.
     """
 
-    def enter(function: Callable[[], Config]) -> Callable[[], Config]:
-        PRESETS[name] = function
-        _OWN_RECIPES[name] = recipe
-        _OWN_SETTINGS[name] = tuple(robust)
-        _OWN_CODES[name] = dict(codes or {})
-        return function
+    name: str
+    summary: str
+    config: Changes
+    recipe: str = DEFAULT_RECIPE
+    changes: Mapping[str, Changes] = field(default_factory=dict)
+    codes: Mapping[str, Mapping[str, Code]] = field(default_factory=dict)
 
-    return enter
+    def load(self) -> Config:
+        """Return the configuration before a recipe is applied."""
+        return validate({"preset": self.name, **self.config})
 
+    def apply(self, config: Config, recipe: str, *, own_codes: bool = True) -> Config:
+        """Return `config`, which `load` gave, with a recipe and what that changes for this preset.
 
-def recipe(name: str) -> Callable[[Callable[[Config], Config]], Callable[[Config], Config]]:
-    """Enters a function into the registry of recipes."""
+        Args:
+            config: the configuration; its data and codes may have been changed since.
+            recipe: its name.
+            own_codes: replace codes as the preset says; False where a user chose the codes.
 
-    def enter(function: Callable[[Config], Config]) -> Callable[[Config], Config]:
-        RECIPES[name] = function
-        return function
+        Raises:
+            UsageError: no recipe has that name.
+        """
+        found = find(recipe)
+        if own_codes:
+            config = config.with_codes(self.codes.get(recipe, {}))
+        return found.apply(config).replace(**self.changes.get(recipe, {}))
 
-    return enter
+    def configuration(self, recipe: str | None = None) -> Config:
+        """Return the whole configuration of a training by a recipe; by the preset's own when left out."""
+        return self.apply(self.load(), recipe or self.recipe)
 
 
 def load(name: str) -> Config:
-    """The configuration of a preset, with the paper's networks, before a recipe is applied.
+    """Return the configuration of a preset, with the paper's networks, before a recipe is applied.
 
     Raises:
         UsageError: no preset has that name.
     """
-    if name not in PRESETS:
-        raise UsageError(
-            f"{name!r} is no preset{did_you_mean(name, PRESETS)}",
-            f"one of {', '.join(PRESETS)}",
-            "infogan presets, to see what each one does",
-        )
-    return PRESETS[name]()
+    return PRESETS.find(name).load()
 
 
-def own_recipe(name: str) -> str:
-    """The recipe that a preset is trained by when none is asked for."""
-    return _OWN_RECIPES[name]
+def recipe_table(preset: Preset) -> list[str]:
+    """Return a table, line by line, of the keys whose values differ between a preset's recipes."""
+    configs = {}
+    for name in sorted(RECIPES, key=lambda name: name != preset.recipe):
+        with suppress(ConfigError):  # cr needs two codes, which figure1 has not
+            configs[name] = preset.configuration(name)
+    flat = [flatten(config.model_dump(mode="json")) for config in configs.values()]
+    keys = dict.fromkeys(key for values in flat for key in values)
+    rows = [[key, *(_cell(values.get(key)) for values in flat)] for key in keys if key != "training.recipe"]
+    rows = [["key", *configs], *(row for row in rows if len(set(row[1:])) > 1)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
-def own_settings(name: str, recipe: str) -> tuple[str, ...]:
-    """What a recipe does otherwise on a preset's images, as "KEY=VALUE" texts."""
-    return _OWN_SETTINGS[name] if recipe == "robust" else ()
+def _cell(value: Any) -> str:
+    return "-" if value is None else str(value)
 
 
-def with_own_codes(config: Config, recipe: str) -> Config:
-    """A preset's configuration with the codes that a recipe has in place of the paper's."""
-    own = _OWN_CODES[config.preset] if recipe == "robust" else {}
-    return config.with_codes(own)
+def merged(*parts: Changes) -> dict[str, dict[str, Any]]:
+    """Return nested mappings as one; of two values for one key the later counts."""
+    result: dict[str, dict[str, Any]] = {}
+    for part in parts:
+        for section, values in part.items():
+            result[section] = {**result.get(section, {}), **values}
+    return result
 
 
-def apply_recipe(config: Config, name: str) -> Config:
-    """`config` trained by the recipe of that name.
-
-    Raises:
-        ConfigError: no recipe has that name; or another one but `paper` has changed codes and networks.
-    """
-    check_recipe(name)
-    before = config.training.recipe
-    if before not in (name, "paper"):
-        raise ConfigError(
-            f"recipe {name}: this configuration is of recipe {before}, with codes and networks of its own",
-            "a preset, or a configuration of the recipe paper",
-            f"infogan train {config.preset if config.preset in PRESETS else 'PRESET'} --recipe {name}",
-        )
-    return RECIPES[name](config)
+def _codes(name: str, count: int, code: Code) -> dict[str, Code]:
+    """Return `count` equal codes, name1 and so on."""
+    return {f"{name}{number}": code for number in range(1, count + 1)}
 
 
-def check_recipe(name: str) -> None:
-    """Raises ConfigError unless a recipe has that name."""
-    if name not in RECIPES:
-        raise ConfigError(
-            f"training.recipe = {name!r} is no recipe{did_you_mean(name, RECIPES)}",
-            f"one of {', '.join(RECIPES)}",
-            f"--recipe {nearest(name, RECIPES) or DEFAULT_RECIPE}",
-        )
+_STYLE = Uniform(info_weight=CONTINUOUS_WEIGHT)
+_DIGIT_CODES = {"digit": Categorical(10), "rotation": _STYLE, "width": _STYLE}
+_TYPE_CODES = {"type": Categorical(10), "style1": _STYLE, "style2": _STYLE}
+
+_BOUNDED: Changes = {
+    "network": {"normalization": "spectral"},
+    "training": {"learning_rate_discriminator": 0.001, "learning_rate_generator": 0.001},
+}
+"""Spectral norm, with learning rates that suit it: the discriminator does not run ahead of the generator."""
+
+_PHOTOGRAPHS: Changes = {
+    # Appendix C's generator of photographs has layers without batch norm, and is slow.
+    "network": {"architecture": "generic"},
+    # At full weight, several codes make textures that Q can predict long before there is a picture.
+    "objective": {"real_information_weight": 0.1, "subcode_weight": 0.0},
+    "training": {"repair_end": 0},
+}
+
+_NO_NEIGHBOURS: Changes = {"objective": {"neighbour_share": 0.0}}
+"""For images that are not alike in what matters when their pixels are alike, such as photographs."""
 
 
-@recipe("paper")
-def paper(config: Config) -> Config:
-    """Appendix C; with the authors' code where the paper is silent; fresh latents in both updates.
+def _steps(steps: int, fall: int) -> Changes:
+    """Return changes to `steps`, with learning rates that fall from the step `fall` to the end."""
+    return {"training": {"steps": steps, "learning_rate_schedule": [[fall, 1.0], [steps, 0.02]]}}
 
-    All that other recipes add is off. Codes and width are left as they are: they are no matter of training.
-    So are the learning rates, since the paper has others for each experiment: those of a preset are its.
-    """
-    updates = {
-        "recipe": "paper",
-        "batch_size": 128,
-        "generator_updates": 1,
-        "beta1": 0.5,
-        "ema_decay": 0.0,
-        "ema_start": 0,
-        "learning_rate_schedule": 1.0,
-        "repair_start": 0,
-        "repair_end": 0,
+
+def _falling_noise(first: float, last: float, start: int = 1_500, end: int = 2_500) -> dict[str, Any]:
+    """Return `code_noise` that is high while continuous codes find their factors, and falls afterwards."""
+    return {"code_noise": [[start, first], [end, last]]}
+
+
+def _digits(name: str, summary: str, source: str, *parts: Changes, **options: Any) -> Preset:
+    """Return a preset of 28x28 digits with the codes and networks of appendix C.1."""
+    base: Changes = {
+        "data": {"source": source, "size": 28, "channels": 1},
+        "latents": {"noise": 62, "codes": _DIGIT_CODES},
+        "network": {"architecture": "mnist"},
     }
-    # What the paper knows of is kept; the rest is off, as it is by default. Whether neighbours may stand for
-    # each other is a matter of the images, and does nothing here.
-    kept = {"info_weight", "generator_information", "neighbour_share"}
-    objective = config.objective.model_dump(include=kept)
-    return config.model_copy(
-        update={
-            "latents": config.latents.model_copy(update={"noise_prior": "uniform"}),
-            "network": config.network.model_copy(
-                update={"recognition_init_std": NetworkConfig().recognition_init_std}
-            ),
-            "objective": ObjectiveConfig(**objective),
-            "augmentation": AugmentationConfig(),
-            "training": config.training.model_copy(update=updates),
-        }
-    )
+    return Preset(name, summary, merged(base, *parts), **options)
 
 
-@recipe("robust")
-def robust(config: Config) -> Config:
-    """Q learns from real images, too: codes that mean something in every run. docs/recipe.md tells all."""
-    objective = {
-        "real_information_weight": 1.0,
-        "neighbours": 10,
-        "marginal_weight": 2.0,
-        "subcode_weight": 1.0,
-        "mode_seeking_weight": 0.005,
-    }
-    augmentation = config.augmentation
-    if not augmentation.active:
-        augmentation = AugmentationConfig(
-            rotation=15.0,
-            shift=0.07,
-            scale=0.12,
-            shear=0.15,
-            code_rotation=10.0,
-            code_shear=0.0,
-            code_noise=augmentation.code_noise,
-        )
-    training = {
-        "recipe": "robust",
-        "learning_rate_discriminator": 4e-4,
-        "learning_rate_schedule": [[2_500, 1.0], [5_000, 0.02]],
-        "repair_start": 500,
-        "repair_end": 2_000,
-    }
-    network = {"width": min(config.network.width, 0.5), "recognition_init_std": 0.08}
-    # Noise in the pictures from which they are read bounds how sharply codes can be read, too.
-    floor = augmentation.code_noise is None
-    codes = {name: _softer(code, floor) for name, code in config.latents.codes.items()}
-    config = paper(config).with_codes(codes)
-    return config.model_copy(
-        update={
-            "network": config.network.model_copy(update=network),
-            "objective": config.objective.model_copy(update=objective),
-            "augmentation": augmentation,
-            "training": config.training.model_copy(update=training),
-        }
-    )
-
-
-@recipe("cr")
-def cr(config: Config) -> Config:
-    """InfoGAN-CR (Lin et al. 2020) as for dSprites: spectral norm, and late a contrastive regulariser.
-
-    322,560 steps, of which the last 34,560 with the regulariser. A shorter run wants `--steps` and
-    `--set contrastive_weight=[[S,0],[S,2.0]]`, with S at 89 % of them.
-    """
-    config = paper(config)
-    config = config.with_codes({name: _of_cr(code) for name, code in config.latents.codes.items()})
-    network = {
-        "architecture": "dsprites",
-        "normalization": "spectral",
-        "spectral_bound": 1.0,
-        "spectral_recognition": True,
-        "width": 1.0,
-    }
-    training = {
-        "recipe": "cr",
-        "steps": _CR_STEPS,
-        "batch_size": 64,
-        "learning_rate_discriminator": 2e-3,
-        "learning_rate_generator": 1e-3,
-        "generator_updates": 2,
-    }
-    objective = {
-        "contrastive_weight": [[_CR_START, 0.0], [_CR_START, 2.0]],
-    }
-    return config.model_copy(
-        update={
-            "network": config.network.model_copy(update=network),
-            "objective": config.objective.model_copy(update=objective),
-            "training": config.training.model_copy(update=training),
-        }
-    )
-
-
-def _of_cr(code: Code) -> Code:
-    """A code with a fixed std of 1 and lambda .05; a weight or posterior that somebody chose stays."""
-    if not isinstance(code, Uniform | Normal):
-        return code
-    weight = CR_WEIGHT if code.info_weight == CONTINUOUS_WEIGHT else code.info_weight
-    if code.posterior == Gaussian():
-        return replace(code, info_weight=weight, posterior=Gaussian(std=1.0))
-    return replace(code, info_weight=weight)
-
-
-def _softer(code: Code, floor: bool) -> Code:
-    """A continuous code that may not be read more sharply than leaves room for noise.
-
-    With its weight in any case, and with `floor` by a least std of its posterior. Only what is as the
-    presets have it is changed: a weight or limit that somebody chose stays.
-    """
-    if not isinstance(code, Continuous):
-        return code
-    posterior = code.posterior
-    fits = isinstance(posterior, VonMises) or posterior.std_max >= SOFTEST
-    if floor and fits and posterior.std_min == type(posterior)().std_min:
-        posterior = replace(posterior, std_min=SOFTEST)
-    weight = SOFT_WEIGHT if code.info_weight == CONTINUOUS_WEIGHT else code.info_weight
-    return replace(code, info_weight=weight, posterior=posterior)  # type: ignore[arg-type]  # its own family
-
-
-def _kinds(count: int, size: int, weight: float | None = None) -> dict[str, Code]:
-    """So many categorical codes, kind1 and so on."""
-    return {f"kind{number}": Categorical(size, info_weight=weight) for number in range(1, count + 1)}
-
-
-def _through_noise(first: float, last: float, start: int = 1_500, end: int = 2_500) -> dict[str, Any]:
-    """Noise where continuous codes are read: much while they find their directions, less once they have."""
-    return {"code_noise": Schedule.of([[start, first], [end, last]])}
-
-
-def _digit_codes() -> LatentsConfig:
-    """1 Cat(10) + 2 Unif(-1, 1) + 62 noise (C.1)."""
-    return LatentsConfig(
-        noise=62,
-        codes={
-            "digit": Categorical(10),
-            "rotation": Uniform(info_weight=CONTINUOUS_WEIGHT),
-            "width": Uniform(info_weight=CONTINUOUS_WEIGHT),
+def _faces(variation: str, weight: float, rates: tuple[float, float]) -> Preset:
+    """Return a preset of appendix C.4, whose rates and lambda differ by factor (Table 5)."""
+    return Preset(
+        f"faces-{variation}",
+        f"3D faces, 5 Unif(-1, 1) of lambda {weight:g}, 5,000 steps with spectral norm. In appendix C.4 "
+        f"(Table 5) the best of 5 runs finds the {variation}.",
+        {
+            "data": {"source": "faces", "size": 32, "channels": 1},
+            "latents": {"noise": 128, "codes": _codes("style", 5, Uniform(info_weight=weight))},
+            "network": {"architecture": "faces"},
+            # A small shift alone: everything else is a factor.
+            "augmentation": {"shift": 0.03, **_falling_noise(1.0, 0.4)},
+            "objective": {"neighbour_share": 0.0},
+            "training": {
+                "steps": 20_000,
+                "learning_rate_discriminator": rates[0],
+                "learning_rate_generator": rates[1],
+            },
         },
+        changes={"robust": merged(_BOUNDED, {"training": {"steps": 5_000}})},
     )
 
 
-def _type_codes() -> dict[str, Code]:
-    """One Cat(10) and two Unif(-1, 1), of images whose factors nobody has named."""
-    return {
-        "type": Categorical(10),
-        "style1": Uniform(info_weight=CONTINUOUS_WEIGHT),
-        "style2": Uniform(info_weight=CONTINUOUS_WEIGHT),
-    }
-
-
-@preset("mnist")
-def mnist() -> Config:
-    """MNIST, appendix C.1: 60,000 digits, Cat(10) and two Unif(-1, 1). Expect 2.2 of 2.3 nats or more."""
-    return Config(
-        preset="mnist",
-        data=DataConfig(source="mnist", size=28, channels=1),
-        latents=_digit_codes(),
-        network=NetworkConfig(architecture="mnist"),
-    )
-
-
-@preset(
-    "fashion-mnist",
-    robust=(
-        *_BOUNDED,
-        "network.architecture=generic",  # as a folder of unknown images has it
-        "training.steps=3000",
-        "training.learning_rate_schedule=[[1500, 1.0], [3000, 0.02]]",
-        "training.repair_end=0",
-    ),
-)
-def fashion_mnist() -> Config:
-    """Fashion-MNIST (Xiao et al. 2017): beyond the paper, with MNIST's codes and by `paper` its networks.
-
-    Expect two thirds of the pictures in a category of their class. Elsewhere: ClusterGAN 61.2 +- 2.3 %.
-    """
-    base = mnist()
-    return base.model_copy(
-        update={
-            "preset": "fashion-mnist",
-            "data": base.data.model_copy(update={"source": "fashion-mnist"}),
-            "latents": LatentsConfig(noise=62, codes=_type_codes()),
-            # The pixels that are most alike are of the same shade, not of the same kind of shoe.
-            "objective": ObjectiveConfig(neighbour_share=0.0),
-        }
-    )
-
-
-@preset(
-    "mnist-5k",
-    robust=(
-        # In a pair of its categories fewer images than features: in all of these the remedy found by luck.
-        "training.repair_components=20",
-        "training.repair_start=400",  # codes have formed by then: time for two trials
-    ),
-)
-def mnist_5k() -> Config:
-    """5,000 real MNIST digits that come inside a package: no download. Some minutes on two cores."""
-    return Config(
-        preset="mnist-5k",
-        data=DataConfig(source="mnist-5k", size=28, channels=1, held_out=1_000),
-        latents=_digit_codes(),
-        network=NetworkConfig(architecture="mnist"),
-        training=TrainingConfig(steps=1_000, save_every=200, sample_every=200),
-    )
-
-
-@preset("digits")
-def digits() -> Config:
-    """scikit-learn's 1,797 real 8x8 digits with small networks: for trying things out and for tests."""
-    return Config(
-        preset="digits",
-        data=DataConfig(source="digits", size=8, channels=1),
-        latents=_digit_codes().model_copy(update={"noise": 16}),
-        # A quarter of the paper's width holds too few features for a stuck code to be mended by.
-        network=NetworkConfig(width=0.5),
-        training=TrainingConfig(steps=1_500),
-    )
-
-
-@preset(
-    "svhn",
-    robust=(
-        *_LONGER,
-        *_BOUNDED,
-        *_PHOTOGRAPHS,
-        "objective.info_weight=0.1",
-    ),
-)
-def svhn() -> Config:
-    """SVHN, appendix C.2: house numbers, 4 Cat(10), 4 Unif(-1, 1).
-
-    By `robust` expect light by a continuous code.
-
-    Section 7.2 names two continuous codes; the input of 168 that Table 2 states has room for four.
-    """
-    return Config(
-        preset="svhn",
-        data=DataConfig(source="svhn", size=32, channels=3),
-        latents=LatentsConfig(noise=124, codes=_kinds(4, 10) | _styles(4, CONTINUOUS_WEIGHT)),
-        network=NetworkConfig(architecture="svhn"),
-        # Light is what a code is to find: no change touches it. Neighbours by pixels share it.
-        augmentation=AugmentationConfig(
-            rotation=5.0, shift=0.05, scale=0.1, shear=0.05, **_through_noise(1.5, 0.4)
-        ),
-        objective=ObjectiveConfig(neighbour_share=0.0),
-        training=TrainingConfig(steps=20_000),
-    )
-
-
-@preset(
-    "celeba",
-    robust=(
-        *_LONGER,
-        *_BOUNDED,
-        *_PHOTOGRAPHS,
-        "objective.info_weight=0.3",
-    ),
-)
-def celeba() -> Config:
-    """CelebA, appendix C.3: celebrities, 10 Cat(10); the paper found pose, glasses, hair and emotion.
-
-    By `robust` expect what goes with men, beards and hats.
-    """
-    return Config(
-        preset="celeba",
-        data=DataConfig(source="celeba", size=32, channels=3),
-        latents=LatentsConfig(noise=128, codes=_kinds(10, 10)),
-        network=NetworkConfig(architecture="celeba"),
-        # No flip: which way a face looks is what a code may find.
-        augmentation=AugmentationConfig(shift=0.05, scale=0.1, brightness=0.1, contrast=0.2),
-        objective=ObjectiveConfig(neighbour_share=0.0),
-        training=TrainingConfig(steps=20_000),
-    )
-
-
-_FACES = (*_BOUNDED, "training.steps=5000")  # the rates have fallen by then
-
-
-def _faces(variation: str, weight: float, rates: tuple[float, float]) -> Config:
-    """Five Unif(-1, 1) on faces (C.4); the paper tuned rates and lambda for what it looked for (Table 5)."""
-    return Config(
-        preset=f"faces-{variation}",
-        data=DataConfig(source="faces", size=32, channels=1),
-        latents=LatentsConfig(noise=128, codes=_styles(5, weight)),
-        network=NetworkConfig(architecture="faces"),
-        # A small shift alone: everything else is a factor. Codes are read through noise (docs/recipe.md).
-        augmentation=AugmentationConfig(shift=0.03, **_through_noise(1.0, 0.4)),
-        objective=ObjectiveConfig(neighbour_share=0.0),
-        training=_rates(20_000, rates),
-    )
-
-
-@preset("faces-azimuth", robust=_FACES)
-def faces_azimuth() -> Config:
-    """3D faces, appendix C.4, Table 5: 5 Unif(-1, 1), lambda .2. The paper: azimuth, best of 5 runs."""
-    return _faces("azimuth", 0.2, (2e-4, 5e-4))
-
-
-@preset("faces-elevation", robust=_FACES)
-def faces_elevation() -> Config:
-    """3D faces, appendix C.4, Table 5: 5 Unif(-1, 1), lambda .1. The paper: elevation, best of 5 runs."""
-    return _faces("elevation", 0.1, (4e-4, 3e-4))
-
-
-@preset("faces-lighting", robust=_FACES)
-def faces_lighting() -> Config:
-    """3D faces, appendix C.4, Table 5: 5 Unif(-1, 1), lambda .1. The paper: light, best of 5 runs."""
-    return _faces("lighting", 0.1, (8e-4, 3e-4))
-
-
-@preset("faces-width", robust=_FACES)
-def faces_width() -> Config:
-    """3D faces, appendix C.4, Table 5: 5 Unif(-1, 1), lambda .1. The paper: width, best of 5 runs."""
-    return _faces("width", 0.1, (8e-4, 3e-4))
-
-
-def _chairs(variation: str, discrete: float, continuous: float, *, flip: bool = False) -> Config:
-    """Three Cat(20) and one Unif(-1, 1) on chairs (C.5), lambda by what was looked for (Table 7).
+def _chairs(
+    variation: str,
+    summary: str,
+    weights: tuple[float, float],
+    architecture: str,
+    code: Code,
+) -> Preset:
+    """Return a preset of appendix C.5, with three Cat(20) and one Unif(-1, 1).
 
     Section 7.2 names four discrete codes; the input of 189 that Table 6 states has room for three.
+
+    Args:
+        variation: the factor that the continuous code is named after.
+        summary: of the preset.
+        weights: lambda of the discrete and the continuous codes (Table 7).
+        architecture: that of `robust`.
+        code: the continuous code of `robust`.
     """
-    codes = {name: replace(code, info_weight=discrete) for name, code in _kinds(3, 20).items()}
-    return Config(
-        preset=f"chairs-{variation}",
-        data=DataConfig(source="chairs", size=64, channels=1),
-        latents=LatentsConfig(noise=128, codes={**codes, variation: Uniform(info_weight=continuous)}),
-        network=NetworkConfig(architecture="chairs"),
-        augmentation=AugmentationConfig(shift=0.03, flip=flip, **_through_noise(1.5, 0.5, 1_000, 2_000)),
-        objective=ObjectiveConfig(neighbour_share=0.0),
-        training=TrainingConfig(steps=20_000),
+    discrete, continuous = weights
+    own = _codes("kind", 3, Categorical(20, info_weight=discrete))
+    return Preset(
+        f"chairs-{variation}",
+        summary,
+        {
+            "data": {"source": "chairs", "size": 64, "channels": 1},
+            "latents": {"noise": 128, "codes": {**own, variation: Uniform(info_weight=continuous)}},
+            "network": {"architecture": "chairs"},
+            "augmentation": {
+                "shift": 0.03,
+                "flip": variation == "width",
+                **_falling_noise(1.5, 0.5, 1_000, 2_000),
+            },
+            "objective": {"neighbour_share": 0.0},
+            "training": {"steps": 20_000},
+        },
+        changes={
+            "robust": merged(
+                _BOUNDED, _PHOTOGRAPHS, _steps(2_500, 1_500), {"network": {"architecture": architecture}}
+            )
+        },
+        codes={"robust": {variation: code, **_codes("kind", 3, Categorical(20, info_weight=0.3))}},
     )
 
 
-_CHAIRS = (
-    *_BOUNDED,
-    *_PHOTOGRAPHS,
-    "training.steps=2500",
-    "training.learning_rate_schedule=[[1500, 1.0], [2500, 0.02]]",
-)
+_TABLE = (
+    _digits(
+        "mnist",
+        "60,000 MNIST digits (appendix C.1): Cat(10) and two Unif(-1, 1), 5,000 steps. Expect 2.2 of 2.3 "
+        "nats or more in the digit code.",
+        "mnist",
+    ),
+    _digits(
+        "fashion-mnist",
+        "Fashion-MNIST (Xiao et al. 2017), beyond the paper: Cat(10) and two Unif(-1, 1), 3,000 steps of "
+        "generic networks. Expect clustering accuracy of about two thirds (ClusterGAN: 61.2 +- 2.3 %).",
+        "fashion-mnist",
+        {"latents": {"codes": _TYPE_CODES}},
+        # The pixels that are most alike are of the same brightness, not of the same class of shoe.
+        _NO_NEIGHBOURS,
+        changes={
+            "robust": merged(
+                _BOUNDED,
+                _steps(3_000, 1_500),
+                # The same architecture as for a folder of unknown images.
+                {"network": {"architecture": "generic"}, "training": {"repair_end": 0}},
+            )
+        },
+    ),
+    _digits(
+        "mnist-5k",
+        "5,000 real MNIST digits from an installed package, no download: 1,000 steps, minutes on two CPU "
+        "cores.",
+        "mnist-5k",
+        {
+            "data": {"held_out": 1_000},
+            "training": {"steps": 1_000, "save_every": 200, "sample_every": 200},
+        },
+        # Two categories hold fewer images than there are features: in all of them a split would be random.
+        # Codes have formed by step 400, which leaves time for two trials.
+        changes={"robust": {"training": {"repair_components": 20, "repair_start": 400}}},
+    ),
+    Preset(
+        "digits",
+        "scikit-learn's 1,797 real 8x8 digits with small networks, 1,500 steps: for first tries and tests.",
+        {
+            "data": {"source": "digits", "size": 8, "channels": 1},
+            "latents": {"noise": 16, "codes": _DIGIT_CODES},
+            # A quarter of the paper's width has too few features for category repair.
+            "network": {"width": 0.5},
+            "training": {"steps": 1_500},
+        },
+    ),
+    # Section 7.2 names two continuous codes; the input of 168 that Table 2 states has room for four.
+    Preset(
+        "svhn",
+        "SVHN house numbers (appendix C.2): 4 Cat(10) and 4 Unif(-1, 1), 6,000 steps of generic networks "
+        "with spectral norm. Expect brightness as a continuous code.",
+        {
+            "data": {"source": "svhn", "size": 32, "channels": 3},
+            "latents": {
+                "noise": 124,
+                "codes": _codes("kind", 4, Categorical(10)) | _codes("style", 4, _STYLE),
+            },
+            "network": {"architecture": "svhn"},
+            # Brightness is the factor that a code should find: no augmentation changes it.
+            "augmentation": {
+                "rotation": 5.0, "shift": 0.05, "scale": 0.1, "shear": 0.05, **_falling_noise(1.5, 0.4)
+            },
+            "objective": {"neighbour_share": 0.0},  # neighbours by pixels have the same brightness
+            "training": {"steps": 20_000},
+        },
+        changes={
+            "robust": merged(_BOUNDED, _PHOTOGRAPHS, _steps(6_000, 3_000), {"objective": {"info_weight":
+            0.1}})
+        },
+    ),
+    Preset(
+        "celeba",
+        "CelebA celebrities (appendix C.3): 10 Cat(10), 6,000 steps of generic networks with spectral norm. "
+        "Expect categories that go with men, beards and hats; the paper found pose, glasses, hair and "
+        "emotion.",
+        {
+            "data": {"source": "celeba", "size": 32, "channels": 3},
+            "latents": {"noise": 128, "codes": _codes("kind", 10, Categorical(10))},
+            "network": {"architecture": "celeba"},
+            # No flip: the direction in which a face looks is a factor.
+            "augmentation": {"shift": 0.05, "scale": 0.1, "brightness": 0.1, "contrast": 0.2},
+            "objective": {"neighbour_share": 0.0},
+            "training": {"steps": 20_000},
+        },
+        changes={
+            "robust": merged(_BOUNDED, _PHOTOGRAPHS, _steps(6_000, 3_000), {"objective": {"info_weight":
+            0.3}})
+        },
+    ),
+    _faces("azimuth", 0.2, (2e-4, 5e-4)),
+    _faces("elevation", 0.1, (4e-4, 3e-4)),
+    _faces("lighting", 0.1, (8e-4, 3e-4)),
+    _faces("width", 0.1, (8e-4, 3e-4)),
+    _chairs(
+        "rotation",
+        "3D chairs (appendix C.5, Table 7): 3 Cat(20) and one periodic code, 2,500 steps of residual "
+        "networks. The periodic code turned 50 chair meshes all the way round; the paper has Unif(-1, 1) of "
+        "lambda 10.",
+        (1.0, 10.0),
+        "residual",  # plain convolutions mostly reach half a turn: front and back go to other codes
+        Periodic(info_weight=0.5),  # a full turn comes back to its start, which Unif(-1, 1) cannot
+    ),
+    _chairs(
+        "width",
+        "3D chairs (appendix C.5, Table 7): 3 Cat(20) of lambda .3 and one Unif(-1, 1) of .2, 2,500 steps of "
+        "generic networks. Half of the images are mirrored, so that no code can be the turn to left or "
+        "right.",
+        (2.0, 0.05),
+        "generic",
+        _STYLE,
+    ),
+    Preset(
+        "sprites",
+        "Sprites on the dSprites grid, beyond the paper: 5 Unif(-1, 1) and 5 noise dimensions, 5,000 steps.",
+        {
+            "data": {"source": "sprites", "size": 64, "channels": 1},
+            "latents": {"noise": 5, "codes": _codes("style", 5, _STYLE)},
+            # Position, size and angle are the factors: almost nothing may be augmented.
+            "augmentation": {"shift": 0.01},
+            "objective": {"neighbour_share": 0.0},
+            "training": {"steps": 20_000},
+        },
+        changes={"robust": {"training": {"steps": 5_000}}},
+    ),
+    Preset(
+        "folder",
+        "Your own images, from a folder, an archive or an array file: Cat(10) and two Unif(-1, 1), 5,000 "
+        "steps of generic networks with spectral norm.",
+        # Neighbours by pixels help only where one thing fills the frame in one position.
+        {"data": {"source": "folder"}, "latents": {"codes": _TYPE_CODES}, **_NO_NEIGHBOURS},
+        changes={"robust": _BOUNDED},
+    ),
+    _digits(
+        "figure1",
+        "The control experiment (section 7.1, Figure 1): MNIST with Cat(10) alone, 935 steps by the recipe "
+        "paper.",
+        "mnist",
+        {"latents": {"codes": {"digit": Categorical(10)}}, "training": {"steps": 935}},
+        recipe="paper",
+    ),
+)  # fmt: skip
 
-
-@preset(
-    "chairs-rotation",
-    # Plain convolutions mostly come to half a turn: they leave front and back to other codes.
-    robust=(*_CHAIRS, "network.architecture=residual"),
-    # A full turn comes back to itself, which Unif(-1, 1) cannot.
-    codes={"rotation": Periodic(info_weight=0.5), **_kinds(3, 20, 0.3)},
-)
-def chairs_rotation() -> Config:
-    """3D chairs, appendix C.5, Table 7: 3 Cat(20), one Unif(-1, 1) of lambda 10 for the rotation.
-
-    By `robust` the rotation is a periodic code. It turned 50 chair meshes all the way round.
-    """
-    return _chairs("rotation", 1.0, 10.0)
-
-
-@preset(
-    "chairs-width",
-    robust=_CHAIRS,
-    codes={"width": Uniform(info_weight=CONTINUOUS_WEIGHT), **_kinds(3, 20, 0.3)},
-)
-def chairs_width() -> Config:
-    """3D chairs, appendix C.5, Table 7: 3 Cat(20) of lambda 2, one Unif(-1, 1) of .05.
-
-    By `robust` lambda is .3 and .2, and every picture is mirrored half of the time: no code can then be the
-    turn to left or right.
-    """
-    return _chairs("width", 2.0, 0.05, flip=True)
-
-
-@preset("sprites", robust=("training.steps=5000",))
-def sprites() -> Config:
-    """Sprites on the dSprites grid: beyond the paper, 5 Unif(-1, 1) and 5 noise, as later work has it."""
-    return Config(
-        preset="sprites",
-        data=DataConfig(source="sprites", size=64, channels=1),
-        latents=LatentsConfig(noise=5, codes=_styles(5, CONTINUOUS_WEIGHT)),
-        # Place, size and turn are the factors: next to nothing may be changed.
-        augmentation=AugmentationConfig(shift=0.01),
-        objective=ObjectiveConfig(neighbour_share=0.0),
-        training=TrainingConfig(steps=20_000),
-    )
-
-
-def _styles(count: int, weight: float) -> dict[str, Code]:
-    """So many Unif(-1, 1), style1 and so on."""
-    return {f"style{number}": Uniform(info_weight=weight) for number in range(1, count + 1)}
-
-
-def _rates(steps: int, rates: tuple[float, float]) -> TrainingConfig:
-    """Steps, and the learning rates of D and G."""
-    return TrainingConfig(steps=steps, learning_rate_discriminator=rates[0], learning_rate_generator=rates[1])
-
-
-@preset("folder", robust=_BOUNDED)
-def folder() -> Config:
-    """One's own images, from a folder or an .npy or .npz file: one Cat(10) and two Unif(-1, 1)."""
-    return Config(
-        preset="folder",
-        data=DataConfig(source="folder"),
-        latents=LatentsConfig(codes=_type_codes()),
-        # Only images in which one thing fills the frame in one place have neighbours by their pixels.
-        objective=ObjectiveConfig(neighbour_share=0.0),
-    )
-
-
-@preset("figure1", recipe="paper")
-def figure1() -> Config:
-    """The control experiment, section 7.1 and Figure 1: MNIST with Cat(10) alone, 935 steps."""
-    base = mnist()
-    return base.model_copy(
-        update={
-            "preset": "figure1",
-            "latents": LatentsConfig(noise=62, codes={"digit": Categorical(10)}),
-            "objective": ObjectiveConfig(),
-            "training": TrainingConfig(steps=935),
-        }
-    )
+PRESETS: Registry[Preset] = Registry("preset", advice="infogan presets, to see what each one does")
+for _preset in _TABLE:
+    PRESETS.add(_preset.name, _preset)

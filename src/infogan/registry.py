@@ -1,50 +1,76 @@
-"""Registries: what users name, such as a data source, network, term, metric, preset, recipe or experiment.
+"""Registries of everything that users select by name: data sources, networks, metrics, presets and others.
 
 Each kind has one registry. An entry is added by a decorator or by `Registry.add`, from inside or outside the
-package; `infogan.plugins` records which file added it.
+package. For entries from outside, the registry keeps the name and the sha256 of the file that they come from,
+so that a run can record which code it used (`infogan.plugins`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import inspect
 import pkgutil
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Generic, TypeVar
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from infogan.errors import UsageError, did_you_mean
 
 Entry = TypeVar("Entry")
+
+PLUGIN_PREFIX = "infogan_plugin_"
+"""Of the module names under which files of plug-ins are imported."""
+
+
+class Origin(NamedTuple):
+    """The code outside the package that an entry comes from.
+
+    Attributes:
+        plugin: the name of the file or module without its suffix; in a notebook, the name of the function.
+        sha256: of the file, or of the function's source.
+    """
+
+    plugin: str
+    sha256: str
 
 
 class Registry(Mapping[str, Entry], Generic[Entry]):
     """Entries by name, in alphabetical order.
 
     Args:
-        kind: what an entry is, for messages: "data source".
+        kind: the type of the entries, for messages: "data source".
         package: a package whose modules add entries; all of them are imported before the first look-up.
         advice: the command that lists the entries.
     """
 
     def __init__(self, kind: str, package: str | None = None, *, advice: str = "infogan --help") -> None:
         self.kind, self.package, self.advice = kind, package, advice
+        self.origins: dict[str, Origin] = {}
         self._entries: dict[str, Entry] = {}
         self._complete = package is None
 
-    def add(self, name: str, entry: Entry) -> Entry:
-        """Add an entry.
+    def add(self, name: str, entry: Entry, function: Callable[..., Any] | None = None) -> Entry:
+        """Add an entry; a plug-in may replace its own, for example when a cell of a notebook is run again.
+
+        Args:
+            name: as users type it.
+            entry: the entry.
+            function: the code behind the entry, where it is not the entry itself.
 
         Raises:
             ValueError: there is one of that name.
         """
-        if name in self._entries:
+        origin = origin_of(function or entry)
+        own = name in self.origins and origin is not None and self.origins[name].plugin == origin.plugin
+        if name in self._entries and not own:
             raise ValueError(f"there are two {self.kind}s named {name!r}")
         self._entries[name] = entry
+        if origin is not None:
+            self.origins[name] = origin
         return entry
-
-    def remove(self, name: str) -> None:
-        """Remove an entry, for tests and for a plug-in that is imported again."""
-        del self._entries[name]
 
     def find(self, name: str) -> Entry:
         """Return the entry of that name.
@@ -64,11 +90,11 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
     def restored(self) -> Iterator[None]:
         """Undo at the end of the block whatever was added or removed in it; for tests."""
         self._import_package()
-        before = dict(self._entries)
+        before, origins = dict(self._entries), dict(self.origins)
         try:
             yield
         finally:
-            self._entries = before
+            self._entries, self.origins = before, origins
 
     def __getitem__(self, name: str) -> Entry:
         self._import_package()
@@ -89,3 +115,24 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         package = importlib.import_module(str(self.package))
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
+
+
+def origin_of(code: object) -> Origin | None:
+    """Return where a function or class from outside the package comes from; None for infogan's own."""
+    name = getattr(code, "__module__", None)
+    if name is None or name.partition(".")[0] in ("infogan", "infogan_experiments"):
+        return None
+    file = getattr(sys.modules.get(name), "__file__", None)
+    if file is None:  # a notebook or an interactive session
+        return Origin(getattr(code, "__name__", name), hashlib.sha256(_source(code).encode()).hexdigest())
+    plugin = Path(file).stem if name == "__main__" else name.removeprefix(PLUGIN_PREFIX)
+    return Origin(plugin, hashlib.sha256(Path(file).read_bytes()).hexdigest())
+
+
+def _source(code: object) -> str:
+    """Return the source of a function, or its byte code where the source is not known."""
+    try:
+        return inspect.getsource(code)  # type: ignore[arg-type]
+    except (OSError, TypeError):
+        function = getattr(code, "__code__", None)
+        return repr(code) if function is None else repr((function.co_code, function.co_consts))

@@ -1,8 +1,8 @@
-"""SIGINT and SIGTERM as requests to save and stop, wherever they come.
+"""SIGINT and SIGTERM as requests to save and stop, at any time.
 
-A flag that only the training loop looks at would miss a signal during data preparation or sampling. So a
-signal raises `Interrupted` at once, except inside `deferred()`, where it waits for the end of the block: a
-step or a save is never torn. Imports nothing heavy, so that it works from the first moment of a command.
+A flag that only the training loop checks would miss signals during data preparation or sampling. Therefore a
+signal raises `Interrupted` at once, except inside `deferred()`, which completes a step or a save first.
+Imports only the standard library, so that it works from the start of a command.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from infogan.errors import Interrupted
 
 
 class _State:
-    """The signal that has come, whether somebody acts on it, and how many blocks put it off."""
+    """The signal received, whether it is being handled, and the number of nested `deferred()` blocks."""
 
     requested: int | None = None
     acknowledged = False
@@ -26,7 +26,7 @@ class _State:
 
 def _handle(signum: int, _frame: FrameType | None) -> None:
     if signum == signal.SIGINT and _State.requested == signal.SIGINT:
-        os._exit(128 + signum)  # asked twice: now
+        os._exit(128 + signum)  # a second Ctrl-C: stop now
     _State.requested = signum
     if not _State.depth and not _State.acknowledged:
         raise Interrupted(signum)
@@ -34,7 +34,7 @@ def _handle(signum: int, _frame: FrameType | None) -> None:
 
 @contextmanager
 def handled() -> Iterator[None]:
-    """Inside, SIGINT and SIGTERM raise `Interrupted` in the main thread; afterwards all is as before."""
+    """Raise `Interrupted` in the main thread on SIGINT and SIGTERM; restore the old handlers at the end."""
     before = {number: signal.signal(number, _handle) for number in (signal.SIGINT, signal.SIGTERM)}
     _State.requested, _State.acknowledged, _State.depth = None, False, 0
     try:
@@ -42,15 +42,15 @@ def handled() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        _State.requested = None  # whoever trains later in this process was asked nothing
+        _State.requested = None  # later training in this process is not interrupted
 
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """A block that a signal does not tear: `Interrupted` is raised behind it.
+    """Delay `Interrupted` to the end of the block.
 
-    It is raised also for a request that went by unheard before, as Python drops exceptions that a signal
-    raises inside a finaliser.
+    It is also raised for an earlier signal whose exception was lost: Python drops exceptions that are raised
+    inside a finalizer.
     """
     _State.depth += 1
     try:
@@ -62,5 +62,5 @@ def deferred() -> Iterator[None]:
 
 
 def acknowledge() -> None:
-    """Says that the request is being acted on: saving may now use `deferred()` without being stopped."""
+    """Mark the signal as handled: `deferred()` no longer raises, so that the state can be saved."""
     _State.acknowledged = True

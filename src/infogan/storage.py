@@ -1,8 +1,8 @@
-"""Files and folders that are there whole or not at all: written aside, flushed, renamed, checked when read.
+"""Atomic writes of files and folders: written to a temporary name, flushed, renamed, and checked when read.
 
-A folder written here carries a MANIFEST.json with the size and sha256 of each of its files. It comes into
-place by one rename, so that a killed process, a full disk or a pulled plug leaves the old one or the new one
-and never a mixture. Imports the standard library and `infogan.errors` only.
+A folder has a MANIFEST.json with the size and sha256 of each of its files. It gets its name by one rename: a
+killed process, a full disk or a power failure leaves the old or the new folder, never a mixture. Imports only
+the standard library and `infogan.errors`.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ MANIFEST = "MANIFEST.json"
 FORMAT = 1
 """Version of the folder format; a reader refuses any other."""
 
+_AGAIN = "type the same command again"
+_COPY = "another copy of this folder"
 _ASIDE, _REPLACED = ".tmp-", ".old-"
-_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux's fcntl.h and stdio.h
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # from Linux's fcntl.h and stdio.h
 _CANNOT_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 
 
@@ -39,7 +41,7 @@ _CANNOT_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 
 
 class Point(StrEnum):
-    """The named points of a write, in the order they are reached; files have points of their own."""
+    """The named points of a write, in order; `file_point` names those of single files."""
 
     TMP_WRITE = "tmp_write"
     MANIFEST = "manifest"
@@ -54,26 +56,26 @@ _reached: Counter[str] = Counter()
 
 
 def file_point(name: str) -> str:
-    """The point half way through writing the file of that name."""
+    """Return the name of the point halfway through writing a file."""
     return f"file:{name}"
 
 
 def reach(name: str) -> None:
-    """Does nothing, unless a test asked for a fault here.
+    """Do nothing, unless a test requests a fault at this point.
 
-    The environment variable INFOGAN_FAULT_POINT, which only tests set, is `NAME[:NTH]=kill|raise`: at the
-    NTH time (1 when left out) that this process reaches NAME it kills itself with SIGKILL, or raises.
+    The environment variable INFOGAN_FAULT_POINT, set only by tests, is `NAME[:NTH]=kill|raise`: when this
+    process reaches NAME for the NTH time (default 1), it kills itself with SIGKILL or raises RuntimeError.
 
     Raises:
-        RuntimeError: the fault asked for.
-        ValueError: the variable is not of that form.
+        RuntimeError: the requested fault.
+        ValueError: the variable does not have that form.
     """
-    wanted = os.environ.get(FAULT_VARIABLE)
-    if wanted is None:
+    setting = os.environ.get(FAULT_VARIABLE)
+    if setting is None:
         return
-    fault = _FAULT.fullmatch(wanted)
+    fault = _FAULT.fullmatch(setting)
     if fault is None:
-        raise ValueError(f"{FAULT_VARIABLE}={wanted!r} is not NAME[:NTH]=kill|raise")
+        raise ValueError(f"{FAULT_VARIABLE}={setting!r} is not NAME[:NTH]=kill|raise")
     if fault["name"] != name:
         return
     _reached[name] += 1
@@ -81,56 +83,56 @@ def reach(name: str) -> None:
         return
     if fault["action"] == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
-    raise RuntimeError(f"fault asked for at {name}")
+    raise RuntimeError(f"requested fault at {name}")
 
 
 # --- writing --------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def writing(path: Path, needed: int, then: str = "type the same command again") -> Iterator[None]:
-    """A block whose OSErrors become StorageErrors about writing `path`.
+def writing(path: Path, needed: int, then: str = _AGAIN) -> Iterator[None]:
+    """Turn an OSError in the block into a StorageError about writing `path`.
 
     Args:
         path: the file or folder being written.
-        needed: its size in bytes; 0 for a change that needs no room.
-        then: what to do once the cause is gone.
+        needed: its size in bytes; 0 for a change that needs no space.
+        then: what the user can do after removing the cause.
     """
     try:
         yield
     except OSError as error:
         free = _free_bytes(path)
-        room = f"{free:,} bytes free" if free is not None else "free space unknown"
-        wanted = f", with {needed:,} bytes free" if needed else ""
-        room = f"{needed:,} bytes needed, {room}" if needed else room
+        space = f"{free:,} bytes free" if free is not None else "free space unknown"
+        space = f"{needed:,} bytes needed, {space}" if needed else space
+        required = f", with {needed:,} bytes free" if needed else ""
         raise StorageError(
-            f"cannot write {path}: {error.strerror or error} ({room})",
-            f"a folder {path.parent} that can be written{wanted}",
-            f"{remedy(error, path, needed)}, then {then}",
+            f"cannot write {path}: {error.strerror or error} ({space})",
+            f"a writable folder {path.parent}{required}",
+            f"{advice_for(error, path, needed)}, then {then}",
         ) from error
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Writes a file so that a reader, or a crash, sees the old content or the new and nothing between.
+    """Write a file atomically: a reader or a crash sees the old or the new content.
 
     Raises:
-        StorageError: it cannot be written; what was there before is still there.
+        StorageError: it cannot be written; the old content is intact.
     """
     path = Path(os.path.realpath(path))
     with writing(path, len(data)):
         partial = _aside(path)
-        partial.unlink(missing_ok=True)  # of a killed process with the same number
+        partial.unlink(missing_ok=True)  # left by a killed process with the same id
         try:
             _write_new(partial, data, file_point(path.name))
             os.replace(partial, path)
         finally:
-            with suppress(OSError):  # the error that led here says more
+            with suppress(OSError):  # the error that led here is more useful
                 partial.unlink(missing_ok=True)
         _flush_folder(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
-    """`write_file` of a text, as UTF-8."""
+    """Write a text as UTF-8 with `write_file`."""
     write_file(path, text.encode())
 
 
@@ -140,24 +142,23 @@ def write_folder(
     facts: Mapping[str, Any] | None = None,
     *,
     exactly: bool = False,
-    then: str = "type the same command again",
+    then: str = _AGAIN,
 ) -> None:
-    """Makes a folder of files with a manifest, or replaces one, as a whole.
+    """Create or replace a folder of files with a manifest, atomically.
 
-    A folder with the same intact content is left as it is. Where an older one is replaced, the old or the
-    new is there at every moment. The folder's parent must exist.
+    A folder with the same intact content is left as it is. The folder's parent must exist.
 
     Args:
-        folder: where; may exist if infogan wrote it or if it is empty.
-        files: contents, by plain file name.
-        facts: what the manifest says beside, as JSON; not "files", "format" or "sha256".
-        exactly: whether the folder must hold nothing else. If not, files that somebody laid into the old
-            folder, such as a README, are taken along.
-        then: what a user can do once the cause of a StorageError is gone.
+        folder: may exist if infogan wrote it or if it is empty.
+        files: contents by plain file name.
+        facts: further entries of the manifest, as JSON; not "files", "format" or "sha256".
+        exactly: if True, the folder has no other files; if False, files that were added to the old folder,
+            such as a README, are copied to the new one.
+        then: what the user can do after removing the cause of a StorageError.
 
     Raises:
-        UsageError: `folder` is a file, or holds files and was not written by infogan.
-        StorageError: it cannot be written; what was there before is still there.
+        UsageError: `folder` is a file, or has files and was not written by infogan.
+        StorageError: it cannot be written; the old folder is intact.
     """
     folder = Path(os.path.realpath(folder))
     manifest = _manifest({name: _entry(data) for name, data in files.items()}, facts or {})
@@ -178,23 +179,27 @@ def write_folder(
 
 @contextmanager
 def building_folder(folder: Path, facts: dict[str, Any], *, needed: int) -> Iterator[Path]:
-    """A new folder whose files are too large for `write_folder`: the block fills it, then it takes its place.
+    """Create or replace a folder whose files are too large for `write_folder`.
 
-    Whatever the block leaves in the folder that it is given gets into the manifest. `folder` appears, or is
-    replaced, when the block has ended well, and stays as it was when it has not.
+    The block receives a temporary folder and writes files into it. When it ends without an error, all of
+    them are entered in the manifest, and the folder gets its name.
 
     Args:
-        folder: where; its parents are made. It is missing, or empty, or one that was built so before and
-            holds nothing else.
-        facts: what the manifest says beside the files; read when the block has ended.
-        needed: bytes that the block will write, for the message about a full disk.
+        folder: missing, empty, or built by this function with nothing added; its parents are created.
+        facts: further entries of the manifest, read at the end of the block.
+        needed: number of bytes that the block writes, for the message about a full disk.
 
     Raises:
-        UsageError: `folder` is a file, or replacing it could lose files that infogan did not write.
-        StorageError: it cannot be written; what was there before is still there.
+        UsageError: `folder` is a file, or has files that infogan did not write.
+        StorageError: it cannot be written; the old folder is intact.
     """
     folder = Path(os.path.realpath(folder))
-    _check_replaceable(folder)
+    if added := _others(folder, (), exactly=False):
+        raise UsageError(
+            f"{folder} holds {added[0]!r} as well as files of infogan: replacing it would delete that",
+            "a new or empty folder, or one that infogan wrote and nothing was added to",
+            "another --out",
+        )
     with writing(folder, needed):
         folder.parent.mkdir(parents=True, exist_ok=True)
         _clear_abandoned(folder)
@@ -203,25 +208,15 @@ def building_folder(folder: Path, facts: dict[str, Any], *, needed: int) -> Iter
         yield partial
         files = sorted(partial.iterdir())
         for path in files:
-            _flush_file(path)
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
         entries = {path.name: _file_entry(path) for path in files}
         _write_new(partial / MANIFEST, _manifest(entries, facts), Point.MANIFEST)
 
 
-def _check_replaceable(folder: Path) -> None:
-    """Raises UsageError unless replacing a folder as a whole loses nothing but what infogan wrote."""
-    others = _others(folder, (), exactly=False)  # refuses files, and folders without a manifest
-    if others:
-        raise UsageError(
-            f"{folder} holds {others[0]!r} beside what infogan wrote: replacing it would lose that",
-            "a new or empty folder, or one that infogan wrote and nothing was added to",
-            "another --out",
-        )
-
-
 @contextmanager
-def _prepared_aside(folder: Path, needed: int, then: str = "type the same command again") -> Iterator[Path]:
-    """A new folder that gets the name of `folder` when the block has ended well, and is deleted if not."""
+def _prepared_aside(folder: Path, needed: int, then: str = _AGAIN) -> Iterator[Path]:
+    """Create a temporary folder; rename it to `folder` after the block, or delete it after an error."""
     with writing(folder, needed, then):
         partial = _aside(folder)
         partial.mkdir()
@@ -232,12 +227,12 @@ def _prepared_aside(folder: Path, needed: int, then: str = "type the same comman
             _put_in_place(partial, folder)
             _flush_folder(folder.parent)
         finally:
-            # Holds what is half written, or after an exchange what was replaced.
+            # An incomplete folder, or after an exchange the old one.
             shutil.rmtree(partial, ignore_errors=True)
 
 
 def remove_folder(folder: Path) -> None:
-    """Deletes a folder; a kill half way leaves no half folder of that name.
+    """Delete a folder atomically: it is renamed first.
 
     Raises:
         StorageError: it cannot be deleted.
@@ -250,12 +245,12 @@ def remove_folder(folder: Path) -> None:
 
 
 def clear_leftovers(parent: Path) -> None:
-    """Removes what killed processes left half written or half deleted in `parent`.
+    """Delete temporary files that killed processes left in `parent`.
 
-    Only for a folder in which no other process writes, such as a run whose lock is held.
+    No other process may be writing there; for example, the run's lock is held.
 
     Raises:
-        StorageError: something cannot be deleted.
+        StorageError: a file cannot be deleted.
     """
     with writing(parent, 0):
         for left in sorted(parent.iterdir()):
@@ -266,12 +261,12 @@ def clear_leftovers(parent: Path) -> None:
 
 
 def replaced_name(name: str) -> str:
-    """The name that a folder bears while it is being replaced, where a system cannot exchange two folders."""
+    """Return the temporary name of a folder being replaced on a system that cannot exchange two folders."""
     return _REPLACED + name
 
 
 def _write_new(path: Path, data: bytes, point: str) -> None:
-    """A new file, flushed to the disk; with the permissions that the umask gives."""
+    """Create a file with the permissions of the umask and flush it to the disk."""
     view, half = memoryview(data), len(data) // 2
     with path.open("xb") as file:
         file.write(view[:half])
@@ -290,12 +285,11 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _put_in_place(new: Path, folder: Path) -> None:
-    """Gives `new` the name of `folder`; what had the name before gets the name of `new`, or is deleted."""
+    """Rename `new` to `folder`; an existing `folder` gets the name of `new` or is deleted."""
     if not folder.exists():
         os.rename(new, folder)
     elif not _exchange(new, folder):
-        # Two renames; a reader or writer that comes after a kill in between finds the old one under its
-        # other name.
+        # Two renames: if the process is killed in between, the old folder is found under its other name.
         replaced = folder.with_name(replaced_name(folder.name))
         _delete(replaced)
         os.rename(folder, replaced)
@@ -304,38 +298,33 @@ def _put_in_place(new: Path, folder: Path) -> None:
         _delete(replaced)
 
 
-def _exchange(one: Path, other: Path) -> bool:
-    """Swaps the names of two folders in one step; False where the system or the file system cannot."""
+def _exchange(first: Path, second: Path) -> bool:
+    """Swap the names of two folders atomically; return False if the system or file system cannot."""
     libc = ctypes.CDLL(None, use_errno=True)
     if not hasattr(libc, "renameat2"):
         return False
-    if libc.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
+    if libc.renameat2(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE) == 0:
         return True
     number = ctypes.get_errno()
     if number in _CANNOT_EXCHANGE:
         return False
-    raise OSError(number, os.strerror(number), str(other))
-
-
-def _flush_file(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    raise OSError(number, os.strerror(number), str(second))
 
 
 def _flush_folder(folder: Path) -> None:
-    """Makes the names in a folder survive a power cut."""
+    """Flush the names in a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # a network file system that flushes names by itself or not at all
+        if error.errno != errno.EINVAL:  # network file systems may not support it
             raise
     finally:
         os.close(descriptor)
 
 
 def _holds(folder: Path, manifest: bytes, exactly: bool) -> bool:
-    """Whether the folder is already what is to be written, undamaged."""
+    """Return True if the folder already has this content, undamaged."""
     try:
         return (folder / MANIFEST).read_bytes() == manifest and bool(read_folder(folder, exactly=exactly))
     except (OSError, StorageError):
@@ -343,7 +332,7 @@ def _holds(folder: Path, manifest: bytes, exactly: bool) -> bool:
 
 
 def _others(folder: Path, files: Iterable[str], exactly: bool) -> list[str]:
-    """Entries of a folder about to be replaced that infogan did not write."""
+    """Return the entries of a folder to be replaced that infogan did not write."""
     if not folder.exists():
         return []
     if not folder.is_dir():
@@ -355,22 +344,22 @@ def _others(folder: Path, files: Iterable[str], exactly: bool) -> list[str]:
         return sorted(others - set(read_manifest(folder)["files"]))
     except StorageError:
         raise UsageError(
-            f"{folder} holds {min(others)!r} and no manifest of infogan's: replacing it could lose files",
+            f"{folder} holds {min(others)!r} and no manifest of infogan: replacing it could delete files",
             "a new or empty folder, or one that infogan wrote",
             f"{folder / 'model'}",
         ) from None
 
 
-# --- names of what is half written ----------------------------------------------------------------------
+# --- temporary names -------------------------------------------------------------------------------------
 
 
 def _aside(path: Path) -> Path:
-    """Where this process prepares `path`: beside it, as a rename works only within one file system."""
+    """Return the temporary name for `path`, in the same folder: renames need one file system."""
     return path.with_name(f"{_ASIDE}{path.name}.{socket.gethostname()}.{os.getpid()}")
 
 
 def _clear_abandoned(path: Path) -> None:
-    """Removes what killed processes of this host left of `path`; others may be at work on other hosts."""
+    """Delete temporary versions of `path` left by killed processes of this host, but not of other hosts."""
     prefix = f"{_ASIDE}{path.name}.{socket.gethostname()}."
     for left in path.parent.iterdir():
         number = left.name.removeprefix(prefix)
@@ -380,19 +369,19 @@ def _clear_abandoned(path: Path) -> None:
 
 
 def _is_another_alive(pid: int) -> bool:
-    if pid == os.getpid():  # this process writes one thing at a time: a container's processes share numbers
+    if pid == os.getpid():  # writes one path at a time; process ids of containers may be equal
         return False
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except PermissionError:  # alive, and somebody else's
+    except PermissionError:  # alive, of another user
         return True
     return True
 
 
 def _settle(replaced: Path, folder: Path) -> None:
-    """Ends a replacement that a kill interrupted: the old folder gets its name back, or goes."""
+    """End an interrupted replacement: restore the name of the old folder, or delete it."""
     if replaced.exists() and not folder.exists():
         os.rename(replaced, folder)
     else:
@@ -409,18 +398,16 @@ def _delete(path: Path) -> None:
 # --- reading --------------------------------------------------------------------------------------------
 
 
-def read_folder(
-    folder: Path, *, exactly: bool = False, advice: str = "another copy of this folder"
-) -> dict[str, bytes]:
-    """The files of a folder that `write_folder` made, each with the size and sha256 that its manifest says.
+def read_folder(folder: Path, *, exactly: bool = False, advice: str = _COPY) -> dict[str, bytes]:
+    """Return the files of a folder of `write_folder`, after checking them against its manifest.
 
     Args:
-        folder: where.
-        exactly: whether any other file in the folder counts as damage.
-        advice: what a user can do about damage.
+        folder: to read.
+        exactly: if True, any other file in the folder is an error.
+        advice: what the user can do about damage.
 
     Raises:
-        StorageError: a file is missing, unreadable, damaged or (with `exactly`) one too many; naming it.
+        StorageError: names the file that is missing, unreadable, damaged or (with `exactly`) unexpected.
     """
     entries = read_manifest(folder, advice)["files"]
     files = {name: _read_entry(folder / name, entry, advice) for name, entry in entries.items()}
@@ -431,29 +418,29 @@ def read_folder(
     return files
 
 
-def check_folder(folder: Path, *, advice: str = "another copy of this folder") -> dict[str, Any]:
-    """The manifest of a folder whose files are what it says: `read_folder` without their contents.
+def check_folder(folder: Path, *, advice: str = _COPY) -> dict[str, Any]:
+    """Check the files of a folder like `read_folder`, and return its manifest instead of their contents.
 
-    Files are read in pieces, so that they may be larger than the memory.
+    Files are read in chunks and may be larger than the memory.
 
     Raises:
-        StorageError: a file is missing, unreadable or damaged; naming it.
+        StorageError: names the file that is missing, unreadable or damaged.
     """
     manifest = read_manifest(folder, advice)
     for name, entry in manifest["files"].items():
         path = folder / name
         _check_regular(path, advice, entry["bytes"])
         try:
-            found = _file_entry(path)
+            actual = _file_entry(path)
         except OSError as error:
             _damaged(path, f"it cannot be read: {error.strerror or error}", advice)
-        if found["sha256"] != entry["sha256"]:
+        if actual["sha256"] != entry["sha256"]:
             _damaged(path, f"its sha256 is not the one in {MANIFEST}", advice)
     return manifest
 
 
-def read_manifest(folder: Path, advice: str = "another copy of this folder") -> dict[str, Any]:
-    """The facts of a folder's manifest, with `files` (name -> bytes and sha256) and `format`.
+def read_manifest(folder: Path, advice: str = _COPY) -> dict[str, Any]:
+    """Return a folder's manifest: its facts, `files` (bytes and sha256 by name) and `format`.
 
     Raises:
         StorageError: it is missing, unreadable, damaged, or of another format.
@@ -467,12 +454,12 @@ def read_manifest(folder: Path, advice: str = "another copy of this folder") -> 
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         intact = False
     if not intact:
-        _damaged(path, "its sha256 of itself does not fit", advice)
+        _damaged(path, "its sha256 of itself does not match", advice)
     if facts["format"] != FORMAT:
         raise StorageError(
-            f"{path} is of format {facts['format']!r}",
-            f"format {FORMAT}, the one that this infogan reads",
-            "the infogan that wrote it, or a newer one",
+            f"{path} has format {facts['format']!r}",
+            f"format {FORMAT}, which this version of infogan reads",
+            "the version of infogan that wrote it, or a newer one",
         )
     return dict(facts)
 
@@ -480,7 +467,7 @@ def read_manifest(folder: Path, advice: str = "another copy of this folder") -> 
 def _manifest(entries: Mapping[str, Mapping[str, Any]], facts: Mapping[str, Any]) -> bytes:
     for name in entries:
         if not _is_plain(name):
-            raise ValueError(f"{name!r} is no plain file name")
+            raise ValueError(f"{name!r} is not a plain file name")
     return _seal({**facts, "files": dict(entries), "format": FORMAT})
 
 
@@ -489,16 +476,16 @@ def _entry(data: bytes) -> dict[str, Any]:
 
 
 def _file_entry(path: Path) -> dict[str, Any]:
-    """The entry of a file on the disk, which is read in pieces."""
+    """Return the manifest entry of a file on the disk, read in chunks."""
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         return {"bytes": size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def _seal(facts: Mapping[str, Any]) -> bytes:
-    """The manifest's text, with a sha256 of itself: it is the one file that no other file vouches for.
+    """Return the text of a manifest with a sha256 of itself, as no other file has its checksum.
 
-    There is one text for given facts, down to the white space, so that every changed byte shows.
+    The text is canonical down to the white space, so that every changed byte is detected.
     """
     core = json.dumps(facts, sort_keys=True, allow_nan=False)
     sealed = {**facts, "sha256": hashlib.sha256(core.encode()).hexdigest()}
@@ -506,7 +493,7 @@ def _seal(facts: Mapping[str, Any]) -> bytes:
 
 
 def _is_plain(name: str) -> bool:
-    """Whether a file of that name lies in the folder itself, and is not its manifest."""
+    """Return True for the name of a file directly in the folder that is not its manifest."""
     return name == Path(name).name and name not in {"", "..", MANIFEST}
 
 
@@ -517,15 +504,13 @@ def _is_entry(item: tuple[str, Any]) -> bool:
 
 def _read_entry(path: Path, entry: Mapping[str, Any], advice: str) -> bytes:
     data = _read(path, advice, entry["bytes"])
-    if len(data) != entry["bytes"]:
-        _damaged(path, f"it has {len(data):,} bytes instead of {entry['bytes']:,}", advice)
     if hashlib.sha256(data).hexdigest() != entry["sha256"]:
         _damaged(path, f"its sha256 is not the one in {MANIFEST}", advice)
     return data
 
 
 def _read(path: Path, advice: str, size: int | None = None) -> bytes:
-    """The content of a regular file; one that is not of the expected size is not read at all."""
+    """Return the content of a regular file; a file of unexpected size is not read."""
     _check_regular(path, advice, size)
     try:
         return path.read_bytes()
@@ -540,37 +525,37 @@ def _check_regular(path: Path, advice: str, size: int | None) -> None:
         _damaged(path, "it is missing", advice)
     except OSError as error:
         _damaged(path, f"it cannot be read: {error.strerror or error}", advice)
-    if not stat.S_ISREG(status.st_mode):  # a pipe would never end
+    if not stat.S_ISREG(status.st_mode):  # reading a pipe would never end
         _damaged(path, "it is not a regular file", advice)
     if size is not None and status.st_size != size:
         _damaged(path, f"it has {status.st_size:,} bytes instead of {size:,}", advice)
 
 
 def _damaged(path: Path, how: str, advice: str) -> NoReturn:
-    raise StorageError(f"{path} is damaged: {how}", "the file as infogan wrote it", advice) from None
+    raise StorageError(f"{path} is damaged: {how}", "the file as written by infogan", advice) from None
 
 
-# --- what an OSError means to a user --------------------------------------------------------------------
+# --- advice on an OSError --------------------------------------------------------------------------------
 
 
 def _free_bytes(path: Path) -> int | None:
-    """Bytes free where `path` lies, or would lie if its missing parents were there."""
-    for place in (path, *path.absolute().parents):
+    """Return the free bytes on the disk of `path`, which need not exist, or None if unknown."""
+    for existing in (path, *path.absolute().parents):
         with suppress(OSError):
-            return shutil.disk_usage(place).free
+            return shutil.disk_usage(existing).free
     return None
 
 
-def remedy(error: OSError, path: Path, needed: int) -> str:
-    """What a user can do about an error in writing `needed` bytes to `path`."""
+def advice_for(error: OSError, path: Path, needed: int) -> str:
+    """Return what the user can do about an error in writing `needed` bytes to `path`."""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
             return f"free {needed:,} bytes on the disk, or in the quota, of {path.parent}"
         case errno.EFBIG:
-            return "lift the limit on a file's size (ulimit -f unlimited)"
+            return "remove the limit on file sizes (ulimit -f unlimited)"
         case errno.EROFS | errno.EACCES | errno.EPERM:
             return f"make {path.parent} writable, or choose another folder"
         case errno.ENOENT | errno.ENOTDIR:
-            return f"bring back {path.parent}, which is missing, or make it (mkdir -p {path.parent})"
+            return f"restore the missing folder {path.parent}, or create it (mkdir -p {path.parent})"
         case _:
-            return f"look after the disk of {path.parent}"
+            return f"check the disk of {path.parent}"

@@ -1,7 +1,7 @@
-"""Randomness as a function: everything random is drawn from (seed, stream, step), never from a global state.
+"""Random numbers as a function of (seed, stream, step); there is no global random state.
 
-A run that is resumed at step t draws what it would have drawn without the stop, and a new use of chance
-gets a stream of its own and moves no other.
+A resumed run samples the same numbers as one that was not interrupted. A new use of randomness gets a stream
+of its own, and does not change the numbers of the others.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from torch import Tensor
 
 
 def generator(seed: int, stream: str, step: int = 0, device: torch.device | str = "cpu") -> torch.Generator:
-    """A fresh random generator for one use of chance.
+    """Return a new random generator for one stream and step.
 
     Args:
         seed: of the run, 0 or more.
-        stream: what is drawn, for example "noise" or "shuffle".
+        stream: the use of the numbers, for example "noise" or "shuffle".
         step: the step, epoch or index within the stream.
-        device: where the numbers are drawn; other devices give other numbers.
+        device: where the numbers are generated; they depend on the type of device.
     """
     key = hashlib.sha256(f"{seed}/{stream}/{step}".encode()).digest()
-    # torch's CPU generator uses 32 bits of its seed: two steps of a long run may draw the same numbers,
-    # which is harmless, while neighbouring seeds and steps have nothing in common.
+    # torch's CPU generator uses 32 bits of its seed: two steps of a long run may share their numbers, which
+    # is harmless. Neighbouring seeds and steps have nothing in common.
     return torch.Generator(device).manual_seed(int.from_bytes(key[:8], "big") >> 1)
 
 
 def batch_indices(seed: int, step: int, batch_size: int, count: int) -> torch.Tensor:
-    """int64 [batch_size]: which of `count` images the `step`-th batch holds (steps count from 0).
+    """Return the indices, int64 [batch_size], of the images in the `step`-th batch, counted from 0.
 
-    The batches run through one endless sequence of shuffled epochs, so that every image is seen equally
-    often and the last batch of an epoch is filled from the next one: no batch is smaller than the others.
+    Batches are consecutive parts of an endless sequence of shuffled epochs of `count` images: every image is
+    seen equally often, and a batch at the end of an epoch is completed from the next one.
     """
     start = step * batch_size
     epochs = range(start // count, (start + batch_size - 1) // count + 1)
@@ -46,20 +46,20 @@ def batch_indices(seed: int, step: int, batch_size: int, count: int) -> torch.Te
 def partners(
     indices: Int64[Tensor, " n"], nearest: Int64[Tensor, "all k"] | None, share: float, seed: int, step: int
 ) -> Int64[Tensor, " n"]:
-    """For each image a neighbour of it, drawn anew in every step, or the image itself.
+    """Replace a random share of the images by one of their neighbours each.
 
     Args:
-        indices: which images.
-        nearest: the neighbours of all images; None: every image stands for itself.
-        share: of the images that get a neighbour; the others stand for themselves.
+        indices: of the images.
+        nearest: the neighbours of all images; None: no image is replaced.
+        share: of the images that are replaced, 0..1.
         seed: of the run.
         step: of the run.
     """
     if nearest is None:
         return indices
-    draw = generator(seed, "neighbours", step)
-    chosen = torch.randint(nearest.shape[1], indices.shape, generator=draw)
-    replaced = torch.rand(indices.shape, generator=draw) < share
+    rng = generator(seed, "neighbours", step)
+    chosen = torch.randint(nearest.shape[1], indices.shape, generator=rng)
+    replaced = torch.rand(indices.shape, generator=rng) < share
     return torch.where(replaced, nearest[indices, chosen], indices)
 
 

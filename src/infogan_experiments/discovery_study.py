@@ -1,7 +1,7 @@
-"""What `infogan discover` finds in images that it is given without labels, within its minutes.
+"""What `infogan discover` finds in unlabelled images within its time budget.
 
-Each set is written as files into one folder, as a user would have them; kinds and attributes are looked at
-afterwards, on test images that no discovery saw.
+Images are written as files into one folder, as a user would have them. Labels and attributes are used for
+evaluation only, on test images that no discovery used.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,407 +26,361 @@ from infogan.discovery import discover
 from infogan.errors import ConfigError, DivergenceError, UsageError
 from infogan.evaluation.resampling import numpy_generator
 from infogan.model import InfoGAN
-from infogan.runs.directory import RunDirectory, next_free
-from infogan_experiments.celeba_figure import COLOURS, auc_cell, beside, where
-from infogan_experiments.experiment import Options, experiment
-from infogan_experiments.own_images import draw_folder
-from infogan_experiments.results import (
-    CLUSTERING,
-    FIRST_SEED,
-    publish,
-    share_interval,
-    with_interval,
-    write_row,
-)
+from infogan.report.markdown import markdown_table
+from infogan.runs.directory import RunDirectory
+from infogan_experiments.attribute_tables import attributes_table
+from infogan_experiments.experiment import EXPERIMENTS, Experiment, Options
+from infogan_experiments.own_images import render_folder
+from infogan_experiments.result_tables import Result, estimate, results_table, share, value
+from infogan_experiments.results import complete_folder, publish, write_result
 
-APART = 10
-"""Seeds of two discoveries lie so far apart: each trains several runs with seeds that follow its own."""
+SPACING = 10
+"""Difference between the seeds of two discoveries: each trains several runs with consecutive seeds."""
 
-FASHION_MINUTES, CELEBA_MINUTES, OWN_MINUTES, NOISE_MINUTES = 20.0, 20.0, 10.0, 1.5
-CELEBA_COUNT, CELEBA_SIDE = 3_000, 64
-OWN_COUNT, OWN_TEST_COUNT = 400, 1_000
-NOISE_COUNT, NOISE_SIDE, NOISE_DISCOVERIES = 1_500, 8, 10
+CELEBA_SIDE, NOISE_SIDE = 64, 8
+OWN_TEST_COUNT = 1_000
 QUICK_COUNT, QUICK_MINUTES, QUICK_WIDTH = 210, 0.02, 0.0625
 SHOWN = 6
-"""Attributes of which the table tells."""
+"""Number of attributes in the table."""
 
-_SIZE = 32  # what discover brings larger pictures to
-
-Fill = Callable[[Path, Options, int], None]
-"""Writes the pictures of one discovery into a folder that is there: the folder, the options, the seed."""
-
-Labelled = Callable[[Path, Options], Dataset]
-"""From the folder of pictures to images with labels or attributes: training images, and test images apart."""
+SIDE = 32
+"""The size to which `infogan discover` resizes larger images."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One kind of images.
+    """A data set for discovery.
 
     Attributes:
         name: of the experiment.
-        minutes: what each discovery is given.
-        discoveries: how many, each from other seeds.
-        fill: writes the pictures.
-        labelled: what to measure on; None: nothing is there to be found.
-        metrics: that say what was found; the last of them also of the runs that were not chosen.
-        reads_data: whether the images may lie at `--data`.
+        summary: one line.
+        minutes: time budget of each discovery.
+        count: number of images.
+        write: writes the images of one discovery into an empty folder.
+        labelled: loads images with labels or attributes, for training and test; None: nothing to find.
+        metrics: to evaluate the selected run with; the last of them also evaluates the others.
+        discoveries: how many, with different seeds.
+        takes_data: supports `--data`.
     """
 
     name: str
+    summary: str
     minutes: float
-    discoveries: int
-    fill: Fill
-    labelled: Labelled | None
-    metrics: tuple[str, ...] = ()
-    reads_data: bool = False
-
-
-@experiment("discover-fashion", takes=("quick",))
-def fashion(options: Options) -> None:
-    """Fashion-MNIST's 60,000 training pictures as PNG files without labels, 20 minutes; beside k-means."""
-    _try(
-        Trial("discover-fashion", FASHION_MINUTES, 1, _fashion_files, _fashion, ("baselines", "clustering")),
-        options,
-    )
-
-
-@experiment("discover-celeba", takes=("quick",))
-def celeba(options: Options) -> None:
-    """3,000 faces of CelebA as PNG files, 20 minutes; AUC of attributes on its test images."""
-    _try(
-        Trial("discover-celeba", CELEBA_MINUTES, 1, _celeba_files, _celeba, ("attributes",), reads_data=True),
-        options,
-    )
-
-
-@experiment("discover-own", takes=("quick",))
-def own(options: Options) -> None:
-    """400 colour pictures of three sizes, two of them torn, 10 minutes; kinds on 900 others."""
-    _try(Trial("discover-own", OWN_MINUTES, 1, _own_files, _own, ("baselines", "clustering")), options)
-
-
-@experiment("discover-noise", takes=("quick",))
-def noise(options: Options) -> None:
-    """Ten folders of white noise, grey and coloured by turns, 1.5 minutes each: nothing is to be found."""
-    _try(Trial("discover-noise", NOISE_MINUTES, NOISE_DISCOVERIES, _noise_files, None), options)
-
-
-@experiment("discover-digits", takes=("quick",))
-def digits(options: Options) -> None:
-    """scikit-learn's digits, as many, as small and as long as white noise: here something is to be found."""
-    _try(
-        Trial("discover-digits", NOISE_MINUTES, 1, _digits_files, _digits, ("baselines", "clustering")),
-        options,
-    )
-
-
-def _try(trial: Trial, options: Options) -> None:
-    _check(trial, options)
-    folder = options.out or next_free(Path("runs"), trial.name)
-    first = FIRST_SEED if options.seed is None else options.seed
-    count = options.seeds or (1 if options.quick else trial.discoveries)
-    seeds = range(first, first + APART * count, APART)
-    rows = [_row(_Asked(trial, options, folder, seed)) for seed in seeds]
-    publish(folder, trial.name, {"rows": rows}, table(trial.name, rows))
+    count: int
+    write: Callable[[Job, Path], None]
+    labelled: Callable[[Job], Dataset] | None
+    metrics: tuple[str, ...] = ("baselines", "clustering")
+    discoveries: int = 1
+    takes_data: bool = False
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """One discovery of a trial, and where what it needs and leaves lies in the experiment's folder."""
+class Job:
+    """One discovery of a trial.
+
+    Attributes:
+        trial: the data set.
+        options: of the command line.
+        path: of the discovery, in the experiment's folder.
+        seed: random seed.
+        minutes: time budget.
+        count: number of images.
+    """
 
     trial: Trial
     options: Options
-    folder: Path
+    path: Path
     seed: int
-
-    @property
-    def word(self) -> str:
-        return f"{'quick-' if self.options.quick else ''}seed-{self.seed}"
-
-    @property
-    def row(self) -> Path:
-        return self.folder / "rows" / f"{self.word}.json"
-
-    @property
-    def found(self) -> Path:
-        return self.folder / self.word
+    minutes: float
+    count: int
 
     @property
     def files(self) -> Path:
-        """Noise is other noise each time; photographs are the same ones."""
+        """The folder of images; noise differs between discoveries, photographs do not."""
         own = self.trial.labelled is None or self.options.quick
-        return self.folder / (f"pictures-{self.word}" if own else "pictures")
+        return self.path.with_name(f"pictures-{self.path.name}" if own else "pictures")
 
     @property
-    def minutes(self) -> float:
-        return QUICK_MINUTES if self.options.quick else self.trial.minutes
-
-    @property
-    def settings(self) -> list[str]:
-        small = [f"network.width={QUICK_WIDTH}", "training.batch_size=16"] if self.options.quick else []
-        return [*small, *self.options.settings]
+    def quick_settings(self) -> dict[str, Any]:
+        """The settings of a smoke test."""
+        return {"network.width": QUICK_WIDTH, "training.batch_size": 16} if self.options.quick else {}
 
 
-def _check(trial: Trial, options: Options) -> None:
-    """Raises UsageError for options that mean nothing to the trial."""
-    if options.steps is not None:
-        raise UsageError(
-            f"--steps {options.steps}: {trial.name} is told minutes, {trial.minutes:g} of them",
-            "no --steps",
-            f"infogan discover FOLDER --minutes {trial.minutes:g}, for other minutes",
-        )
-    if options.data is not None and not trial.reads_data:
-        raise UsageError(
-            f"--data {options.data}: {trial.name} has pictures of its own",
-            "no --data",
-            f"infogan discover {options.data} --minutes {trial.minutes:g}, for yours",
-        )
-
-
-def _row(asked: _Asked) -> dict[str, Any]:
-    """One discovery and what labels say of it; read from its file, where that is there.
+def run_trial(trial: Trial, options: Options) -> None:
+    """Run the discoveries of a trial, evaluate them and publish the results.
 
     Raises:
-        ConfigError: what is there was asked for otherwise.
+        UsageError: an option does not apply to the trial.
     """
-    facts = {"seed": asked.seed, "minutes": asked.minutes, "settings": asked.settings}
-    path = asked.row
+    if options.steps is not None:
+        raise UsageError(
+            f"--steps {options.steps}: {trial.name} has a time budget of {trial.minutes:g} minutes",
+            "no --steps",
+            f"infogan discover FOLDER --minutes {trial.minutes:g}, for another budget",
+        )
+    if options.data is not None and not trial.takes_data:
+        raise UsageError(
+            f"--data {options.data}: {trial.name} has its own images",
+            "no --data",
+            f"infogan discover {options.data} --minutes {trial.minutes:g}, for your images",
+        )
+    folder = options.folder(trial.name)
+    seeds = options.seed_range(1 if options.quick else trial.discoveries, spacing=SPACING)
+    minutes, count, prefix = trial.minutes, trial.count, ""
+    if options.quick:
+        minutes, count, prefix = QUICK_MINUTES, QUICK_COUNT, "quick-"
+    results = [
+        _result(Job(trial, options, folder / f"{prefix}seed-{seed}", seed, minutes, count)) for seed in seeds
+    ]
+    publish(folder, trial.name, {"rows": results}, discovery_tables(trial.name, results))
+
+
+def _result(job: Job) -> dict[str, Any]:
+    """Return the result of a discovery, from its file if there is one.
+
+    Raises:
+        ConfigError: the file has other settings.
+    """
+    settings = {**job.quick_settings, **job.options.settings}
+    facts = {"seed": job.seed, "minutes": job.minutes, "settings": Options(settings=settings).assignments}
+    path = job.path.with_name("rows") / f"{job.path.name}.json"
     if path.exists():
-        row: dict[str, Any] = json.loads(path.read_text())
-        if {key: row[key] for key in facts} != facts:
-            raise _other(path)
-        return row
-    _filled(asked)
-    row = facts | _discovered(asked)
-    write_row(path, row)
-    return row
+        result: dict[str, Any] = json.loads(path.read_text())
+        if {key: result[key] for key in facts} != facts:
+            raise _other_settings(path)
+        return result
+    _write_files(job)
+    result = facts | _discover(job, settings)
+    write_result(path, result)
+    return result
 
 
-def _other(path: Path) -> ConfigError:
+def _other_settings(path: Path) -> ConfigError:
     return ConfigError(
-        f"{path} is of a discovery that was asked for otherwise",
-        "the same command as before, to go on",
+        f"{path} is of a discovery with other settings",
+        "the same command as before, to resume",
         "another --out",
     )
 
 
-def _discovered(asked: _Asked) -> dict[str, Any]:
-    """The discovery, made unless it is there, and what labels say of its runs."""
-    found, trial = asked.found, asked.trial
-    if not (found / "discovery.json").exists():
-        _clear(found)
+def _discover(job: Job, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Run the discovery unless it is complete, and evaluate its runs."""
+    path, trial = job.path, job.trial
+    if not (path / "discovery.json").exists():
+        _delete_unfinished(path)
         try:
             discover(
-                asked.files,
-                minutes=asked.minutes,
-                out=found,
-                seed=asked.seed,
-                settings=asked.settings,
-                progress=_tell,
+                job.files,
+                minutes=job.minutes,
+                out=path,
+                seed=job.seed,
+                settings=settings,
+                progress=partial(print, file=sys.stderr),
             )
         except DivergenceError as error:
             return {"diverged": error.happened}
-    result = json.loads((found / "discovery.json").read_text())
-    if result["minutes"] != asked.minutes:
-        raise _other(found)
-    del result["run"]  # where it lies on this machine
-    runs = {name: RunDirectory.open(found / "runs" / name) for name in result["runs"]}
-    chosen = runs.pop(result["chosen"])
+    discovery = json.loads((path / "discovery.json").read_text())
+    if discovery["minutes"] != job.minutes:
+        raise _other_settings(path)
+    del discovery["run"]  # a path on this machine
+    runs = {name: RunDirectory.open(path / "runs" / name) for name in discovery["runs"]}
+    chosen = runs.pop(discovery["chosen"])
     model = InfoGAN.from_pretrained(chosen.path)
-    row = {"machine": chosen.read_environment(), "discovery": result}
-    row["steps"] = model.provenance["steps"]
+    result = {"machine": chosen.read_environment(), "discovery": discovery}
+    result["steps"] = model.provenance["steps"]
     if trial.labelled is not None:
-        dataset = trial.labelled(asked.files, asked.options)
-        row["scores"] = evaluation.evaluate(model, dataset, only=trial.metrics)
-        row["others"] = {
+        dataset = trial.labelled(job)
+        result["scores"] = evaluation.evaluate(model, dataset, only=trial.metrics)
+        result["others"] = {
             name: evaluation.evaluate(InfoGAN.from_pretrained(run.path), dataset, only=trial.metrics[-1:])
             for name, run in runs.items()
         }
-    return row
+    return result
 
 
-def _clear(found: Path) -> None:
-    """Deletes a discovery that was stopped, for it cannot go on.
+def _delete_unfinished(path: Path) -> None:
+    """Delete a discovery that was stopped, as it cannot be resumed.
 
     Raises:
-        UsageError: another process works on it, or the folder holds something else.
+        UsageError: the folder has other files.
+        StorageError: another process uses a run.
     """
-    if not found.exists():
+    if not path.exists():
         return
-    if {path.name for path in found.iterdir()} - {"runs"}:
+    if {entry.name for entry in path.iterdir()} - {"runs"}:
         raise UsageError(
-            f"{found} holds other files than a discovery that was stopped",
-            "a folder of runs",
-            "another --out",
+            f"{path} has other files than an unfinished discovery", "a folder of runs", "another --out"
         )
-    for run in (found / "runs").glob("*"):
+    for run in (path / "runs").glob("*"):
         with RunDirectory(run).lock():
             pass
-    shutil.rmtree(found)
+    shutil.rmtree(path)
 
 
-def _tell(text: str) -> None:
-    print(text, file=sys.stderr)
+# --- the images ------------------------------------------------------------------------------------------
 
 
-# --- the pictures ----------------------------------------------------------------------------------------
+def _write_files(job: Job) -> None:
+    if not job.files.is_dir():
+        with complete_folder(job.files) as part:
+            job.trial.write(job, part)
 
 
-def _filled(asked: _Asked) -> None:
-    """The folder of pictures, written aside and renamed, unless it is there."""
-    files = asked.files
-    if files.is_dir():
-        return
-    aside = files.with_name(f"{files.name}.part")
-    with storage.writing(files, 0):
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-    asked.trial.fill(aside, asked.options, asked.seed)
-    with storage.writing(files, 0):
-        aside.rename(files)
-
-
-def _write_pictures(folder: Path, images: UInt8[np.ndarray, "n h w c"]) -> None:
+def _write_images(images: UInt8[np.ndarray, "n h w c"], folder: Path) -> None:
     with storage.writing(folder, 0):
         for number, image in enumerate(images):
-            Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image).save(
-                folder / f"{number:05d}.png"
-            )
+            picture = Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image)
+            picture.save(folder / f"{number:05d}.png")
 
 
-def _fashion(_: Path, options: Options) -> Dataset:
-    path = None if options.data is None else str(options.data)
-    return data.load(DataConfig(source="fashion-mnist", path=path))
+def _fashion(job: Job) -> Dataset:
+    return data.load(DataConfig(source="fashion-mnist"))
 
 
-def _fashion_files(folder: Path, options: Options, _: int) -> None:
-    images = _fashion(folder, options).train.images
-    _write_pictures(folder, images[: QUICK_COUNT if options.quick else None])
-
-
-def _digits(_: Path, __: Options) -> Dataset:
+def _digits(job: Job) -> Dataset:
     return data.load(api.configure("digits").data)
 
 
-def _digits_files(folder: Path, options: Options, _: int) -> None:
-    images = _digits(folder, options).train.images
-    _write_pictures(folder, images[: QUICK_COUNT if options.quick else NOISE_COUNT])
+def _celeba(job: Job, size: int = SIDE) -> Dataset:
+    config = api.configure("celeba", data=job.options.data)
+    return data.load(config.data.model_copy(update={"size": size}))
 
 
-def _faces(options: Options, size: int) -> Dataset:
-    preset = api.configure("celeba", data=options.data)
-    return data.load(preset.data.model_copy(update={"size": size}))
+def _own(job: Job) -> Dataset:
+    """Load the training images again, with their classes, and test images that no discovery used."""
+    parts = {
+        "with-kinds": (job.count, 0),
+        "others": (QUICK_COUNT if job.options.quick else OWN_TEST_COUNT, 1),
+    }
+    datasets = []
+    for name, (count, seed) in parts.items():
+        path = job.files.with_name(f"{job.files.name}-{name}")
+        render_folder(path, count, seed=seed)
+        datasets.append(data.load(DataConfig(source="folder", path=str(path), size=SIDE)))
+    return replace(datasets[0], test=datasets[1].train)
 
 
-def _celeba(_: Path, options: Options) -> Dataset:
-    return _faces(options, _SIZE)
+def _write_training_images(job: Job, folder: Path, load: Callable[[Job], Dataset]) -> None:
+    _write_images(load(job).train.images[: job.count], folder)
 
 
-def _celeba_files(folder: Path, options: Options, _: int) -> None:
-    images = _faces(options, CELEBA_SIDE).train.images
-    _write_pictures(folder, images[: QUICK_COUNT if options.quick else CELEBA_COUNT])
-
-
-def _own_files(folder: Path, options: Options, _: int) -> None:
-    drawn = folder / "drawn"
-    draw_folder(drawn, QUICK_COUNT if options.quick else OWN_COUNT, seed=0)
-    for picture in drawn.rglob("*.*"):  # one folder of files: kinds are in no name
+def _write_own(job: Job, folder: Path) -> None:
+    rendered = folder / "rendered"
+    render_folder(rendered, job.count, seed=0)
+    for picture in rendered.rglob("*.*"):  # one folder of files: no name contains a class
         picture.rename(folder / picture.name)
-    shutil.rmtree(drawn)
+    shutil.rmtree(rendered)
 
 
-def _own(files: Path, options: Options) -> Dataset:
-    """Training images are the pictures at hand, drawn once more with their kinds; test images are others."""
-    with_kinds, others = (files.with_name(f"{files.name}-{word}") for word in ("with-kinds", "others"))
-    draw_folder(with_kinds, QUICK_COUNT if options.quick else OWN_COUNT, seed=0)
-    draw_folder(others, QUICK_COUNT if options.quick else OWN_TEST_COUNT, seed=1)
-    first, second = (
-        data.load(DataConfig(source="folder", path=str(path), size=_SIZE)) for path in (with_kinds, others)
-    )
-    return replace(first, test=second.train)
+def _write_noise(job: Job, folder: Path) -> None:
+    rng = numpy_generator(job.seed, "experiments/discovering")
+    channels = 3 if job.seed // SPACING % 2 else 1
+    images = rng.integers(256, size=(job.count, NOISE_SIDE, NOISE_SIDE, channels), dtype=np.uint8)
+    _write_images(images, folder)
 
 
-def _noise_files(folder: Path, options: Options, seed: int) -> None:
-    draw = numpy_generator(seed, "experiments/discovering")
-    count, channels = QUICK_COUNT if options.quick else NOISE_COUNT, 3 if seed // APART % 2 else 1
-    _write_pictures(
-        folder, draw.integers(256, size=(count, NOISE_SIDE, NOISE_SIDE, channels), dtype=np.uint8)
-    )
+TRIALS = (
+    Trial(
+        "discover-fashion",
+        "Fashion-MNIST's 60,000 training images as PNG files, 20 minutes; compared with k-means.",
+        minutes=20.0,
+        count=60_000,
+        write=partial(_write_training_images, load=_fashion),
+        labelled=_fashion,
+    ),
+    Trial(
+        "discover-celeba",
+        "3,000 faces of CelebA as PNG files, 20 minutes; AUC of attributes on its test images.",
+        minutes=20.0,
+        count=3_000,
+        write=partial(_write_training_images, load=partial(_celeba, size=CELEBA_SIDE)),
+        labelled=_celeba,
+        metrics=("attributes",),
+        takes_data=True,
+    ),
+    Trial(
+        "discover-own",
+        "400 colour pictures of three sizes, two of them damaged, 10 minutes; classes of 900 others.",
+        minutes=10.0,
+        count=400,
+        write=_write_own,
+        labelled=_own,
+    ),
+    Trial(
+        "discover-noise",
+        "Ten folders of white noise, grey or coloured, 1.5 minutes each: there is nothing to find.",
+        minutes=1.5,
+        count=1_500,
+        write=_write_noise,
+        labelled=None,
+        discoveries=10,
+    ),
+    Trial(
+        "discover-digits",
+        "1,500 of scikit-learn's digits, 1.5 minutes: the size and budget of discover-noise, with classes.",
+        minutes=1.5,
+        count=1_500,
+        write=partial(_write_training_images, load=_digits),
+        labelled=_digits,
+    ),
+)
+
+for _trial in TRIALS:
+    EXPERIMENTS.add(_trial.name, Experiment(partial(run_trial, _trial), _trial.summary, frozenset({"quick"})))
 
 
-# --- what came out ---------------------------------------------------------------------------------------
+# --- tables ----------------------------------------------------------------------------------------------
 
 
-def table(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Every discovery in Markdown: what it found, its minutes, and what labels say of it."""
-    lines = [
-        "| seed | images | categories (agreement in the sweep) | found, in how many of its runs | steps "
-        "| minutes |",
-        "|---|---|---|---|---|---|",
-    ]
-    whole = [one for one in rows if "diverged" not in one]
-    lines += [f"| {one['seed']} | | | {one['diverged']} | | |" for one in rows if "diverged" in one]
-    for one in whole:
-        result = one["discovery"]
-        sweep = ", ".join(f"{size}: {value:.2f}" for size, value in result["sweep"].items())
-        found = ", ".join(f"{code} {count}/{len(result['runs'])}" for code, count in result["found"].items())
-        lines.append(
-            f"| {one['seed']} | {result['images']:,} | {result['categories']} ({sweep}) "
-            f"| {found or 'nothing'} | {one['steps']:,} "
-            f"| {result['minutes_spent']:.1f} of {result['minutes']:g} |"
+def discovery_tables(name: str, results: Sequence[Result]) -> str:
+    """Return what each discovery found and its minutes, and the scores measured with labels."""
+    complete = [result for result in results if "diverged" not in result]
+    rows = [[one["seed"], "", "", one["diverged"], "", ""] for one in results if "diverged" in one]
+    rows += [_discovery_row(result) for result in complete]
+    head = ["seed", "images", "categories (agreement in the sweep)", "found, in how many of its runs"]
+    parts = [markdown_table([*head, "steps", "minutes"], rows)]
+    measured = [result for result in complete if "scores" in result]
+    if complete and not measured:
+        hits = sum(bool(result["discovery"]["found"]) for result in complete)
+        parts.append(
+            f"{name}: something was found in {hits} of {len(complete)}, "
+            f"a share of {share(hits, len(complete)).text(2)}."
         )
-    if whole and not any("scores" in one for one in whole):
-        lines += ["", f"{name}: {_silences(whole)}"]
-    return "\n".join([*lines, *_clusters(whole), *_attributes(whole)])
+    parts += [_clustering_table(complete), attributes_table(measured, SHOWN)]
+    return "\n\n".join(part for part in parts if part)
 
 
-def _silences(rows: Sequence[Mapping[str, Any]]) -> str:
-    """In how many of these something was found, with the exact 95 % interval of that share."""
-    found = sum(bool(one["discovery"]["found"]) for one in rows)
-    share = with_interval(found / len(rows), share_interval(found, len(rows)), 2)
-    return f"something was found in {found} of {len(rows)}, a share of {share}."
-
-
-def _clusters(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    some = [one for one in rows if "clustering" in one.get("scores", {})]
-    if not some:
-        return []
-    lines = [
-        "",
-        "| seed | | accuracy, one category a class (95 %) | by majority | NMI (95 %) | ARI (95 %) |",
-        "|---|---|---|---|---|---|",
+def _discovery_row(result: Result) -> list[object]:
+    found = result["discovery"]
+    sweep = ", ".join(f"{size}: {agreement:.2f}" for size, agreement in found["sweep"].items())
+    codes = ", ".join(f"{code} {count}/{len(found['runs'])}" for code, count in found["found"].items())
+    return [
+        result["seed"],
+        f"{found['images']:,}",
+        f"{found['categories']} ({sweep})",
+        codes or "nothing",
+        f"{result['steps']:,}",
+        f"{found['minutes_spent']:.1f} of {found['minutes']:g}",
     ]
-    for one in some:
-        found = {"discover": one["scores"]["clustering"]}
-        found |= {f"{name}, not chosen": other["clustering"] for name, other in one["others"].items()}
-        found |= {
-            name: base["clustering"]
-            for name, base in one["scores"]["baselines"].items()
-            if "clustering" in base
-        }
-        for who, figures in found.items():
-            accuracy, nmi, ari = (
-                with_interval(figures[key], figures[f"{key}_interval"], 3) for key in CLUSTERING
-            )
-            # Where there are as many categories as classes, one figure says both.
-            majority = f"{figures['accuracy_majority']:.3f}" if "accuracy_majority" in figures else ""
-            lines.append(f"| {one['seed']} | {who} | {accuracy} | {majority} | {nmi} | {ari} |")
-    return lines
 
 
-def _attributes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The attributes that a code tells best on the images that chose, without those of colour."""
-    some = [one for one in rows if one.get("scores", {}).get("attributes")]
-    if not some:
-        return []
-    lines = ["", "| seed | attribute | code | AUC (95 %) | baselines |", "|---|---|---|---|---|"]
-    for one in some:
-        own = {key: value for key, value in one["scores"]["attributes"].items() if key not in COLOURS}
-        for name in sorted(own, key=lambda key: -float(own[key]["auc_choosing"]))[:SHOWN]:
-            baselines = beside(one["scores"], name)
-            others = ", ".join(f"{who} {auc_cell(figures)}" for who, figures in baselines.items())
-            lines.append(
-                f"| {one['seed']} | {name} | {where(own[name])} | {auc_cell(own[name])} | {others} |"
-            )
-    return lines
+CLUSTERING_COLUMNS = {
+    "seed": value("seed"),
+    "": value("name"),
+    "accuracy, one category a class (95 %)": estimate("clustering.accuracy"),
+    "by majority": value("clustering.accuracy_majority", ".3f"),  # absent where it equals the accuracy
+    "NMI (95 %)": estimate("clustering.nmi"),
+    "ARI (95 %)": estimate("clustering.ari"),
+}
+
+
+def _clustering_table(results: Sequence[Result]) -> str:
+    """Return the clustering scores of the selected run, the other runs and the baselines."""
+    found = []
+    for result in results:
+        named = {"discover": result.get("scores", {})}
+        named |= {f"{name}, not chosen": scores for name, scores in result.get("others", {}).items()}
+        named |= named["discover"].get("baselines", {})
+        found += [{**scores, "seed": result["seed"], "name": name} for name, scores in named.items()]
+    found = [scores for scores in found if "clustering" in scores]
+    return results_table(found, CLUSTERING_COLUMNS) if found else ""

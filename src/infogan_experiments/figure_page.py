@@ -1,4 +1,4 @@
-"""The page of a reproduced figure in Markdown: claim, picture, figures of every seed, baselines, verdict."""
+"""The Markdown page of a reproduced figure: statement, picture, metrics of every seed, baselines, verdict."""
 
 from __future__ import annotations
 
@@ -7,182 +7,167 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from infogan_experiments.results import with_interval
-from infogan_experiments.targets import Judged, Number, Reading, Reproduction, Row, judge_rows
+from infogan.report.markdown import markdown_table
+from infogan_experiments.result_tables import Result
+from infogan_experiments.targets import Measurement, Outcome, PaperFigure, outcome
 
 ROWS, COLUMNS = 5, 10
-"""Of a panel: five rows, as the caption of Figure 2 has it; ten categories, and so many values of a code."""
+"""Cells of a panel: five rows, as in the caption of Figure 2; ten categories or values of a code."""
 
-WORDS = {"kmeans": "k-means", "pca": "PCA", "untrained": "untrained network"}
-"""How baselines are called on the page."""
+BASELINES = {"kmeans": "k-means", "pca": "PCA", "untrained": "untrained network"}
+"""Names of baselines on the page."""
 
-Arm = tuple[str, int]
+Variant = tuple[str, int]
 """A recipe and a number of steps."""
 
 
-def arms(rows: Sequence[Row]) -> dict[Arm, list[Row]]:
-    """The rows by recipe and steps, each by seed."""
-    found: dict[Arm, list[Row]] = {}
-    for entry in sorted(rows, key=lambda one: (one["arm"], one["steps"], one["seed"])):
-        found.setdefault((entry["arm"], entry["steps"]), []).append(entry)
+def by_variant(results: Sequence[Result]) -> dict[Variant, list[Result]]:
+    """Return the results by recipe and steps, each sorted by seed."""
+    found: dict[Variant, list[Result]] = {}
+    for result in sorted(results, key=lambda one: (one["arm"], one["steps"], one["seed"])):
+        found.setdefault((result["arm"], result["steps"]), []).append(result)
     return found
 
 
-def judged(plan: Reproduction, rows: Sequence[Row]) -> list[Judged]:
-    """Every figure of the plan over the rows of one arm; a quick row is never judged."""
-    found = [judge_rows(judge, rows, plan.planned) for judge in plan.judges]
-    if any(entry["quick"] for entry in rows):
+def outcomes(figure: PaperFigure, results: Sequence[Result]) -> list[Outcome]:
+    """Return every metric over the results of one variant; a smoke test has no verdicts."""
+    found = [outcome(metric, results, figure.planned) for metric in figure.metrics]
+    if any(result["quick"] for result in results):
         return [replace(one, verdict="") for one in found]
     return found
 
 
-def page(plan: Reproduction, rows: Sequence[Row], pictures: Mapping[Arm, str]) -> str:
-    """The whole page.
+def page(figure: PaperFigure, results: Sequence[Result], pictures: Mapping[Variant, str]) -> str:
+    """Return the page in Markdown.
 
     Args:
-        plan: the figure.
-        rows: of all arms.
-        pictures: names of PNG files beside the page, by arm.
+        figure: of the paper.
+        results: of all variants.
+        pictures: names of PNG files in the page's folder, by variant.
     """
-    ours = f"Here: {plan.steps:,} steps, {_counted(plan.seeds, 'seed')}."
+    ours = f"Here: {figure.steps:,} steps, {_counted(figure.seeds, 'seed')}."
     parts = [
-        f"# {plan.title}",
-        f"{plan.section}. Written by `infogan reproduce {plan.preset}`.",
-        f"**What the paper says.** {plan.claim}",
-        f"{plan.paper_runs} {ours}" if plan.paper_runs else ours,
-        *([f"**What is ours.** {plan.remark}"] if plan.remark else []),
+        f"# {figure.title}",
+        f"{figure.section}. Written by `infogan reproduce {figure.preset}`.",
+        f"**What the paper says.** {figure.statement}",
+        f"{figure.paper_runs} {ours}" if figure.paper_runs else ours,
+        *([f"**What differs here.** {figure.remark}"] if figure.remark else []),
     ]
-    for arm, some in arms(rows).items():
-        parts += _arm_parts(plan, arm, some, pictures.get(arm))
+    for variant, some in by_variant(results).items():
+        parts += _variant_parts(figure, variant, some, pictures.get(variant))
     return "\n\n".join(parts) + "\n"
 
 
-def _arm_parts(plan: Reproduction, arm: Arm, rows: Sequence[Row], picture: str | None) -> list[str]:
-    recipe, steps = arm
+def _variant_parts(
+    figure: PaperFigure, variant: Variant, results: Sequence[Result], picture: str | None
+) -> list[str]:
+    recipe, steps = variant
     parts = [f"## Recipe `{recipe}`, {steps:,} steps"]
-    if any(entry["quick"] for entry in rows):
-        parts.append("**Quick: small networks, few steps, few images. These figures measure nothing.**")
+    if any(result["quick"] for result in results):
+        parts.append("**Smoke test: small networks, few steps, few images. These numbers mean nothing.**")
     if picture is not None:
-        parts += [f"![{plan.title}, recipe {recipe}, every seed]({picture})", _caption(plan)]
-    for found in judged(plan, rows):
-        parts += _judge_parts(plan, found)
-    if plan.detail is not None and (detail := plan.detail(rows)):
-        parts.append(detail)
-    return [*parts, _circumstances(plan, recipe, steps, rows)]
+        parts += [f"![{figure.title}, recipe {recipe}, every seed]({picture})", _caption(figure)]
+    for one in outcomes(figure, results):
+        parts.append(_outcome_table(figure, one))
+        if one.verdict and one.metric.target is not None:
+            parts.append(_verdict(figure, one, one.metric.target))
+    if figure.details is not None and (details := figure.details(results)):
+        parts.append(details)
+    return [*parts, _setup(results), _commands(figure, variant, results)]
 
 
-def _caption(plan: Reproduction) -> str:
-    spans = sorted({panel.span for panel in plan.panels if panel.span is not None})
-    across = [f"from {low:g} to {high:g}" for low, high in spans]
-    if any(panel.span is None for panel in plan.panels):
-        across.append("through all categories")
+def _caption(figure: PaperFigure) -> str:
+    spans = sorted({panel.span for panel in figure.panels if panel.span is not None})
+    ranges = [f"from {low:g} to {high:g}" for low, high in spans]
+    if any(panel.span is None for panel in figure.panels):
+        ranges.append("through all categories")
     return (
-        f"Every seed is shown. Along a row noise and all other codes are fixed, and one code goes "
-        f"{' or '.join(across)}; the {ROWS} rows are different draws of the rest, the same draws in every "
-        "panel of a model. Which code is drawn was decided on training or generated images, not by eye."
+        f"All seeds are shown. Along a row one code varies {' or '.join(ranges)}, while noise and the other "
+        f"codes are fixed; the {ROWS} rows are different samples of the rest, the same samples in every "
+        "panel of a model. Codes are selected on training or generated images, not by eye."
     )
 
 
-# --- one figure ------------------------------------------------------------------------------------------
-
-
-def _judge_parts(plan: Reproduction, found: Judged) -> list[str]:
-    """A figure's table, a line a seed, and what it comes to."""
-    beside = list(dict.fromkeys(name for one in found.readings.values() if one for name in one.beside))
-    heads = ["seed", found.judge.name, "of", *(WORDS.get(name, name) for name in beside)]
-    lines = [
-        f"| {' | '.join(heads)} |",
-        "|" + "---|" * (3 + len(beside)),
+def _outcome_table(figure: PaperFigure, found: Outcome) -> str:
+    """Return a metric's table: one line per seed, the mean and the best."""
+    baselines = list(dict.fromkeys(name for one in found.values.values() for name in one.baselines))
+    rows = [
+        [str(seed) if seed in found.planned else f"{seed}, not counted", *_cells(measurement, baselines)]
+        for seed, measurement in found.measurements.items()
     ]
-    for seed, reading in found.readings.items():
-        told = str(seed) if seed in found.planned else f"{seed}, not judged"
-        lines.append(f"| {told} | " + " | ".join(_cells(reading, beside)) + " |")
-    if found.mean is not None and len(found.readings) > 1:
-        lines.append(f"| mean over seeds | {_number(found.mean)} |" + " |" * (1 + len(beside)))
-    best = found.best
-    if plan.best_of is not None and best is not None and len(found.readings) > 1:
-        told = f"best of these {len(found.readings)} (the paper shows the best of {plan.best_of})"
-        lines.append(f"| {told}: seed {best[0]} | {_number(best[1].own)} |" + " |" * (1 + len(beside)))
-    return ["\n".join(lines), *_verdict(plan, found)]
+    empty = [""] * (1 + len(baselines))
+    if found.mean is not None and len(found.measurements) > 1:
+        rows.append(["mean over seeds", found.mean.text(), *empty])
+    if figure.best_of is not None and found.best is not None and len(found.measurements) > 1:
+        label = f"best of these {len(found.measurements)} (the paper shows the best of {figure.best_of})"
+        rows.append([f"{label}: seed {found.best[0]}", found.best[1].own.text(), *empty])
+    head = ["seed", found.metric.name, "of", *(BASELINES.get(name, name) for name in baselines)]
+    return markdown_table(head, rows)
 
 
-def _cells(reading: Reading | None, beside: Sequence[str]) -> list[str]:
-    if reading is None:
-        return ["does not apply", *[""] * (1 + len(beside))]
-    others = [_number(reading.beside[name]) if name in reading.beside else "" for name in beside]
-    return [_number(reading.own), reading.note, *others]
+def _cells(measurement: Measurement | None, baselines: Sequence[str]) -> list[str]:
+    if measurement is None:
+        return ["does not apply", *[""] * (1 + len(baselines))]
+    found = [measurement.baselines.get(name) for name in baselines]
+    others = ["" if one is None else one.text() for one in found]
+    return [measurement.own.text(), measurement.note, *others]
 
 
-def _verdict(plan: Reproduction, found: Judged) -> list[str]:
-    judge = found.judge
-    if judge.least is None or not found.verdict:
-        return []
-    trained = len(found.judged)
-    if judge.needed is None:
-        asked = f"{judge.least:g} or more, the mean over {_counted(plan.seeds, 'seed')}"
-    else:
-        asked = f"{judge.least:g} or more in {judge.needed} of {_counted(plan.seeds, 'seed')}"
-    reached = f"{found.reached} of {trained} reach it"
-    missing = f"; {plan.seeds - trained} not trained yet" if trained < plan.seeds else ""
-    return [f"**{found.verdict.capitalize()}**: {judge.name}. Asked: {asked}. {reached}{missing}."]
-
-
-def _number(number: Number) -> str:
-    if number.interval is None:
-        return f"{number.value:.3f}"
-    return with_interval(number.value, number.interval, 3)
-
-
-# --- how it came about -----------------------------------------------------------------------------------
-
-
-def _circumstances(plan: Reproduction, recipe: str, steps: int, rows: Sequence[Row]) -> str:
-    """Images, intervals, time, machine and command."""
-    scores = [entry["scores"] for entry in rows]
-    sets = dict.fromkeys(
-        f"{one['images']:,} {one['split']} images of `{one['dataset']}`" for one in scores if "images" in one
+def _verdict(figure: PaperFigure, found: Outcome, target: float) -> str:
+    seeds, needed = _counted(figure.seeds, "seed"), found.metric.needed
+    where = f"the mean over {seeds}" if needed is None else f"in {needed} of {seeds}"
+    required = f"{target:g} or more{',' if needed is None else ''} {where}"
+    missing = figure.seeds - found.trained
+    open_seeds = f"; {missing} not trained yet" if missing > 0 else ""
+    return (
+        f"**{found.verdict.capitalize()}**: {found.metric.name}. Target: {required}. "
+        f"{found.reached} of {found.trained} reach it{open_seeds}."
     )
-    seconds = [one["train_seconds"] for one in scores if "train_seconds" in one]
-    commands = "\n".join(f"    {line}" for line in _commands(plan, recipe, steps, rows))
-    machines = dict.fromkeys(machine(entry["machine"]) for entry in rows)
-    lines = [
-        f"Measured on {' and '.join(sets)}. In brackets: 95 % intervals over images, for means over seeds.",
-        f"Training took {_span(seconds)} a seed" if seconds else "How long training took is not known",
-    ]
-    return f"{lines[0]} {lines[1]}, on {'; '.join(machines)}.\n\n{commands}"
-
-
-def _span(seconds: Sequence[float]) -> str:
-    """Least and most, in minutes; once where that is the same."""
-    shown = dict.fromkeys(f"{one / 60:.1f}" for one in (min(seconds), max(seconds)))
-    return f"{' to '.join(shown)} minutes"
-
-
-def machine(facts: Mapping[str, Any]) -> str:
-    """What a training ran on, by its environment.json."""
-    versions = facts.get("versions", {})
-    known = [f"{name} {versions[name]}" for name in ("torch", "numpy") if name in versions]
-    own = f"{facts.get('processor', 'an unknown processor')} ({facts.get('usable_cores')} cores usable)"
-    device = facts.get("device", "cpu")
-    gpu = [] if device == "cpu" else [f"one {facts.get('accelerator', f'GPU ({device})')}"]
-    return ", ".join([*gpu, own, *known])
-
-
-def _commands(plan: Reproduction, recipe: str, steps: int, rows: Sequence[Row]) -> list[str]:
-    """What makes these rows again: one command for each unbroken range of seeds."""
-    first = rows[0]
-    more = ["--data FOLDER"] if first["data_given"] else []
-    more += [f"--set {shlex.quote(setting)}" for setting in first["settings"]]
-    more += ["--quick"] if first["quick"] else []
-    seeds = [entry["seed"] for entry in rows]
-    starts = [seed for seed in seeds if seed - 1 not in seeds]
-    found = []
-    for start in starts:
-        count = next(n for n in range(1, len(seeds) + 1) if start + n not in seeds)
-        words = [f"infogan reproduce {plan.preset} --recipe {recipe} --steps {steps}"]
-        found.append(" ".join([*words, f"--seed {start} --seeds {count}", *more]))
-    return found
 
 
 def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
+# --- data, machine and commands --------------------------------------------------------------------------
+
+
+def _setup(results: Sequence[Result]) -> str:
+    """Return images, intervals, training time and machine in words."""
+    scores = [result["scores"] for result in results]
+    sets = dict.fromkeys(
+        f"{one['images']:,} {one['split']} images of `{one['dataset']}`" for one in scores if "images" in one
+    )
+    minutes = sorted(one["train_seconds"] / 60 for one in scores if "train_seconds" in one)
+    span = " to ".join(dict.fromkeys(f"{one:.1f}" for one in minutes[:1] + minutes[-1:]))
+    machines = dict.fromkeys(machine(result["machine"]) for result in results)
+    return (
+        f"Measured on {' and '.join(sets)}. In brackets: 95 % intervals over images; for means, over seeds. "
+        + (f"Training took {span} minutes a seed" if minutes else "The training time is not known")
+        + f", on {'; '.join(machines)}."
+    )
+
+
+def machine(environment: Mapping[str, Any]) -> str:
+    """Return the machine of a training in words, from its environment.json."""
+    versions = environment.get("versions", {})
+    known = [f"{name} {versions[name]}" for name in ("torch", "numpy") if name in versions]
+    processor = environment.get("processor", "an unknown processor")
+    device = environment.get("device", "cpu")
+    gpu = [] if device == "cpu" else [f"one {environment.get('accelerator', f'GPU ({device})')}"]
+    return ", ".join([*gpu, f"{processor} ({environment.get('usable_cores')} cores usable)", *known])
+
+
+def _commands(figure: PaperFigure, variant: Variant, results: Sequence[Result]) -> str:
+    """Return the commands that repeat these results, one for each unbroken range of seeds."""
+    first = results[0]
+    options = ["--data FOLDER"] if first["data_given"] else []
+    options += [f"--set {shlex.quote(setting)}" for setting in first["settings"]]
+    options += ["--quick"] if first["quick"] else []
+    seeds = [result["seed"] for result in results]
+    commands = []
+    for start in (seed for seed in seeds if seed - 1 not in seeds):
+        count = next(n for n in range(1, len(seeds) + 1) if start + n not in seeds)
+        command = f"    infogan reproduce {figure.preset} --recipe {variant[0]} --steps {variant[1]}"
+        commands.append(" ".join([command, f"--seed {start} --seeds {count}", *options]))
+    return "\n".join(commands)

@@ -1,87 +1,62 @@
-"""The paper's recipe on MNIST as it is: how well its categories sort the digits, every seed shown."""
+"""The paper's recipe on MNIST: clustering accuracy of its categories, with every seed shown."""
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from infogan import api, evaluation, storage
 from infogan.config import Config
-from infogan.errors import ConfigError
 from infogan.runs import metrics_log
-from infogan.runs.directory import next_free
 from infogan_experiments.experiment import Options, experiment
-from infogan_experiments.results import with_interval
-from infogan_experiments.variants import trained_to
+from infogan_experiments.result_tables import Result, estimate, results_table, value
+from infogan_experiments.results import publish, read_results, record, train_and_measure
+from infogan_experiments.study import Study, by_recipe, train_study
 
-SEEDS = 3
 SHORT, LONG = 1_000, 5_000
 FROM_STEP = 550
-"""From here on the digit's bound should stay above 2.2 of 2.30 nats."""
+"""From this step on the bound of the digit code should stay above 2.2 of 2.30 nats."""
+
+
+def train(config: Config, steps: int, path: Path) -> dict[str, Any]:
+    """Train and measure; a copy of the model at this step is kept next to the run."""
+    result = train_and_measure(config, steps, path)
+    copy = path.with_name(f"{path.name}-step-{steps}")
+    if not copy.exists():
+        shutil.copytree(path / "model", copy)
+    lines = metrics_log.read(path / "metrics.jsonl")
+    return {**result, "lowest_hundred_step_mean_nats": lowest_mean(lines, FROM_STEP)}
+
+
+STUDY = Study(
+    "mnist-paper", by_recipe("mnist", {"paper": {"recipe": "paper"}}), 3, SHORT, train, first_seed=0
+)
 
 
 @experiment("mnist-paper")
 def mnist_paper(options: Options) -> None:
     """Appendix C.1: three seeds for 1,000 steps, the first of them on to 5,000; accuracy on test images.
 
-    Categories are matched to digits on training labels. No seed is picked: `seed`, `seed` + 1 and
-    `seed` + 2 are shown, whatever they give. Stopped, the command goes on where it was.
+    Categories are matched to digits on training labels. All seeds are shown. If it was stopped, the command
+    resumes.
     """
-    short = options.steps or SHORT
-    long = short * LONG // SHORT
-    folder = options.out or next_free(Path("runs"), "mnist-paper")
-    path = folder / "mnist-paper.json"
-    rows: list[dict[str, Any]] = json.loads(path.read_text())["rows"] if path.exists() else []
-    if rows and any(row["settings"] != list(options.settings) for row in rows):
-        raise ConfigError(
-            f"{path} holds figures of other settings: {rows[0]['settings']}",
-            "the same --set as before, to go on",
-            "another --out",
-        )
+    folder, _ = train_study(STUDY, options)
     first = options.seed or 0
-    plan = [(first + index, short) for index in range(options.seeds or SEEDS)] + [(first, long)]
-    for seed, steps in plan:
-        if any((row["seed"], row["steps"]) == (seed, steps) for row in rows):
-            continue
-        config = api.configure(
-            "mnist", data=options.data, recipe="paper", settings=[f"seed={seed}", *options.settings]
-        )
-        rows.append({"settings": list(options.settings)} | _row(config, seed, steps, folder / f"seed-{seed}"))
-        result = {"experiment": "mnist-paper", "rows": rows}
-        storage.write_text(path, json.dumps(result, indent=2) + "\n")
-    print(_table(rows))
-    print(path)
-
-
-def _row(config: Config, seed: int, steps: int, run_path: Path) -> dict[str, Any]:
-    """One training's figures; its model is kept beside the run as it was at that step."""
-    trained = trained_to(config, steps, run_path)
-    kept = run_path.with_name(f"{run_path.name}-step-{steps}")
-    if not kept.exists():
-        shutil.copytree(trained.run.model, kept)
-    scores = evaluation.evaluate(trained.model, trained.dataset)
-    lines = metrics_log.read(trained.run.metrics_path)
-    return {
-        "seed": seed,
-        "steps": steps,
-        "machine": trained.run.read_environment(),
-        "lowest_hundred_step_mean_nats": lowest_mean(lines, FROM_STEP),
-        "scores": scores,
-    }
+    long = (options.steps or SHORT) * LONG // SHORT
+    record(folder, "paper", STUDY.configure(options, first)["paper"], long, train)
+    results = [{"settings": options.assignments, **result} for result in read_results(folder)]
+    publish(folder, "mnist-paper", {"rows": results}, results_table(results, COLUMNS))
 
 
 def lowest_mean(lines: list[dict[str, Any]], first: int) -> float | None:
-    """The lowest mean of the digit's bound over a hundred steps that end at step `first` or later.
+    """Return the lowest mean of the digit code's bound over a hundred steps that end at `first` or later.
 
     Args:
         lines: of metrics.jsonl, each the mean over the 20 steps up to it.
         first: the first step at which such a mean may end.
 
     Returns:
-        nats; None where the run is shorter.
+        nats; None if the run is shorter.
     """
     bounds = [(line["step"], line["mutual_information"]["digit"]) for line in lines]
     means = [
@@ -92,31 +67,20 @@ def lowest_mean(lines: list[dict[str, Any]], first: int) -> float | None:
     return min(means) if means else None
 
 
-def _table(rows: list[dict[str, Any]]) -> str:
-    """The rows in Markdown."""
-    lines = [
-        "| seed | steps | accuracy (95 %) | NMI | ARI | L_I of the digit code, fresh fakes "
-        f"| lowest 100-step mean from step {FROM_STEP} | generated images in their category's class "
-        "| k-means | untrained |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        scores = row["scores"]
-        found, code = scores["clustering"], scores["codes"]["digit"]
-        lowest = row["lowest_hundred_step_mean_nats"]
-        kmeans, untrained = (
-            _accuracy(scores["baselines"][name]["clustering"]) for name in ("kmeans", "untrained")
-        )
-        lines.append(
-            f"| {row['seed']} | {row['steps']:,} | {_accuracy(found)} "
-            f"| {found['nmi']:.3f} | {found['ari']:.3f} "
-            f"| {code['mutual_information_nats']:.3f} ± {code['mutual_information_nats_standard_error']:.3f} "
-            f"| {'' if lowest is None else f'{lowest:.3f}'} | {found['generated_purity']:.3f} "
-            f"| {kmeans} | {untrained} |"
-        )
-    return "\n".join(lines)
+def _bound(result: Result) -> str:
+    code = result["scores"]["codes"]["digit"]
+    return f"{code['mutual_information_nats']:.3f} ± {code['mutual_information_nats_standard_error']:.3f}"
 
 
-def _accuracy(clustering: Mapping[str, Any]) -> str:
-    """An accuracy with its interval."""
-    return with_interval(clustering["accuracy"], clustering["accuracy_interval"], 4)
+COLUMNS = {
+    "seed": value("seed"),
+    "steps": value("steps", ","),
+    "accuracy (95 %)": estimate("scores.clustering.accuracy", 4),
+    "NMI": value("scores.clustering.nmi", ".3f"),
+    "ARI": value("scores.clustering.ari", ".3f"),
+    "L_I of the digit code, new generated images": _bound,
+    f"lowest 100-step mean from step {FROM_STEP}": value("lowest_hundred_step_mean_nats", ".3f"),
+    "generated images in their category's class": value("scores.clustering.generated_purity", ".3f"),
+    "k-means": estimate("scores.baselines.kmeans.clustering.accuracy", 4),
+    "untrained": estimate("scores.baselines.untrained.clustering.accuracy", 4),
+}

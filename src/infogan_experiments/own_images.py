@@ -1,15 +1,15 @@
-"""A folder of one's own pictures, from files to pictures: what a user with photographs will see.
+"""A folder of pictures, from files to generated images: what a user with photographs gets.
 
-The pictures are drawn here, so that the experiment needs nothing: a house, a fir tree, a sailing boat or a
-lighthouse in a landscape, at any time of day, in three sizes of which two are not square. Some files are
-broken.
+The pictures are rendered here, so that the experiment needs no download: a house, a fir tree, a sailing boat
+or a lighthouse in a landscape, at any time of day, in three sizes of which two are not square. Some files are
+damaged.
 """
 
 from __future__ import annotations
 
 import colorsys
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +17,20 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from infogan import api, evaluation, storage, streams
+from infogan import evaluation, storage, streams
 from infogan.errors import UsageError
 from infogan.report import pictures
 from infogan.report.traversals import traversal_picture
-from infogan.runs.directory import next_free
 from infogan.training.runner import Trained
-from infogan_experiments.experiment import Options, experiment
+from infogan_experiments.experiment import Options, configure, experiment
 from infogan_experiments.figure_page import machine
-from infogan_experiments.results import publish, read_rows, row, seeds, trained, with_interval
+from infogan_experiments.result_tables import Result, estimate, results_table, value
+from infogan_experiments.results import complete_folder, publish, read_results, record, train_and_measure
 
-COUNT, BROKEN = 3_000, 12
+COUNT, DAMAGED = 3_000, 12
 SIZES = ((96, 72), (72, 108), (128, 128))
 STEPS, SIZE = 2_000, 32
-"""Steps, and the side in pixels that the pictures are brought to."""
+"""Training steps, and the side in pixels to which images are resized."""
 
 QUICK_COUNT, QUICK_STEPS = 200, 20
 
@@ -74,7 +74,7 @@ def _lighthouse(draw: Draw, x: float, y: float, s: float, colour: Colour) -> Non
     draw.rectangle((x - 0.28 * s, y - 2.6 * s, x + 0.28 * s, y - 2.2 * s), fill=(250, 235, 140))
 
 
-KINDS: dict[str, Callable[[Draw, float, float, float, Colour], None]] = {
+CLASSES: dict[str, Callable[[Draw, float, float, float, Colour], None]] = {
     "house": _house,
     "tree": _tree,
     "boat": _boat,
@@ -82,26 +82,26 @@ KINDS: dict[str, Callable[[Draw, float, float, float, Colour], None]] = {
 }
 
 
-def draw_picture(kind: str, size: tuple[int, int], chance: np.random.Generator) -> Image.Image:
-    """One landscape in colour, `size` as (width, height), with a thing of that kind in the middle."""
+def render_picture(name: str, size: tuple[int, int], rng: np.random.Generator) -> Image.Image:
+    """Return a landscape in colour, `size` as (width, height), with an object of a class in the middle."""
     width, height = (4 * side for side in size)
-    day = chance.random()  # from dusk to noon
+    day = rng.random()  # from dusk to noon
     sky, water = _mixed((70, 50, 90), (140, 190, 235), day), _mixed((25, 30, 60), (60, 120, 170), day)
     land = _mixed((35, 40, 35), (110, 150, 70), day)
     picture = Image.new("RGB", (width, height), sky)
     draw = ImageDraw.Draw(picture)
-    horizon = height * (0.55 + 0.06 * chance.uniform(-1, 1))
-    draw.rectangle((0, horizon, width, height), fill=water if kind == "boat" else land)
+    horizon = height * (0.55 + 0.06 * rng.uniform(-1, 1))
     side = min(width, height)
-    hill = chance.uniform(0, width)
+    hill = rng.uniform(0, width)
+    draw.rectangle((0, horizon, width, height), fill=land)
     draw.ellipse((hill - 0.6 * side, horizon - 0.12 * side, hill + 0.6 * side, horizon + 0.12 * side),
                  fill=_mixed(land, sky, 0.4))  # fmt: skip
-    if kind == "boat":
+    if name == "boat":
         draw.rectangle((0, horizon, width, height), fill=water)
-    red, green, blue = colorsys.hsv_to_rgb(chance.random(), 0.55, 0.5 + 0.5 * day)
-    x, y = width / 2 + 0.1 * side * chance.uniform(-1, 1), horizon + 0.2 * side * chance.uniform(0.7, 1)
-    KINDS[kind](draw, x, y, 0.19 * side * chance.uniform(0.8, 1.2),
-                (int(255 * red), int(255 * green), int(255 * blue)))  # fmt: skip
+    red, green, blue = colorsys.hsv_to_rgb(rng.random(), 0.55, 0.5 + 0.5 * day)
+    x, y = width / 2 + 0.1 * side * rng.uniform(-1, 1), horizon + 0.2 * side * rng.uniform(0.7, 1)
+    CLASSES[name](draw, x, y, 0.19 * side * rng.uniform(0.8, 1.2),
+                  (int(255 * red), int(255 * green), int(255 * blue)))  # fmt: skip
     return picture.resize(size, Image.Resampling.LANCZOS)
 
 
@@ -110,114 +110,98 @@ def _mixed(first: Colour, second: Colour, share: float) -> Colour:
     return red, green, blue
 
 
-def draw_folder(folder: Path, count: int, seed: int) -> None:
-    """Pictures in a folder for each kind, and a few files that are no whole pictures.
+def render_folder(folder: Path, count: int, seed: int) -> None:
+    """Write pictures into one folder per class, and a few damaged files.
 
-    The names of folders are for measuring: training reads none.
+    Folder names are used for evaluation only.
 
     Args:
-        folder: written aside and renamed; one that is there already is left as it is.
-        count: pictures; broken files come on top, at most one for two hundred of them.
-        seed: of all chance.
+        folder: written under another name and renamed; an existing folder is left as it is.
+        count: number of pictures, without damaged files, of which there is at most one per two hundred.
+        seed: random seed.
 
     Raises:
         StorageError: the folder cannot be written.
     """
     if folder.is_dir():
         return
-    aside = folder.with_name(f"{folder.name}.part")
-    with storage.writing(folder, count * 4_096):
-        shutil.rmtree(aside, ignore_errors=True)
-        for kind in KINDS:
-            (aside / kind).mkdir(parents=True)
+    names = list(CLASSES)
+    with complete_folder(folder) as part, storage.writing(folder, count * 4_096):
+        for name in names:
+            (part / name).mkdir(parents=True)
         for number in range(count):
-            _draw_file(aside, number, seed)
-        whole = sorted(aside.rglob("*.png"))[0].read_bytes()
-        for number in range(min(BROKEN, count // 200)):
-            torn = (whole[: len(whole) // 2], b"", b"<html>not found</html>")[number % 3]
-            (aside / list(KINDS)[number % len(KINDS)] / f"torn-{number:02d}.png").write_bytes(torn)
-        aside.rename(folder)
-
-
-def _draw_file(folder: Path, number: int, seed: int) -> None:
-    drawn = torch.randint(2**31, (1,), generator=streams.generator(seed, "own pictures", number))
-    chance = np.random.default_rng(int(drawn))
-    kind = list(KINDS)[chance.integers(len(KINDS))]
-    picture = draw_picture(kind, SIZES[chance.integers(len(SIZES))], chance)
-    picture.save(folder / kind / f"{number:05d}.{('png', 'jpg')[number % 2]}", quality=90)
+            sampled = torch.randint(2**31, (1,), generator=streams.generator(seed, "own pictures", number))
+            rng = np.random.default_rng(int(sampled))
+            name = names[rng.integers(len(names))]
+            picture = render_picture(name, SIZES[rng.integers(len(SIZES))], rng)
+            picture.save(part / name / f"{number:05d}.{('png', 'jpg')[number % 2]}", quality=90)
+        intact = sorted(part.rglob("*.png"))[0].read_bytes()
+        for number in range(min(DAMAGED, count // 200)):
+            damaged = (intact[: len(intact) // 2], b"", b"<html>not found</html>")[number % 3]
+            (part / names[number % len(names)] / f"torn-{number:02d}.png").write_bytes(damaged)
 
 
 @experiment("own-pictures", takes=("quick",))
 def own_pictures(options: Options) -> None:
-    """A folder of 3,000 colour pictures, not square, of three sizes, some torn: to pictures like them.
+    """A folder of 3,000 colour pictures of three sizes, some files damaged: train on it and sample.
 
     Trained as by `infogan train FOLDER --size 32 --codes "kind:4 style1:u style2:u"`, 2,000 steps, one seed.
-    Writes own-pictures.json and own-pictures.md; its pictures lie in the runs.
+    Writes own-pictures.json and own-pictures.md; its pictures are in the run directories.
     """
     if options.data is not None:
         raise UsageError(
-            f"--data {options.data}: own-pictures draws its pictures itself",
+            f"--data {options.data}: own-pictures renders its own pictures",
             "no --data",
-            f"infogan train {options.data} --size {SIZE}, for your own",
+            f"infogan train {options.data} --size {SIZE}, for your images",
         )
-    folder = options.out or next_free(Path("runs"), "own-pictures")
-    arm = "own-pictures-quick" if options.quick else "own-pictures"
-    drawn = folder / ("pictures-quick" if options.quick else "pictures")  # apart from runs, which hold PNGs
-    draw_folder(drawn, QUICK_COUNT if options.quick else COUNT, seed=0)
+    folder, suffix = options.folder("own-pictures"), "-quick" if options.quick else ""
+    files = folder / f"pictures{suffix}"  # not next to runs, which contain PNG files
+    render_folder(files, QUICK_COUNT if options.quick else COUNT, seed=0)
     steps = options.steps or (QUICK_STEPS if options.quick else STEPS)
-    narrow = ["network.width=0.125"] if options.quick else []
-    for seed in seeds(options, 1):
-        config = api.configure(
-            drawn,
-            codes=f"kind:{len(KINDS)} style1:u style2:u",
-            settings=[f"data.size={SIZE}", f"training.seed={seed}", *narrow, *options.settings],
-        )
-        row(folder, arm, config, steps, trained(config, steps, measure=_measured))
-    rows = read_rows(folder)
-    publish(folder, "own-pictures", {"rows": rows}, table(rows))
-    storage.write_text(folder / "own-pictures.md", page(rows))
+    small = {"network.width": 0.125} if options.quick else {}
+    for seed in options.seed_range(1):
+        settings = {"data.size": SIZE, "training.seed": seed, **small}
+        codes = f"kind:{len(CLASSES)} style1:u style2:u"
+        config = configure(files, options, settings, codes=codes)
+        record(folder, f"own-pictures{suffix}", config, steps, partial(train_and_measure, measure=_measure))
+    results = read_results(folder)
+    publish(folder, "own-pictures", {"rows": results}, results_table(results, COLUMNS))
+    storage.write_text(folder / "own-pictures.md", page(results))
 
 
-def _measured(run: Trained) -> dict[str, Any]:
-    """The scores; and pictures of real images, of generated ones and of each code, in the run."""
-    path = run.run.path
-    real = np.asarray(run.dataset.test.images[:64])
+def _measure(trained: Trained) -> dict[str, Any]:
+    """Evaluate, and save pictures of real images, samples and each code in the run directory."""
+    path = trained.run.path
+    real = np.asarray(trained.dataset.test.images[:64])
     pictures.save_png(pictures.sample_grid(real), path / "real.png")
-    pictures.save_png(pictures.sample_grid(run.model.sample(64)), path / "generated.png")
-    for name in run.model.latents.priors:
-        pictures.save_png(traversal_picture(run.model, name), path / f"{name}.png")
-    return evaluation.evaluate(run.model, run.dataset)
+    pictures.save_png(pictures.sample_grid(trained.model.sample(64)), path / "generated.png")
+    for name in trained.model.latents.priors:
+        pictures.save_png(traversal_picture(trained.model, name), path / f"{name}.png")
+    return evaluation.evaluate(trained.model, trained.dataset)
 
 
-def page(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The page in Markdown: figures, machine, and each run's pictures."""
+def page(results: Sequence[Result]) -> str:
+    """Return the page in Markdown: the table, machine, and each run's pictures."""
     parts = [
         "# A folder of own pictures",
         "Houses, trees, boats and lighthouses at any time of day, in PNG and JPEG files of three sizes, two "
-        "of them not square, and some torn ones. Written by `infogan reproduce own-pictures`.",
-        table(rows),
+        "of them not square, and some damaged files. Written by `infogan reproduce own-pictures`.",
+        results_table(results, COLUMNS),
     ]
-    for entry in rows:
-        run = f"{entry['arm']}/seed-{entry['seed']}"
-        names = ["real", "generated", *entry["scores"]["codes"]]
-        parts += [f"## Seed {entry['seed']}, {entry['steps']:,} steps ({entry['arm']})"]
+    for result in results:
+        run = f"{result['arm']}/seed-{result['seed']}"
+        names = ["real", "generated", *result["scores"]["codes"]]
+        parts.append(f"## Seed {result['seed']}, {result['steps']:,} steps ({result['arm']})")
         parts += [f"{name}: ![{name}]({run}/{name}.png)" for name in names]
-        parts.append(f"Machine: {machine(entry['machine'])}.")
+        parts.append(f"Machine: {machine(result['machine'])}.")
     return "\n\n".join(parts) + "\n"
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows in Markdown."""
-    lines = [
-        "| seed | steps | kinds found (accuracy, 95 %) | k-means on pixels | precision | recall |",
-        "|---|---|---|---|---|---|",
-    ]
-    for entry in rows:
-        scores = entry["scores"]
-        found, kmeans = scores["clustering"], scores["baselines"]["kmeans"]["clustering"]
-        accuracy = with_interval(found["accuracy"], found["accuracy_interval"], 3)
-        lines.append(
-            f"| {entry['seed']} | {entry['steps']:,} | {accuracy} | {kmeans['accuracy']:.3f} "
-            f"| {scores['fidelity']['precision']:.3f} | {scores['fidelity']['recall']:.3f} |"
-        )
-    return "\n".join(lines)
+COLUMNS = {
+    "seed": value("seed"),
+    "steps": value("steps", ","),
+    "classes found (accuracy, 95 %)": estimate("scores.clustering.accuracy"),
+    "k-means on pixels": value("scores.baselines.kmeans.clustering.accuracy", ".3f"),
+    "precision": value("scores.fidelity.precision", ".3f"),
+    "recall": value("scores.fidelity.recall", ".3f"),
+}

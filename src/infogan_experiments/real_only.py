@@ -1,8 +1,8 @@
-"""Clustering real images without a generator: the fair baseline of the recipe `robust`.
+"""Clustering of real images without a generator: the fair baseline of the recipe `robust`.
 
-The same trunk and head, the same changes, the same information between an image and its moved copy or that
-of a neighbour (Ji et al. 2019), for as many steps; only generated images are missing. Changing images and
-knowing their neighbours is prior knowledge, and this shows what it does alone.
+It has the same trunk, head, augmentations and steps, and maximises the same information between an image and
+an augmented view of it or of a neighbour (Ji et al. 2019); only generated images are missing. Augmentations
+and neighbours are prior knowledge; this measures what they do alone.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from infogan.training.trainer import nearest_images
 
 
 def cluster_real(config: Config, dataset: Dataset) -> InfoGAN:
-    """A model whose trunk and Q learned from real images alone; its generator is as it was initialised.
+    """Return a model whose trunk and Q are trained on real images only; its generator is not trained.
 
     Args:
-        config: with an active augmentation; its steps, batch size, rates and seed are used.
+        config: with an active augmentation; its steps, batch size, learning rates and seed are used.
         dataset: only its training images are used.
     """
     model, training = InfoGAN(config), config.training

@@ -1,179 +1,196 @@
-"""A table of trainings: one file a row, so that a stopped experiment goes on and two shells can share one.
+"""Results of trainings: one JSON file each, so that an experiment resumes and two shells can share it.
 
-Rows are found again by arm, seed and steps; a row of other settings is refused and never mixed in.
+A result is identified by variant, seed and steps. One with other settings is refused, never mixed in.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from infogan import api, evaluation, storage
 from infogan import config as configuration
-from infogan import evaluation, storage
 from infogan.config import Config
 from infogan.config.migration import migrate
 from infogan.errors import ConfigError
+from infogan.runs import checkpoint
 from infogan.runs.directory import RunDirectory
 from infogan.training import seed_selection
 from infogan.training.runner import FREE_KEYS, RESOLVED_KEYS, Trained
-from infogan_experiments.experiment import Options
-from infogan_experiments.variants import trained_to
 
-FIRST_SEED = 100
-"""Constants were chosen with seeds 0 to 9: what is published comes from others."""
-
-CLUSTERING = ("accuracy", "nmi", "ari")
-"""The figures of `clustering` that tables show, each with its interval."""
-
-Make = Callable[[Path], dict[str, Any]]
-"""From the path that a run may have to its figures."""
+Train = Callable[[Config, int, Path], dict[str, Any]]
+"""Trains a configuration to a step, in a run directory of that path, and returns the result's values."""
 
 Measure = Callable[[Trained], dict[str, Any]]
-"""From a training to what `evaluation.evaluate` gives."""
+"""Returns the scores of a trained model, as `evaluation.evaluate` does."""
 
 
-def seeds(options: Options, count: int, first: int = FIRST_SEED) -> range:
-    """The seeds of a table: as the command line has them, else `count` from `first` on."""
-    first = first if options.seed is None else options.seed
-    return range(first, first + (options.seeds or count))
-
-
-def row(folder: Path, arm: str, config: Config, steps: int, make: Make) -> None:
-    """One training's figures: trained, measured and written, unless its file is there.
+def record(folder: Path, variant: str, config: Config, steps: int, train: Train) -> None:
+    """Train, measure and write one result, unless its file exists.
 
     Args:
-        folder: of the experiment; runs lie in ARM/seed-N, rows in rows/.
-        arm: name of the variant.
-        config: of the run; its seed is the row's.
-        steps: where the training stands when it is measured.
-        make: trains and measures.
+        folder: of the experiment; runs are in VARIANT/seed-N, results in rows/.
+        variant: its name.
+        config: of the run, including its seed.
+        steps: at which the model is measured.
+        train: trains and measures.
 
     Raises:
-        ConfigError: the row on disk is of another configuration.
-        StorageError: the row cannot be written.
+        ConfigError: a result of this variant has another configuration.
+        StorageError: the result cannot be written.
     """
     seed = config.training.seed
-    path = row_path(folder, arm, seed, steps)
-    for other in (folder / "rows").glob(f"{arm}-seed-*-step-{steps}.json"):
-        _check(other, config)  # all seeds of an arm are of one configuration
-    if path.exists():
-        return
-    facts = {"arm": arm, "seed": seed, "steps": steps, "config": config.model_dump(mode="json")}
-    made = facts | make(folder / arm / f"seed-{seed}")
-    write_row(path, made)
+    path = result_path(folder, variant, seed, steps)
+    for of_variant in path.parent.glob(f"{variant}-seed-*-step-{steps}.json"):
+        _check(of_variant, config)
+    if not path.exists():
+        identity = {"arm": variant, "seed": seed, "steps": steps, "config": config.model_dump(mode="json")}
+        write_result(path, identity | train(config, steps, folder / variant / f"seed-{seed}"))
 
 
-def row_path(folder: Path, arm: str, seed: int, steps: int) -> Path:
-    """Where a row's file lies in an experiment's folder."""
-    return folder / "rows" / f"{arm}-seed-{seed}-step-{steps}.json"
+def result_path(folder: Path, variant: str, seed: int, steps: int) -> Path:
+    """Return the path of a result's file in an experiment's folder."""
+    return folder / "rows" / f"{variant}-seed-{seed}-step-{steps}.json"
 
 
-def write_row(path: Path, made: Mapping[str, Any]) -> None:
-    """One row's file; its folder is made where it is missing.
+def write_result(path: Path, result: Mapping[str, Any]) -> None:
+    """Write a result's file, and its folder if it is missing.
 
     Raises:
         StorageError: it cannot be written.
     """
     with storage.writing(path, 0):
         path.parent.mkdir(parents=True, exist_ok=True)
-    storage.write_text(path, json.dumps(made, indent=1) + "\n")
+    storage.write_text(path, json.dumps(result, indent=1) + "\n")
 
 
-def trained(config: Config, steps: int, only: Collection[str] = (), measure: Measure | None = None) -> Make:
-    """Trains to a step and evaluates.
-
-    Args:
-        config: of the run.
-        steps: where the training ends.
-        only: as of `evaluation.evaluate`.
-        measure: what to evaluate with, in place of that.
-    """
-
-    def make(path: Path) -> dict[str, Any]:
-        run = trained_to(config, steps, path)
-        scores = evaluation.evaluate(run.model, run.dataset, only=only) if measure is None else measure(run)
-        machine = run.run.read_environment()
-        return {"machine": machine, "scores": scores, **_label_free(config, run.run, steps)}
-
-    return make
+def read_results(folder: Path) -> list[dict[str, Any]]:
+    """Return all results of an experiment by variant, steps and seed, without their configurations."""
+    results = [json.loads(path.read_text()) for path in (folder / "rows").glob("*.json")]
+    for result in results:
+        result.pop("config")
+    return sorted(results, key=lambda one: (one["arm"], one["steps"], one["seed"]))
 
 
-def _label_free(config: Config, run: RunDirectory, steps: int) -> dict[str, Any]:
-    """By step, the score by which `--seeds` picks: at its set points, and at the end."""
-    if not config.reads_real:
-        return {}
-    points = {point for point in config.training.prune_steps if point < steps} | {steps}
-    found = {str(step): seed_selection.real_information(run.metrics_path, step) for step in sorted(points)}
-    return {"label_free_nats": found}
-
-
-def _check(path: Path, config: Config) -> None:
-    """Raises ConfigError unless the row is of this configuration, whatever its seed."""
-    if _essence(
-        configuration.validate(migrate(json.loads(path.read_text())["config"], str(path)))
-    ) != _essence(config):
-        raise ConfigError(
-            f"{path} holds figures of other settings", "the same command as before, to go on", "another --out"
-        )
-
-
-def publish(folder: Path, name: str, result: Mapping[str, Any], table: str) -> None:
-    """Writes NAME.json and prints the table in Markdown."""
+def publish(folder: Path, name: str, values: Mapping[str, Any], table: str) -> None:
+    """Write NAME.json and print the Markdown table."""
     path = folder / f"{name}.json"
-    storage.write_text(path, json.dumps({"experiment": name, **result}, indent=1) + "\n")
+    storage.write_text(path, json.dumps({"experiment": name, **values}, indent=1) + "\n")
     print(table)
     print(path)
 
 
-def _essence(config: Config) -> dict[str, Any]:
-    """What makes an arm what it is: not its seed, its preset's name, where images lie, how often it saves.
+@contextmanager
+def complete_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder that gets its name at the end of the block, so that `path` is complete if it exists.
 
-    An older row does not know the keys that came later: those are at their defaults, which change nothing.
+    Raises:
+        StorageError: it cannot be made or renamed.
     """
+    part = path.with_name(f"{path.name}.part")
+    with storage.writing(path, 0):
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+    yield part
+    with storage.writing(path, 0):
+        part.rename(path)
+
+
+def _check(path: Path, config: Config) -> None:
+    """Raise ConfigError unless the result at `path` has this configuration, except for its seed."""
+    recorded = migrate(json.loads(path.read_text())["config"], str(path))
+    if _identity(configuration.validate(recorded)) != _identity(config):
+        raise ConfigError(
+            f"{path} has results of other settings", "the same command as before, to resume", "another --out"
+        )
+
+
+def _identity(config: Config) -> dict[str, Any]:
+    """Return the values that identify a variant: not its seed, preset, paths or how often it saves."""
+    ignored = FREE_KEYS | RESOLVED_KEYS | {"training.seed", "preset"}
     flat = configuration.flatten(config.model_dump(mode="json"))
-    left = FREE_KEYS | RESOLVED_KEYS | {"training.seed", "preset"}
-    return {key: value for key, value in flat.items() if key not in left}
+    return {key: value for key, value in flat.items() if key not in ignored}
 
 
-def read_rows(folder: Path) -> list[dict[str, Any]]:
-    """All rows of an experiment, by arm, steps and seed; `config` stays in the files."""
-    rows = [json.loads(path.read_text()) for path in sorted((folder / "rows").glob("*.json"))]
-    for entry in rows:
-        entry.pop("config")
-    return sorted(rows, key=lambda entry: (entry["arm"], entry["steps"], entry["seed"]))
+# --- training --------------------------------------------------------------------------------------------
 
 
-def with_interval(value: float, interval: Sequence[float], decimals: int) -> str:
-    """A figure with its interval, as every table here has it: "0.731 (0.702 to 0.760)"."""
-    low, high = interval
-    return f"{value:.{decimals}f} ({low:.{decimals}f} to {high:.{decimals}f})"
+def train_and_measure(
+    config: Config, steps: int, path: Path, *, metrics: Collection[str] = (), measure: Measure | None = None
+) -> dict[str, Any]:
+    """Train to a step and return the result's values: machine, scores and the label-free score.
+
+    Args:
+        config: of the run.
+        steps: at which the training ends.
+        path: of the run directory.
+        metrics: names of the metrics; empty: all that apply.
+        measure: replaces `evaluation.evaluate`.
+    """
+    trained = train_to(config, steps, path)
+    if measure is None:
+        scores = evaluation.evaluate(trained.model, trained.dataset, only=metrics)
+    else:
+        scores = measure(trained)
+    result = {"machine": trained.run.read_environment(), "scores": scores}
+    if config.reads_real:  # the score by which `--seeds` selects, at the steps where it is used
+        points = {point for point in config.training.prune_steps if point < steps} | {steps}
+        result["label_free_nats"] = {
+            str(step): seed_selection.real_information(trained.run.metrics_path, step)
+            for step in sorted(points)
+        }
+    return result
 
 
-def seeds_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Mean over seeds with its 95 % interval by Student's t; the mean alone, thrice, for one seed."""
-    from scipy import stats  # late: it takes a good part of a second
+def train_to(config: Config, steps: int, path: Path) -> Trained:
+    """Train the run at `path` to a step; a run that exists is resumed.
 
-    numbers = np.asarray(values, dtype=np.float64)
-    mean = float(numbers.mean())
-    if len(numbers) < 2:
-        return mean, mean, mean
-    half = float(stats.t.ppf(0.975, len(numbers) - 1) * numbers.std(ddof=1) / np.sqrt(len(numbers)))
-    return mean, mean - half, mean + half
+    Args:
+        config: of a run that has not started yet.
+        steps: at which this training ends.
+        path: of the run directory.
+
+    Raises:
+        ConfigError: the run at `path` has another configuration, or is past that step.
+        StorageError: all its checkpoints are damaged.
+    """
+    if not path.exists():
+        training = config.training.model_copy(update={"steps": steps})
+        return api.train_config(config.model_copy(update={"training": training}), out=path)
+    before = RunDirectory.open(path).read_config()
+    changed = {
+        key: pair
+        for key, pair in configuration.changes(before, config).items()
+        if key not in FREE_KEYS | RESOLVED_KEYS
+    }
+    if changed:
+        raise ConfigError(
+            f"{path} was trained with another configuration: "
+            + ", ".join(f"{key} = {old}, not {new}" for key, (old, new) in changed.items()),
+            "the same experiment, to resume it",
+            "another --out",
+        )
+    if before.training.steps > steps and (step := reached_step(path)) > steps:
+        raise ConfigError(
+            f"{path} was trained to step {step:,}, past step {steps:,}",
+            f"a run that has not passed step {steps:,}",
+            f"another --out, or delete {path} to train it again",
+        )
+    return api.resume_run(path, settings={"training.steps": steps})
 
 
-def share_interval(hits: int, count: int) -> tuple[float, float]:
-    """The exact 95 % interval of a share, `hits` of `count` (Clopper and Pearson 1934)."""
-    from scipy.stats import binomtest  # late: it takes a good part of a second
+def reached_step(path: Path) -> int:
+    """Return the step of a run's newest complete checkpoint; 0 if there is none.
 
-    found = binomtest(hits, count).proportion_ci(method="exact")
-    return float(found.low), float(found.high)
-
-
-def mean_over_seeds(values: Sequence[float], decimals: int) -> str:
-    """The mean of a share over seeds with its 95 % interval, cut to 0 to 1, as tables have it."""
-    mean, low, high = seeds_interval(values)
-    return with_interval(mean, (max(low, 0.0), min(high, 1.0)), decimals)
+    Raises:
+        StorageError: all its checkpoints are damaged.
+    """
+    if not path.exists():
+        return 0
+    # Resuming the run reports damaged checkpoints.
+    newest = checkpoint.newest(RunDirectory.open(path).checkpoints, lambda error: None)
+    return 0 if newest is None else int(newest.state["trainer"]["step"])

@@ -1,36 +1,31 @@
-"""What each part of the recipe `robust` is worth: the ablation table, every seed shown."""
+"""Ablation of the recipe `robust`: the value of each part, with every seed shown."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import statistics
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from infogan import api, data, evaluation
+from infogan import data, evaluation
 from infogan.config import Config
 from infogan.evaluation import selection_quality
 from infogan.evaluation.resampling import numpy_generator
-from infogan.runs.directory import environment, next_free
+from infogan.report.markdown import markdown_table
+from infogan.runs.directory import environment
 from infogan.training import engine, runner
-from infogan_experiments.experiment import Options, experiment
+from infogan_experiments.experiment import Options, configure, experiment
 from infogan_experiments.real_only import cluster_real
-from infogan_experiments.results import (
-    Make,
-    mean_over_seeds,
-    publish,
-    read_rows,
-    row,
-    seeds,
-    trained,
-    with_interval,
-)
+from infogan_experiments.result_tables import Result, mean_over_seeds, values_table
+from infogan_experiments.results import publish, train_and_measure
+from infogan_experiments.study import Study, train_study
 
-SEEDS, STEPS = 5, 1_000
 METRICS = ("clustering", "variance within categories", "mutual information")
-WIDTH = "network.width=0.5"
+WIDTH = {"network.width": 0.5}
 REAL_ONLY = "real images alone"
 
 PARTS: dict[str, tuple[str, ...]] = {
@@ -47,29 +42,29 @@ PARTS: dict[str, tuple[str, ...]] = {
     "learning rates": (
         "training.learning_rate_discriminator",
         "training.learning_rate_generator",
-        "training.learning_rate_schedule",  # the rates fall after the steps of this table
+        "training.learning_rate_schedule",  # learning rates fall after the steps of this table
     ),
 }
-"""The parts of the recipe in the order in which the table adds them, and the keys that are theirs."""
+"""The parts of the recipe in the order in which the table adds them, and their keys. Published results name
+variants by these, so they stay."""
 
-_NEEDS = {"split and merge": "sub-codes"}
+READ_REAL_IMAGES = ("real information", "weighted marginals", "neighbours", "sub-codes", "split and merge")
+NEEDS = {"split and merge": "sub-codes"}
 
 
 def with_parts(paper: Config, robust: Config, parts: Sequence[str]) -> Config:
-    """The paper's recipe with some parts of `robust`.
+    """Return the paper's recipe with some parts of `robust`.
 
     Args:
         paper: of the paper's recipe.
         robust: of the same data and networks.
-        parts: names out of PARTS.
+        parts: names in PARTS.
     """
     values, source = paper.model_dump(), robust.model_dump()
-    # A policy alone does nothing: it is there wherever a part reads it.
-    apart = PARTS["continuous codes read apart"]
-    own = {leaf: values["augmentation"][leaf] for leaf in (key.split(".")[1] for key in apart)}
-    values["augmentation"] = {**source["augmentation"], "all_images": False, **own}
-    if not set(parts) & {"real information", "sub-codes", "changes for D, too"}:
-        values["augmentation"] = paper.augmentation.model_dump()
+    if set(parts) & {"real information", "sub-codes", "changes for D, too"}:  # these use augmentations
+        separate = [key.partition(".")[2] for key in PARTS["continuous codes read apart"]]
+        own = {leaf: values["augmentation"][leaf] for leaf in separate}
+        values["augmentation"] = {**source["augmentation"], "all_images": False, **own}
     for part in parts:
         for key in PARTS[part]:
             section, leaf = key.split(".")
@@ -78,141 +73,123 @@ def with_parts(paper: Config, robust: Config, parts: Sequence[str]) -> Config:
     return Config.model_validate(values)
 
 
-def arms() -> dict[str, tuple[str, ...]]:
-    """Every variant with its parts: one part after the other, then all but one, then changes alone."""
+def variants() -> dict[str, tuple[str, ...]]:
+    """Return every variant with its parts: cumulative, then all but one, then augmentation for D alone."""
     names = tuple(PARTS)
     found: dict[str, tuple[str, ...]] = {"paper": ()}
-    for count in range(1, len(names) + 1):
-        found[f"plus {names[count - 1]}"] = names[:count]
+    for count, name in enumerate(names, start=1):
+        found[f"plus {name}"] = names[:count]
     for left in names[:-1]:
-        found[f"all but {left}"] = tuple(name for name in names if name != left and _NEEDS.get(name) != left)
-    found["changes for D alone"] = tuple(
-        name
-        for name in names
-        if name
-        not in ("real information", "weighted marginals", "neighbours", "sub-codes", "split and merge")
-    )
+        found[f"all but {left}"] = tuple(name for name in names if left not in (name, NEEDS.get(name)))
+    found["changes for D alone"] = tuple(name for name in names if name not in READ_REAL_IMAGES)
     return found
+
+
+def _configurations(options: Options, seed: int) -> dict[str, Config]:
+    settings = {**WIDTH, "training.seed": seed}
+    paper, robust = (configure("mnist", options, settings, recipe=recipe) for recipe in ("paper", "robust"))
+    found = {name: with_parts(paper, robust, parts) for name, parts in variants().items()}
+    return found | {REAL_ONLY: robust}
+
+
+def _cluster(config: Config, steps: int, _: Path) -> dict[str, Any]:
+    """Train and measure the baseline without a generator, which has no run directory."""
+    dataset = data.load(config.data)
+    training = config.training.model_copy(update={"steps": steps})
+    resolved = runner.resolve(config.model_copy(update={"training": training}), dataset)
+    scores = evaluation.evaluate(cluster_real(resolved, dataset), dataset, only=("clustering",))
+    machine = environment() | engine.conditions(torch.device("cpu"), "float32")  # as cluster_real trains
+    return {"machine": machine, "scores": scores}
+
+
+STUDY = Study(
+    "robust",
+    _configurations,
+    seeds=5,
+    steps=1_000,
+    train=partial(train_and_measure, metrics=METRICS),
+    train_variant={REAL_ONLY: _cluster},
+)
 
 
 @experiment("robust")
 def robust(options: Options) -> None:
-    """The ablation of the robust recipe: parts added in turn, all less one, and real images alone.
+    """The recipe `robust` on MNIST: each part added, then each left out; accuracy on test images.
 
-    Half the paper's width in every arm, MNIST, five seeds of 1,000 steps; accuracy on test images, matched
-    on training labels. Stopped, the command goes on; started again in another shell with another --seed and
-    the same --out, both share the work.
+    Half the paper's width, 1,000 steps, five seeds. If it was stopped, the command resumes; two shells with
+    different --seed and the same --out share the work.
     """
-    steps = options.steps or STEPS
-    folder = options.out or next_free(Path("runs"), "robust")
-    for seed in seeds(options, SEEDS):
-        settings = [f"training.seed={seed}", *options.settings]
-        paper = api.configure("mnist", data=options.data, recipe="paper", settings=[WIDTH, *settings])
-        full = api.configure("mnist", data=options.data, recipe="robust", settings=[WIDTH, *settings])
-        for arm, parts in arms().items():
-            config = with_parts(paper, full, parts)
-            row(folder, arm, config, steps, trained(config, steps, METRICS))
-        row(folder, REAL_ONLY, full, steps, _clustered(full, steps))
-    rows = read_rows(folder)
-    picks = label_free(rows)
-    publish(folder, "robust", {"label_free": picks, "rows": rows}, f"{table(rows)}\n\n{picks_table(picks)}")
+    folder, results = train_study(STUDY, options)
+    found = label_free(results)
+    tables = f"{ablation_table(results)}\n\n{values_table('label-free score', found)}"
+    publish(folder, "robust", {"label_free": found, "rows": results}, tables)
 
 
-def _clustered(config: Config, steps: int) -> Make:
-    """The baseline without a generator, which keeps no run."""
-
-    def make(_: Path) -> dict[str, Any]:
-        dataset = data.load(config.data)
-        training = config.training.model_copy(update={"steps": steps})
-        resolved = runner.resolve(config.model_copy(update={"training": training}), dataset)
-        scores = evaluation.evaluate(cluster_real(resolved, dataset), dataset, only=("clustering",))
-        machine = environment() | engine.conditions(torch.device("cpu"), "float32")  # as cluster_real trains
-        return {"machine": machine, "scores": scores}
-
-    return make
-
-
-def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows in Markdown: one line an arm, the accuracy of every seed."""
-    lines = [
-        "| recipe | accuracy by seed | mean (95 % over seeds) | variance of noise / of all | R^2 of codes |",
-        "|---|---|---|---|---|",
-    ]
-    for arm in [*arms(), REAL_ONLY]:
-        found = [entry["scores"] for entry in rows if entry["arm"] == arm]
-        if not found:
+def ablation_table(results: Sequence[Result]) -> str:
+    """Return a table with one line per variant and the accuracy of every seed."""
+    rows = []
+    for variant in [*variants(), REAL_ONLY]:
+        scores = [result["scores"] for result in results if result["arm"] == variant]
+        if not scores:
             continue
-        accuracies = [scores["clustering"]["accuracy"] for scores in found]
-        middle = mean_over_seeds(accuracies, 3) if len(accuracies) > 1 else f"{accuracies[0]:.3f}"
-        shown = " ".join(f"{value:.3f}" for value in accuracies)
-        lines.append(f"| {arm} | {shown} | {middle} | {_variances(found)} | {_determination(found)} |")
-    return "\n".join(lines)
+        accuracies = [one["clustering"]["accuracy"] for one in scores]
+        mean = mean_over_seeds(accuracies, (0.0, 1.0))
+        variances = [one["variance"] for one in scores if "variance" in one]
+        r2 = [
+            code["r2_fake"] for one in scores for code in one.get("codes", {}).values() if "r2_fake" in code
+        ]
+        rows.append(
+            [
+                variant,
+                " ".join(f"{accuracy:.3f}" for accuracy in accuracies),
+                mean.text() if len(accuracies) > 1 else f"{mean.value:.3f}",
+                " / ".join(
+                    f"{statistics.fmean(one[key] for one in variances):.1f}"
+                    for key in ("noise", "generated")
+                    if variances
+                ),
+                f"{statistics.fmean(r2):.2f}" if r2 else "",
+            ]
+        )
+    head = [
+        "recipe",
+        "accuracy by seed",
+        "mean (95 % over seeds)",
+        "variance of noise / of all",
+        "R^2 of codes",
+    ]
+    return markdown_table(head, rows)
 
 
-def label_free(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """How well the score that needs no labels tells good runs from bad ones, over all runs that have it.
+def label_free(results: Sequence[Result]) -> dict[str, Any]:
+    """Measure how well the label-free score predicts accuracy, over all results that have it.
 
     Args:
-        rows: as `read_rows` gives them.
+        results: as `read_results` returns them.
 
     Returns:
-        `runs`, their number; the `rank_correlation` of score and accuracy over all of them, where there is an
-        order; and over arms of two runs or more the mean `regret` of picking an arm's run by the score, and
-        that of a `blind` pick.
+        `runs`, their number; the `rank_correlation` of score and accuracy over all of them, if it is defined;
+        over variants of two runs or more the mean `regret` of selecting a variant's run by the score, and the
+        regret of a random selection, `blind`.
     """
-    scored = [row for row in rows if row.get("label_free_nats")]
-    nats = np.array([row["label_free_nats"][str(row["steps"])] for row in scored])
-    reached = np.array([row["scores"]["clustering"]["accuracy"] for row in scored])
-    names = np.array([row["arm"] for row in scored])
-    several = [names == name for name in dict.fromkeys(names) if (names == name).sum() > 1]
-    if not several:
+    scored = [result for result in results if result.get("label_free_nats")]
+    nats = np.array([result["label_free_nats"][str(result["steps"])] for result in scored])
+    accuracies = np.array([result["scores"]["clustering"]["accuracy"] for result in scored])
+    names = np.array([result["arm"] for result in scored])
+    groups = [names == name for name in dict.fromkeys(names) if (names == name).sum() > 1]
+    if not groups:
         return {"runs": len(scored)}
-    alike = np.zeros(len(scored))  # a score that tells no runs apart is a blind pick
-    regrets = [selection_quality.regret(nats[chosen], reached[chosen]) for chosen in several]
+    constant = np.zeros(len(scored))  # a score that distinguishes no runs selects at random
+    regrets, random = (
+        [selection_quality.regret(score[group], accuracies[group]) for group in groups]
+        for score in (nats, constant)
+    )
+    rng = numpy_generator(0, "experiments/robust/label_free")
     return {
         "runs": len(scored),
-        "arms": len(several),
-        **selection_quality.rank_correlation(
-            nats, reached, numpy_generator(0, "experiments/robust/label_free")
-        ),
+        "arms": len(groups),
+        **selection_quality.rank_correlation(nats, accuracies, rng),
         "regret": float(np.mean(regrets)),
         "regret_greatest": float(max(regrets)),
-        "blind": float(
-            np.mean([selection_quality.regret(alike[chosen], reached[chosen]) for chosen in several])
-        ),
+        "blind": float(np.mean(random)),
     }
-
-
-def picks_table(found: Mapping[str, Any]) -> str:
-    """What `label_free` found, in Markdown; nothing where no arm has two runs."""
-    if "regret" not in found:
-        return ""
-    cells = {"runs with the score": str(found["runs"])}
-    if "rank_correlation" in found:
-        interval = found["rank_correlation_interval"]
-        cells["rank correlation with accuracy (95 %)"] = with_interval(found["rank_correlation"], interval, 2)
-    cells |= {
-        f"regret of a pick by it within an arm, mean of {found['arms']} arms": f"{found['regret']:.3f}",
-        "the greatest of these": f"{found['regret_greatest']:.3f}",
-        "regret of a blind pick, mean": f"{found['blind']:.3f}",
-    }
-    lines = [f"| {name} | {cell} |" for name, cell in cells.items()]
-    return "\n".join(["| the score that needs no labels | |", "|---|---|", *lines])
-
-
-def _variances(scores: Sequence[Mapping[str, Any]]) -> str:
-    """Noise and all, means over seeds; nothing for a recipe that generates nothing."""
-    found = [entry["variance"] for entry in scores if "variance" in entry]
-    if not found:
-        return ""
-    return " / ".join(
-        f"{sum(entry[key] for entry in found) / len(found):.1f}" for key in ("noise", "generated")
-    )
-
-
-def _determination(scores: Sequence[Mapping[str, Any]]) -> str:
-    """The mean R^2 of the continuous codes on generated images."""
-    found = [
-        code["r2_fake"] for entry in scores for code in entry.get("codes", {}).values() if "r2_fake" in code
-    ]
-    return f"{sum(found) / len(found):.2f}" if found else ""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from infogan import api, presets
+from infogan import api, cli, presets, recipes
 from infogan.config import (
     CONTINUOUS_WEIGHT,
     Bernoulli,
@@ -32,12 +34,13 @@ from infogan.config import (
     changes,
     override,
     parse,
+    parse_assignments,
     parse_codes,
     read,
     to_toml,
     validate,
 )
-from infogan.errors import ConfigError
+from infogan.errors import ConfigError, InfoGANError
 
 MNIST = presets.load("mnist")
 TEXT = to_toml(MNIST)
@@ -314,16 +317,21 @@ def test_a_code_that_cannot_be_drawn_or_read_is_refused(values: dict[str, Any]) 
 
 def test_an_average_that_never_starts_is_refused() -> None:
     with pytest.raises(ConfigError, match="ema_start has no effect"):
-        override(MNIST, ["ema_start=100"])
-    assert override(MNIST, ["ema_start=100", "ema_decay=0.99"]).training.ema_start == 100
+        override(MNIST, {"ema_start": 100})
+    assert override(MNIST, {"ema_start": 100, "ema_decay": 0.99}).training.ema_start == 100
 
 
 # --- override --------------------------------------------------------------------------------------------
 
 
 def test_settings_reach_any_key_by_its_dotted_or_its_only_name() -> None:
-    settings = ["steps=10", "training.seed=3", "latents.codes.digit.size=12", "generator_information=false"]
-    changed = override(MNIST, [*settings, "device=cuda:1", "data.path=a folder", "held_out=7"])
+    settings = {
+        "steps": 10,
+        "training.seed": 3,
+        "latents.codes.digit.size": 12,
+        "generator_information": False,
+    }
+    changed = override(MNIST, {**settings, "device": "cuda:1", "data.path": "a folder", "held_out": 7})
     assert (changed.training.steps, changed.training.seed) == (10, 3)
     assert changed.latents.codes["digit"] == Categorical(12)
     assert changed.objective.generator_information is False
@@ -332,22 +340,24 @@ def test_settings_reach_any_key_by_its_dotted_or_its_only_name() -> None:
 
 
 def test_the_last_of_two_settings_counts() -> None:
-    assert override(MNIST, ["steps=10", "steps=20"]).training.steps == 20
+    assert override(MNIST, {"steps": 10, "training.steps": 20}).training.steps == 20
+    settings = parse_assignments(["steps=10", "training.steps=20", "steps=30"])
+    assert override(MNIST, settings).training.steps == 30
 
 
 def test_no_settings_change_nothing() -> None:
-    assert override(MNIST, []) == MNIST
+    assert override(MNIST, {}) == MNIST
 
 
 def test_a_name_that_several_keys_have_lists_them() -> None:
-    with pytest.raises(ConfigError, match="3 keys end so") as caught:
-        override(MNIST, ["dim=2"])
+    with pytest.raises(ConfigError, match="3 keys end with it") as caught:
+        override(MNIST, {"dim": 2})
     assert "latents.codes.rotation.dim" in caught.value.happened
     assert "latents.codes.digit.dim" in caught.value.happened
 
 
 def test_a_name_means_the_key_of_all_codes_before_that_of_one() -> None:
-    changed = override(MNIST, ["info_weight=.5"])
+    changed = override(MNIST, {"info_weight": 0.5})
     assert changed.objective.info_weight == 0.5 and changed.latents == MNIST.latents
 
 
@@ -368,25 +378,25 @@ def test_a_name_means_the_key_of_all_codes_before_that_of_one() -> None:
 )
 def test_a_setting_that_does_not_fit_is_refused(assignment: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        override(MNIST, [assignment])
+        override(MNIST, parse_assignments([assignment]))
     assert message in caught.value.happened
 
 
 @pytest.mark.parametrize("value", ["9" * 5_000, "[" * 5_000], ids=["digits", "brackets"])
 def test_a_setting_that_python_cannot_read_is_refused(value: str) -> None:
     with pytest.raises(ConfigError):
-        override(MNIST, [f"steps={value}"])
+        override(MNIST, {"steps": value})
 
 
 def test_the_posterior_of_a_code_can_be_chosen_by_a_setting() -> None:
-    changed = override(MNIST, ["latents.codes.rotation.posterior.family=truncated_gaussian"])
+    changed = override(MNIST, {"latents.codes.rotation.posterior.family": "truncated_gaussian"})
     assert isinstance(changed.latents.codes["rotation"], Uniform)
     assert isinstance(changed.latents.codes["rotation"].posterior, TruncatedGaussian)
 
 
 def test_a_code_can_be_made_periodic_by_a_setting() -> None:
-    changed = override(MNIST, ["latents.codes.rotation.kind=periodic"])
-    changed = override(changed, ["rotation.posterior.std_min=.2"])
+    changed = override(MNIST, {"latents.codes.rotation.kind": "periodic"})
+    changed = override(changed, {"rotation.posterior.std_min": 0.2})
     assert changed.latents.codes["rotation"] == Periodic(posterior=VonMises(std_min=0.2))
     assert changed.continuous == ["rotation", "width"]
 
@@ -411,7 +421,7 @@ def test_what_a_periodic_code_does_not_know_is_refused(setting: str, message: st
 
 
 def test_changes_are_listed_with_both_values() -> None:
-    after = override(MNIST, ["steps=10", "rotation.dim=2", "data.path=here"])
+    after = override(MNIST, {"steps": 10, "rotation.dim": 2, "data.path": "here"})
     assert changes(MNIST, after) == {
         "training.steps": (5_000, 10),
         "latents.codes.rotation.dim": (1, 2),
@@ -468,7 +478,7 @@ def test_a_short_form_that_cannot_be_read_names_its_part(text: str, part: str) -
     with pytest.raises(ConfigError) as caught:
         parse_codes(text)
     assert part in caught.value.happened
-    assert "--codes" in caught.value.advice
+    assert "--codes" in caught.value.for_command_line and "--codes" not in str(caught.value)
 
 
 def test_every_code_has_its_own_weight_or_the_one_for_all() -> None:
@@ -480,11 +490,12 @@ def test_every_code_has_its_own_weight_or_the_one_for_all() -> None:
 
 def test_the_paper_s_recipe_is_not_made_from_another_one() -> None:
     """Its codes, weights and width would not be the paper's, and nothing would say so."""
-    changed = presets.apply_recipe(presets.load("mnist"), "robust")
+    changed = recipes.apply(presets.load("mnist"), "robust")
     with pytest.raises(ConfigError, match="of recipe robust") as caught:
-        presets.apply_recipe(changed, "paper")
-    assert "infogan train mnist --recipe paper" in str(caught.value)
-    assert presets.apply_recipe(changed, "robust") == changed
+        recipes.apply(changed, "paper")
+    assert "infogan train mnist --recipe paper" in caught.value.for_command_line
+    assert "recipe='paper'" in str(caught.value)
+    assert recipes.apply(changed, "robust") == changed
 
 
 def test_the_recipe_leaves_codes_that_somebody_chose() -> None:
@@ -499,3 +510,50 @@ def test_the_recipe_leaves_codes_that_somebody_chose() -> None:
         assert (soft.info_weight, soft.posterior.std_min) == (0.2, 0.3)
     sharp = Periodic(info_weight=1.0, posterior=VonMises(std_min=0.02))
     assert api.configure("digits", codes={"turn": sharp}).latents.codes["turn"] == sharp
+
+
+# --- what a file and a message explain --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_an_explained_file_says_the_same(name: str) -> None:
+    config = api.configure(name)
+    text = to_toml(config, explained=True)
+    assert parse(text, "config.toml") == config
+    assert "# random seed\nseed = 0\n" in text
+
+
+def test_every_key_has_a_line_that_explains_it() -> None:
+    lines = to_toml(MNIST, explained=True).splitlines()
+    for before, line in pairwise(lines):
+        if re.match(r"\w+ = |# \w+ is not set", line):
+            assert before.startswith("# ") and "None" not in before, line
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("lr", {"learning_rate_discriminator", "learning_rate_generator", "learning_rate_schedule"}),
+        ("batch", {"batch_size"}),
+        ("stepz", {"steps"}),
+        ("zzzz", set()),
+    ],
+)
+def test_a_key_is_suggested_by_initials_parts_and_spelling(key: str, meant: set[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        override(MNIST, {key: 1})
+    assert set(re.findall(r"'([^']+)'", caught.value.happened)) - {key} == meant
+
+
+def test_errors_of_python_have_no_flags_and_those_of_the_command_line_have(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        api.configure("mnist", settings={"stepz": 3})
+    assert "--" not in str(caught.value)
+    assert cli.main(["train", "mnist", "--set", "stepz=3"]) == 2
+    assert "try: --set steps=..." in capsys.readouterr().err
+    for arguments in ({"codes": "digit"}, {"recipe": "robst"}, {"settings": {"recipe": "paper"}}):
+        with pytest.raises(InfoGANError) as error:
+            api.configure("mnist", **arguments)
+        assert "--" not in str(error.value) and "--" in error.value.for_command_line

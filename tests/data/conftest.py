@@ -1,4 +1,4 @@
-"""Each test of the sources prepares anew: what another test prepared must not answer for it."""
+"""Each test of the sources has a cache of its own, without the images that other tests prepared."""
 
 from __future__ import annotations
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from infogan.config import DataConfig
 from infogan.data import SOURCES, About, Dataset, Found, Split, load, source
-from infogan.errors import ConfigError, DataError
+from infogan.errors import ConfigError, DataError, UsageError
+from infogan.plugins import load_plugin
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def test_every_source_states_what_its_images_are() -> None:
 
 
 def test_a_new_source_is_one_function(registered: None) -> None:
-    @source("stripes", about=ABOUT, held_out=2)
+    @source("stripes", held_out=2)
     def stripes(config: DataConfig) -> Found:
         """Stripes of two grays."""
         return Found(Split(np.zeros((10, 8, 8, 1), np.uint8)))
@@ -54,22 +56,37 @@ def test_a_new_source_is_one_function(registered: None) -> None:
     assert (len(dataset.train.images), len(dataset.test.images)) == (8, 2)
 
 
+def test_a_plugin_adds_a_source(registered: None, tmp_path: Path) -> None:
+    plugin = tmp_path / "stripes_of_a_plugin.py"
+    plugin.write_text(
+        "import numpy as np\n"
+        "from infogan.data import Found, Split, source\n"
+        "@source('striped', held_out=4)\n"
+        "def striped(config):\n"
+        "    return Found(Split(np.zeros((64, 16, 16, 1), np.uint8)))\n"
+    )
+    load_plugin(plugin)
+    assert load(DataConfig(source="striped")).train.images.shape == (60, 16, 16, 1)
+    assert SOURCES["striped"].summary == "striped"
+    assert SOURCES.origins["striped"].plugin == "stripes_of_a_plugin"
+
+
 def test_two_sources_of_one_name_are_refused(registered: None) -> None:
     def other(config: DataConfig) -> Found:
         """Another."""
         return Found(numbered(3))
 
-    with pytest.raises(ValueError, match=r"'digits'.*infogan\.data\.sources\.digits"):
+    with pytest.raises(ValueError, match="there are two data sources named 'digits'"):
         source("digits", about=ABOUT)(other)
 
 
 @pytest.mark.parametrize(
     ("config", "error", "parts"),
     [
-        (DataConfig(source="mnits"), ConfigError, ["'mnits'", "did you mean 'mnist'?", "digits"]),
+        (DataConfig(source="mnits"), UsageError, ["'mnits'", "did you mean 'mnist'?", "digits"]),
         (DataConfig(source="digits", path="/some/where"), ConfigError, ["/some/where", "digits reads no"]),
-        (DataConfig(source="mnist", held_out=10), ConfigError, ["held_out = 10", "test images of its own"]),
-        (DataConfig(source="folder"), ConfigError, ["data.path", "--data FOLDER"]),
+        (DataConfig(source="mnist", held_out=10), ConfigError, ["held_out = 10", "test split of its own"]),
+        (DataConfig(source="folder"), ConfigError, ["data.path", "--data PATH"]),
         (DataConfig(source="digits", held_out=1797), DataError, ["1797", "1797 images", "at most 1796"]),
     ],
 )

@@ -1,4 +1,4 @@
-"""Prepared images: whole or not there, read without a decoder, made anew when what they come from changes."""
+"""Prepared images: complete or absent, read without a decoder, prepared again when the files change."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_a_damaged_folder_is_never_used(
         room.read(folder)
     assert name in str(caught.value)
     assert load(config).fingerprint == before
-    assert "made anew" in caplog.text
+    assert "prepared again" in caplog.text
     room.read(folder)
 
 
@@ -196,7 +196,7 @@ def test_what_is_known_of_an_image_follows_it(registered: None, monkeypatch: pyt
     assert [int(name) for name in found.names] == [int(image[0, 0, 0]) for image in found.images]
 
 
-def test_a_prepared_folder_is_a_place_for_images(tmp_path: Path) -> None:
+def test_a_prepared_folder_is_read_like_a_source(tmp_path: Path) -> None:
     config = of(pictures(tmp_path / "a"))
     out = prepare(config, tmp_path / "out")
     assert numbers(load(of(out)).train) == numbers(load(config).train)
@@ -236,7 +236,9 @@ def test_a_kill_while_preparing_leaves_nothing_half_done(tmp_path: Path, own_cac
     assert [path.name[:6] for path in (own_cache / "prepared").iterdir()] == ["folder"]  # leftovers are gone
 
 
-def test_a_full_disk_is_told_with_what_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_with_the_bytes_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = of(pictures(tmp_path / "a"))
     monkeypatch.setattr(
         room, "_arrange", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
@@ -287,8 +289,8 @@ def test_json_of_odd_names_comes_back(tmp_path: Path) -> None:
     assert json.loads((prepare(of(folder)) / "names.json").read_text()) == list(found.names)
 
 
-def test_what_lies_beside_belongs_to_the_images(tmp_path: Path, registered: None, own_cache: Path) -> None:
-    @source("beside", about=ABOUT, beside=("names.txt",))
+def test_sidecar_files_belong_to_the_images(tmp_path: Path, registered: None, own_cache: Path) -> None:
+    @source("beside", about=ABOUT, sidecars=("names.txt",))
     def read(config: DataConfig) -> Found:
         """Images with a text file beside them."""
         assert config.path is not None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from infogan.data.preprocessing import bring, common_size, fit, is_gray
+from infogan.data.preprocessing import common_size, fit, is_gray, preprocess
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> Image.Image:
@@ -121,7 +121,7 @@ def test_shrinking_averages_and_does_not_pick() -> None:
 
 def test_arrays_follow_the_same_rule_as_files() -> None:
     images = np.random.default_rng(0).integers(0, 256, (3, 20, 30, 3), dtype=np.uint8)
-    result = bring(images, 16, 1)
+    result = preprocess(images, 16, 1)
     assert result.shape == (3, 16, 16, 1)
     for index in range(3):
         assert (result[index] == fit(Image.fromarray(images[index]), 16, 1)).all()
@@ -129,7 +129,7 @@ def test_arrays_follow_the_same_rule_as_files() -> None:
 
 def test_arrays_that_have_the_form_are_not_copied() -> None:
     images = np.zeros((3, 16, 16, 4), np.uint8)
-    assert bring(images, 16, None) is images
+    assert preprocess(images, 16, None) is images
 
 
 @pytest.mark.parametrize(

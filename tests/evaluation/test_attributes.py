@@ -14,12 +14,12 @@ from infogan.config import Bernoulli, Categorical, Config, Uniform
 from infogan.data import Dataset, Split, Truth
 from infogan.evaluation import evaluate
 from infogan.evaluation.attributes import (
-    Readings,
+    Predictors,
     auc,
     auc_interval,
     choose,
-    cluster_readings,
-    code_readings,
+    cluster_predictors,
+    code_predictors,
     score,
 )
 from infogan.latents import Latents
@@ -80,8 +80,8 @@ def test_the_interval_is_delongs_and_no_area_is_certain() -> None:
     assert low < 1 == high
 
 
-def readings(values: np.ndarray) -> Readings:
-    return Readings(tuple(("digit", index) for index in range(values.shape[1])), values)
+def predictors(values: np.ndarray) -> Predictors:
+    return Predictors(tuple(("digit", index) for index in range(values.shape[1])), values)
 
 
 def test_what_a_search_finds_in_noise_is_not_what_it_reports() -> None:
@@ -89,7 +89,7 @@ def test_what_a_search_finds_in_noise_is_not_what_it_reports() -> None:
     start = time.process_time()
     values, has = DRAW.normal(size=(2, 3_000, 100)), DRAW.random((2, 3_000, 40)) < 0.05
     named = [{f"a{index}": part[:, index] for index in range(40)} for part in has]
-    found = score(readings(values[0]), readings(values[1]), *named)
+    found = score(predictors(values[0]), predictors(values[1]), *named)
     assert np.mean([one["auc_choosing"] for one in found.values()]) > 0.55
     assert np.mean([one["auc"] for one in found.values()]) == pytest.approx(0.5, abs=0.02)
     holding = [one["auc_interval"][0] <= 0.5 <= one["auc_interval"][1] for one in found.values()]
@@ -101,7 +101,7 @@ def test_a_rare_attribute_is_left_out_and_a_sense_turns_the_reading() -> None:
     values, has = DRAW.normal(size=(200, 3)), DRAW.random(200) < 0.5
     values[:, 1] -= 3 * has
     rare = np.arange(200) < 7
-    found = score(readings(values), readings(values), {"a": has, "rare": rare}, {"a": has, "rare": rare})
+    found = score(predictors(values), predictors(values), {"a": has, "rare": rare}, {"a": has, "rare": rare})
     assert list(found) == ["a"]
     assert (found["a"]["code"], found["a"]["category"], found["a"]["sense"]) == ("digit", 1, -1)
     assert found["a"]["auc"] > 0.95
@@ -113,7 +113,7 @@ def test_every_answer_of_q_is_a_column(config_of: Callable[..., Config]) -> None
     assert isinstance(latents, Latents)
     raw = torch.from_numpy(DRAW.normal(size=(20, latents.posterior_width)).astype(np.float32))
     raw[:, :3] *= 15  # many a probability is 1 to a computer
-    found = code_readings(latents, raw)
+    found = code_predictors(latents, raw)
     assert sorted(found.names, key=str) == [
         ("kind", 0),
         ("kind", 1),
@@ -129,11 +129,11 @@ def test_every_answer_of_q_is_a_column(config_of: Callable[..., Config]) -> None
 
 def test_belonging_to_a_cluster_is_graded() -> None:
     distances = np.array([[1.0, 4.0, 9.0], [4.0, 1.0, 2.0], [3.0, 2.9, 0.0]])
-    found = cluster_readings(distances)
+    found = cluster_predictors(distances)
     assert found.values[0] == pytest.approx([3, -3, -8])
     assert ((found.values > 0).sum(1) == 1).all()
     assert (found.values.argmax(1) == distances.argmin(1)).all()
-    assert (cluster_readings(np.array([[2.0, 2.0]])).values == 0).all()
+    assert (cluster_predictors(np.array([[2.0, 2.0]])).values == 0).all()
 
 
 def split(count: int, key: int) -> Split:

@@ -141,7 +141,7 @@ def test_each_dimension_of_each_categorical_code_is_a_candidate() -> None:
     latents = Latents(LatentsConfig(noise=2, codes=parse_codes("a:3 width:u b:2")))
     codes = latents.sample_codes(20, torch.Generator().manual_seed(0))
     raw = torch.cat([9 * codes["a"], codes["width"], torch.zeros(20, 1), 9 * codes["b"]], dim=1)
-    found = clustering.read_assignments(latents, raw, raw[:7])
+    found = clustering.predict_categories(latents, raw, raw[:7])
     assert list(found) == [("a", 0), ("b", 0)]
     assert (found["a", 0].train == codes["a"].argmax(1).numpy()).all()
     assert (found["b", 0].test == codes["b"][:7].argmax(1).numpy()).all()

@@ -11,7 +11,7 @@ import pytest
 from infogan.data import Dataset, Split
 from infogan.data.dataset import Factor, Truth
 from infogan.evaluation import disentanglement, evaluate
-from infogan.evaluation.disentanglement import judge
+from infogan.evaluation.disentanglement import score_all
 from infogan.evaluation.disentanglement.dci import from_importances
 from infogan.evaluation.disentanglement.information import information_table
 from infogan.evaluation.disentanglement.sample import LEVELS, Sample, as_levels, varying
@@ -123,7 +123,7 @@ def few_halves(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_one_sample_and_one_seed_give_one_answer(truth: np.ndarray, few_halves: None) -> None:
     codes, truth = truth[:200, :2] + 0.5 * chance(8).standard_normal((200, 2)), truth[:200, :2]
-    one, again, other = (judge(codes, truth, lambda _, key=key: chance(key)) for key in (3, 3, 4))  # type: ignore[misc]
+    one, again, other = (score_all(codes, truth, lambda _, key=key: chance(key)) for key in (3, 3, 4))  # type: ignore[misc]
     assert one == again and one != other
     flat = in_one(one)
     for name in ("mig", "dci.completeness", "infomec.compactness"):

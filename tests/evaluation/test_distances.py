@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from infogan.data import Dataset, Split
-from infogan.evaluation import distances as metric
 from infogan.evaluation import fidelity_features
 from infogan.evaluation.distances import distances, frechet, kernel
 from infogan.evaluation.fidelity_features import turn_classifier
+from infogan.evaluation.metric import METRICS
 from infogan.evaluation.subject import Subject
 from infogan.model import InfoGAN
 
@@ -61,9 +61,9 @@ def test_unlabelled_images_have_distances_and_few_have_none(
 ) -> None:
     images = np.concatenate([drawn_dataset.train.images] * 4)[:600]
     bare = Dataset("bare", Split(images), Split(images[::-1].copy()))
-    found = metric._metric(Subject(drawn_model, bare, "raw", samples=600))
+    found = METRICS["distances"](Subject(drawn_model, bare, "raw", samples=600))
     assert found["baselines"]["real"]["fidelity"]["frechet"] == pytest.approx(0, abs=1e-6)
     assert found["fidelity"]["frechet"] > 0
     small = Dataset("small", Split(images[:100]), Split(images[:100]))
     monkeypatch.setattr(fidelity_features, "turn_classifier", None)  # no network is taught for nothing
-    assert metric._metric(Subject(drawn_model, small, "raw", samples=600)) == {}
+    assert METRICS["distances"](Subject(drawn_model, small, "raw", samples=600)) == {}

@@ -5,6 +5,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import torch
 from infogan.config import Categorical, Config
 from infogan.data import Dataset, Split
 from infogan.errors import DivergenceError, UsageError
-from infogan.evaluation import clustering_accuracy, evaluate, metric, sorting_line
+from infogan.evaluation import Subject, clustering_accuracy, evaluate, metric, sorting_line
 from infogan.evaluation.metric import METRICS
 from infogan.model import InfoGAN
 
@@ -121,7 +122,25 @@ def test_a_figure_that_is_not_finite_is_an_error_and_not_a_nan(tiny_model: InfoG
 
 def test_two_metrics_cannot_share_a_name() -> None:
     with pytest.raises(ValueError, match="purity"):
-        metric.metric("purity of generated images")(lambda _: {})
+        metric("purity of generated images")(lambda _: {})
+
+
+def test_a_metric_from_outside_the_package_fills_its_own_section(tiny_model: InfoGAN) -> None:
+    with METRICS.restored():
+
+        @metric("mean level")
+        def mean_level(subject: Subject) -> dict[str, Any]:
+            images, _ = subject.sample(subject.samples, "mean level")
+            return {"mean_level": {"generated": float(images.mean())}}
+
+        found = evaluate(tiny_model, None, samples=20, only=("mean level",))
+    assert 0 < found["mean_level"]["generated"] < 255
+    assert "mean level" not in METRICS
+
+
+def test_an_unknown_metric_is_named_with_the_nearest_one(tiny_model: InfoGAN) -> None:
+    with pytest.raises(UsageError, match="did you mean 'clustering'"):
+        evaluate(tiny_model, None, samples=20, only=("clusterin",))
 
 
 def test_evaluation_imports_neither_training_nor_slow_libraries() -> None:

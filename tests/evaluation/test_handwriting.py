@@ -12,6 +12,7 @@ from infogan.config import Config
 from infogan.data import Dataset, Split
 from infogan.evaluation import handwriting
 from infogan.evaluation.handwriting import Measured, match_factors, score_factors, within_categories
+from infogan.evaluation.metric import METRICS
 from infogan.evaluation.subject import Subject
 from infogan.latents import Latents
 from infogan.model import InfoGAN
@@ -129,7 +130,7 @@ def test_a_model_whose_codes_are_slant_and_thickness(
     config_of: Callable[..., Config], bar_dataset: Dataset
 ) -> None:
     model = BarInfoGAN(config_of("digit:4 a:u b:u", size=16))
-    found = handwriting._metric(Subject(model, bar_dataset, "raw", samples=400))
+    found = METRICS["handwriting"](Subject(model, bar_dataset, "raw", samples=400))
     assert {name: entry["code"] for name, entry in found["factors"].items()} == {
         "slant": "b", "thickness": "a"
     }  # fmt: skip
@@ -145,8 +146,10 @@ def test_other_images_and_models_without_a_continuous_code_have_no_factors(
     config_of: Callable[..., Config], bar_dataset: Dataset
 ) -> None:
     model = BarInfoGAN(config_of("digit:4 a:u b:u", size=16))
-    assert handwriting._metric(Subject(model, replace(bar_dataset, handwriting=False), "raw")) == {}
-    assert handwriting._metric(Subject(model, None, "raw")) == {}
-    assert not handwriting.applies(Subject(InfoGAN(config_of("digit:4", size=16)), bar_dataset, "raw"))
+    assert METRICS["handwriting"](Subject(model, replace(bar_dataset, handwriting=False), "raw")) == {}
+    assert METRICS["handwriting"](Subject(model, None, "raw")) == {}
+    without = InfoGAN(config_of("digit:4", size=16))
+    assert METRICS["handwriting"](Subject(without, bar_dataset, "raw")) == {}
     colour = [Split(np.repeat(split.images, 3, axis=3)) for split in (bar_dataset.train, bar_dataset.test)]
-    assert not handwriting.applies(Subject(model, Dataset("bars", *colour, handwriting=True), "raw"))
+    in_colour = Dataset("bars", *colour, handwriting=True)
+    assert METRICS["handwriting"](Subject(model, in_colour, "raw")) == {}

@@ -16,10 +16,10 @@ from infogan.errors import UsageError
 from infogan.evaluation import model_selection
 from infogan.evaluation.model_selection import choose
 from infogan.evaluation.run_agreement import (
-    Reading,
+    RunCodes,
     agreement,
+    augmentation_information,
     consensus,
-    kept_information,
     model_centrality,
     shared_factors,
     udr,
@@ -37,17 +37,17 @@ FACTORS = chance(0).uniform(-1, 1, (IMAGES, 3))
 CLASSES = chance(1).integers(5, size=IMAGES)
 
 
-def good(key: int, noise: float = 0.05) -> Reading:
+def good(key: int, noise: float = 0.05) -> RunCodes:
     """A run that found all factors and classes, in an order, sign and numbering of its own."""
     draw = chance(key)
     order, signs = draw.permutation(3), draw.choice([-1, 1], 3)
     lines = {f"c{i}": signs[i] * FACTORS[:, order[i]] + noise * draw.normal(size=IMAGES) for i in range(3)}
     wrong = draw.random(IMAGES) < noise
     categories = np.where(wrong, draw.integers(5, size=IMAGES), draw.permutation(5)[CLASSES])
-    return Reading(lines, categories={"kind": categories})
+    return RunCodes(lines, categories={"kind": categories})
 
 
-def mixed(key: int) -> Reading:
+def mixed(key: int) -> RunCodes:
     """A run whose codes are mixtures of the factors, and whose categories are nothing."""
     draw = chance(key)
     turn = np.eye(3)
@@ -55,7 +55,7 @@ def mixed(key: int) -> Reading:
         turn = np.linalg.qr(draw.normal(size=(3, 3)))[0]
     turned = FACTORS @ turn
     lines = {f"c{i}": turned[:, i] for i in range(3)}
-    return Reading(lines, categories={"kind": draw.integers(5, size=IMAGES)})
+    return RunCodes(lines, categories={"kind": draw.integers(5, size=IMAGES)})
 
 
 RUNS = [good(10), good(11), mixed(12), good(13), mixed(14)]
@@ -85,34 +85,34 @@ def test_codes_of_one_factor_are_found_in_as_many_runs_as_have_it() -> None:
 
 def test_one_factor_has_one_code_a_run() -> None:
     """A run with the same code twice gives only one of them to the group."""
-    twice = Reading({"a": FACTORS[:, 0], "b": FACTORS[:, 0] + 0.01})
-    found = shared_factors([twice, Reading({"x": FACTORS[:, 0]}), Reading({"y": FACTORS[:, 0]})])
+    twice = RunCodes({"a": FACTORS[:, 0], "b": FACTORS[:, 0] + 0.01})
+    found = shared_factors([twice, RunCodes({"x": FACTORS[:, 0]}), RunCodes({"y": FACTORS[:, 0]})])
     assert [len(one.members) for one in found] == [3]
 
 
 def test_a_code_that_never_varies_agrees_with_nothing() -> None:
-    dead = Reading({"a": FACTORS[:, 0], "b": 1e-3 * FACTORS[:, 1]})
+    dead = RunCodes({"a": FACTORS[:, 0], "b": 1e-3 * FACTORS[:, 1]})
     table = agreement(dead, good(10))
     assert max(value for (a, _), value in table.items() if a == "b") == 0
     assert max(value for (a, _), value in table.items() if a == "a") > 0.9
-    alive = Reading({"a": FACTORS[:, 0], "b": FACTORS[:, 1]})
+    alive = RunCodes({"a": FACTORS[:, 0], "b": FACTORS[:, 1]})
     assert consensus([dead, good(10)], 0) == pytest.approx(consensus([alive, good(10)], 0) / 2, abs=0.02)
 
 
 def test_runs_whose_codes_died_are_worse_than_noisy_ones_and_than_mixtures() -> None:
     first = FACTORS[:, 0]
-    dead = Reading({"c0": first, "c1": 1e-4 * FACTORS[:, 1], "c2": 1e-4 * FACTORS[:, 2]})
+    dead = RunCodes({"c0": first, "c1": 1e-4 * FACTORS[:, 1], "c2": 1e-4 * FACTORS[:, 2]})
     runs = [good(40, 0.3), good(41, 0.3), dead, good(42, 0.3)]
     for criterion in (consensus, udr, lambda runs, i: model_centrality(runs, i, chance(i))):
         values = [criterion(runs, which) for which in range(4)]
         assert min(values[i] for i in (0, 1, 3)) > values[2], values
-    still = Reading({"a": 1e-4 * first}, moved={"a": 1e-4 * first})
-    assert kept_information(still) == 0
-    assert model_centrality([Reading({"a": first}), Reading({"a": FACTORS[:, 1]})], 0, chance(0)) is None
+    still = RunCodes({"a": 1e-4 * first}, augmented={"a": 1e-4 * first})
+    assert augmentation_information(still) == 0
+    assert model_centrality([RunCodes({"a": first}), RunCodes({"a": FACTORS[:, 1]})], 0, chance(0)) is None
 
 
 def test_categories_that_hold_all_images_agree_with_nothing() -> None:
-    one = Reading(categories={"kind": np.zeros(IMAGES, dtype=np.int64)})
+    one = RunCodes(categories={"kind": np.zeros(IMAGES, dtype=np.int64)})
     assert agreement(one, one) == {("kind", "kind"): 0.0}
     assert shared_factors([one, one]) == []
 
@@ -120,32 +120,37 @@ def test_categories_that_hold_all_images_agree_with_nothing() -> None:
 def test_an_angle_is_the_same_angle_whatever_its_zero_and_sense() -> None:
     turn = chance(50).uniform(-1, 1, IMAGES)
     other = -((turn + 0.5 + 1) % 2 - 1)
-    first = Reading({"a": turn}, frozenset("a"))
-    second = Reading({"b": other, "c": turn}, frozenset("b"))
+    first = RunCodes({"a": turn}, frozenset("a"))
+    second = RunCodes({"b": other, "c": turn}, frozenset("b"))
     found = agreement(first, second)
     assert found["a", "b"] > 0.99 and found["a", "c"] == 0  # an angle is no number on a line
 
 
 def test_the_agreement_of_a_factor_is_the_mean_over_all_pairs() -> None:
     draw = chance(51)
-    runs = [Reading({"a": FACTORS[:, 0] + 0.35 * draw.normal(size=IMAGES)}) for _ in range(3)]
+    runs = [RunCodes({"a": FACTORS[:, 0] + 0.35 * draw.normal(size=IMAGES)}) for _ in range(3)]
     found = shared_factors(runs)
     assert len(found) == 1 and len(found[0].members) == 3
     pairs = [agreement(runs[i], runs[j])["a", "a"] for i, j in ((0, 1), (0, 2), (1, 2))]
     assert found[0].agreement == pytest.approx(np.mean(pairs))
 
 
-def test_kept_information_is_that_of_two_normal_variables() -> None:
+def test_augmentation_information_is_that_of_two_normal_variables() -> None:
     draw = chance(30)
     first = draw.normal(size=20_000)
     second = 0.8 * first + 0.6 * draw.normal(size=20_000)
-    reading = Reading({"a": first}, moved={"a": second}, kept={"kind": 1.5})
-    assert kept_information(reading) == pytest.approx(1.5 - 0.5 * np.log(1 - 0.8**2), abs=0.05)
+    reading = RunCodes({"a": first}, augmented={"a": second}, information={"kind": 1.5})
+    assert augmentation_information(reading) == pytest.approx(1.5 - 0.5 * np.log(1 - 0.8**2), abs=0.05)
 
 
 # --- the command -----------------------------------------------------------------------------------------
 
-TINY = ("network.width=0.0625", "training.batch_size=16", "objective.neighbours=0", "training.repair_end=0")
+TINY = {
+    "network.width": 0.0625,
+    "training.batch_size": 16,
+    "objective.neighbours": 0,
+    "training.repair_end": 0,
+}
 
 
 def test_select_ranks_runs_and_says_what_they_share(
@@ -186,7 +191,7 @@ def test_one_run_or_one_run_twice_cannot_be_chosen_from(tmp_path: Path, tiny_mod
     with pytest.raises(UsageError, match="twice"):
         api.select([run, run])
     other = tmp_path / "other"
-    api.train("sprites", out=other, steps=2, settings=[*TINY, "data.count=60", "data.size=16"])
+    api.train("sprites", out=other, steps=2, settings={**TINY, "data.count": 60, "data.size": 16})
     with pytest.raises(UsageError, match="different forms"):
         api.select([run, other])
 

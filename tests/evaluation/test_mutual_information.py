@@ -9,6 +9,7 @@ import torch
 
 from infogan.config import Bernoulli, Categorical, Code, Config, Gaussian, LatentsConfig, Normal, Uniform
 from infogan.evaluation.mutual_information import FITTING_SAMPLES, fit_stds, information, score_codes
+from infogan.evaluation.subject import Subject
 from infogan.latents import Latents
 from infogan.model import InfoGAN
 
@@ -137,18 +138,22 @@ def test_a_fixed_std_model_fits_on_images_that_it_does_not_score(config_of: Call
             return super().recognise(images, **options)
 
     codes = {"style": Uniform(posterior=Gaussian(std=1.0))}
-    found = information(Watched(config_of(codes)), samples=300)["style"]
+    found = information(Subject(Watched(config_of(codes)), samples=300))["style"]
     assert [len(images) for images in seen] == [FITTING_SAMPLES, 300]
     assert not (seen[0][:300] == seen[1]).all()
     assert found[KEY] > -0.226
 
 
 def test_a_model_without_training_carries_nearly_nothing(tiny_model: InfoGAN) -> None:
-    found = information(tiny_model, samples=400)
+    found = information(Subject(tiny_model, samples=400))
     assert abs(found["digit"][KEY]) < 0.01
     assert found["style"]["r2_fake"] < 0.1
 
 
 def test_fresh_images_are_a_function_of_the_seed(tiny_model: InfoGAN) -> None:
-    assert information(tiny_model, samples=50, seed=1) == information(tiny_model, samples=50, seed=1)
-    assert information(tiny_model, samples=50, seed=1) != information(tiny_model, samples=50, seed=2)
+    assert information(Subject(tiny_model, samples=50, seed=1)) == information(
+        Subject(tiny_model, samples=50, seed=1)
+    )
+    assert information(Subject(tiny_model, samples=50, seed=1)) != information(
+        Subject(tiny_model, samples=50, seed=2)
+    )

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from infogan.data import Dataset, Split
-from infogan.evaluation import precision_recall as metric
 from infogan.evaluation.classifier import Classifier
+from infogan.evaluation.metric import METRICS
 from infogan.evaluation.precision_recall import precision_recall
 from infogan.evaluation.subject import Subject
 from infogan.model import InfoGAN
@@ -78,18 +78,21 @@ def test_the_features_are_what_the_classifier_decides_by() -> None:
 def test_a_model_that_draws_as_the_data_is_near_the_reference(
     drawn_model: InfoGAN, tiny_model: InfoGAN, drawn_dataset: Dataset, short_classifier: None
 ) -> None:
-    found = metric._metric(Subject(drawn_model, drawn_dataset, "raw"))
+    found = METRICS["precision and recall"](Subject(drawn_model, drawn_dataset, "raw"))
     reference = found["baselines"]["real"]["fidelity"]
     assert reference["precision"] > 0.7 and reference["recall"] > 0.7
     assert found["fidelity"]["recall"] > 0.5
     assert "150 images" in found["fidelity"]["features"]
-    untrained = metric._metric(Subject(tiny_model, drawn_dataset, "raw"))
+    untrained = METRICS["precision and recall"](Subject(tiny_model, drawn_dataset, "raw"))
     assert untrained["fidelity"]["recall"] < 0.1
 
 
 def test_no_labels_or_hardly_any_image_no_figure(
     drawn_model: InfoGAN, unlabelled_dataset: Dataset, drawn_dataset: Dataset
 ) -> None:
-    assert metric._metric(Subject(drawn_model, unlabelled_dataset, "raw")) == {}
+    assert METRICS["precision and recall"](Subject(drawn_model, unlabelled_dataset, "raw")) == {}
     few = Split(drawn_dataset.test.images[:3], drawn_dataset.test.labels[:3])
-    assert metric._metric(Subject(drawn_model, Dataset("few", drawn_dataset.train, few), "raw")) == {}
+    assert (
+        METRICS["precision and recall"](Subject(drawn_model, Dataset("few", drawn_dataset.train, few), "raw"))
+        == {}
+    )

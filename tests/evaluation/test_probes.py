@@ -7,6 +7,7 @@ import pytest
 
 from infogan.data import Dataset, Factor, Split, Truth
 from infogan.evaluation import evaluate, probes
+from infogan.evaluation.metric import METRICS
 from infogan.evaluation.probes import Task, draws, line, network
 from infogan.evaluation.subject import Subject
 from infogan.model import InfoGAN
@@ -76,5 +77,5 @@ def test_probes_are_for_the_full_evaluation_alone(
     style = drawn_split(300, 5)
     truth = Truth(factors={"level": Factor(style.images[:, 7].mean((1, 2)))})
     factors = Dataset("factors", Split(style.images, truth=truth), Split(style.images, truth=truth))
-    shown = probes._metric(Subject(drawn_model, factors, "raw", full=True))
+    shown = METRICS["probes"](Subject(drawn_model, factors, "raw", full=True))
     assert min(shown["probe_factors"]["level"]["all"]["codes"]) > 0.99

@@ -12,6 +12,7 @@ from infogan.evaluation.classifier import Classifier, train_classifier
 from infogan.evaluation.clustering import UNMATCHED
 from infogan.evaluation.purity import generate_category, purity
 from infogan.evaluation.resampling import numpy_generator
+from infogan.evaluation.subject import Subject
 from infogan.model import InfoGAN
 
 MATCHING = [1, 2, 0, 3]
@@ -57,7 +58,7 @@ def test_the_interval_of_purity_holds_the_truth_about_95_times_in_100() -> None:
 
 
 def test_a_category_is_drawn_with_every_other_latent_free(drawn_model: InfoGAN) -> None:
-    images = generate_category(drawn_model, ("digit", 0), 3, 30)
+    images = generate_category(Subject(drawn_model), ("digit", 0), 3, 30)
     read = drawn_model.latents.posteriors(drawn_model.recognise(images))
     assert (read["digit"].mean.argmax(1) == 3).all()
     assert len(read["style"].mean.unique()) > 20

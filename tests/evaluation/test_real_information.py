@@ -1,4 +1,4 @@
-"""What categories keep of moved real images, against channels whose information is known."""
+"""What categories keep of augmented_views real images, against channels whose information is known."""
 
 import math
 from collections.abc import Callable
@@ -9,8 +9,8 @@ import pytest
 from infogan import data
 from infogan.config import AugmentationConfig, Categorical, Config, DataConfig
 from infogan.data import Dataset
-from infogan.evaluation import real_information
-from infogan.evaluation.real_information import DEFAULT_POLICY, information, moved
+from infogan.evaluation.metric import METRICS
+from infogan.evaluation.real_information import DEFAULT_POLICY, augmented_views, information
 from infogan.evaluation.resampling import numpy_generator
 from infogan.evaluation.subject import Subject
 from infogan.model import InfoGAN
@@ -79,11 +79,11 @@ def test_intervals_hold_the_truth_about_95_times_in_100() -> None:
 
 def test_copies_are_moved_a_little_and_by_the_seed() -> None:
     images = data.load(DataConfig(source="digits")).test.images
-    once, again, other = (moved(images, DEFAULT_POLICY, "sigmoid", seed=seed) for seed in (0, 0, 1))
+    once, again, other = (augmented_views(images, DEFAULT_POLICY, "sigmoid", seed=seed) for seed in (0, 0, 1))
     assert (once == again).all() and (once != other).any()
     changed = np.abs(once.astype(int) - images).mean()
     assert 5 < changed < np.abs(images[::-1].astype(int) - images).mean()
-    assert (moved(images, AugmentationConfig(), "tanh") == images).all()
+    assert (augmented_views(images, AugmentationConfig(), "tanh") == images).all()
 
 
 def test_the_policy_is_the_models_own_or_said_to_be_the_default(
@@ -92,7 +92,7 @@ def test_the_policy_is_the_models_own_or_said_to_be_the_default(
     policies = {}
     for origin, own in (("default", AugmentationConfig()), ("model", AugmentationConfig(shift=0.02))):
         config = config_of().model_copy(update={"augmentation": own})
-        found = real_information._metric(Subject(InfoGAN(config), drawn_dataset, "raw"))
+        found = METRICS["information on real images"](Subject(InfoGAN(config), drawn_dataset, "raw"))
         policies[origin] = found["real"]["digit"]["policy"]
     assert policies["default"] == {
         "origin": "default", "rotation": 15, "shift": 0.07, "scale": 0.12, "shear": 0.15
@@ -105,7 +105,7 @@ def test_a_model_that_reads_without_error_beats_an_untrained_one(
 ) -> None:
     config = drawn_model.config.model_copy(update={"augmentation": AugmentationConfig(brightness=0.01)})
     drawn_model.config = config
-    found = real_information._metric(Subject(drawn_model, drawn_dataset, "raw"))
+    found = METRICS["information on real images"](Subject(drawn_model, drawn_dataset, "raw"))
     share = np.bincount(np.argsort([2, 0, 3, 1])[drawn_dataset.test.labels]) / 150
     assert found["real"]["digit"]["usage"] == pytest.approx(share.tolist())
     entropy = -(share * np.log(share)).sum()
@@ -117,7 +117,10 @@ def test_each_dimension_has_its_figures_and_no_categorical_code_none(
     config_of: Callable[..., Config], drawn_dataset: Dataset
 ) -> None:
     model = InfoGAN(config_of({"shape": Categorical(3, dim=2)}))
-    found = real_information._metric(Subject(model, drawn_dataset, "raw"))
+    found = METRICS["information on real images"](Subject(model, drawn_dataset, "raw"))
     assert list(found["real"]) == ["shape[0]", "shape[1]"]
     assert len(found["real"]["shape[0]"]["usage"]) == 3
-    assert real_information._metric(Subject(InfoGAN(config_of("style:u")), drawn_dataset, "raw")) == {}
+    assert (
+        METRICS["information on real images"](Subject(InfoGAN(config_of("style:u")), drawn_dataset, "raw"))
+        == {}
+    )

@@ -7,12 +7,12 @@ import pytest
 
 from infogan.data import Dataset, Factor, Split, Truth
 from infogan.evaluation import evaluate
+from infogan.evaluation.baselines import component_codes
 from infogan.evaluation.true_factors import (
     circular,
     circular_by_object,
     match,
-    principal_components,
-    score,
+    measure,
     spearman,
     spearman_interval,
 )
@@ -40,8 +40,8 @@ def test_each_object_may_have_a_zero_of_its_own() -> None:
     objects = np.arange(2_000) % 50
     turned = TURN + objects * 2.399  # spread over the circle
     assert circular(UNIFORM, turned) < 0.2
-    assert circular_by_object(UNIFORM, turned, objects) == pytest.approx(1)
-    assert circular_by_object(UNIFORM[:5], turned[:5], objects[:5]) is None
+    assert circular_by_object(UNIFORM, turned, objects) == pytest.approx(np.ones(50))
+    assert len(circular_by_object(UNIFORM[:5], turned[:5], objects[:5])) == 0
 
 
 def test_spearman_sees_order_alone() -> None:
@@ -68,22 +68,20 @@ def test_no_two_factors_get_one_code() -> None:
     assert len(found) == 2
 
 
-def test_a_score_is_of_other_images_than_the_matching() -> None:
-    factors = {"angle": Factor(UNIFORM * 180, 360.0), "size": Factor(UNIFORM**2)}
-    codes = {"turn": UNIFORM, "scale": UNIFORM**2 * 3}
-    found = score({"angle": "turn", "size": "scale"}, codes, factors, np.zeros(2_000, np.int64), DRAW)
-    assert found["angle"]["circular"] == pytest.approx(1)
-    assert found["angle"]["circular_by_object"] == pytest.approx(1)
-    assert found["size"]["spearman"] == pytest.approx(1)
-    low, high = found["angle"]["circular_interval"]
-    assert low <= found["angle"]["circular"] <= high <= 1
-    none = score({"angle": "scale"}, codes, factors, None, DRAW)["angle"]
-    assert "circular_by_object" not in none
+def test_an_angle_is_measured_on_the_circle_and_a_number_by_its_order() -> None:
+    angle, size = Factor(UNIFORM * 180, 360.0), Factor(UNIFORM**2)
+    found = measure(UNIFORM, angle, np.zeros(2_000, np.int64), DRAW)
+    assert found["circular"] == pytest.approx(1)
+    assert found["circular_by_object"] == pytest.approx(1)
+    low, high = found["circular_interval"]
+    assert low <= found["circular"] <= high <= 1
+    assert measure(UNIFORM**2 * 3, size, None, DRAW)["spearman"] == pytest.approx(1)
+    assert "circular_by_object" not in measure(UNIFORM**2 * 3, angle, None, DRAW)
 
 
 def test_components_are_spread_evenly_by_training_images() -> None:
     images = DRAW.integers(0, 256, (300, 8, 8, 1), dtype=np.uint8)
-    train, test = principal_components(images, images[:50], 3)
+    train, test = component_codes(images, images[:50], 3)
     assert list(train) == ["component1", "component2", "component3"]
     for name, values in train.items():
         assert np.sort(values) == pytest.approx(np.arange(300) / 150 - 1)

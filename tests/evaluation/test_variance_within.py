@@ -8,6 +8,7 @@ import pytest
 
 from infogan.config import Config
 from infogan.evaluation.resampling import mean_interval, ratio_interval
+from infogan.evaluation.subject import Subject
 from infogan.evaluation.variance_within import generated_variances, of_pairs, report, within_groups
 from infogan.model import InfoGAN
 
@@ -64,7 +65,7 @@ def test_half_the_squared_distance_of_pairs_is_the_variance() -> None:
 
 
 def test_each_source_of_variance_has_its_known_part(config_of: Callable[..., Config]) -> None:
-    found = report(None, generated_variances(PaintedInfoGAN(config_of()), pairs=6_000))
+    found = report(None, generated_variances(Subject(PaintedInfoGAN(config_of())), pairs=6_000))
     assert found["noise"] == pytest.approx(6 * LEVEL, rel=0.03)
     assert found["codes"]["style"] == pytest.approx(8 * LEVEL, rel=0.05)
     assert found["generated"] == pytest.approx(14 * LEVEL, rel=0.05)  # and nothing of the category's
@@ -78,14 +79,14 @@ def test_each_source_of_variance_has_its_known_part(config_of: Callable[..., Con
 def test_a_generator_that_ignores_its_noise(config_of: Callable[..., Config]) -> None:
     model = PaintedInfoGAN(config_of())
     model.noisy = False
-    found = report(np.array([3.0, 5.0]), generated_variances(model, pairs=300))
+    found = report(np.array([3.0, 5.0]), generated_variances(Subject(model), pairs=300))
     assert (found["noise"], found["noise_share"], found["noise_interval"]) == (0, 0, [0, 0])
     assert found["generated"] > 0.4
     assert found["real"] == 4.0
 
 
 def test_what_cannot_be_measured_is_left_out(config_of: Callable[..., Config]) -> None:
-    drawn = generated_variances(InfoGAN(config_of("digit:4")), pairs=20)
+    drawn = generated_variances(Subject(InfoGAN(config_of("digit:4"))), pairs=20)
     assert set(drawn) == {"generated", "noise"}
     assert set(report(np.zeros(0), {"generated": np.zeros(4), "noise": np.zeros(4)})) == {
         "generated", "generated_interval", "noise", "noise_interval",
@@ -93,7 +94,9 @@ def test_what_cannot_be_measured_is_left_out(config_of: Callable[..., Config]) -
 
 
 def test_variances_are_a_function_of_the_seed(tiny_model: InfoGAN) -> None:
-    once, again, other = (generated_variances(tiny_model, pairs=20, seed=s)["noise"] for s in (3, 3, 4))
+    once, again, other = (
+        generated_variances(Subject(tiny_model, seed=s), pairs=20)["noise"] for s in (3, 3, 4)
+    )
     assert (once == again).all() and (once != other).any()
 
 

@@ -13,6 +13,7 @@ import torch
 
 from infogan.data import Dataset, Split
 from infogan.evaluation import evaluate
+from infogan.evaluation.metric import METRICS
 from infogan.evaluation.subject import Subject
 from infogan.evaluation.verdicts import (
     ALIKE,
@@ -22,8 +23,7 @@ from infogan.evaluation.verdicts import (
     OVERLAP,
     SAME,
     Figures,
-    _metric,
-    spoilt,
+    corrupted,
     verdict,
 )
 from infogan.model import InfoGAN
@@ -101,7 +101,9 @@ def judged(model: Planted) -> dict[str, dict[str, Any]]:
     healthy = Planted(model.seed, "none")
     real = healthy.draw_images(draw.uniform(-1, 1, (300, 3)), draw.uniform(-1, 1, (300, 6)))
     dataset = Dataset("planted", Split(real), Split(real))
-    found: dict[str, dict[str, Any]] = _metric(Subject(model, dataset, "raw", samples=300, seed=1))["codes"]
+    found: dict[str, dict[str, Any]] = METRICS["verdicts"](
+        Subject(model, dataset, "raw", samples=300, seed=1)
+    )["codes"]
     return found
 
 
@@ -154,7 +156,7 @@ def test_two_codes_of_one_factor_are_entangled(seed: int, rest: float) -> None:
 @pytest.mark.parametrize(
     ("below", "above", "words"),
     [
-        ({"told": DEAD - 0.01}, {"told": DEAD + 0.01}, ("dead", "used")),
+        ({"recovered": DEAD - 0.01}, {"recovered": DEAD + 0.01}, ("dead", "used")),
         ({"effect": INVISIBLE - 1e-3}, {"effect": INVISIBLE + 1e-3}, ("hidden", "used")),
         ({"effect": 0.0, "survival": {"blur": LOST - 0.01}}, {"effect": 0.0, "survival": {"blur": LOST}},
          ("hidden", "used")),
@@ -167,7 +169,7 @@ def test_each_threshold_parts_two_verdicts(
     below: dict[str, Any], above: dict[str, Any], words: tuple[str, str]
 ) -> None:
     healthy: dict[str, Any] = {
-        "told": 0.9,
+        "recovered": 0.9,
         "effect": 0.2,
         "survival": {"blur": 0.9},
         "overlap": {},
@@ -200,7 +202,7 @@ def test_a_small_code_that_survives_is_not_hidden_and_a_large_one_never() -> Non
 
 def test_spoilt_pictures_are_hardly_changed_to_the_eye() -> None:
     flat = np.repeat(np.arange(5, 256, 8, dtype=np.uint8)[None, :, None, None], 32, 2).repeat(2, 0)
-    for how, worse in spoilt(flat, chance(0)).items():
+    for how, worse in corrupted(flat, chance(0)).items():
         assert worse.shape == flat.shape and worse.dtype == np.uint8, how
         difference = np.abs(worse.astype(float) - flat)
         assert 0 < difference.mean() < 8, how

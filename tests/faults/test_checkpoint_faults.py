@@ -165,7 +165,7 @@ def test_an_exception_at_any_point_leaves_nothing_half(tmp_path, monkeypatch, po
     folder = two(tmp_path / "checkpoints")
     monkeypatch.setattr(storage, "_reached", Counter())
     monkeypatch.setenv(storage.FAULT_VARIABLE, f"{point}=raise")
-    with pytest.raises(RuntimeError, match="fault asked for"):
+    with pytest.raises(RuntimeError, match="requested fault"):
         save(folder, 3)
     is_new = point in (storage.Point.PRUNE, storage.Point.DONE)
     if not is_new:

@@ -318,7 +318,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_used(
     assert run("resume", begun, "--steps", 60) == 0
     told = capsys.readouterr().err
     assert re.search(rf"warning: .*step-00000040/{re.escape(name)} is damaged", told)
-    assert "going on from step-00000020" in told
+    assert "resumed from step-00000020" in told
     assert_same(begun, undisturbed)
 
 
@@ -629,7 +629,7 @@ def test_divergence_names_step_and_remedy_and_keeps_the_checkpoint(
 
 def test_divergence_from_the_start(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("train", config, "--out", tmp_path / "run", *WILD) == 3
-    assert "no checkpoint was written before" in capsys.readouterr().err
+    assert "there is no earlier checkpoint" in capsys.readouterr().err
     assert not (tmp_path / "run" / "model").exists()
 
 

@@ -1,4 +1,4 @@
-"""What a discovery found, measured: what it is given, that a stopped one starts anew, and its tables."""
+"""Discoveries as experiments: their images, resuming, and their tables."""
 
 from __future__ import annotations
 
@@ -13,37 +13,42 @@ from PIL import Image
 from infogan import api
 from infogan.errors import ConfigError, DivergenceError, UsageError
 from infogan_experiments import discovery_study, run
-from infogan_experiments.experiment import Options
-from tests.long.conftest import write_idx
+from infogan_experiments.experiment import EXPERIMENTS, Options
 
-SMALL = [f"network.width={discovery_study.QUICK_WIDTH}", "training.batch_size=8", "training.steps=2"]
+SMALL = {"network.width": discovery_study.QUICK_WIDTH, "training.batch_size": 8, "training.steps": 2}
 
 
 def found(seed: int, codes: dict[str, int]) -> dict[str, Any]:
-    """A row as a discovery without labels leaves it."""
+    """Return the result of a discovery without labels."""
     result = {"images": 1_500, "categories": 5, "sweep": {"5": 0.31, "10": 0.2}, "found": codes}
     result |= {"runs": {"a": 1, "b": 2, "c": 3}, "minutes": 2.0, "minutes_spent": 1.93}
     return {"seed": seed, "machine": {}, "discovery": result, "steps": 1_234}
 
 
 def test_the_table_counts_where_nothing_was_found() -> None:
-    text = discovery_study.table("discover-noise", [found(100, {}), found(110, {"type": 2})])
+    text = discovery_study.discovery_tables("discover-noise", [found(100, {}), found(110, {"type": 2})])
     assert "| 100 | 1,500 | 5 (5: 0.31, 10: 0.20) | nothing | 1,234 | 1.9 of 2 |" in text
     assert "| type 2/3 |" in text
     assert "something was found in 1 of 2, a share of 0.50 (0.01 to 0.99)" in text  # Clopper and Pearson
 
 
-def test_a_discovery_that_diverged_is_told_and_the_others_are_counted() -> None:
-    text = discovery_study.table("discover-noise", [{"seed": 100, "diverged": "all of it"}, found(110, {})])
-    assert "| 100 | | | all of it | | |" in text and "found in 0 of 1, a share of 0.00 (0.00 to 0.97)" in text
+def test_a_discovery_that_diverged_is_shown_and_the_others_are_counted() -> None:
+    text = discovery_study.discovery_tables(
+        "discover-noise", [{"seed": 100, "diverged": "all of it"}, found(110, {})]
+    )
+    assert (
+        "| 100 |  |  | all of it |  |  |" in text
+        and "found in 0 of 1, a share of 0.00 (0.00 to 0.97)" in text
+    )
 
 
-def test_attributes_are_ranked_by_the_images_that_chose_and_colours_are_left_out() -> None:
+def test_attributes_are_ranked_on_selection_images_without_colours() -> None:
     def figures(chosen: float, tested: float) -> dict[str, Any]:
         return {
             "code": "type",
             "category": 3,
             "sense": 1,
+            "share": 0.25,
             "auc_choosing": chosen,
             "auc": tested,
             "auc_interval": [tested, tested],
@@ -53,15 +58,16 @@ def test_attributes_are_ranked_by_the_images_that_chose_and_colours_are_left_out
     own = {"Eyeglasses": figures(0.7, 0.9), "Smiling": figures(0.8, 0.6), "Blond_Hair": figures(0.99, 0.99)}
     base = {name: figures(0.6, 0.55) for name in own}
     row["scores"] = {"attributes": own, "baselines": {"pca": {"attributes": base}}}
-    lines = discovery_study.table("discover-celeba", [row]).splitlines()[-2:]
-    assert lines[0] == ("| 100 | Smiling | type = 3 | 0.600 (0.600 to 0.600) | pca 0.550 (0.550 to 0.550) |")
-    assert lines[1].startswith("| 100 | Eyeglasses | type = 3 | 0.900")
+    lines = discovery_study.discovery_tables("discover-celeba", [row]).splitlines()[-2:]
+    ends = "|  | 0.550 (0.550 to 0.550) |  |"
+    assert lines[0] == f"| 100 | Smiling | 0.25 | type = 3 | 0.600 (0.600 to 0.600) {ends}"
+    assert lines[1].startswith("| 100 | Eyeglasses | 0.25 | type = 3 | 0.900")
 
 
-def test_minutes_are_not_steps_and_pictures_of_ones_own_are_for_discover(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is told minutes, 20 of them"):
+def test_steps_and_data_are_refused_with_the_command_that_takes_them(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="time budget of 20 minutes"):
         run("discover-fashion", Options(out=tmp_path / "out", steps=5))
-    with pytest.raises(UsageError, match="has pictures of its own") as caught:
+    with pytest.raises(UsageError, match="has its own images") as caught:
         run("discover-own", Options(out=tmp_path / "out", data=tmp_path))
     assert f"infogan discover {tmp_path}" in caught.value.advice
     assert not (tmp_path / "out").exists()
@@ -69,13 +75,13 @@ def test_minutes_are_not_steps_and_pictures_of_ones_own_are_for_discover(tmp_pat
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Discoveries of one run of two steps; the folders of pictures that they were given."""
+    """Replace discoveries by runs of two steps; return the folders of images that they received."""
     given: list[Path] = []
 
     def discover(files: Path, *, out: Path, seed: int, minutes: float, **_: object) -> None:
         given.append(files)
         assert not out.exists()
-        settings = [*SMALL, f"training.seed={seed}", "data.size=32"]
+        settings = {**SMALL, "training.seed": seed, "data.size": 32}
         for name in ("a", "b"):
             config = api.configure(files, codes="type:4 style1:u", settings=settings)
             api.train_config(config, out=out / "runs" / name)
@@ -88,14 +94,16 @@ def short(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 @pytest.mark.slow
-def test_kinds_are_in_no_name_and_are_measured_on_other_pictures(tmp_path: Path, short: list[Path]) -> None:
+def test_file_names_contain_no_class_and_other_images_are_used_for_evaluation(
+    tmp_path: Path, short: list[Path]
+) -> None:
     stopped = tmp_path / "quick-seed-100" / "runs" / "5-categories-seed-100"
     stopped.mkdir(parents=True)  # a discovery that was stopped
     for _ in range(2):  # the second time finds everything done
         run("discover-own", Options(out=tmp_path, quick=True))
     assert len(short) == 1 and not stopped.exists()
-    with pytest.raises(ConfigError, match="asked for otherwise"):
-        run("discover-own", Options(out=tmp_path, quick=True, settings=["batch_size=8"]))
+    with pytest.raises(ConfigError, match="other settings"):
+        run("discover-own", Options(out=tmp_path, quick=True, settings={"batch_size": 8}))
     assert "elsewhere" not in (tmp_path / "discover-own.json").read_text()
     files = list(short[0].iterdir())
     assert len(files) == discovery_study.QUICK_COUNT + 1 and all(path.is_file() for path in files)
@@ -107,7 +115,7 @@ def test_kinds_are_in_no_name_and_are_measured_on_other_pictures(tmp_path: Path,
 
 
 @pytest.mark.slow
-def test_every_folder_of_noise_is_another_grey_and_coloured_by_turns(
+def test_folders_of_noise_differ_and_alternate_between_grey_and_colour(
     tmp_path: Path, short: list[Path]
 ) -> None:
     run("discover-noise", Options(out=tmp_path, quick=True, seeds=2))
@@ -120,7 +128,7 @@ def test_every_folder_of_noise_is_another_grey_and_coloured_by_turns(
     assert all("scores" not in row for row in result["rows"])
 
 
-def test_nothing_but_a_stopped_discovery_is_deleted(tmp_path: Path, short: list[Path]) -> None:
+def test_only_an_unfinished_discovery_is_deleted(tmp_path: Path, short: list[Path]) -> None:
     mine = tmp_path / "quick-seed-100" / "thesis.txt"
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
@@ -129,7 +137,7 @@ def test_nothing_but_a_stopped_discovery_is_deleted(tmp_path: Path, short: list[
     assert mine.read_text() == "mine" and not short
 
 
-def test_one_discovery_that_diverges_is_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_discovery_that_diverges_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def discover(*_: object, **__: object) -> None:
         raise DivergenceError("2 of 3 runs of 5 categories diverged", "", "")
 
@@ -139,13 +147,9 @@ def test_one_discovery_that_diverges_is_written_down(tmp_path: Path, monkeypatch
     assert row["diverged"] == "2 of 3 runs of 5 categories diverged"
 
 
-def test_pictures_are_training_images_as_they_are(tmp_path: Path) -> None:
-    write_idx(tmp_path)
-    (tmp_path / "files").mkdir()
-    options = Options(data=tmp_path)
-    discovery_study._fashion_files(tmp_path / "files", options, 100)
-    dataset = discovery_study._fashion(tmp_path / "files", options)
-    written = sorted((tmp_path / "files").iterdir())
-    assert len(written) == len(dataset.train.images) < len(dataset.train.images) + len(dataset.test.images)
-    images = np.stack([np.asarray(Image.open(path)) for path in written])
-    assert np.array_equal(images[..., None], dataset.train.images)
+def test_images_are_written_unchanged(tmp_path: Path) -> None:
+    trial = EXPERIMENTS["discover-digits"].run.args[0]  # type: ignore[attr-defined]
+    job = discovery_study.Job(trial, Options(), tmp_path / "seed-100", seed=100, minutes=1.0, count=20)
+    trial.write(job, tmp_path)
+    written = np.stack([np.asarray(Image.open(path)) for path in sorted(tmp_path.glob("*.png"))])
+    assert np.array_equal(written[..., None], trial.labelled(job).train.images[:20])

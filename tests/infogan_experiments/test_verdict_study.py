@@ -1,4 +1,4 @@
-"""Verdicts of trained models beside what labels say: who counts as confirmed, and what is counted."""
+"""Verdicts of trained models compared with labels: which codes are confirmed, and what is counted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infogan_experiments.verdict_study import Judged, judged, summary, table
+from infogan_experiments.verdict_study import JudgedCode, judged_codes, summary, verdicts_table
 
 
 def entry(words: dict[str, str], accuracy: float, slant: float) -> dict[str, Any]:
@@ -24,17 +24,20 @@ def entry(words: dict[str, str], accuracy: float, slant: float) -> dict[str, Any
 
 def test_real_images_confirm_a_code_by_accuracy_or_by_a_stroke() -> None:
     words = {"digit": "used", "style1": "hidden", "style2": "dead"}
-    digit, first, second = judged(entry(words, 0.41, 0.5))
-    assert digit == Judged("robust", 103, "digit", "used", 0.41, True)
-    assert first == Judged("robust", 103, "style1", "hidden", 0.5, True)
-    assert second == Judged("robust", 103, "style2", "dead", 0.0, False)  # no stroke is its
-    assert [one.confirmed for one in judged(entry(words, 0.39, 0.49))] == [False] * 3
+    digit, first, second = judged_codes(entry(words, 0.41, 0.5))
+    assert digit == JudgedCode("robust", 103, "digit", "used", 0.41, True)
+    assert first == JudgedCode("robust", 103, "style1", "hidden", 0.5, True)
+    assert second == JudgedCode("robust", 103, "style2", "dead", 0.0, False)  # it is matched to no stroke
+    assert [one.confirmed for one in judged_codes(entry(words, 0.39, 0.49))] == [False] * 3
 
 
 def test_only_confirmed_codes_count_against_verdicts_and_intervals_are_over_seeds() -> None:
     words = {"digit": "entangled", "style1": "hidden", "style2": "dead"}
-    found = [*judged(entry(words, 0.9, 0.9)), *judged(entry({**words, "style1": "used"}, 0.9, 0.9))]
-    found += [one._replace(seed=104) for one in judged(entry(dict.fromkeys(words, "used"), 0.9, 0.9))]
+    found = [
+        *judged_codes(entry(words, 0.9, 0.9)),
+        *judged_codes(entry({**words, "style1": "used"}, 0.9, 0.9)),
+    ]
+    found += [one._replace(seed=104) for one in judged_codes(entry(dict.fromkeys(words, "used"), 0.9, 0.9))]
     counted = summary(found)
     assert counted["confirmed"] == {"entangled": 2, "hidden": 1, "used": 3}
     assert counted["others"] == {"dead": 2, "used": 1}
@@ -43,11 +46,12 @@ def test_only_confirmed_codes_count_against_verdicts_and_intervals_are_over_seed
     for one in (hidden, unused):  # in one of two seeds: three codes of one seed are no three trials
         assert one["share_of_seeds"] == 0.5
         assert one["share_of_seeds_interval"] == pytest.approx([0.0126, 0.9874], abs=1e-4)
-    text = table(found)
-    assert "called dead or hidden: 0.167 of them; in a share of 0.50 (0.01 to 0.99) of 2 seeds" in text
+    text = verdicts_table(found)
+    assert "| harsh, called dead or hidden, share | 0.167 |" in text
+    assert "| harsh, called dead or hidden, share of seeds | 0.500 (0.013 to 0.987) |" in text
     assert "style1: hidden (0.90); style2: dead (0.00, not confirmed)" in text
 
 
 def test_without_confirmed_codes_no_share_is_given() -> None:
-    found = list(judged(entry(dict.fromkeys(("digit", "style1", "style2"), "dead"), 0.1, 0.1)))
-    assert not summary(found)["harsh"] and "confirmed: none" in table(found)
+    found = list(judged_codes(entry(dict.fromkeys(("digit", "style1", "style2"), "dead"), 0.1, 0.1)))
+    assert not summary(found)["harsh"]

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from infogan import InfoGAN, cli, objective, streams
 from infogan.config import Config, LatentsConfig, Periodic, Uniform, VonMises, parse_codes
-from infogan.evaluation.handwriting import _ordered_dimensions
 from infogan.evaluation.mutual_information import r_squared, score_codes
 from infogan.evaluation.predicted_codes import continuous_dimensions
 from infogan.latents import Latents, VonMisesPosterior, concentration, wrap
@@ -278,7 +277,7 @@ def test_an_angle_is_continuous_but_has_no_order() -> None:
     codes = parse_codes("digit:4 turn:p style:u")
     latents = Latents(LatentsConfig(noise=1, codes=codes))
     assert continuous_dimensions(latents) == [("turn", 0), ("style", 0)]
-    assert _ordered_dimensions(latents) == [("style", 0)]
+    assert continuous_dimensions(latents, ordered=True) == [("style", 0)]
     assert [name for name, prior in latents.priors.items() if prior.discrete] == ["digit"]
 
 

@@ -74,7 +74,7 @@ def files(tmp_path: Path) -> Callable[[str], Path | None]:
             folder = tmp_path / "files"
             folder.mkdir()
             return WRITERS[source](folder)
-        assert SOURCES[source].draws or source in PACKAGED, f"no writer for {source}: add one to WRITERS"
+        assert SOURCES[source].renders or source in PACKAGED, f"no writer for {source}: add one to WRITERS"
         return None
 
     return write

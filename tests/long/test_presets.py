@@ -1,4 +1,4 @@
-"""Every preset trains from files of the true format, and every figure's command runs through."""
+"""Every preset trains from files of the original format, and every figure's command runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infogan.data import SOURCES
 from infogan.model import InfoGAN
 from infogan.runs.directory import RunDirectory
 from infogan_experiments import names, run
-from infogan_experiments.experiment import TAKES, Options
+from infogan_experiments.experiment import EXPERIMENTS, Options
 
 STEPS, DRAWN = 50, 120
 
@@ -26,11 +26,11 @@ Files = Callable[[str], Path | None]
 @pytest.mark.parametrize("preset", presets.PRESETS)
 def test_a_preset_trains_with_its_own_networks(preset: str, files: Files, tmp_path: Path) -> None:
     data = files(preset)
-    settings = [f"training.steps={STEPS}", "training.batch_size=8"]
-    if presets.own_recipe(preset) != "paper":
-        settings.append("objective.neighbours=5")  # the written sets have few images
-    if data is None and SOURCES[presets.load(preset).data.source].draws:
-        settings.append(f"data.count={DRAWN}")
+    settings = {"training.steps": STEPS, "training.batch_size": 8}
+    if presets.PRESETS[preset].recipe != "paper":
+        settings["objective.neighbours"] = 5  # the written sets have few images
+    if data is None and SOURCES[presets.load(preset).data.source].renders:
+        settings["data.count"] = DRAWN
     config = api.configure(preset, data=data, settings=settings)
     trained = api.train_config(config, out=tmp_path / "run")
 
@@ -54,12 +54,12 @@ def test_a_preset_trains_with_its_own_networks(preset: str, files: Files, tmp_pa
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "figure", [name for name in names() if "quick" in TAKES[name] and name in presets.PRESETS]
+    "figure", [name for name in names() if "quick" in EXPERIMENTS[name].takes and name in presets.PRESETS]
 )
-def test_a_figure_runs_through_in_the_small(figure: str, files: Files, tmp_path: Path) -> None:
-    # What can be drawn is: only drawn faces and chairs have factors that a code can be held against.
-    drawn = SOURCES[presets.load(figure).data.source].draws
-    data = None if drawn else files(figure)
+def test_the_smoke_test_of_a_figure_runs(figure: str, files: Files, tmp_path: Path) -> None:
+    # Faces and chairs are rendered, as only rendered ones have known factors.
+    rendered = SOURCES[presets.load(figure).data.source].renders
+    data = None if rendered else files(figure)
     run(figure, Options(data=data, out=tmp_path / "out", quick=True))
     result = json.loads((tmp_path / "out" / f"{figure}.json").read_text())
     (arm,) = result["arms"]
@@ -71,8 +71,8 @@ def test_a_figure_runs_through_in_the_small(figure: str, files: Files, tmp_path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["discover-digits", "discover-noise"])
-def test_a_discovery_is_measured_in_the_small(name: str, tmp_path: Path) -> None:
-    for _ in range(2):  # the second time finds everything done
+def test_the_smoke_test_of_a_discovery_runs(name: str, tmp_path: Path) -> None:
+    for _ in range(2):  # the second time everything is complete
         run(name, Options(out=tmp_path / "out", quick=True))
     (row,) = json.loads((tmp_path / "out" / f"{name}.json").read_text())["rows"]
     assert row["discovery"]["chosen"] in row["discovery"]["runs"] and row["steps"] > 0

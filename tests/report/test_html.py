@@ -1,4 +1,4 @@
-"""The page of a run: everything in one file, escaped, with a sentence for every verdict."""
+"""The HTML report: one escaped file with a sentence for every verdict."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from infogan.report.charts import line_chart
-from infogan.report.html import Cluster, Material, render
+from infogan.report.html import Cluster, Contents, render
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURE = Image.new("RGB", (12, 8), (200, 30, 30))
@@ -39,10 +39,10 @@ def page(**changed: Any) -> str:
         "clusters": [Cluster("digit = 3", 0.125, PICTURE, PICTURE)],
         "configuration": "preset = 'mnist'", "commands": ["infogan train mnist"],
     }  # fmt: skip
-    return render(Material(**parts | changed))
+    return render(Contents(**parts | changed))
 
 
-def test_nothing_on_the_page_is_loaded_from_elsewhere() -> None:
+def test_the_page_loads_nothing_from_elsewhere() -> None:
     text = page()
     assert not re.search(r"""(src|href)=["'](?!data:image/png;base64,)""", text)
     assert "<script" not in text and "@import" not in text and "url(" not in text
@@ -52,16 +52,16 @@ def test_nothing_on_the_page_is_loaded_from_elsewhere() -> None:
 def test_every_code_has_its_verdict_its_picture_and_its_nats() -> None:
     text, figures = page(), scores()
     for name, code in figures["codes"].items():
-        assert f'alt="what {name} changes"' in text
+        assert f'alt="traversal of {name}"' in text
         assert f'{name} <span class="tag {code["verdict"]}">' in text
     assert f"{figures['codes']['digit']['mutual_information_nats']:.2f} of 2.30 nats" in text
-    assert "do not survive rounding" in text and "both change the same" in text
+    assert "do not survive rounding" in text and "Both change the same" in text
 
 
-def test_the_page_says_what_to_trust_and_what_not() -> None:
+def test_the_page_says_which_results_to_trust() -> None:
     text = page()
     trusted, doubted = (re.findall(f'<li class="{kind}">(.*?)</li>', text, re.S) for kind in ("yes", "no"))
-    assert any(line.startswith("digit: to be seen") for line in trusted)
+    assert any(line.startswith("digit: visible") for line in trusted)
     assert any(line.startswith("rotation: hidden") for line in doubted)
     assert any("noise-dead" in line for line in doubted)
     faint, unsure = scores(), scores()
@@ -69,7 +69,7 @@ def test_the_page_says_what_to_trust_and_what_not() -> None:
     unsure["codes"]["digit"]["certainty"] = 0.05
     grey = scores()
     grey["fidelity"]["precision"] = 0.0
-    for figures, told in ((faint, "hardly anything is to be seen"), (unsure, "hardly read"), (grey, "0.00")):
+    for figures, told in ((faint, "almost no visible effect"), (unsure, "low certainty"), (grey, "0.00")):
         assert any(
             told in line for line in re.findall('<li class="no">(.*?)</li>', page(scores=figures), re.S)
         )
@@ -79,7 +79,7 @@ def test_the_page_says_what_to_trust_and_what_not() -> None:
     assert any("k-means on pixels: 99.9%" in line for line in doubted)
 
 
-def test_figures_stand_with_interval_and_baselines() -> None:
+def test_metrics_have_intervals_and_baselines() -> None:
     text, figures = page(), scores()
     accuracy = figures["clustering"]["accuracy"]
     row = re.search(r"<tr><td>accuracy</td>(.*?)</tr>", text, re.S)
@@ -88,43 +88,21 @@ def test_figures_stand_with_interval_and_baselines() -> None:
     assert f"{figures['baselines']['kmeans']['clustering']['accuracy']:.3f}" in row[1]
 
 
-def test_names_of_people_are_text_and_never_markup() -> None:
+def test_names_given_by_users_are_escaped() -> None:
     text = page(title="<b>mine</b>", commands=["infogan train '<x>'"], configuration="a = '<script>'")
     assert "<b>mine" not in text and "<script" not in text and "&lt;b&gt;mine" in text
     assert "<i>" not in line_chart({"<i>": ([0, 1], [0, 1])}, x_label="step", y_label="nats")
-
-
-def test_a_chart_holds_its_points_and_breaks_on_nothing() -> None:
-    chart = line_chart(
-        {"a": ([0, 10, 20], [1.0, float("nan"), 3.0]), "b": ([0], [2.0])}, x_label="s", y_label="y"
-    )
-    lines = re.findall(r'points="([^"]*)"', chart)
-    assert [len(line.split()) for line in lines] == [2, 1]
-    (x0, y0), (x1, y1) = (map(float, point.split(",")) for point in lines[0].split())
-    assert x0 < x1 and y0 > y1  # up is up
-    assert line_chart({"a": ([], [])}, x_label="s", y_label="y") == ""
-    flat = line_chart({"a": ([0, 1], [5.0, 5.0])}, x_label="s", y_label="y")
-    assert "nan" not in flat and "inf" not in flat
-    many = line_chart({"a": (list(range(10_001)), [0.0] * 10_001)}, x_label="s", y_label="y")
-    points = re.findall(r'points="([^"]*)"', many)[0].split()
-    assert len(points) < 500 and points[-1].startswith("628")  # the last step is shown
 
 
 def test_every_section_with_intervals_is_on_the_page() -> None:
     odd = scores() | {"novel": {"figure": 0.5, "figure_interval": [0.4, 0.6]}}
     assert "<h3>Novel</h3>" in page(scores=odd) and "0.400 to 0.600" in page(scores=odd)
     many = {f"a{i}": {"auc": 0.5, "auc_interval": [0.4, 0.6]} for i in range(40)}
-    assert "<summary>40 figures</summary>" in page(scores=scores() | {"attributes": many})
+    assert "<summary>40 metrics</summary>" in page(scores=scores() | {"attributes": many})
 
 
-def test_curves_beyond_the_seventh_are_dashed() -> None:
-    chart = line_chart({f"c{i}": ([0, 1], [0, i]) for i in range(9)}, x_label="s", y_label="y")
-    styles = re.findall(r'polyline class="([^"]*)"', chart)
-    assert len(set(styles)) == 9 and styles[7] == "line-0 again"
-
-
-def test_a_category_without_doubtful_images_and_those_left_out_are_told() -> None:
-    text = page(clusters=[Cluster("digit = 4", 0.01, PICTURE, None)], left_out=3)
+def test_categories_without_doubtful_images_and_hidden_ones_are_reported() -> None:
+    text = page(clusters=[Cluster("digit = 4", 0.01, PICTURE, None)], hidden_clusters=3)
     assert "digit = 4" in text and "doubtful images of digit = 4" not in text and "3 more categories" in text
 
 
@@ -133,7 +111,7 @@ def test_a_page_without_a_part_is_still_a_page(missing: str) -> None:
     assert "</html>" in page(**{missing: ()})
 
 
-def test_probes_are_a_table_and_curves() -> None:
+def test_probes_are_a_table_and_a_chart() -> None:
     figures = scores() | {
         "probe": {
             "10": {"codes": [0.9, 0.8], "supervised": [0.4, 0.5]},
@@ -144,17 +122,17 @@ def test_probes_are_a_table_and_curves() -> None:
     }
     text = page(scores=figures)
     assert '<tr><td>10</td><td class="number">0.850</td><td class="number">0.450</td></tr>' in text
-    part = text[text.index("Few labels") :]
+    part = text[text.index("Classification with few labels") :]
     curves = re.findall(r'points="([^"]*)"', part[: part.index("<h2>Training")])
     assert [len(curve.split()) for curve in curves] == [2, 2]
-    assert "Few labels" not in page()
+    assert "Classification with few labels" not in page()
 
 
-def test_a_page_of_nothing_says_so_first_and_pictures_of_trained_images_say_that() -> None:
-    assert "Nothing was found" not in page() and "Nothing was found" not in page(found={"digit": 2}, runs=3)
+def test_a_search_without_a_factor_says_so_first_and_training_images_are_declared() -> None:
+    assert "No factor found" not in page() and "No factor found" not in page(found={"digit": 2}, runs=3)
     text = page(found={}, runs=3)
-    assert text.index("Nothing was found: no code that can be seen was found by two of 3 runs") < text.index(
-        "Do not count it as found"
+    assert text.index("No factor found: no visible code was found by two of 3 runs") < text.index(
+        "do not interpret as a factor"
     )
-    assert "were trained on" not in page(shown=5_000)
-    assert "of 400 images, 360 of which were trained on" in page(shown=400, trained_on=360)
+    assert "training images, because" not in page(clustered=5_000)
+    assert "The 400 images include 360 training images" in page(clustered=400, clustered_train=360)

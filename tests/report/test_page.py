@@ -1,4 +1,4 @@
-"""infogan report on a run: figures are measured when they are missing or of another model."""
+"""infogan report evaluates a run only if its scores are missing or of another model."""
 
 from __future__ import annotations
 
@@ -14,15 +14,20 @@ from infogan.data import Dataset, Split
 from infogan.evaluation.typical_images import typical_and_doubtful
 from infogan.report import page
 
-TINY = ("network.width=0.0625", "training.batch_size=16", "objective.neighbours=0", "training.repair_end=0")
+TINY = {
+    "network.width": 0.0625,
+    "training.batch_size": 16,
+    "objective.neighbours": 0,
+    "training.repair_end": 0,
+}
 
 
-def test_a_report_is_written_and_measures_only_what_is_missing(
+def test_a_report_evaluates_the_run_only_if_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "run"
     api.train("digits", out=run, steps=4, settings=TINY)
-    asked = []
+    asked = {}
 
     def few(model: object, dataset: object, **options: object) -> object:
         asked.append(1)
@@ -37,7 +42,7 @@ def test_a_report_is_written_and_measures_only_what_is_missing(
     assert "verdict" in json.loads((run / "evaluation.json").read_text())["codes"]["digit"]
     main(["report", str(run)])
     assert len(asked) == 1  # evaluation.json is still of this model
-    api.resume(run, settings=["training.steps=6"])
+    api.resume(run, settings={"training.steps": 6})
     main(["report", str(run)])
     assert len(asked) == 2 and "--steps 6" in (run / "report.html").read_text()
 
@@ -52,20 +57,20 @@ def test_a_report_is_written_and_measures_only_what_is_missing(
 )
 def test_the_heading_says_which_images_they_are(path: str | None, name: str, called: str) -> None:
     images = Split(np.zeros((1, 8, 8, 1), dtype=np.uint8))
-    assert page._called(path, Dataset(name, images, images)) == called
+    assert page._description(path, Dataset(name, images, images)) == called
 
 
 @pytest.mark.parametrize(("tested", "shown"), [(40, 400), (1_200, 1_200)])
-def test_a_small_set_is_shown_whole_and_a_large_one_by_its_test_images(tested: int, shown: int) -> None:
+def test_training_images_are_shown_only_if_there_are_few_test_images(tested: int, shown: int) -> None:
     train = Split(np.zeros((360, 8, 8, 1), dtype=np.uint8))
     test = Split(np.full((tested, 8, 8, 1), 255, dtype=np.uint8))
-    images, trained_on = page._to_show(Dataset("set", train, test))
+    images, trained_on = page._clustered_images(Dataset("set", train, test))
     assert len(images) == shown and (images > 0).all((1, 2, 3)).sum() == tested
     assert trained_on == shown - tested
 
 
 @pytest.mark.parametrize("broken", ["{", "[]", '{"codes": {}}', '{"codes": {"digit": {"verdict": "used"}}}'])
-def test_figures_of_another_form_are_measured_anew(
+def test_scores_of_another_format_are_evaluated_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
     run = tmp_path / "run"
@@ -80,11 +85,11 @@ def test_figures_of_another_form_are_measured_anew(
     assert "digit" in api.report(run).read_text()
 
 
-def test_the_page_of_several_seeds_tells_of_the_best_ones_training(
+def test_the_report_of_several_seeds_shows_the_training_of_the_best(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = tmp_path / "my runs"
-    api.train("digits", out=run, steps=40, seeds=2, settings=[*TINY, "training.prune_steps=[20]"])
+    api.train("digits", out=run, steps=40, seeds=2, settings={**TINY, "training.prune_steps": [20]})
     real = evaluation.evaluate
 
     def few(model: object, dataset: object, **options: object) -> object:
@@ -92,12 +97,12 @@ def test_the_page_of_several_seeds_tells_of_the_best_ones_training(
 
     monkeypatch.setattr(page.evaluation, "evaluate", few)
     text = api.report(run).read_text()
-    assert "<polyline" in text and "chosen out of 2 seeds" in text
+    assert "<polyline" in text and "chosen from 2 seeds" in text
     assert f"--out &#39;{run}&#39; --seed 0 --seeds 2 --steps 40" in text
-    assert "nothing to report yet" in text  # forty steps are too few for some warnings
+    assert "no warnings so far" in text  # forty steps are too few for some warnings
 
 
-def test_typical_images_are_the_surest_and_doubtful_ones_the_least_sure() -> None:
+def test_typical_images_have_the_highest_probability_and_doubtful_ones_the_lowest() -> None:
     sure = np.array([0.9, 0.6, 0.8, 0.3, 0.7, 0.95])
     surest, doubtful = typical_and_doubtful(np.stack([sure, 1 - sure], 1), 0, 2)
     assert surest.tolist() == [5, 0] and doubtful.tolist() == [1, 4]

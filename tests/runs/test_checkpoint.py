@@ -285,9 +285,9 @@ def test_a_renamed_checkpoint_is_noticed(folder: Path) -> None:
         checkpoint.load(folder / "step-00000009")
 
 
-def test_another_verified_folder_is_no_checkpoint(folder: Path) -> None:
+def test_another_verified_folder_is_not_a_checkpoint(folder: Path) -> None:
     storage.write_folder(folder / "other", {"a": b"1"})
-    with pytest.raises(StorageError, match="is no checkpoint"):
+    with pytest.raises(StorageError, match="is not a checkpoint"):
         checkpoint.load(folder / "other")
 
 

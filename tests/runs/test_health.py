@@ -1,4 +1,4 @@
-"""Each warning begins when it should, is told once, and is over; what goes well is never warned of."""
+"""Each warning starts when it should, is logged once and ends; healthy runs have none."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from infogan import InfoGAN, api, cli, config, presets
+from infogan import InfoGAN, api, cli, config, presets, recipes
 from infogan.config import Config, Gaussian, TrainingConfig
 from infogan.data import Dataset, Split
 from infogan.runs import health, metrics_log
@@ -65,7 +65,7 @@ def line(step: int, change: dict[str, Any] | None = None) -> dict[str, Any]:
 def told(lines: Iterable[dict[str, Any]], seen: Health | None = None) -> list[tuple[int, str]]:
     """What is told, with the step at which it is."""
     seen = seen or Health()
-    return [(line["step"], text) for line in lines for text in seen.see(line)]
+    return [(line["step"], text) for line in lines for text in seen.update(line)]
 
 
 def usage(lowest: float) -> list[float]:
@@ -137,7 +137,7 @@ def test_every_warning_is_tried() -> None:
 
 def about(name: str, heard: list[tuple[int, str]]) -> list[tuple[int, str]]:
     return [
-        (step, text) for step, text in heard if text.startswith((f"warning: {name} ", f"no longer {name},"))
+        (step, text) for step, text in heard if text.startswith((f"warning: {name} ", f"resolved: {name} "))
     ]
 
 
@@ -155,7 +155,7 @@ def test_it_begins_after_its_window_is_told_once_and_is_over(name: str, wrong: d
     assert begun[1].startswith(f"warning: {name} since step {first}: ")
     # A rise is one while lines from before it are in sight.
     assert over[0] == (first + health.LOOK_BACK if rising else end) + CALM
-    assert over[1].startswith(f"no longer {name}, from step {over[0]:,} on")
+    assert over[1].startswith(f"resolved: {name} at step {over[0]:,}")
     assert [step for step, stands in standing.items() if stands] == list(range(begins, over[0], EVERY))
 
 
@@ -216,7 +216,7 @@ def test_a_warning_that_comes_back_is_told_again() -> None:
     wrong = {"scores.real": 0.99, "scores.fake": 0.02}
     heard = told(line(step, wrong if step % 1_000 < 500 else None) for step in range(EVERY, 2_000, EVERY))
     assert [(step, text[:8]) for step, text in heard] == [
-        (220, "warning:"), (700, "no longe"), (1_200, "warning:"), (1_700, "no longe"),
+        (220, "warning:"), (700, "resolved"), (1_200, "warning:"), (1_700, "resolved"),
     ]  # fmt: skip
     assert "since step 1,000: " in heard[2][1]
 
@@ -227,14 +227,14 @@ def test_subjects_are_watched_apart_and_told_together() -> None:
         line(step, {"real.digit.usage": both if step < 1_000 else one}) for step in range(EVERY, 1_300, EVERY)
     )
     assert [step for step, _ in heard] == [500, 1_200]
-    assert "digit 0 (0.0 % of the real images), digit 1 (0.0 % of the real images). " in heard[0][1]
-    assert heard[1][1] == "no longer category-unused, from step 1,200 on: digit 1"
+    assert "digit 0 (0.0% of the real images), digit 1 (0.0% of the real images). " in heard[0][1]
+    assert heard[1][1] == "resolved: category-unused at step 1,200: digit 1"
 
 
 def test_many_subjects_are_counted() -> None:
     many = [0.0] * 8 + [0.5, 0.5]
     ((_, text),) = told(line(step, {"real.digit.usage": many}) for step in range(EVERY, 600, EVERY))
-    assert "digit 4 (0.0 % of the real images), and 3 more. " in text
+    assert "digit 4 (0.0% of the real images), and 3 more. " in text
 
 
 @pytest.mark.parametrize(("name", "wrong"), [case[:2] for case in BARELY], ids=IDS)
@@ -243,14 +243,14 @@ def test_figures_that_are_absent_are_not_judged(name: str, wrong: dict[str, Any]
     entry = whole["real"]["digit"]
     for count in (1, 2, len(HEALTHY)):
         for keys in itertools.combinations(HEALTHY, count):
-            Health().see({key: value for key, value in whole.items() if key not in keys})
+            Health().update({key: value for key, value in whole.items() if key not in keys})
     for section in ("loss", "mutual_information", "scores", "variance"):
         for key in whole[section]:
-            Health().see({**whole, section: {k: v for k, v in whole[section].items() if k != key}})
+            Health().update({**whole, section: {k: v for k, v in whole[section].items() if k != key}})
     for count in range(1, 5):
         for keys in itertools.combinations(entry, count):
             kept = {key: value for key, value in entry.items() if key not in keys}
-            Health().see({**whole, "real": {"digit": kept}})
+            Health().update({**whole, "real": {"digit": kept}})
     assert told({"step": step} for step in range(EVERY, 2_000, EVERY)) == []
 
 
@@ -296,13 +296,13 @@ def test_a_measured_run_that_went_well_is_not_warned_of() -> None:
                 "split": {"double": double, "nats": gain},
             },
         }
-        assert seen.see(line(step, change)) == []
-    assert seen.summary() == ["health: nothing to report"]
+        assert seen.update(line(step, change)) == []
+    assert seen.summary() == ["health: no warnings"]
 
 
 @pytest.mark.parametrize("recipe", ["paper", pytest.param("robust", marks=pytest.mark.slow)])
 def test_a_hundred_steps_of_digits_go_well(recipe: str, tmp_path: Path) -> None:
-    settings = ["steps=100", "width=0.0625", "batch_size=8", "device=cpu", "sample_every=1000"]
+    settings = {"steps": 100, "width": 0.0625, "batch_size": 8, "device": "cpu", "sample_every": 1000}
     chosen = api.configure("digits", recipe=recipe, settings=settings)
     run = api.train_config(chosen, out=tmp_path / "run").run
     lines = metrics_log.read(run.metrics_path)
@@ -310,7 +310,7 @@ def test_a_hundred_steps_of_digits_go_well(recipe: str, tmp_path: Path) -> None:
     assert ["variance" in line for line in lines] == [False] * 4 + [True]
     assert set(lines[-1]["variance"]) == {"real", "generated", "noise"}
     assert all(0 < line["scores"][side] < 1 for line in lines for side in ("real", "fake"))
-    assert "health: nothing to report yet (some warnings need" in run.log_path.read_text().splitlines()[-1]
+    assert "health: no warnings so far (some need" in run.log_path.read_text().splitlines()[-1]
 
 
 # --- what is said ----------------------------------------------------------------------------------------
@@ -319,13 +319,13 @@ def test_a_hundred_steps_of_digits_go_well(recipe: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", WARNINGS)
 def test_advice_names_settings_and_options_that_exist(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     advice = WARNINGS[name].advice.format(subject="rotation")
-    robust = presets.apply_recipe(presets.load("digits"), "robust")
-    named = re.findall(r"--set (\S+=[^\s;,]+)", advice)
+    robust = recipes.apply(presets.load("digits"), "robust")
+    named = re.findall(r"--set (\S+=[^\s;,)]+)", advice)
     for assignment in named:
-        changed = config.changes(robust, config.override(robust, [assignment]))
+        changed = config.changes(robust, config.override(robust, config.parse_assignments([assignment])))
         assert len(changed) == 1, assignment
     for recipe in re.findall(r"--recipe (\w+)", advice):
-        presets.check_recipe(recipe)
+        assert recipe in recipes.RECIPES
     assert cli.main(["train", "--help"]) == 0
     known = set(re.findall(r"--\w[\w-]*", capsys.readouterr().out))
     options = set(re.findall(r"--\w[\w-]*", advice))
@@ -353,7 +353,7 @@ def test_the_summary_has_every_warning_that_stands() -> None:
 def test_a_new_warning_is_one_function(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "WARNINGS", {})
 
-    @health.warning("late", window=40, what="It is late.", advice="stop")
+    @health.warning("late", window=40, meaning="It is late.", advice="stop")
     def late(recent: Any) -> dict[str, str | None]:
         return {"": f"step {recent[-1]['step']}"}
 
@@ -471,11 +471,11 @@ def test_a_resumed_run_tells_and_writes_the_same(
 ) -> None:
     monkeypatch.setattr(health, "WARNINGS", {})
 
-    @health.warning("early", window=40, what="It is early.", advice="wait")
+    @health.warning("early", window=40, meaning="It is early.", advice="wait")
     def early(recent: Any) -> dict[str, str | None]:
         return {"": "early" if recent[-1]["step"] < 100 else None}
 
-    @health.warning("always", window=60, what="It is so.", advice="nothing")
+    @health.warning("always", window=60, meaning="It is so.", advice="nothing")
     def always(recent: Any) -> dict[str, str | None]:
         return {"": "as ever"}
 
@@ -489,7 +489,7 @@ def test_a_resumed_run_tells_and_writes_the_same(
     whole = runner.train(configured(130), data, RunDirectory.create(tmp_path / "whole")).run
     # The first part ends off the grid of lines, with a window half full, behind a warning that has begun.
     parted = runner.train(configured(70), data, RunDirectory.create(tmp_path / "parted")).run
-    runner.resume(parted, lambda _: data, settings=["steps=130"])
+    runner.resume(parted, lambda _: data, settings={"steps": 130})
     assert lines_without_clock(parted) == lines_without_clock(whole)
     assert [line["step"] for line in lines_without_clock(whole) if "variance" in line] == [100]
     standing = {line["step"]: line["health"] for line in lines_without_clock(whole)}
@@ -509,7 +509,7 @@ def test_a_warning_that_is_over_is_said_to_be(
     monkeypatch.setattr(health, "WARNINGS", {})
     monkeypatch.setattr(health, "CALM", 20)
 
-    @health.warning("early", window=0, what="It is early.", advice="wait")
+    @health.warning("early", window=0, meaning="It is early.", advice="wait")
     def early(recent: Any) -> dict[str, str | None]:
         return {"": "early" if recent[-1]["step"] < 40 else None}
 
@@ -519,5 +519,5 @@ def test_a_warning_that_is_over_is_said_to_be(
     run = runner.train(chosen, data, RunDirectory.create(tmp_path / "run")).run
     said = [text.split(" ", 2)[2] for text in run.log_path.read_text().splitlines()]
     assert said[2] == "warning: early since step 20: early. It is early. What to do: wait"
-    assert said[-2:] == ["no longer early, from step 60 on", "health: nothing to report"]
+    assert said[-2:] == ["resolved: early at step 60", "health: no warnings"]
     assert [line["health"] for line in metrics_log.read(run.metrics_path)] == [["early"], ["early"], []]

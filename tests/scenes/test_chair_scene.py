@@ -6,17 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from infogan.errors import DataError
+from infogan.scenes import chair_scene
 from infogan.scenes.chair_parts import WIDTHS
 from infogan.scenes.chair_scene import (
     CLOSED,
     ELEVATIONS,
     FACTORS,
-    Ranges,
-    draw,
-    factors,
     framed,
     procedural,
+    render_chairs,
+    sample_factors,
 )
 from infogan.scenes.rasterizer import Mesh
 
@@ -38,14 +37,14 @@ def known(count: int, **values: float | list[float]) -> dict[str, np.ndarray]:
 
 
 def images_of(shape: object, wanted: dict[str, np.ndarray], **options: object) -> np.ndarray:
-    return np.concatenate(list(draw(shape, wanted, **options)))[:, :, :, 0]  # type: ignore[arg-type]
+    return np.concatenate(list(render_chairs(shape, wanted, **options)))[:, :, :, 0]  # type: ignore[arg-type]
 
 
 # --- factors ---------------------------------------------------------------------------------------------
 
 
 def test_factors_are_in_their_ranges_and_spread_over_them() -> None:
-    drawn = factors(Ranges(styles=7), 4000, seed=0)
+    drawn = sample_factors(7, 4000, seed=0)
     assert tuple(drawn) == FACTORS
     assert all(values.dtype == np.float64 and values.shape == (4000,) for values in drawn.values())
     assert set(drawn["elevation"]) == set(ELEVATIONS)
@@ -59,48 +58,18 @@ def test_factors_are_in_their_ranges_and_spread_over_them() -> None:
 
 
 def test_an_images_factors_follow_from_seed_and_index() -> None:
-    ranges = Ranges(styles=1000)
-    drawn = factors(ranges, 50, seed=5)
-    later = factors(ranges, 30, seed=5, first=20)
+    many, few, other = (sample_factors(1000, count, seed) for count, seed in ((50, 5), (20, 5), (50, 6)))
     for name in FACTORS:
-        np.testing.assert_array_equal(drawn[name][20:], later[name])
-        assert not np.array_equal(drawn[name], factors(ranges, 50, seed=6)[name])
-
-
-def test_factors_that_are_not_to_vary() -> None:
-    drawn = factors(Ranges(styles=1, elevations=[12.5], widths=(1.0, 1.0)), 20, seed=0)
-    assert {name: set(drawn[name]) for name in FACTORS[1:]} == {
-        "elevation": {12.5},
-        "width": {1},
-        "style": {0},
-    }
-
-
-@pytest.mark.parametrize(
-    ("settings", "happened"),
-    [
-        ({"styles": 0}, "0 styles"),
-        ({"styles": 1, "elevations": []}, "0 elevations"),
-        (
-            {"styles": 1, "widths": (0.5, 1.0)},
-            r"widths of chairs from 0.5 to 1.0\n  expected: .* \(0.6, 1.4\)",
-        ),
-        ({"styles": 1, "widths": (1.0, 1.5)}, "widths of chairs from 1.0 to 1.5"),
-        ({"styles": 1, "widths": (1.2, 0.8)}, "widths of chairs from 1.2 to 0.8"),
-        ({"styles": 1, "widths": (float("nan"), 1.0)}, "widths of chairs from nan"),
-    ],
-)
-def test_ranges_that_cannot_be_are_refused(settings: dict[str, object], happened: str) -> None:
-    with pytest.raises(DataError, match=happened):
-        Ranges(**settings)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(many[name][:20], few[name])
+        assert not np.array_equal(many[name], other[name])
 
 
 # --- pictures --------------------------------------------------------------------------------------------
 
 
 def test_images_are_gray_on_white_and_of_the_size_asked() -> None:
-    wanted = factors(Ranges(styles=5), 10, seed=0)
-    (images,) = draw(procedural(0), wanted, size=48, look=CLOSED)
+    wanted = sample_factors(5, 10, seed=0)
+    (images,) = render_chairs(procedural(0), wanted, size=48, look=CLOSED)
     assert images.shape == (10, 48, 48, 1)
     assert images.dtype == np.uint8
     for image in images:
@@ -110,10 +79,11 @@ def test_images_are_gray_on_white_and_of_the_size_asked() -> None:
         assert image[image < 250].std() > 15  # its sides are told apart by their shades
 
 
-def test_images_are_the_same_in_any_chunks() -> None:
-    wanted = factors(Ranges(styles=3), 11, seed=1)
+def test_images_are_the_same_in_any_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = sample_factors(3, 11, seed=1)
     whole = images_of(procedural(0), wanted, size=32)
-    chunks = list(draw(procedural(0), wanted, size=32, chunk=4))
+    monkeypatch.setattr(chair_scene, "_CHUNK", 4)
+    chunks = list(render_chairs(procedural(0), wanted, size=32))
     assert [len(chunk) for chunk in chunks] == [4, 4, 3]
     np.testing.assert_array_equal(np.concatenate(chunks)[:, :, :, 0], whole)
     one = {name: values[7:8] for name, values in wanted.items()}
@@ -121,7 +91,7 @@ def test_images_are_the_same_in_any_chunks() -> None:
 
 
 def test_closed_chairs_look_nearly_the_same_without_the_backs_of_their_triangles() -> None:
-    wanted = factors(Ranges(styles=3), 6, seed=2)
+    wanted = sample_factors(3, 6, seed=2)
     both = images_of(procedural(0), wanted).astype(int)
     fronts = images_of(procedural(0), wanted, look=CLOSED).astype(int)
     assert (np.abs(both - fronts) > 8).mean() < 0.002

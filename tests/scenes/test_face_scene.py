@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from infogan.errors import ConfigError
 from infogan.scenes import face_scene
-from infogan.scenes.face_scene import FaceFactors, Ranges, draw, draw_factors
+from infogan.scenes.face_scene import RANGES, FaceFactors, render_faces, sample_factors
 from infogan.scenes.morphable import MorphableModel, outward
 
 
@@ -49,17 +48,14 @@ def same(one: FaceFactors, other: FaceFactors) -> bool:
 def view(azimuth: float = 0, elevation: float = 0, light: float = 0, above: float = 0) -> np.ndarray:
     one = np.ones(1)
     angles = (azimuth * one, elevation * one, light * one, above * one)
-    factors = FaceFactors(*angles, one, np.zeros(1, np.int64), np.zeros((1, 7), np.float32))
-    return next(draw(MODEL, factors, 32))[0, ..., 0].astype(float)
+    factors = FaceFactors(*angles, one, np.zeros((1, 7), np.float32))
+    return next(render_faces(MODEL, factors, 32))[0, ..., 0].astype(float)
 
 
-@pytest.mark.parametrize("identities", [None, 5])
-def test_factors_are_a_function_of_seed_and_index(identities: int | None) -> None:
-    ranges = Ranges(identities=identities)
-    whole = draw_factors(MODEL, 50, 7, ranges)
-    assert same(part(whole, slice(20)), draw_factors(MODEL, 20, 7, ranges))
-    assert same(part(whole, slice(33, 34)), draw_factors(MODEL, 1, 7, ranges, first=33))
-    other = draw_factors(MODEL, 50, 8, ranges)
+def test_factors_are_a_function_of_seed_and_index() -> None:
+    whole = sample_factors(MODEL, 50, 7)
+    assert same(part(whole, slice(20)), sample_factors(MODEL, 20, 7))
+    other = sample_factors(MODEL, 50, 8)
     assert not np.intersect1d(whole.azimuth, other.azimuth).size
     assert not np.intersect1d(whole.weights, other.weights).size
     assert len(np.unique(np.concatenate(list(whole.columns().values())[:4]))) == 200
@@ -67,15 +63,14 @@ def test_factors_are_a_function_of_seed_and_index(identities: int | None) -> Non
 
 def test_these_numbers_stay_as_they_are() -> None:
     """Published pictures depend on them."""
-    factors = draw_factors(MODEL, 2, 0)
+    factors = sample_factors(MODEL, 2, 0)
     assert factors.azimuth == pytest.approx([-58.6143894856402, 0.28555251282064376], abs=1e-12)
     assert factors.weights[1, :3] == pytest.approx([0.1651721, 1.5383928, 0.7518507], abs=1e-6)
 
 
 def test_factors_fill_their_ranges_evenly() -> None:
-    factors = draw_factors(MODEL, 4000, 1)
-    for name in ("azimuth", "elevation", "light_azimuth", "light_elevation"):
-        low, high = getattr(Ranges, name)
+    factors = sample_factors(MODEL, 4000, 1)
+    for name, (low, high) in RANGES.items():
         share = (getattr(factors, name) - low) / (high - low)
         assert share.min() >= 0
         assert share.max() <= 1
@@ -87,41 +82,20 @@ def test_factors_fill_their_ranges_evenly() -> None:
     assert np.abs(factors.weights).max() == 3
 
 
-def test_one_factor_at_a_time() -> None:
-    still = Ranges(elevation=(5, 5), light_azimuth=(-10, -10), light_elevation=(0, 0), identities=1)
-    factors = draw_factors(MODEL, 30, 2, still)
-    assert len(np.unique(factors.azimuth)) == 30
-    assert (factors.elevation == 5).all()
-    assert (factors.light_azimuth == -10).all()
-    assert (factors.weights == factors.weights[0]).all()
-    assert (factors.width == factors.width[0]).all()
-    # What is held still changes nothing of what isn't.
-    assert np.array_equal(factors.azimuth, draw_factors(MODEL, 30, 2).azimuth)
-
-
-def test_people_take_turns() -> None:
-    factors = draw_factors(MODEL, 10, 2, Ranges(identities=4))
-    assert factors.identity.dtype == np.int64
-    assert factors.identity.tolist() == [0, 1, 2, 3, 0, 1, 2, 3, 0, 1]
-    assert np.array_equal(factors.weights[:2], factors.weights[8:])
-    assert np.array_equal(factors.weights[:4], draw_factors(MODEL, 4, 2).weights)
-    assert draw_factors(MODEL, 3, 2, first=7).identity.tolist() == [7, 8, 9]
-
-
 def test_the_width_is_that_of_the_identity() -> None:
-    factors = draw_factors(MODEL, 200, 3)
+    factors = sample_factors(MODEL, 200, 3)
     assert factors.width == pytest.approx(1 + 0.1 * factors.weights[:, 0].astype(float), rel=1e-5)
 
 
 def test_pictures_do_not_depend_on_their_company() -> None:
-    factors = draw_factors(MODEL, 37, 4)
-    chunks = list(draw(MODEL, factors, 24))
+    factors = sample_factors(MODEL, 37, 4)
+    chunks = list(render_faces(MODEL, factors, 24))
     assert [chunk.shape for chunk in chunks] == [(16, 24, 24, 1), (16, 24, 24, 1), (5, 24, 24, 1)]
     images = np.concatenate(chunks)
     assert images.dtype == np.uint8
     for i in (0, 9, 36):
-        assert np.array_equal(next(draw(MODEL, part(factors, slice(i, i + 1)), 24))[0], images[i])
-    assert list(draw(MODEL, draw_factors(MODEL, 0, 4), 24)) == []
+        assert np.array_equal(next(render_faces(MODEL, part(factors, slice(i, i + 1)), 24))[0], images[i])
+    assert list(render_faces(MODEL, sample_factors(MODEL, 0, 4), 24)) == []
 
 
 def test_the_nose_points_right_with_a_positive_azimuth() -> None:
@@ -151,24 +125,3 @@ def test_the_background_is_black_and_shadows_are_not() -> None:
     assert image[0, 0] == 0
     assert image[16, 10] == round(255 * 0.82 * face_scene.AMBIENT)
     assert 180 < image.max() <= 209
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"azimuth": (10, -10)},
-        {"elevation": (0, float("nan"))},
-        {"light_azimuth": (-200, 0)},
-        {"light_elevation": (0, float("inf"))},
-        {"identities": 0},
-    ],
-)
-def test_wrong_ranges_are_refused(settings: dict[str, object]) -> None:
-    with pytest.raises(ConfigError, match=next(iter(settings))):
-        Ranges(**settings)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(("name", "value"), [("count", -1), ("seed", -1), ("seed", 2**64), ("first", -1)])
-def test_wrong_counts_are_refused(name: str, value: int) -> None:
-    with pytest.raises(ConfigError, match=name):
-        draw_factors(**{"model": MODEL, "count": 1, "seed": 0, name: value})  # type: ignore[arg-type]

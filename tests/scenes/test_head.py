@@ -8,7 +8,7 @@ import torch
 from scipy.ndimage import label
 from scipy.spatial import cKDTree
 
-from infogan.scenes.face_scene import FaceFactors, draw
+from infogan.scenes.face_scene import FaceFactors, render_faces
 from infogan.scenes.head import head_model
 
 MODEL = head_model()
@@ -17,9 +17,9 @@ MODEL = head_model()
 def silhouettes(views: list[tuple[float, float]], weights: np.ndarray) -> np.ndarray:
     """Where there is a head, bool [N, 64, 64]."""
     azimuth, elevation = np.array(views, np.float64).T
-    none, count = np.zeros(len(views)), len(views)
-    factors = FaceFactors(azimuth, elevation, none, none, none, np.arange(count), weights.astype(np.float32))
-    return np.concatenate([images[..., 0] for images in draw(MODEL, factors, 64)]) > 0
+    none = np.zeros(len(views))
+    factors = FaceFactors(azimuth, elevation, none, none, none, weights.astype(np.float32))
+    return np.concatenate([images[..., 0] for images in render_faces(MODEL, factors, 64)]) > 0
 
 
 def test_every_edge_belongs_to_two_triangles_in_opposite_directions() -> None:
@@ -63,8 +63,8 @@ def test_every_mode_changes_the_picture_and_the_first_two_the_width() -> None:
     count = len(MODEL.modes)
     weights = np.concatenate([np.zeros((1, count)), 2 * np.eye(count)]).astype(np.float32)
     none = np.zeros(count + 1)
-    factors = FaceFactors(none + 40, none, none - 20, none, none, np.arange(count + 1), weights)
-    images = np.concatenate(list(draw(MODEL, factors, 64))).astype(float)
+    factors = FaceFactors(none + 40, none, none - 20, none, none, weights)
+    images = np.concatenate(list(render_faces(MODEL, factors, 64))).astype(float)
     assert (np.abs(images[1:] - images[0]).mean((1, 2, 3)) > 0.3).all()
     widths = MODEL.widths(weights)
     assert widths[1] > widths[0] * 1.08

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from infogan.scenes.rasterizer import Look, Mesh, direction, render, render_batch, rotation, turned
+from infogan.scenes.rasterizer import Look, Mesh, direction, render, render_batch, rotate, rotation
 
 FRONT = torch.tensor([0.0, 0.0, 1.0])
 WHITE = Look(light=FRONT, ambient=1.0)
@@ -141,7 +141,7 @@ def test_signs_of_rotations() -> None:
     both = rotation(40, 30) @ nose
     assert torch.allclose(both, rotation(0, 30) @ (rotation(40, 0) @ nose), atol=1e-6)
     points = torch.eye(3)[None]
-    assert torch.allclose(turned(points, rotation(40, 30)[None])[0], points[0] @ rotation(40, 30).T)
+    assert torch.allclose(rotate(points, rotation(40, 30)[None])[0], points[0] @ rotation(40, 30).T)
 
 
 def test_signs_of_lights() -> None:
@@ -156,7 +156,7 @@ def test_signs_of_lights() -> None:
 def test_an_image_does_not_depend_on_its_batch() -> None:
     ball = sphere(0.8, rings=20)
     stretch = torch.linspace(0.5, 1.1, 5)[:, None, None]
-    shapes = turned(ball.vertices * stretch, torch.stack([rotation(20 * i, 9 * i) for i in range(5)]))
+    shapes = rotate(ball.vertices * stretch, torch.stack([rotation(20 * i, 9 * i) for i in range(5)]))
     lights = torch.stack([direction(15 * i, 10) for i in range(5)])
     images = render_batch(shapes, ball.triangles, size=20, look=Look(light=lights, distance=4.0))
     for i in range(5):

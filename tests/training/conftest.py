@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from infogan import data
+from infogan import data, recipes
 from infogan.config import Config, DataConfig
 from infogan.data import Dataset
 from infogan.model import InfoGAN
-from infogan.presets import apply_recipe, load
+from infogan.presets import load
 from infogan.training import runner
 from infogan.training.trainer import Trainer, nearest_images
 from tests.training.helpers import CPU
@@ -30,7 +30,7 @@ def tiny() -> Callable[..., Config]:
 
     def configure(**training: Any) -> Config:
         settings = {"batch_size": 16, "repair_start": 4, "repair_end": 100, "repair_every": 4} | training
-        config = apply_recipe(load("digits"), "robust")
+        config = recipes.apply(load("digits"), "robust")
         return config.replace(network={"width": 0.0625}, training=settings, objective={"neighbours": 0})
 
     return configure

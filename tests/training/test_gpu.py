@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,25 +23,25 @@ from infogan.training.trainer import Trainer, nearest_images
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
 
 DEVICE = "cuda"
-SMALL = ["network.width=0.0625", "training.batch_size=16", "training.steps=6", f"training.device={DEVICE}"]
+SMALL = {"network.width": 0.0625, "training.batch_size": 16, "training.steps": 6, "training.device": DEVICE}
 CASES = {
-    "paper": ("mnist", "paper", []),
-    "robust": ("mnist", "robust", ["objective.mode_seeking_weight=[[2, 0], [4, 0.005]]"]),
-    "unequal categories": ("mnist", "robust", [f"latents.codes.digit.probabilities={[0.19, *9 * [0.09]]}"]),
+    "paper": ("mnist", "paper", {}),
+    "robust": ("mnist", "robust", {"objective.mode_seeking_weight": [[2, 0], [4, 0.005]]}),
+    "unequal categories": ("mnist", "robust", {"latents.codes.digit.probabilities": [0.19, *9 * [0.09]]}),
     "noise": (
         "faces-azimuth", "robust",
-        ["augmentation.code_noise=[[1, 1.0], [5, 0.4]]"],
+        {"augmentation.code_noise": [[1, 1.0], [5, 0.4]]},
     ),
-    "contrastive": ("sprites", "cr", ["objective.contrastive_weight=[[4, 0], [4, 2]]"]),
+    "contrastive": ("sprites", "cr", {"objective.contrastive_weight": [[4, 0], [4, 2]]}),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("preset, recipe, settings", CASES.values(), ids=CASES)
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_run_resumes_from_its_checkpoint(
-    preset: str, recipe: str, settings: list[str], precision: Precision, tmp_path: Path
+    preset: str, recipe: str, settings: dict[str, Any], precision: Precision, tmp_path: Path
 ) -> None:
-    asked = [*SMALL, *settings, f"training.precision={precision}"]
+    asked = {**SMALL, **settings, "training.precision": precision}
     config = api.configure(preset, recipe=recipe, settings=asked)
     size = {"mnist": 28, "faces-azimuth": 32, "sprites": 64}[preset]
     images = np.random.default_rng(0).integers(0, 256, (80, size, size, 1), dtype=np.uint8)
@@ -66,7 +67,7 @@ def test_a_run_resumes_from_its_checkpoint(
         assert all(torch.equal(found[name].cpu(), value) for name, value in expected.items())
 
     # To the same bits as without the stop only on a CPU: some sums on a GPU come in no fixed order.
-    went_on = runner.resume(run, lambda config: dataset, settings=["training.steps=12"])
+    went_on = runner.resume(run, lambda config: dataset, settings={"training.steps": 12})
     stored = InfoGAN.from_pretrained(run.path)
     assert stored.provenance["steps"] == 12
     for name, read in went_on.model.encode(images[:8]).items():  # on the GPU, and here on the CPU
@@ -74,8 +75,8 @@ def test_a_run_resumes_from_its_checkpoint(
 
 
 @pytest.mark.parametrize("preset, recipe, settings", CASES.values(), ids=CASES)
-def test_a_step_does_not_wait_for_the_gpu(preset: str, recipe: str, settings: list[str]) -> None:
-    values = [*SMALL, "objective.neighbours=0", "training.ema_decay=0.9", *settings]
+def test_a_step_does_not_wait_for_the_gpu(preset: str, recipe: str, settings: dict[str, Any]) -> None:
+    values = {**SMALL, "objective.neighbours": 0, "training.ema_decay": 0.9, **settings}
     config = api.configure(preset, recipe=recipe, settings=values)
     size = {"mnist": 28, "faces-azimuth": 32, "sprites": 64}[preset]
     images = torch.randint(0, 256, (80, size, size, 1), dtype=torch.uint8)

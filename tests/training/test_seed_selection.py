@@ -1,4 +1,4 @@
-"""Several seeds in one run: who is dropped when, and that nothing that happens on the way changes it."""
+"""Training with several seeds: which are pruned when; interruptions and crashes change nothing."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from infogan.runs.directory import RunDirectory
 from infogan.training import seed_selection
 from infogan.training.trainer import Trainer
 
-SMALL = [
-    "width=0.125", "noise=6", "batch_size=16", "held_out=1637", "prune_steps=[13, 25]", "steps=45",
-    "save_every=10", "sample_every=1000", "precision=float32", "device=cpu",
-]  # fmt: skip
+SMALL = {
+    "width": 0.125, "noise": 6, "batch_size": 16, "held_out": 1637, "prune_steps": [13, 25], "steps": 45,
+    "save_every": 10, "sample_every": 1000, "precision": "float32", "device": "cpu",
+}  # fmt: skip
 # Seeds 1 and 3 are equal: the lower one is kept.
 SCORES = {0: 0.625, 1: 2.125, 2: 1.5, 3: 2.125}
 FOREIGN = {"seconds", "images_per_second"}  # the clock's share of a line of metrics
@@ -37,12 +37,12 @@ def run(*arguments: object) -> int:
 
 
 def begin(path: Path, *more: object) -> int:
-    settings = [part for setting in SMALL for part in ("--set", setting)]
+    settings = [part for key, value in SMALL.items() for part in ("--set", f"{key}={value}")]
     return run("train", "digits", "--recipe", "robust", "--seeds", 4, *settings, "--out", path, *more)
 
 
-def configure(*settings: str) -> Config:
-    return api.configure("digits", recipe="robust", settings=[*SMALL, *settings])
+def configure(**settings: Any) -> Config:
+    return api.configure("digits", recipe="robust", settings={**SMALL, **settings})
 
 
 def selection(path: Path) -> dict[str, Any]:
@@ -80,10 +80,10 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seed_selection, "real_information", known_score)
 
 
-# --- who is dropped --------------------------------------------------------------------------------------
+# --- which seeds are pruned ------------------------------------------------------------------------------
 
 
-def test_the_worse_half_is_dropped_then_all_but_the_best(finished: Path) -> None:
+def test_the_worse_half_is_pruned_then_all_but_the_best(finished: Path) -> None:
     assert selection(finished) == {
         "seeds": [0, 1, 2, 3],
         "rounds": [
@@ -108,18 +108,18 @@ def test_the_worse_half_is_dropped_then_all_but_the_best(finished: Path) -> None
     assert steps == [13, 45, 13, 25]
 
 
-def test_the_log_says_why(finished: Path) -> None:
+def test_the_log_has_the_reasons(finished: Path) -> None:
     log = (finished / "log.txt").read_text()
     why = "its information on real images is 1.5 nats, the best has 2.125 (seed 1)"
-    assert f"step 13: seed 2 dropped: {why}; its run stays in {finished}/seeds/seed-2\n" in log
-    assert "step 13: seeds 1, 3 left\n" in log
-    assert "step 25: seed 1 left\n" in log
+    assert f"step 13: seed 2 pruned: {why}; its run is kept in {finished}/seeds/seed-2\n" in log
+    assert "step 13: remaining seeds: 1, 3\n" in log
+    assert "step 25: remaining seed: 1\n" in log
     assert f"step 45: seed 1 is the best of 4; its model is {finished}/model\n" in log
 
 
 def test_the_best_is_the_same_seed_trained_alone(finished: Path, tmp_path: Path) -> None:
-    """Though it was stopped twice on the way, off the grid of metrics."""
-    alone = api.train_config(configure("seed=1"), out=tmp_path / "alone").run.path
+    """It was stopped twice, between two lines of metrics."""
+    alone = api.train_config(configure(seed=1), out=tmp_path / "alone").run.path
     inside = finished / "seeds" / "seed-1"
     assert weights(finished) == weights(inside) == weights(alone)
     assert figures(inside) == figures(alone)
@@ -129,7 +129,7 @@ def test_the_best_is_the_same_seed_trained_alone(finished: Path, tmp_path: Path)
     assert (inside / optimizer).read_bytes() == (alone / optimizer).read_bytes()
 
 
-def test_the_whole_is_used_like_any_run(
+def test_a_run_of_several_seeds_is_used_like_any_other(
     finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = shutil.copytree(finished, tmp_path / "run")
@@ -156,7 +156,7 @@ def test_the_score_is_what_the_metrics_say(tmp_path: Path) -> None:
     assert decided["scores"][str(1 - best)] == pytest.approx(mean)
 
 
-def test_a_score_is_the_sum_over_places_and_the_mean_over_100_steps(tmp_path: Path) -> None:
+def test_a_score_is_the_sum_over_codes_and_the_mean_over_100_steps(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     lines = [
         {"step": step, "real": {f"kind[{i}]": {"information_nats": nats} for i, nats in enumerate(both)}}
@@ -183,7 +183,7 @@ def test_a_score_is_the_sum_over_places_and_the_mean_over_100_steps(tmp_path: Pa
         ([], 300, (300,)),
     ],
 )
-def test_set_points_beyond_the_end_are_at_the_end(
+def test_pruning_steps_beyond_the_end_are_at_the_end(
     drop: list[int], steps: int, points: tuple[int, ...]
 ) -> None:
     assert seed_selection.set_points(TrainingConfig(steps=steps, prune_steps=tuple(drop))) == points
@@ -192,7 +192,7 @@ def test_set_points_beyond_the_end_are_at_the_end(
 # --- what is refused -------------------------------------------------------------------------------------
 
 
-def test_seeds_that_nothing_tells_apart_are_refused(
+def test_seeds_that_cannot_be_compared_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -218,7 +218,7 @@ def test_numbers_of_seeds_that_python_refuses(count: int) -> None:
 
 
 def test_one_seed_is_an_ordinary_run(tmp_path: Path) -> None:
-    path = api.train_config(configure("steps=1"), out=tmp_path / "run", seeds=1).run.path
+    path = api.train_config(configure(steps=1), out=tmp_path / "run", seeds=1).run.path
     assert not (path / "seeds").exists() and (path / "checkpoints").is_dir()
 
 
@@ -230,18 +230,18 @@ def test_a_dry_run_is_as_before(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--seeds" not in before and "prune_steps" in before
 
 
-@pytest.mark.parametrize("value", ["[1000, 500]", "[500, 500]", "[0]", "[1.5]", "500", '["a"]'])
-def test_set_points_that_do_not_fit(value: str) -> None:
+@pytest.mark.parametrize("value", [[1000, 500], [500, 500], [0], [1.5], 500, ["a"]])
+def test_pruning_steps_that_are_refused(value: object) -> None:
     with pytest.raises(ConfigError, match=r"training\.prune_steps"):
-        configure(f"prune_steps={value}")
+        configure(prune_steps=value)
 
 
-def test_set_points_are_written_and_read() -> None:
-    config = configure("prune_steps=[7]")
+def test_pruning_steps_are_written_and_read() -> None:
+    config = configure(prune_steps=[7])
     assert configuration.parse(configuration.to_toml(config), "config.toml") == config
 
 
-# --- going on --------------------------------------------------------------------------------------------
+# --- resuming --------------------------------------------------------------------------------------------
 
 
 def once(action: Callable[[], object], when: Callable[..., bool], then: Callable[..., Any]) -> Any:
@@ -297,7 +297,7 @@ def test_an_interruption_changes_nothing(
 
 
 class CrashError(Exception):
-    """What no part of the program knows."""
+    """An unexpected error."""
 
 
 def crash() -> None:
@@ -330,7 +330,7 @@ def test_a_crash_between_two_writes_changes_nothing(
     assert weights(path) == weights(finished)
 
 
-def test_after_the_end_the_best_goes_on(finished: Path, tmp_path: Path) -> None:
+def test_after_the_end_the_best_is_resumed(finished: Path, tmp_path: Path) -> None:
     path = shutil.copytree(finished, tmp_path / "run")
     assert run("resume", path, "--steps", 50) == 0
     assert selection(path) == selection(finished)
@@ -384,7 +384,7 @@ def diverging(monkeypatch: pytest.MonkeyPatch, steps: dict[int, int]) -> None:
     monkeypatch.setattr(Trainer, "advance", broken)
 
 
-def test_a_seed_that_diverges_is_dropped_and_the_others_go_on(
+def test_a_seed_that_diverges_is_pruned_and_the_others_continue(
     known: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     diverging(monkeypatch, {1: 12, 3: 20})
@@ -395,16 +395,16 @@ def test_a_seed_that_diverges_is_dropped_and_the_others_go_on(
     assert set(first["dropped"]) == {"0", "1"} and set(first["scores"]) == {"0", "2", "3"}
     assert set(second["dropped"]) == {"3"} and set(second["scores"]) == {"2"}
     assert selection(path)["best"] == 2
-    assert "seed 1 dropped: training diverged at step 12" in (path / "log.txt").read_text()
+    assert "seed 1 pruned: training diverged at step 12" in (path / "log.txt").read_text()
 
 
-def test_if_all_diverge_so_does_the_whole(
+def test_if_all_seeds_diverge_the_run_fails(
     known: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     diverging(monkeypatch, dict.fromkeys(range(4), 3))
     assert begin(tmp_path / "run") == 3
     shown = capsys.readouterr().err
-    assert "all seeds that were left (0, 1, 2, 3) diverged" in shown
+    assert "all remaining seeds (0, 1, 2, 3) diverged" in shown
     assert run("sample", tmp_path / "run") == 2
     assert f"infogan resume {tmp_path / 'run'}" in capsys.readouterr().err
 

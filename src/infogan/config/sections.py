@@ -12,10 +12,12 @@ from infogan.config.codes import MOST_STEPS, NAME, Categorical, Code, Continuous
 from infogan.config.schedule import Schedule, bounded
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-_Int = Annotated[int, Strict()]
+_Step = Annotated[int, Strict(), Field(ge=1, le=MOST_STEPS)]
+_Count = Annotated[int, Field(ge=1, le=10**7)]
 _Weight = Annotated[Schedule, bounded(0, 1_000)]
+_Noise = Annotated[Schedule, bounded(0, 16)]
+_Factor = Annotated[Schedule, bounded(0, 1)]
 _OFF, _WHOLE = Schedule.of(0.0), Schedule.of(1.0)
-
 
 AnySection = TypeVar("AnySection", bound="Section")
 
@@ -37,35 +39,43 @@ class Section(BaseModel):
 
 
 class DataConfig(Section):
-    """Where the images come from, and how they are brought to one form."""
+    """The images and their preprocessing."""
 
-    source: str = Field(description="a name in the registry of infogan.data: mnist, digits, folder, ...")
-    path: str | None = Field(default=None, description="a file or folder; None: a cache or a package")
-    size: int | None = Field(default=None, ge=8, le=256, description="height and width in pixels")
-    channels: Literal[1, 3, 4] | None = Field(default=None, description="None: as the source has it")
+    source: str = Field(description="data source, such as mnist, digits or folder; see infogan data list")
+    path: str | None = Field(
+        default=None,
+        description="file or folder of the images; unset: downloaded, or from an installed package",
+    )
+    size: int | None = Field(
+        default=None, ge=8, le=256, description="height and width in pixels; unset: as the source has it"
+    )
+    channels: Literal[1, 3, 4] | None = Field(
+        default=None, description="1 (gray), 3 (colour) or 4 (with alpha); unset: as the source has it"
+    )
     crop: int | None = Field(
-        default=None, ge=8, le=100_000, description="side of the central square of a picture that is used"
+        default=None, ge=8, le=100_000, description="side in pixels of the central square that is cropped"
     )
     count: int | None = Field(
-        default=None, ge=2, le=10**7, description="images to draw, by sources that draw them"
+        default=None, ge=2, le=10**7, description="number of images to render, for sources that render them"
     )
-    held_out: int | None = Field(
-        default=None, ge=1, le=10**7, description="images of the test split where the source has none"
+    held_out: _Count | None = Field(
+        default=None, description="size of the test split, for sources without one"
     )
-    validation: int | None = Field(
+    validation: _Count | None = Field(
         default=None,
-        ge=1,
-        le=10**7,
-        description="so many last training images, judged in place of test images and not trained on",
+        description="number of last training images to evaluate on in place of the test split; "
+        "they are not trained on",
     )
 
 
 class LatentsConfig(Section):
-    """What the generator reads: incompressible noise, and the named codes (section 4 of the paper)."""
+    """The input of the generator: noise, and the named codes (section 4 of the paper)."""
 
-    noise: int = Field(default=62, ge=0, le=100_000, description="dimensions of the noise")
-    noise_prior: Literal["uniform", "normal"] = "uniform"
-    codes: dict[str, Code] = Field(min_length=1)
+    noise: int = Field(default=62, ge=0, le=100_000, description="number of noise dimensions")
+    noise_prior: Literal["uniform", "normal"] = Field(
+        default="uniform", description="distribution of the noise: uniform on [-1, 1], or standard normal"
+    )
+    codes: dict[str, Code] = Field(min_length=1, description="the codes by name, each a table of its own")
 
     @field_validator("codes")
     @classmethod
@@ -77,10 +87,11 @@ class LatentsConfig(Section):
 
 
 class NetworkConfig(Section):
-    """Which table of networks.py, and how wide."""
+    """The networks: generator, shared trunk of D and Q, and their heads."""
 
     architecture: str = Field(
-        default="generic", description="mnist, svhn, celeba, faces, chairs, dsprites, generic or residual"
+        default="generic",
+        description="table of layers: mnist, svhn, celeba, faces, chairs, dsprites, generic or residual",
     )
     normalization: Literal["batch", "spectral"] = Field(
         default="batch", description="of D and the trunk: batch norm, as in the paper, or spectral norm"
@@ -89,61 +100,79 @@ class NetworkConfig(Section):
         default=1.5, gt=0, le=100, description="largest singular value of a weight under spectral norm"
     )
     spectral_recognition: bool = Field(
-        default=False, description="whether Q's own layers are under spectral norm, too, without batch norm"
+        default=False, description="apply spectral norm, without batch norm, to Q's own layers, too"
     )
-    width: float = Field(default=1.0, gt=0, le=8, description="factor on every hidden width")
+    width: float = Field(default=1.0, gt=0, le=8, description="factor on the number of hidden features")
     recognition_init_std: float = Field(
-        default=0.02, gt=0, le=1, description="of the first weights of Q's own layers"
+        default=0.02, gt=0, le=1, description="std of the initial weights of Q's own layers"
     )
 
 
 class AugmentationConfig(Section):
-    """The policy of small random changes: what it varies is declared to be no matter of category.
+    """The augmentation policy: what it varies is thereby declared irrelevant to the categories.
 
-    Drawn anew for every image and every pass; all ranges go both ways and are uniform.
+    Sampled for every image and every pass; all ranges go both ways and are uniform.
     """
 
-    rotation: float = Field(default=0.0, ge=0, le=180, description="degrees")
-    shift: float = Field(default=0.0, ge=0, le=0.5, description="share of the image's side, along each axis")
-    scale: float = Field(default=0.0, ge=0, lt=1, description="0.12: from 0.88 to 1.12 times the size")
-    shear: float = Field(default=0.0, ge=0, le=1, description="columns moved for each row")
-    flip: bool = Field(default=False, description="left and right exchanged, half of the time")
-    brightness: float = Field(
-        default=0.0, ge=0, le=1, description="added to all pixels, which lie in [0, 1] or [-1, 1]"
+    rotation: float = Field(default=0.0, ge=0, le=180, description="largest angle in degrees")
+    shift: float = Field(
+        default=0.0, ge=0, le=0.5, description="largest shift along each axis, as a share of the image's side"
     )
-    contrast: float = Field(default=0.0, ge=0, lt=1, description="factor on the distance from the mean")
+    scale: float = Field(
+        default=0.0, ge=0, lt=1, description="largest change of size; 0.12: from 0.88 to 1.12 times the size"
+    )
+    shear: float = Field(default=0.0, ge=0, le=1, description="largest shear, in columns per row")
+    flip: bool = Field(default=False, description="mirror half of the images left to right")
+    brightness: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="largest value added to all pixels, which lie in [0, 1] or [-1, 1]",
+    )
+    contrast: float = Field(
+        default=0.0, ge=0, lt=1, description="largest relative change of the distance from the image's mean"
+    )
     pixel_noise: float = Field(
-        default=0.0, ge=0, le=16, description="std of normal noise added to pixels, in [0, 1] or [-1, 1]"
+        default=0.0,
+        ge=0,
+        le=16,
+        description="std of normal noise added to pixels, which lie in [0, 1] or [-1, 1]",
     )
     all_images: bool = Field(
-        default=True, description="D and Q see no image unchanged; False: only real images' moved copies"
+        default=True,
+        description="augment every image that D and Q see; false: only the second views of real images",
     )
     code_rotation: float | None = Field(
         default=None,
         ge=0,
         le=180,
-        description="the most where continuous codes are read; unset: rotation",
+        description="limit of rotation for images from which continuous codes are predicted; unset: rotation",
     )
     code_shear: float | None = Field(
-        default=None, ge=0, le=1, description="the most where continuous codes are read; unset: shear"
+        default=None,
+        ge=0,
+        le=1,
+        description="limit of shear for images from which continuous codes are predicted; unset: shear",
     )
-    code_noise: Annotated[Schedule, bounded(0, 16)] | None = Field(
-        default=None, description="noise where continuous codes are read; unset: pixel_noise"
+    code_noise: _Noise | None = Field(
+        default=None,
+        description="schedule of the pixel noise in images from which continuous codes are predicted; "
+        "unset: pixel_noise",
     )
 
     @property
     def moves(self) -> bool:
-        """Whether images are read between their pixels, which softens them; a flip does not."""
+        """True if images are interpolated between their pixels, which softens them; a flip does not."""
         return any((self.rotation, self.shift, self.scale, self.shear))
 
     @property
     def active(self) -> bool:
-        """Whether anything is changed at all."""
+        """True if the policy changes anything."""
         apart = {key for key in type(self).model_fields if key.startswith("code_")}
         return any(self.model_dump(exclude={"all_images", *apart}).values())
 
     def for_codes(self, step: int) -> AugmentationConfig:
-        """The policy for generated images from which continuous codes are read, at a step."""
+        """Return the policy for generated images from which continuous codes are predicted, at a step."""
         rotation = self.rotation if self.code_rotation is None else min(self.rotation, self.code_rotation)
         shear = self.shear if self.code_shear is None else min(self.shear, self.code_shear)
         noise = self.pixel_noise if self.code_noise is None else self.code_noise.at(step)
@@ -151,88 +180,121 @@ class AugmentationConfig(Section):
 
 
 class ObjectiveConfig(Section):
-    """Weights of the objective's terms (equation 6)."""
+    """The weights of the objective's terms (equation 6). A term whose weight is 0 is not computed."""
 
-    info_weight: float = Field(default=1.0, ge=0, le=1_000, description="lambda of codes without their own")
+    info_weight: float = Field(
+        default=1.0, ge=0, le=1_000, description="lambda of codes that have no info_weight of their own"
+    )
     generator_information: bool = Field(
-        default=True, description="False: the control arm of Figure 1, whose generator ignores the bound"
+        default=True,
+        description="the generator maximises the information bound; false: the control experiment of Figure "
+        "1",
     )
     real_information_weight: _Weight = Field(
-        default=_OFF, description="of the information between a real image and its moved copy"
+        default=_OFF,
+        description="schedule: weight of the information between the categories of two augmented views of a "
+        "real image",
     )
     neighbours: int = Field(
         default=0,
         ge=0,
         le=1_000,
-        description="the moved copy is that of one of so many nearest images; 0: the image's own",
+        description="number of nearest images of which one may give the second view; 0: always the image "
+        "itself",
     )
     neighbour_share: float = Field(
-        default=1.0,
-        ge=0,
-        le=1,
-        description="of images whose moved copy is a neighbour's; the rest: their own",
+        default=1.0, ge=0, le=1, description="share of images whose second view is of a neighbour"
     )
     marginal_weight: float = Field(
         default=1.0,
         ge=0,
         le=100,
-        description="of the marginal entropies in it: above 1 keeps categories used",
+        description="weight of the marginal entropies in that information; above 1 keeps all categories in "
+        "use",
     )
     subcode_weight: _Weight = Field(
-        default=_OFF, description="of the same for each category's two sub-codes; 0: none"
+        default=_OFF,
+        description="schedule: weight of the same information for each category's two sub-codes; 0: no "
+        "sub-codes",
     )
     mode_seeking_weight: _Weight = Field(
-        default=_OFF, description="of the distance of two noises over that of their images"
+        default=_OFF,
+        description="schedule: weight of the distance of two noise vectors over the distance of their images",
     )
     contrastive_weight: _Weight = Field(
-        default=_OFF, description="of telling which one code two generated images share"
+        default=_OFF,
+        description="schedule: weight of the classifier that names the one code which two generated images "
+        "share",
     )
     terms: dict[str, _Weight] = Field(
-        default={}, description="weights of loss terms that plug-ins register, by the term's name"
+        default={}, description="schedules: weights of loss terms that plug-ins register, by the term's name"
     )
 
 
 class TrainingConfig(Section):
-    """How long, how fast, and what is kept on the way."""
+    """The length of training, the optimiser, and what is written on the way."""
 
-    recipe: str = "paper"
+    recipe: str = Field(
+        default="paper",
+        description="name of the recipe that gave these values; changing it changes nothing else",
+    )
     steps: int = Field(
-        default=5_000, ge=1, le=MOST_STEPS, description="one D update and generator_updates of G each"
+        default=5_000,
+        ge=1,
+        le=MOST_STEPS,
+        description="training steps, each with one update of D and generator_updates of G",
     )
-    batch_size: int = Field(default=128, ge=2, le=65_536)
-    learning_rate_discriminator: float = Field(default=2e-4, gt=0, le=1e6)
-    learning_rate_generator: float = Field(default=1e-3, gt=0, le=1e6)
-    beta1: float = Field(default=0.5, ge=0, lt=1)
+    batch_size: int = Field(default=128, ge=2, le=65_536, description="images per update")
+    learning_rate_discriminator: float = Field(
+        default=2e-4, gt=0, le=1e6, description="Adam's learning rate for D, Q and their trunk"
+    )
+    learning_rate_generator: float = Field(
+        default=1e-3, gt=0, le=1e6, description="Adam's learning rate for G"
+    )
+    beta1: float = Field(default=0.5, ge=0, lt=1, description="Adam's beta1; beta2 is 0.999")
     generator_updates: int = Field(
-        default=1, ge=1, le=100, description="of G for each of D, every one on latents drawn anew"
+        default=1, ge=1, le=100, description="updates of G per update of D, each on new latents"
     )
-    learning_rate_schedule: Annotated[Schedule, bounded(0, 1)] = Field(
-        default=_WHOLE, description="factor on both learning rates"
+    learning_rate_schedule: _Factor = Field(
+        default=_WHOLE, description="schedule: factor on both learning rates"
     )
     repair_start: int = Field(
-        default=0, ge=0, le=MOST_STEPS, description="step from which a stuck code is split and merged"
+        default=0,
+        ge=0,
+        le=MOST_STEPS,
+        description="first step at which merged or split categories are repaired",
     )
-    repair_end: int = Field(default=0, ge=0, le=MOST_STEPS, description="the last such step; 0: never")
-    repair_every: int = Field(default=100, ge=1, le=MOST_STEPS)
+    repair_end: int = Field(
+        default=0, ge=0, le=MOST_STEPS, description="last step of category repair; 0: no repair"
+    )
+    repair_every: _Step = Field(default=100, description="steps between two repairs")
     repair_components: int = Field(
         default=0,
         ge=0,
         le=1_000,
-        description="principal components in which a new division is sought, where images are few; 0: all",
+        description="principal components of the features in which images are re-partitioned; 0: all "
+        "features",
     )
-    seed: int = Field(default=0, ge=0, lt=2**63)
-    prune_steps: tuple[Annotated[_Int, Field(ge=1, le=MOST_STEPS)], ...] = Field(
-        default=(1_250, 2_250),  # the second after the last trial of a remedy
+    seed: int = Field(default=0, ge=0, lt=2**63, description="random seed")
+    prune_steps: tuple[_Step, ...] = Field(
+        default=(1_250, 2_250),  # the second after the last trial of a repair
         strict=False,  # TOML's lists are no tuples
-        description="with --seeds: steps where the worse half is dropped; at the last, all but the best",
+        description="with several seeds: steps at which the worse half is pruned; at the last, all but the "
+        "best",
     )
-    ema_decay: float = Field(default=0.0, ge=0, lt=1, description="of the generator's weights; 0: no EMA")
-    ema_start: int = Field(default=0, ge=0, le=MOST_STEPS, description="step from which the EMA follows")
-    save_every: int = Field(default=500, ge=1, le=MOST_STEPS)
-    keep: int = Field(default=2, ge=1, le=1_000, description="checkpoints kept")
-    sample_every: int = Field(default=500, ge=1, le=MOST_STEPS)
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")
+    ema_decay: float = Field(
+        default=0.0, ge=0, lt=1, description="decay of the moving average (EMA) of G's weights; 0: no EMA"
+    )
+    ema_start: int = Field(default=0, ge=0, le=MOST_STEPS, description="first step that enters the EMA")
+    save_every: _Step = Field(default=500, description="steps between two checkpoints")
+    keep: int = Field(default=2, ge=1, le=1_000, description="number of newest checkpoints that are kept")
+    sample_every: _Step = Field(default=500, description="steps between two pictures of samples")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="of the layers; auto: bfloat16 on GPUs that have it, else float32"
+    )
+    device: str = Field(
+        default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$", description="auto, cpu, cuda, cuda:N or mps"
+    )
 
     @field_validator("prune_steps")
     @classmethod
@@ -243,18 +305,22 @@ class TrainingConfig(Section):
 
 
 class Config(Section):
-    """Everything a run depends on."""
+    """Everything that a run depends on."""
 
-    version: Literal[2] = 2
-    preset: str = Field(default="custom", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    data: DataConfig
-    latents: LatentsConfig
-    network: NetworkConfig = NetworkConfig()
-    objective: ObjectiveConfig = ObjectiveConfig()
-    augmentation: AugmentationConfig = AugmentationConfig()
-    training: TrainingConfig = TrainingConfig()
+    version: Literal[2] = Field(default=2, description="version of this file format")
+    preset: str = Field(
+        default="custom",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="name of the preset that gave these values; run directories are named after it",
+    )
+    data: DataConfig = Field(description="the images")
+    latents: LatentsConfig = Field(description="noise and codes")
+    network: NetworkConfig = Field(default=NetworkConfig(), description="the networks")
+    objective: ObjectiveConfig = Field(default=ObjectiveConfig(), description="weights of the terms")
+    augmentation: AugmentationConfig = Field(default=AugmentationConfig(), description="the policy")
+    training: TrainingConfig = Field(default=TrainingConfig(), description="length and optimiser")
     plugins: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = Field(
-        default={}, description="the plug-ins that the run uses: name, and SHA-256 of the file"
+        default={}, description="plug-ins that the run uses: name, and SHA-256 of the file"
     )
 
     @model_validator(mode="after")
@@ -267,15 +333,15 @@ class Config(Section):
         real = objective.real_information_weight or objective.subcode_weight
         if real and not self.augmentation.active:
             raise ValueError(
-                "some change of images in [augmentation], such as shift=0.05, since the recipe learns from "
-                "moved copies of real images; or --recipe paper, which does not"
+                "an augmentation policy, such as augmentation.shift=0.05, since the recipe compares two "
+                "augmented views of real images; or the recipe paper, which does not"
             )
         if objective.contrastive_weight and sum(code.dim for code in self.latents.codes.values()) < 2:
-            raise ValueError("objective.contrastive_weight needs two codes or more, to tell them apart")
+            raise ValueError("objective.contrastive_weight needs two codes or more, to distinguish them")
         if training.repair_end and self.network.spectral_recognition:
             raise ValueError(
-                "training.repair_end = 0 with network.spectral_recognition: the remedy moves rows of Q's "
-                "weights, which spectral norm computes anew"
+                "training.repair_end = 0 with network.spectral_recognition: category repair edits Q's "
+                "weights, which spectral norm computes again"
             )
         if training.repair_end and not objective.subcode_weight:
             raise ValueError("training.repair_end needs sub-codes: set objective.subcode_weight")
@@ -283,19 +349,19 @@ class Config(Section):
 
     @property
     def reads_real(self) -> bool:
-        """Whether Q learns from real images, too: categories alone can."""
+        """True if Q also learns from real images, which only categorical codes can."""
         weighted = self.objective.real_information_weight or self.objective.subcode_weight
         return bool(weighted) and any(isinstance(c, Categorical) for c in self.latents.codes.values())
 
     @property
     def reads_codes_apart(self) -> bool:
-        """Whether continuous codes are read from images of their own, that are changed otherwise."""
+        """True if continuous codes are predicted from images that are augmented by a policy of their own."""
         policy = self.augmentation
         return bool(self.continuous) and policy.all_images and policy.for_codes(0) != policy
 
     @property
     def reads_through_noise(self) -> bool:
-        """Whether they are read through noise."""
+        """True if continuous codes are predicted from noisy images."""
         return self.reads_codes_apart and self.augmentation.code_noise is not None
 
     @property
@@ -305,37 +371,31 @@ class Config(Section):
 
     @property
     def seeks_neighbours(self) -> bool:
-        """Whether an image's moved copy may be that of another image."""
+        """True if an image's second view may be of another image."""
         return self.reads_real and self.objective.neighbours > 0 and self.objective.neighbour_share > 0
 
-    def replace(self, **sections: Mapping[str, Any]) -> Config:
-        """Return a copy with other values: `config.replace(training={"steps": 100})`.
+    def replace(self, **values: Mapping[str, Any] | str) -> Config:
+        """Return a copy with other values: `config.replace(training={"steps": 100}, preset="mine")`.
 
         Args:
-            **sections: by section, the values that differ.
+            **values: by section, the values that differ; or a value outside of sections.
 
         Raises:
             ConfigError: a section, key or value does not fit.
         """
         from infogan.config.toml import validate  # late: that module is built on this one
 
-        values: dict[str, Any] = {
-            name: dict(getattr(self, name))
-            for name in type(self).model_fields
-            if isinstance(getattr(self, name), Section)
-        }
-        plain = {name: getattr(self, name) for name in type(self).model_fields if name not in values}
-        for name, changed in sections.items():
-            values[name] = {**values.get(name, {}), **changed}
-        return validate({**plain, **values})
+        whole: dict[str, Any] = dict(self)
+        for name, value in values.items():
+            whole[name] = {**dict(whole.get(name, {})), **value} if isinstance(value, Mapping) else value
+        return validate(whole)
 
     def with_codes(self, codes: Mapping[str, Code]) -> Config:
-        """The same with these codes in place of those of the same names, and behind them those of others."""
-        latents = self.latents.model_copy(update={"codes": {**self.latents.codes, **codes}})
-        return self.model_copy(update={"latents": latents})
+        """Return a copy with more codes; one of the same name is replaced in its position."""
+        return self.replace(latents={"codes": {**self.latents.codes, **codes}})
 
     def info_weights(self) -> dict[str, float]:
-        """lambda_i of each code, by name: its own, or the one for all."""
+        """Return lambda_i of each code, by name: its own, or the one for all."""
         shared = self.objective.info_weight
         return {
             name: shared if code.info_weight is None else code.info_weight

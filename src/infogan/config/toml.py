@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
+import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
@@ -13,28 +13,61 @@ import tomli_w
 from pydantic import ValidationError
 
 from infogan.config.migration import migrate
+from infogan.config.schedule import Schedule
 from infogan.config.sections import Config
-from infogan.errors import ConfigError, did_you_mean
+from infogan.errors import ConfigError, did_you_mean, nearest
 
-_TABLES = ("objective.terms", "plugins")
+_OPEN_TABLES = ("objective.terms", "plugins")
 """Tables in which a setting may add a key."""
 
+_ALL_KEYS = "python -m infogan.config.reference, which describes every key"
 
-def to_toml(config: Config) -> str:
-    """The configuration as TOML that `read` takes back. Keys that are not set stand there as comments."""
-    values = config.model_dump(mode="json")
-    lines = tomli_w.dumps(_without_none(values)).split("\n")
-    for key in (key for key, value in flatten(values).items() if value is None):
-        table, _, leaf = key.rpartition(".")
-        lines.insert(lines.index(f"[{table}]") + 1, f"# {leaf} is not set")
-    return "\n".join(lines) + "\n"
+
+def to_toml(config: Config, *, explained: bool = False) -> str:
+    """Return the configuration as TOML that `read` takes back.
+
+    Keys that are not set are written as comments.
+
+    Args:
+        config: the configuration.
+        explained: write the description of each key as a comment above it.
+    """
+    return "\n".join(_table((), config, explained)).lstrip("\n") + "\n"
+
+
+def _table(path: tuple[str, ...], table: Any, explained: bool) -> Iterator[str]:
+    """Yield the lines of a section, a code, a posterior or a plain mapping, and of the tables in it."""
+    fields = getattr(table, "__pydantic_fields__", {})
+    values = table if isinstance(table, Mapping) else {key: getattr(table, key) for key in fields}
+    tables = {key: value for key, value in values.items() if isinstance(value, Mapping) or _has_fields(value)}
+    if path and (fields or len(values) > len(tables)):
+        yield from ("", f"[{'.'.join(path)}]")
+    for key, value in values.items():
+        if key in tables:
+            continue
+        if explained and key in fields:
+            yield f"# {fields[key].description}"
+        yield f"# {key} is not set" if value is None else _assignment(key, value)
+    for key, value in tables.items():
+        yield from _table((*path, key), value, explained)
+
+
+def _has_fields(value: object) -> bool:
+    return hasattr(value, "__pydantic_fields__")
+
+
+def _assignment(key: str, value: Any) -> str:
+    value = value.plain if isinstance(value, Schedule) else value
+    if isinstance(value, list | tuple):  # of numbers: one line, which tomli_w would break into many
+        return f"{key} = {json.dumps(value)}"
+    return tomli_w.dumps({key: value}).rstrip("\n")
 
 
 def read(path: str | Path) -> Config:
-    """The configuration in a TOML file.
+    """Return the configuration in a TOML file.
 
     Raises:
-        ConfigError: the file is missing or is no TOML, or a key or value in it is wrong; with file and line.
+        ConfigError: the file is missing or not TOML, or a key or value in it is wrong; with file and line.
     """
     path = Path(path)
     try:
@@ -43,82 +76,80 @@ def read(path: str | Path) -> Config:
         raise ConfigError(
             f"cannot read the configuration {path}: {error}",
             "a TOML file",
-            "infogan train mnist --dry-run > config.toml",
+            "infogan.config.to_toml, which writes one",
+            command="infogan train mnist --dry-run > config.toml",
         ) from None
     return parse(text, str(path))
 
 
 def parse(text: str, name: str) -> Config:
-    """The configuration in a TOML text; `name` is the file that messages speak of.
+    """Return the configuration in a TOML text; `name` is the file's in messages.
 
     Raises:
-        ConfigError: the text is no TOML, or a key or value in it is wrong; with file and line.
+        ConfigError: the text is not TOML, or a key or value in it is wrong; with file and line.
     """
     try:
         values = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # TOMLDecodeError, and what tomllib lets through
         raise ConfigError(
-            f"{name} is not TOML: {error}",
-            "key = value lines under [sections]",
-            "infogan train mnist --dry-run, to see a whole configuration",
+            f"{name} is not TOML: {error}", "key = value lines under [sections]", _ALL_KEYS
         ) from None
-    return validate(migrate(values, name), _Where(name, text))
+    return validate(migrate(values, name), _Source(name, text))
 
 
-def validate(values: Mapping[str, Any], where: _Where | None = None) -> Config:
-    """A checked configuration from nested mappings.
+def validate(values: Mapping[str, Any], source: _Source | None = None) -> Config:
+    """Return a checked configuration from nested mappings.
 
     Raises:
-        ConfigError: with the place, the value, and the nearest known key.
+        ConfigError: with key, value, and the nearest known key.
     """
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise _config_error(error, where or _Where("configuration", "")) from None
+        raise _config_error(error, source or _Source("", "")) from None
 
 
-def override(config: Config, settings: Mapping[str, Any] | Sequence[str]) -> Config:
+def override(config: Config, settings: Mapping[str, Any]) -> Config:
     """Return `config` with other values: `override(config, {"training.steps": 100})`.
 
-    A key is dotted (training.save_every), or its last part alone where only one key at the same depth ends so
-    (save_every).
+    A key is dotted (training.save_every), or its last part alone where only one key at the same depth ends
+    with it (save_every).
 
     Raises:
         ConfigError: a key is unknown, or a value does not fit.
     """
-    if not isinstance(settings, Mapping):
-        settings = parse_assignments(settings)
     values = config.model_dump(mode="json")
     for key, value in settings.items():
         *parents, leaf = _resolve(key, values)
-        section = values
+        table = values
         for parent in parents:
-            section = section[parent]
-        if leaf in ("kind", "family") and section[leaf] != value:
-            section.clear()  # its other keys belong to the kind before
-        section[leaf] = value
-    return validate(_without_none(values), _Where("the settings " + ", ".join(settings), ""))
+            table = table[parent]
+        if leaf in ("kind", "family") and table[leaf] != value:
+            table.clear()  # its other keys belong to the kind before
+        table[leaf] = value
+    return validate(_without_none(values))
 
 
 def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
     """Return settings from "KEY=VALUE" texts, as `--set` takes them.
 
-    Values are TOML; a text that is no TOML value is taken as a string.
+    Values are TOML; a text that is not a TOML value is taken as a string.
 
     Raises:
         ConfigError: a text is not of that form.
     """
-    settings = {}
+    settings: dict[str, Any] = {}
     for text in texts:
         key, equals, raw = text.partition("=")
         if not equals or not key.strip():
             raise ConfigError(f"--set {text!r} has no '='", "KEY=VALUE", "--set save_every=500")
+        settings.pop(key.strip(), None)  # the last one counts, also after one of another name for the key
         settings[key.strip()] = _parse_value(raw.strip())
     return settings
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with dotted keys."""
+    """Return nested mappings as one, with dotted keys."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
@@ -129,34 +160,51 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def changes(before: Config, after: Config) -> dict[str, tuple[Any, Any]]:
-    """Dotted keys whose values differ, each with the value before and after."""
+    """Return the dotted keys whose values differ, each with the value before and after."""
     old, new = flatten(before.model_dump(mode="json")), flatten(after.model_dump(mode="json"))
     return {key: (old.get(key), new.get(key)) for key in old | new if old.get(key) != new.get(key)}
 
 
 def _resolve(key: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the path of the key that a setting means.
+
+    Raises:
+        ConfigError: none, or several; with those that may be meant.
+    """
     known = flatten(values)
-    table = key.rpartition(".")[0]
-    if key in known or table in _TABLES:
-        return (*table.split("."), key.rpartition(".")[2]) if table else (key,)
+    table, _, leaf = key.rpartition(".")
+    if key in known or table in _OPEN_TABLES:
+        return (*table.split("."), leaf) if table else (key,)
     matches = [full for full in known if full.endswith(f".{key}")]
-    nearest = min((full.count(".") for full in matches), default=0)
-    matches = [full for full in matches if full.count(".") == nearest]  # info_weight: that of all codes
+    shallowest = min((full.count(".") for full in matches), default=0)
+    matches = [full for full in matches if full.count(".") == shallowest]  # info_weight: that of all codes
     if len(matches) == 1:
         return tuple(matches[0].split("."))
     if matches:
         raise ConfigError(
-            f"--set {key}: {len(matches)} keys end so: {', '.join(matches)}",
+            f"setting {key!r}: {len(matches)} keys end with it: {', '.join(matches)}",
             "a key that is the only one of its name, or a dotted one",
-            f"--set {matches[0]}=...",
+            f"{matches[0]!r} as key",
+            command=f"--set {matches[0]}=...",
         )
-    leaves = {full.rsplit(".", 1)[-1]: full for full in known}
-    near = difflib.get_close_matches(key, [*known, *leaves], n=1, cutoff=0.6)
+    meant = suggestions(key, known)
+    hint = f" (did you mean {' or '.join(map(repr, meant))}?)" if meant else ""
     raise ConfigError(
-        f"--set {key}: no such key{did_you_mean(key, [*known, *leaves])}",
+        f"setting {key!r}: no such key{hint}",
         "a key of the configuration",
-        f"--set {near[0]}=..." if near else "infogan train PRESET --dry-run, to see all keys",
+        f"{meant[0]!r} as key" if meant else _ALL_KEYS,
+        command=f"--set {meant[0]}=..." if meant else "infogan train PRESET --dry-run, to see all keys",
     )
+
+
+def suggestions(key: str, known: Iterable[str]) -> list[str]:
+    """Return up to four keys that `key` may mean: by a part of the name, by initials (lr), or by spelling."""
+    full = list(known)
+    names = full if "." in key else list(dict.fromkeys(name.rsplit(".", 1)[-1] for name in full))
+    parts = [name for name in names if len(key) > 2 and key in name]
+    initials = [name for name in names if "".join(word[:1] for word in name.split("_")).startswith(key)]
+    near = nearest(key, names)
+    return (parts or (initials if len(key) > 1 else []) or ([near] if near else []))[:4]
 
 
 def _parse_value(raw: str) -> Any:
@@ -174,14 +222,14 @@ def _without_none(value: Any) -> Any:
     return value
 
 
-class _Where:
-    """Names the file and line of a key, for messages."""
+class _Source:
+    """The text that keys come from, to name file and line in messages; no name for values in memory."""
 
     def __init__(self, name: str, text: str) -> None:
         self.name, self.lines = name, text.splitlines()
 
     def line(self, keys: Iterable[str]) -> str:
-        """`file:line` of a dotted key, as near as the text tells."""
+        """Return `file:line` of a dotted key, or of its table."""
         *tables, leaf = keys
         current: list[str] = []
         best = None
@@ -199,38 +247,36 @@ class _Where:
         return f"{self.name}:{best}" if best else self.name
 
 
-def _config_error(error: ValidationError, where: _Where) -> ConfigError:
-    """The first problem of a pydantic error in three parts; the number of others behind it."""
+def _config_error(error: ValidationError, source: _Source) -> ConfigError:
+    """Return the first problem of a pydantic error in three parts, with the number of others."""
     unknown = ("extra_forbidden", "unexpected_keyword_argument")
     problems = error.errors(include_url=False)
     # A misspelt key is also a missing one: the misspelling is what helps.
     problem = next((p for p in problems if p["type"] in unknown), problems[0])
     keys, known = _walk([str(part) for part in problem["loc"]])
-    place, key = where.line(keys) if keys else where.name, ".".join(keys)
+    key, place = ".".join(keys), source.line(keys) if keys else source.name
+    place = f"{place}: " if place else ""
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    advice = "infogan train PRESET --dry-run, to see a whole configuration"
-    if problem["type"] in unknown:
-        return ConfigError(
-            f"{place}: unknown key {key!r}{did_you_mean(keys[-1], known)}{more}",
-            f"one of {', '.join(known)}",
-            advice,
-        )
-    if problem["type"] == "missing":
-        return ConfigError(f"{place}: the key {key!r} is missing{more}", "a value for it", advice)
-    expected = str(problem["msg"]).removeprefix("Value error, ")
-    if keys and keys[-1] == "std" and problem["type"] == "literal_error":
-        expected = "'learned', or a number above 0 and up to 100"
-    if key == "version":
-        expected, advice = "version 1 or 2, those that this infogan reads", "the infogan that wrote the file"
-    if not key:  # two settings that do not go together: the message names them
-        return ConfigError(f"{place}: the settings do not fit together{more}", expected, advice)
+    expected, advice = str(problem["msg"]).removeprefix("Value error, "), _ALL_KEYS
     shown = repr(problem.get("input"))
     shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
-    return ConfigError(f"{place}: {key} = {shown} does not fit{more}", expected, advice)
+    happened = f"{place}{key} = {shown} does not fit{more}"
+    if problem["type"] in unknown:
+        happened = f"{place}unknown key {key!r}{did_you_mean(keys[-1], known)}{more}"
+        expected = f"one of {', '.join(known)}"
+    elif problem["type"] == "missing":
+        happened, expected = f"{place}the key {key!r} is missing{more}", "a value for it"
+    elif not key:  # two settings that do not go together: the message names them
+        happened = f"{place}the settings do not fit together{more}"
+    elif keys[-1] == "std" and problem["type"] == "literal_error":
+        expected = "'learned', or a number above 0 and up to 100"
+    elif key == "version":
+        expected, advice = "version 1 or 2, which this infogan reads", "the infogan that wrote the file"
+    return ConfigError(happened, expected, advice)
 
 
 def _walk(location: Sequence[str]) -> tuple[list[str], list[str]]:
-    """A pydantic location without the tags of its unions, and the keys known where its last part stands."""
+    """Return a pydantic location without the tags of its unions, and the keys known at its last part."""
     keys: list[str] = []
     known: list[str] = []
     here: Any = Config

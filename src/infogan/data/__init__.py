@@ -1,14 +1,14 @@
-"""Where images come from: one file a source, one registry, one way in.
+"""Data sets: one file per source, one registry, one function that loads them.
 
     dataset = load(DataConfig(source="digits"))
     dataset.train.images    # uint8 [1500, 8, 8, 1]
 
-A new data set is one function in one new file of this package, under the decorator `source`; the files are
-found by looking, so that there is no list to keep.
+`infogan.data.source` shows how to add a source.
 """
 
 from infogan.data.dataset import Dataset, Factor, Found, Split, Stream, Truth
-from infogan.data.loading import every, from_array, load, prepare
+from infogan.data.loading import from_array, load, load_all, prepare
+from infogan.data.memory import as_images, as_labels
 from infogan.data.source import SOURCES, About, source
 from infogan.data.sources.folder import SUFFIXES, read_images
 from infogan.file_listing import Skipped
@@ -24,9 +24,11 @@ __all__ = [
     "Split",
     "Stream",
     "Truth",
-    "every",
+    "as_images",
+    "as_labels",
     "from_array",
     "load",
+    "load_all",
     "prepare",
     "read_images",
     "source",

@@ -1,4 +1,4 @@
-"""What a data set is: images in two splits, and what is known of them, which only measurements look at."""
+"""Data sets: images in two splits, with labels, factors and attributes for evaluation."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Factor:
     """A true variable of each image, such as an azimuth.
 
     Attributes:
-        values: float64 [N], in the unit that the source says.
-        period: where the variable lies on a circle, what a full turn is in that unit; None: on a line.
+        values: float64 [N], in the unit that the source documents.
+        period: of a circular variable, the value of a full turn in that unit; None: the variable is linear.
     """
 
     values: Float64[np.ndarray, " n"]
@@ -29,16 +29,13 @@ class Factor:
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """What is known of each image beside its pixels. Only for measuring: training never reads it.
+    """Ground truth of each image, used for evaluation only.
 
     Attributes:
         labels: the class of each image, int64 [N], or None.
-        classes: names of the classes, in the order of their numbers; empty where they have none.
+        classes: names of the classes, in the order of their numbers; empty where they have no names.
         factors: true variables by name.
-        attributes: what an image has or has not, bool [N] by name.
-
-    Raises:
-        DataError: the columns are of other types, or not equally long.
+        attributes: binary properties by name, bool [N].
     """
 
     labels: Int64[np.ndarray, " n"] | None = None
@@ -47,32 +44,34 @@ class Truth:
     attributes: Mapping[str, Bool[np.ndarray, " n"]] = field(default_factory=dict)
 
     def check(self, count: int) -> None:
-        """Raises DataError unless every column fits `count` images."""
-        columns: list[tuple[str, np.ndarray, type]] = []
+        """Check types and lengths of all columns.
+
+        Raises:
+            DataError: a column has another type, or does not have one value for each of `count` images.
+        """
+        columns: dict[str, tuple[np.ndarray, type]] = {}
         if self.labels is not None:
-            columns.append(("labels", self.labels, np.int64))
-        columns += [
-            (f"values of the factor {name}", one.values, np.float64) for name, one in self.factors.items()
-        ]
-        columns += [
-            (f"values of the attribute {name}", one, np.bool_) for name, one in self.attributes.items()
-        ]
-        for name, values, wanted in columns:
-            if values.dtype != wanted or values.shape != (count,):
-                kind = np.dtype(wanted).name
+            columns["labels"] = self.labels, np.int64
+        for name, factor in self.factors.items():
+            columns[f"values of the factor {name}"] = factor.values, np.float64
+        for name, values in self.attributes.items():
+            columns[f"values of the attribute {name}"] = values, np.bool_
+        for name, (values, dtype) in columns.items():
+            if values.dtype != dtype or values.shape != (count,):
+                expected = np.dtype(dtype).name
                 raise DataError(
                     f"{name} are {values.dtype} {list(values.shape)} for {count} images",
-                    f"{kind} [{count}], one for each image",
-                    f"{name.split()[0]}.astype(numpy.{kind}), or none at all: training needs none",
+                    f"{expected} [{count}], one for each image",
+                    f"{name.split()[0]}.astype(numpy.{expected}), or none at all: training needs none",
                 )
 
     def take(self, rows: Int64[np.ndarray, " m"] | slice) -> Truth:
-        """The same of some images, in the order of `rows`."""
+        """Return the ground truth of some of the images, in the order of `rows`."""
         return replace(
             self,
             labels=None if self.labels is None else self.labels[rows],
-            factors={name: Factor(one.values[rows], one.period) for name, one in self.factors.items()},
-            attributes={name: one[rows] for name, one in self.attributes.items()},
+            factors={name: Factor(it.values[rows], it.period) for name, it in self.factors.items()},
+            attributes={name: values[rows] for name, values in self.attributes.items()},
         )
 
 
@@ -83,7 +82,7 @@ class Split:
     Attributes:
         images: uint8 [N, H, W, C], 0..255, C one of 1 (gray), 3 (RGB) and 4 (RGBA); often a memory map.
         labels: int64 [N], or None; the same as `truth.labels`.
-        truth: all that is known of them.
+        truth: the ground truth of the images.
 
     Raises:
         DataError: the arrays are not of that form, or there are more or fewer labels than images.
@@ -99,8 +98,8 @@ class Split:
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3, 4):
             raise DataError(
                 f"images are {images.dtype} {list(images.shape)}",
-                "uint8 [N, H, W, C], with 1, 3 or 4 channels behind",
-                "images[..., None] for gray images, images.transpose(0, 2, 3, 1) for channels in front",
+                "uint8 [N, H, W, C], with 1, 3 or 4 channels as the last axis",
+                "images[..., None] for gray images, images.transpose(0, 2, 3, 1) for channels first",
             )
         if 0 in images.shape:
             raise DataError(
@@ -115,13 +114,13 @@ class Split:
         self.truth.check(len(images))
 
     def take(self, rows: Int64[np.ndarray, " m"] | slice) -> Split:
-        """Some of the images; a slice copies none of them."""
+        """Return some of the images; a slice copies none of them."""
         return Split(self.images[rows], truth=self.truth.take(rows))
 
     def nearest(self, count: int) -> Int64[np.ndarray, "n count"]:
-        """What `neighbours.nearest` gives for these images, found once: every seed of a run asks for it."""
+        """Return `neighbours.nearest` of these images, computed once for all seeds of a run."""
         if count not in self._nearest:
-            from infogan.data import neighbours  # late: few ask for it
+            from infogan.data import neighbours  # late: scikit-learn and torch are slow to import
 
             self._nearest[count] = neighbours.nearest(self.images, count)
         return self._nearest[count]
@@ -129,13 +128,13 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """Images that are decoded or drawn one after the other, so that never all of them are in memory.
+    """Images that are decoded or rendered one after the other, so that they are never all in memory.
 
     Attributes:
-        count: how many there are, with those that turn out to be unreadable.
+        count: number of images, including those that turn out to be unreadable.
         shape: height, width and channels of each.
-        make: goes through them, in order: each as uint8 [H, W, C], or why it had to be left out.
-        truth: of all `count`.
+        make: iterates over the images in order: each as uint8 [H, W, C], or the reason why it was skipped.
+        truth: ground truth of all `count`.
         names: of all `count`, where they come from files: paths below the source's own.
     """
 
@@ -148,12 +147,12 @@ class Stream:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What a source hands over, before it is brought to one form.
+    """The images that a source returns, before they are preprocessed.
 
     Attributes:
         train: all images, or the training images where the source has its own test images.
-        test: the source's own test images; None: `load` holds some of `train` out.
-        skipped: files that could not even be looked at.
+        test: the source's own test images; None: `load` holds out some of `train`.
+        skipped: files that could not be opened.
     """
 
     train: Split | Stream
@@ -163,16 +162,16 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images ready for training and for measuring.
+    """Images ready for training and evaluation.
 
     Attributes:
         name: of the source.
-        train: what is trained on.
-        test: what measurements are made on; no image of it is trained on.
+        train: images for training.
+        test: images for evaluation; none of them is used for training.
         skipped: files of the source that could not be read, with reasons.
-        handwriting: whether the images are strokes, white on black, so that slant, width and thickness mean
-            something. Only for measuring.
-        split: what `test` is: "test", or "validation" where training images stand in for them.
+        handwriting: True: the images are white strokes on black, so that slant, width and thickness can be
+            measured.
+        split: "test", or "validation" where `test` holds training images that were split off.
         crop: side of the central square of each picture that was used, in its pixels; None: the largest.
     """
 

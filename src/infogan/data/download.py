@@ -1,7 +1,7 @@
-"""Downloads with mirrors, retries and checked contents. The cache only ever holds verified files.
+"""Downloads with mirrors, retries and checksums. The cache only ever holds verified files.
 
-A file is verified by the sha256 of its decompressed bytes: mirrors pack the same data differently, and some
-servers unpack it on the way. What is verified is what is used, and what is stored, unpacked, in the cache.
+A file is verified by the sha256 of its decompressed bytes, because mirrors compress the same data differently
+and some servers decompress it. These bytes are stored, decompressed, in the cache.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import io
 import logging
 import os
 import secrets
+import textwrap
 import time
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +27,7 @@ from infogan.errors import DataError, StorageError
 log = logging.getLogger(__name__)
 
 CACHE_VARIABLE = "INFOGAN_CACHE"
-"""Environment variable that names another cache folder."""
+"""Environment variable with the path of the cache folder."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class RemoteFile:
     Attributes:
         name: on the mirrors, for example "train-images-idx3-ubyte.gz".
         sha256: of the decompressed bytes, in hex.
-        size: of the decompressed file in bytes; reading stops there.
+        size: of the decompressed file in bytes; no more is read.
     """
 
     name: str
@@ -44,20 +46,20 @@ class RemoteFile:
 
     @property
     def unpacked_name(self) -> str:
-        """The name in the cache."""
+        """Name of the file in the cache."""
         return self.name.removesuffix(".gz")
 
 
 @dataclass(frozen=True)
 class Mirrors:
-    """Where files are, and how patiently they are asked for.
+    """Addresses of files, with timeouts and retries.
 
-    The defaults give up after less than a minute where two mirrors do not answer at all.
+    With the defaults, two mirrors that do not respond cost less than a minute.
 
     Attributes:
         urls: folders, each ending in a slash, tried in order.
-        timeout: seconds without a byte before a request is given up.
-        tries: requests to one mirror, where another may help.
+        timeout: seconds without a byte after which a request fails.
+        tries: requests to one mirror, if the failure may be temporary.
         backoff: seconds before the second try, doubled for each further one.
     """
 
@@ -68,61 +70,59 @@ class Mirrors:
 
 
 def cache_folder() -> Path:
-    """The folder of downloads: INFOGAN_CACHE where it is set, else the platform's folder for caches."""
+    """Return the cache folder: INFOGAN_CACHE where it is set, else the platform's default."""
     named = os.environ.get(CACHE_VARIABLE)
     return Path(named).expanduser() if named else Path(pooch.os_cache("infogan"))
 
 
 def fetch(file: RemoteFile, mirrors: Mirrors, folder: Path, by_hand: str) -> bytes:
-    """The verified, decompressed bytes of a file: from `folder`, else downloaded and kept there.
+    """Return the verified, decompressed bytes of a file: from `folder`, else downloaded and stored there.
 
-    A file in the folder that has been damaged is removed, with a warning, and downloaded anew.
+    A damaged file in the folder is removed, with a warning, and downloaded again.
 
     Args:
-        file: what to fetch.
-        mirrors: from where.
+        file: the file to fetch.
+        mirrors: the servers to download it from.
         folder: of the cache; created where it is missing.
-        by_hand: what a user can do without the download, for the error's advice.
+        by_hand: the error's advice: what a user can do without the download.
 
     Raises:
-        DataError: no mirror gave the file; with each address and reason.
+        DataError: no mirror provided the file; with each address and reason.
         StorageError: the folder cannot be written.
     """
     path = folder / file.unpacked_name
     cached = _read_cached(file, path)
     if cached is not None:
         return cached
-    try:
+    with _storing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _not_stored(folder, error) from None
     failures: list[str] = []
-    for url in mirrors.urls:
+    for url in (base + file.name for base in mirrors.urls):
         try:
-            data = _from_mirror(file, url + file.name, mirrors)
+            data = _from_mirror(file, url, mirrors)
         except _DownloadError as failure:
-            log.warning("%s%s: %s", url, file.name, failure)
-            failures.append(f"{url}{file.name}: {failure}")
-            continue
-        _store(path, data)
-        return data
+            log.warning("%s: %s", url, failure)
+            failures.append(f"\n    {url}: {failure}")
+        else:
+            _store(path, data)
+            return data
     raise DataError(
-        f"could not download {file.name}:" + "".join(f"\n    {failure}" for failure in failures),
+        f"could not download {file.name}:" + "".join(failures),
         f"a file of {file.size} bytes, decompressed, with the sha256 {file.sha256}",
         by_hand,
     )
 
 
 class _DownloadError(Exception):
-    """A download that did not give the file, and whether asking again may help."""
+    """A failed download; `temporary` if another try may succeed."""
 
-    def __init__(self, reason: str, again: bool) -> None:
+    def __init__(self, reason: str, *, temporary: bool = False) -> None:
         super().__init__(reason)
-        self.again = again
+        self.temporary = temporary
 
 
 class _Sink(io.BytesIO):
-    """Takes a download into memory, and no more of it than the file can have."""
+    """Stores a download in memory, up to the largest size that the file can have."""
 
     def __init__(self, most: int) -> None:
         super().__init__()
@@ -130,101 +130,93 @@ class _Sink(io.BytesIO):
 
     def write(self, chunk: bytes, /) -> int:  # type: ignore[override]
         if self.tell() + len(chunk) > self.most:
-            raise _DownloadError(f"sends more than the {self.most} bytes that the file can have", again=False)
+            raise _DownloadError(f"sends more than the {self.most} bytes that the file can have")
         return super().write(chunk)
 
 
 def _from_mirror(file: RemoteFile, url: str, mirrors: Mirrors) -> bytes:
-    """The verified bytes from one mirror, asked up to `mirrors.tries` times."""
+    """Return the verified bytes from one mirror, after up to `mirrors.tries` requests."""
     for attempt in range(1, mirrors.tries + 1):
         log.info("downloading %s", url)
         try:
             return _verify(file, _download(url, file, mirrors.timeout))
         except _DownloadError as failure:
-            if not failure.again or attempt == mirrors.tries:
+            if not failure.temporary or attempt == mirrors.tries:
                 raise
         time.sleep(mirrors.backoff * 2 ** (attempt - 1))
-    raise _DownloadError("was asked 0 times", again=False)
+    raise _DownloadError("no request was made: tries = 0")
 
 
 def _download(url: str, file: RemoteFile, timeout: float) -> bytes:
-    # gzip makes what it cannot compress a little longer.
+    # gzip makes incompressible data a little longer.
     sink = _Sink(file.size + file.size // 1000 + 1024)
     try:
         pooch.HTTPDownloader(timeout=timeout)(url, sink, None)
     except OSError as error:  # all errors of requests, pooch's client, are of this kind
         status = getattr(getattr(error, "response", None), "status_code", None)
-        # 4xx is the server's last word, except for "timed out" and "too many requests".
-        again = status is None or status >= 500 or status in (408, 429)
-        raise _DownloadError(f"HTTP status {status}" if status else _shorten(error), again) from None
+        # 4xx is final, except for "timed out" and "too many requests".
+        temporary = status is None or status >= 500 or status in (408, 429)
+        reason = f"HTTP status {status}" if status else f"{type(error).__name__}: {error}"
+        raise _DownloadError(textwrap.shorten(reason, 200), temporary=temporary) from None
     return sink.getvalue()
 
 
 def _verify(file: RemoteFile, payload: bytes) -> bytes:
-    """The decompressed bytes, where they are those of the file."""
+    """Return the decompressed bytes, if their sha256 is that of the file."""
     data = payload
     if payload[:2] == b"\x1f\x8b":
         try:
             with gzip.GzipFile(fileobj=io.BytesIO(payload)) as stream:
                 data = stream.read(file.size + 1)
         except (OSError, EOFError, zlib.error) as error:
-            raise _DownloadError(
-                f"sends {len(payload)} bytes that do not decompress: {error}", again=True
-            ) from None
-    found = hashlib.sha256(data).hexdigest()
-    if found == file.sha256:
+            reason = f"sends {len(payload)} bytes that do not decompress: {error}"
+            raise _DownloadError(reason, temporary=True) from None
+    sha256 = hashlib.sha256(data).hexdigest()
+    if sha256 == file.sha256:
         return data
     if data.lstrip()[:1] == b"<":
-        raise _DownloadError("sends a web page in place of the file", again=False)
-    more = "more than " if len(data) > file.size else ""
-    size = min(len(data), file.size)
-    raise _DownloadError(f"sends another file: {more}{size} bytes with the sha256 {found}", again=False)
+        raise _DownloadError("sends a web page in place of the file")
+    size = f"more than {file.size}" if len(data) > file.size else len(data)
+    raise _DownloadError(f"sends another file: {size} bytes with the sha256 {sha256}")
 
 
 def _read_cached(file: RemoteFile, path: Path) -> bytes | None:
-    """The bytes of a file in the cache; None where it is missing or damaged."""
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(file.size + 1)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise _not_stored(path, error) from None
-    if hashlib.sha256(data).hexdigest() == file.sha256:
-        return data
-    log.warning("%s is damaged (its sha256 is another one) and is downloaded anew", path)
-    try:
+    """Return the bytes of a file in the cache; None where it is missing, or damaged and now removed."""
+    with _storing(path):
+        try:
+            with path.open("rb") as stream:
+                data = stream.read(file.size + 1)
+        except FileNotFoundError:
+            return None
+        if hashlib.sha256(data).hexdigest() == file.sha256:
+            return data
+        log.warning("%s is damaged (its sha256 differs) and is downloaded again", path)
         path.unlink(missing_ok=True)
-    except OSError as error:
-        raise _not_stored(path, error) from None
     return None
 
 
 def _store(path: Path, data: bytes) -> None:
-    """Writes verified bytes under a hidden name first: a reader sees the whole file or none."""
+    """Write verified bytes under a hidden name, then rename: a reader sees the whole file or none."""
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with part.open("xb") as stream:
+        with _storing(path), part.open("xb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise _not_stored(path, error) from None
+            part.replace(path)
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
 
 
-def _not_stored(path: Path, error: OSError) -> StorageError:
-    return StorageError(
-        f"the cache of downloads cannot be used: {path}: {error.strerror or error}",
-        "a folder that can be read and written",
-        f"{CACHE_VARIABLE}=FOLDER in front of the command, or --data FOLDER with files that are there",
-    )
-
-
-def _shorten(error: OSError) -> str:
-    """The cause of a client's error, without the object addresses around it."""
-    text = f"{type(error).__name__}: {error}"
-    return text if len(text) <= 200 else f"{text[:197]}..."
+@contextlib.contextmanager
+def _storing(path: Path) -> Iterator[None]:
+    """Turn an OSError into a StorageError."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"the cache of downloads cannot be used: {path}: {error.strerror or error}",
+            "a folder that can be read and written",
+            f"{CACHE_VARIABLE}=FOLDER in front of the command, or --data FOLDER with existing files",
+        ) from None

@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 from infogan.errors import DataError
 
 _MAGIC = 0x800
-"""Magic number of unsigned bytes without dimensions; the number of dimensions is added to it."""
+"""Magic number of unsigned bytes, to which the number of dimensions is added."""
 
 _CHUNK = 1 << 20
 _MOST_BYTES = 1 << 32
@@ -22,29 +22,26 @@ _ADVICE = "another copy of the file; infogan train mnist without --data download
 
 
 def read_idx(path: Path, dimensions: int) -> UInt8[np.ndarray, " ..."]:
-    """The array in an IDX file of unsigned bytes, gzipped or not, whatever its name says.
+    """Read the array in an IDX file of unsigned bytes, gzipped or not; its name does not matter.
 
     Args:
         path: of the file.
         dimensions: 3 for images (magic 0x803), 1 for labels (magic 0x801).
 
     Raises:
-        DataError: the file is unreadable, of another kind, or longer or shorter than its header says.
+        DataError: the file is unreadable, of another kind, or longer or shorter than its header announces.
     """
     try:
         with path.open("rb") as file:
             gzipped = file.read(2) == b"\x1f\x8b"
-            file.seek(0)
-            if not gzipped:
-                return parse_idx(file, dimensions, str(path))
-            with gzip.GzipFile(fileobj=file) as stream:
-                return parse_idx(stream, dimensions, str(path))  # type: ignore[arg-type]
+        with gzip.open(path) if gzipped else path.open("rb") as stream:
+            return parse_idx(stream, dimensions, str(path))  # type: ignore[arg-type]
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"cannot read {path}: {error}", "an IDX file, plain or gzipped", _ADVICE) from None
 
 
 def parse_idx(stream: BinaryIO, dimensions: int, name: str) -> UInt8[np.ndarray, " ..."]:
-    """The array in an IDX stream; `name` is what errors call it.
+    """Read the array in an IDX stream; `name` is that of the file, for messages.
 
     Raises:
         DataError: see `read_idx`.
@@ -62,13 +59,13 @@ def parse_idx(stream: BinaryIO, dimensions: int, name: str) -> UInt8[np.ndarray,
     if not 0 < size <= _MOST_BYTES:
         raise DataError(f"{name}: its header says {list(shape)}", f"1 to {_MOST_BYTES} bytes", _ADVICE)
     body = bytearray()
-    # In pieces, because a header may lie: memory grows with what is there, not with what is promised.
+    # In chunks: a false header must not allocate more memory than the file has bytes.
     while len(body) <= size and (chunk := stream.read(min(_CHUNK, size + 1 - len(body)))):
         body += chunk
     if len(body) != size:
-        held = f"only {len(body)}" if len(body) < size else "more"
+        available = f"only {len(body)}" if len(body) < size else "more"
         raise DataError(
-            f"{name}: its header says {list(shape)}, which is {size} bytes, and {held} follow",
+            f"{name}: its header says {list(shape)}, which is {size} bytes, and {available} follow",
             "a whole file",
             _ADVICE,
         )

@@ -1,4 +1,4 @@
-"""`load`: from a configuration to images, in one form and two splits, prepared once and then cached."""
+"""Load images by a configuration: read the source once, cache the prepared images, split them in two."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -17,272 +16,219 @@ from infogan.data import prepared, preprocessing
 from infogan.data.dataset import Dataset, Found, Split
 from infogan.data.download import cache_folder
 from infogan.data.prepared import Prepared
-from infogan.data.source import SOURCES, Source
-from infogan.errors import ConfigError, DataError, StorageError, did_you_mean
+from infogan.data.source import SOURCES, Source, path_of, unsupported
+from infogan.errors import DataError, StorageError
 from infogan.file_listing import Skipped
 
 log = logging.getLogger(__name__)
 
 
 def load(config: DataConfig) -> Dataset:
-    """The images that a configuration names, in one form and in two splits.
+    """Load the images that a configuration names, in one form and in two splits.
 
     They are read from a prepared folder: the one that `data.path` names, or one in the cache, which is made
-    where it is missing, damaged, or not of the files that are there. Sources without test images of their own
-    are shuffled, the same way everywhere and always, and the last `held_out` images are the test split.
+    where it is missing, damaged or out of date. Images of a source without a test split are shuffled by a
+    fixed permutation, and the last `held_out` of them become the test split.
 
     Returns:
         train and test images, uint8 [N, size, size, channels].
 
     Raises:
-        ConfigError: no source has that name, or a setting means nothing to the source.
+        UsageError: no source has that name.
+        ConfigError: a setting does not apply to the source.
         DataError: images are missing, unreadable or too few.
-        StorageError: a download, or the prepared images, could not be kept.
+        StorageError: a download or the prepared images could not be stored.
     """
-    entry, config, found = _prepared(config)
-    config = config.model_copy(update={"crop": found.facts["settings"]["crop"]})  # as they were made
-    every = found.all
-    if found.train is not None and config.held_out is not None:
-        raise ConfigError(
-            f"data.held_out = {config.held_out}: these images of {entry.name} have test images of their own",
-            "no held_out",
-            "a configuration without data.held_out",
-        )
-    if found.train is None:
-        train, test = _hold_out(every, config, entry)
+    entry, stored = _open(config)
+    config = config.model_copy(update={"crop": stored.facts["settings"]["crop"]})  # as they were prepared
+    images = stored.all
+    if stored.train is None:
+        train, test = _hold_out(images, config, entry)
+    elif config.held_out is not None:
+        raise unsupported(config, "held_out", f"these images of {entry.name} have a test split of their own")
     else:
-        train, test = every.take(slice(found.train)), every.take(slice(found.train, None))
-    return _dataset(entry, config, train, test, found.skipped)
+        train, test = images.take(slice(stored.train)), images.take(slice(stored.train, None))
+    return _dataset(entry, config, train, test, stored.skipped)
 
 
-def every(config: DataConfig) -> tuple[UInt8[np.ndarray, "n h w c"], list[str]]:
-    """All images that a configuration names, in whatever split, and the name of each.
+def load_all(config: DataConfig) -> tuple[UInt8[np.ndarray, "n h w c"], list[str]]:
+    """Load all images that a configuration names, of both splits, and the name of each.
 
     Returns:
-        The images as they were prepared; and their paths below the source's own, or their places.
+        the prepared images; and their paths below `data.path`, or their indices where they are no files.
 
     Raises:
-        ConfigError, DataError, StorageError: as of `load`.
+        UsageError, ConfigError, DataError, StorageError: as of `load`.
     """
-    found = _prepared(config)[2]
-    images = found.all.images
-    return images, list(found.names) or [str(index) for index in range(len(images))]
-
-
-def _prepared(config: DataConfig) -> tuple[Source, DataConfig, Prepared]:
-    """The source that a configuration names, the configuration with its crop, and what was prepared of it."""
-    entry = _find(config)
-    config = _cropped(entry, config)
-    given = _given(entry, config)
-    return entry, config, _opened(entry, config)[1] if given is None else given
+    return _open(config)[1].named()
 
 
 def prepare(config: DataConfig, out: Path | None = None) -> Path:
-    """Prepares the images that a configuration names, and gives the folder.
+    """Preprocess the images that a configuration names, and return the folder that they are stored in.
 
     Args:
-        config: its held_out and validation do not matter here.
-        out: where; None: the cache, in which what is there already is left as it is.
+        config: its held_out and validation are ignored.
+        out: the folder; None: one in the cache, which is reused where it exists.
 
     Raises:
         InfoGANError: as of `load`.
     """
-    entry = _find(config)
-    config = _cropped(entry, config)
-    if out is not None:
-        _write(entry, config, out)
-        return out
-    return _opened(entry, config)[0]
+    entry, config = _resolve(config)
+    if out is None:
+        return _open_cached(entry, config)[0]
+    _write(entry, config, out, entry.read(config))
+    return out
 
 
 def cached(config: DataConfig) -> Path:
-    """The folder in the cache in which these images are prepared, or would be."""
-    entry, known = _find(config), SOURCES
-    place = Path(config.path).expanduser() if config.path is not None else entry.place and entry.place()
+    """Return the folder in the cache in which these images are, or would be, stored."""
+    entry, config = _resolve(config)
+    path = path_of(config) if config.path is not None or entry.default_path else None
+    files = [] if path is None else [path, *(path.parent / name for name in entry.sidecars)]
     key = {
         "versions": [preprocessing.VERSION, prepared.VERSION],
-        "sources": [[one, known[one].version] for one in (entry.name, *entry.accepts)],
-        # Where they lie, too: two files of one name, size and time may still be different ones.
-        "place": str(place.resolve()) if place else None,
-        "files": [file_listing.listing(one) for one in _read_files(entry, place)],
+        "sources": [[name, SOURCES[name].version] for name in (entry.name, *entry.accepts)],
+        # The path as well: two files of one name, size and time may have different contents.
+        "place": str(path.resolve()) if path else None,
+        "files": [file_listing.listing(file) for file in files if file == path or file.exists()],
         **config.model_dump(include={"size", "channels", "crop", "count"}),
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     return prepared_folder() / f"{entry.name}-{digest[:16]}"
 
 
-def _read_files(entry: Source, place: Path | None) -> list[Path]:
-    """What the images come from: where they lie, and what lies beside."""
-    if place is None:
-        return []
-    return [place, *(path for name in entry.beside if (path := place.parent / name).exists())]
-
-
 def prepared_folder() -> Path:
-    """Where the cache keeps prepared images."""
+    """Return the part of the cache that holds prepared images."""
     return cache_folder() / "prepared"
 
 
 def from_array(
     images: UInt8[np.ndarray, "n h w c"], config: DataConfig, labels: Int64[np.ndarray, " n"] | None = None
 ) -> Dataset:
-    """Images that are already in memory, split and brought to one form as those of a folder are.
+    """Preprocess and split images that are in memory, as those of a folder are.
 
     Args:
         images: 0..255, with 1, 3 or 4 channels.
-        config: its size, channels and held_out.
-        labels: only for measuring.
+        config: its size, channels, crop and held_out are used.
+        labels: used for evaluation only.
 
     Raises:
         DataError: the array is not of that form, or has too few images.
     """
-    entry = _find(config)
-    every = Split(images, labels)
+    entry, config = _resolve(config)
+    given = Split(images, labels)
     size = config.size or preprocessing.common_size({(images.shape[2], images.shape[1])})
-    brought = Split(preprocessing.bring(images, size, config.channels, config.crop), truth=every.truth)
-    train, test = _hold_out(brought.take(prepared.shuffle(len(images))), config, entry)
+    pool = Split(preprocessing.preprocess(images, size, config.channels, config.crop), truth=given.truth)
+    train, test = _hold_out(pool.take(prepared.shuffle(len(images))), config, entry)
     return _dataset(entry, config, train, test)
 
 
-def _cropped(entry: Source, config: DataConfig) -> DataConfig:
-    """The configuration with the source's own crop, where it has one and nobody says another."""
-    if config.crop is not None or entry.crop is None:
-        return config
-    return config.model_copy(update={"crop": entry.crop})
+def _resolve(config: DataConfig) -> tuple[Source, DataConfig]:
+    """Return the source that a configuration names, and the configuration with the source's default crop."""
+    entry = SOURCES.find(config.source)
+    name = entry.name
+    renderers = ", ".join(other.name for other in SOURCES.values() if other.renders)
+    for key, applies, reason in (
+        ("path", entry.takes_path, f"{name} reads no path, its images are its own"),
+        ("held_out", entry.held_out is not None, f"{name} has a test split of its own"),
+        ("count", entry.renders, f"{name} renders no images; these sources do: {renderers}"),
+        ("crop", not entry.renders or entry.accepts, f"{name} renders its images, which are not cropped"),
+    ):
+        if getattr(config, key) is not None and not applies:
+            raise unsupported(config, key, reason)
+    crop = entry.crop if config.crop is None else config.crop
+    return entry, config.model_copy(update={"crop": crop})
 
 
-def _opened(entry: Source, config: DataConfig) -> tuple[Path, Prepared]:
-    """The images out of the cache, where they are put first if need be, and their folder."""
+def _open(config: DataConfig) -> tuple[Source, Prepared]:
+    """Return the source, and its prepared images: those in `data.path`, or those in the cache."""
+    entry, config = _resolve(config)
+    if config.path is not None and prepared.is_prepared(path_of(config)):
+        return entry, _read_given(entry, config, path_of(config))
+    return entry, _open_cached(entry, config)[1]
+
+
+def _open_cached(entry: Source, config: DataConfig) -> tuple[Path, Prepared]:
+    """Return the folder in the cache and its images, which are prepared first where necessary."""
     folder = cached(config)
     if folder.exists():
         try:
             return folder, prepared.read(folder)
         except StorageError as error:
-            log.warning("%s; it is made anew", str(error).partition("\n")[0])
+            log.warning("%s; it is prepared again", str(error).partition("\n")[0])
             storage.remove_folder(folder)
-    # A download may bring the files, and with them another folder.
     found = entry.read(config)
-    folder = cached(config)
+    folder = cached(config)  # again: a download changes the files, and with them the key
     _write(entry, config, folder, found)
     return folder, prepared.read(folder)
 
 
-def _write(entry: Source, config: DataConfig, folder: Path, found: Found | None = None) -> None:
-    from infogan import __version__  # late: the package's front imports this room
+def _write(entry: Source, config: DataConfig, folder: Path, found: Found) -> None:
+    from infogan import __version__  # late: infogan/__init__.py imports this package
 
-    facts: dict[str, Any] = {"source": entry.name, "infogan": __version__}
-    facts["settings"] = config.model_dump(include={"size", "channels", "crop", "count", "path"})
-    found = entry.read(config) if found is None else found
     count = prepared.count(found)
     if config.count not in (None, count):
-        raise ConfigError(
-            f"data.count = {config.count}: {config.path} holds {count} pictures, which are not drawn",
-            "no count",
-            "a configuration without data.count",
-        )
+        raise unsupported(config, "count", f"{config.path} holds {count} pictures, which are not rendered")
+    settings = config.model_dump(include={"size", "channels", "crop", "count", "path"})
+    facts = {"source": entry.name, "infogan": __version__, "settings": settings}
     prepared.write(folder, found, config, facts)
 
 
-def _given(entry: Source, config: DataConfig) -> Prepared | None:
-    """What the path holds, where it is a prepared folder."""
-    path = None if config.path is None else Path(config.path).expanduser()
-    if path is None or not prepared.is_prepared(path):
-        return None
-    found = prepared.read(path)
-    if found.facts["source"] not in (entry.name, *entry.accepts) and entry.name != "folder":
+def _read_given(entry: Source, config: DataConfig, path: Path) -> Prepared:
+    """Return the images of a prepared folder, if they are of that source and have the configured form."""
+    stored = prepared.read(path)
+    if stored.facts["source"] not in (entry.name, *entry.accepts) and entry.name != "folder":
         raise DataError(
-            f"{path} holds prepared images of {found.facts['source']}",
+            f"{path} holds prepared images of {stored.facts['source']}",
             f"images of {entry.name}",
-            f"infogan data prepare {entry.name}, or --data with where its files lie",
+            f"infogan data prepare {entry.name}, or --data with the path of its files",
         )
-    settings = found.facts["settings"]
-    is_of = {"size": found.images.shape[1], "channels": found.images.shape[3]}
-    is_of |= {key: settings[key] for key in ("crop", "count")}
-    for key, value in is_of.items():
+    settings = stored.facts["settings"]
+    form = {"size": stored.images.shape[1], "channels": stored.images.shape[3]}
+    for key, value in (form | {key: settings[key] for key in ("crop", "count")}).items():
         if getattr(config, key) not in (None, value):
             raise DataError(
                 f"{path} holds images of {key} {value}, not {getattr(config, key)}",
                 f"images prepared with {key} {getattr(config, key)}",
-                f"infogan data prepare, with another --out; or no {key}, to take them as they are",
+                f"infogan data prepare, with another --out; or no {key}, to use them as they are",
             )
-    return found
+    return stored
 
 
 def _dataset(
     entry: Source, config: DataConfig, train: Split, test: Split, skipped: tuple[Skipped, ...] = ()
 ) -> Dataset:
+    """Return the data set; with `data.validation` the last training images replace the test split.
+
+    Constants are chosen on the validation split, so that the test images remain unseen.
+    """
     split = "test"
     if config.validation is not None:
-        train, test = _validation(train, config.validation)
+        train, test = _split_end(train, config.validation, "validation", entry.name)
         split = "validation"
     return Dataset(entry.name, train, test, skipped, entry.handwriting, split, config.crop)
 
 
-def _find(config: DataConfig) -> Source:
-    known = SOURCES
-    if config.source not in known:
-        raise ConfigError(
-            f"data.source = {config.source!r}: no such source{did_you_mean(config.source, known)}",
-            f"one of {', '.join(known)}",
-            "infogan data list, or --set data.source=folder with --data FOLDER for own images",
-        )
-    entry = known[config.source]
-    if config.path is not None and not entry.takes_path:
-        raise ConfigError(
-            f"data.path = {config.path!r}: {entry.name} reads no path, its images are its own",
-            "no path",
-            f"no --data for {entry.name}, or --set data.source=folder to read those images",
-        )
-    if config.held_out is not None and entry.held_out is None:
-        raise ConfigError(
-            f"data.held_out = {config.held_out}: {entry.name} has test images of its own",
-            "no held_out",
-            "a configuration without data.held_out",
-        )
-    if config.count is not None and not entry.draws:
-        raise ConfigError(
-            f"data.count = {config.count}: {entry.name} draws no images",
-            f"a source that does: {', '.join(name for name, one in known.items() if one.draws)}",
-            "a configuration without data.count",
-        )
-    if config.crop is not None and entry.draws and not entry.accepts:
-        raise ConfigError(
-            f"data.crop = {config.crop}: {entry.name} draws its images, whole",
-            "no crop",
-            "a configuration without data.crop",
-        )
-    return entry
-
-
 def _hold_out(pool: Split, config: DataConfig, entry: Source) -> tuple[Split, Split]:
-    """Training images, and behind them so many test images."""
-    count = len(pool.images)
-    default = entry.held_out
-    if default is None:
-        raise TypeError(f"the source {entry.name!r} is registered with test images of its own, gave none")
+    """Split off the last `data.held_out` images, or as many as the source declares."""
+    if entry.held_out is None:
+        raise TypeError(f"the source {entry.name!r} declares held_out=None, but returned no test images")
     held_out = config.held_out
     if held_out is None:
-        held_out = default if isinstance(default, int) else max(1, round(default * count))
-    if held_out >= count:
-        where = f" in {config.path}" if config.path else ""
+        default = entry.held_out
+        held_out = default if isinstance(default, int) else max(1, round(default * len(pool.images)))
+    return _split_end(
+        pool, held_out, "held_out", f"{entry.name} in {config.path}" if config.path else entry.name
+    )
+
+
+def _split_end(pool: Split, count: int, key: str, where: str) -> tuple[Split, Split]:
+    """Return all images but the last `count`, and these."""
+    total = len(pool.images)
+    if count >= total:
         raise DataError(
-            f"data.held_out = {held_out}: {entry.name} has {count} images{where}",
-            f"at most {count - 1}, so that at least 1 is left to train on",
-            f"--set data.held_out={max(1, count // 10)}",
+            f"data.{key} = {count}: there are {total} images of {where}",
+            f"at most {total - 1}, so that at least 1 is left for training",
+            f"--set data.{key}={max(1, total // 10)}",
         )
-    return pool.take(slice(count - held_out)), pool.take(slice(count - held_out, None))
-
-
-def _validation(train: Split, count: int) -> tuple[Split, Split]:
-    """The training images without their last `count`, and these: constants are chosen on them.
-
-    The test images are left alone, so that whoever chooses does not look at them.
-    """
-    most = len(train.images) - 1
-    if count > most:
-        raise DataError(
-            f"data.validation = {count}: there are {most + 1} training images",
-            f"at most {most}, so that at least 1 is left to train on",
-            f"--set data.validation={max(1, most // 6)}",
-        )
-    return train.take(slice(most + 1 - count)), train.take(slice(most + 1 - count, None))
+    return pool.take(slice(total - count)), pool.take(slice(total - count, None))

@@ -1,13 +1,22 @@
-"""Data sources: what a source declares, and the registry that it is entered into."""
+"""Data sources: what a source declares, and the registry that it is entered into.
+
+A new source is one decorated function, in this package or in a plug-in:
+
+    @source("stripes", held_out=2)
+    def stripes(config: DataConfig) -> Found:
+        \"\"\"Ten images of gray stripes.\"\"\"
+        return Found(Split(images, labels))            # uint8 [N, H, W, C], int64 [N]
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
 from infogan.config import DataConfig
 from infogan.data.dataset import Found
+from infogan.errors import ConfigError
 from infogan.registry import Registry
 
 Read = Callable[[DataConfig], Found]
@@ -15,102 +24,104 @@ Read = Callable[[DataConfig], Found]
 
 @dataclass(frozen=True)
 class About:
-    """What a source states of its images, in words for people.
+    """A description of a source's images for people.
 
     Attributes:
         images: how many there are, for training and for testing.
-        form: size, channels and range as they come.
+        form: size, channels and range of the files.
         licence: under which they may be used.
-        origin: who made them, and where they are to be had.
-        sha256: of the file or files, where they are the same for everybody; else how else they are checked.
+        origin: who made them, and where to get them.
+        sha256: of the published file or files, or how else they are verified.
     """
 
-    images: str
-    form: str
-    licence: str
-    origin: str
-    sha256: str = "none known"
+    images: str = "not stated"
+    form: str = "not stated"
+    licence: str = "not stated"
+    origin: str = "not stated"
+    sha256: str = "that of the prepared images, in their MANIFEST.json"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Source:
-    """An entry of the registry.
+    """A data source: a decorator of the function that reads the images, which enters it into `SOURCES`.
+
+    The function takes a `DataConfig` and returns a `Found`. The first line of its docstring is the summary.
 
     Attributes:
-        name: as in `data.source` of a configuration.
-        summary: first line of the function's docstring.
-        about: what it states of its images.
-        read: finds the images.
-        held_out: test images by default, a count (int) or a share (float); None: the source has its own.
-        takes_path: whether `data.path` means something to it.
-        place: where its images lie when no path is given; None: inside a package, or drawn.
-        beside: names of files that belong to the images where they lie beside the path, in the same folder.
-        accepts: other sources that it may hand over to, and whose prepared images it takes.
-        crop: side of the central square that is used where nobody says; None: the largest.
-        draws: whether it draws images, as many as `data.count` says.
-        handwriting: whether its images are strokes, white on black.
-        version: of what it makes of its files; another one makes what was prepared before anew.
+        name: the value of `data.source` in a configuration.
+        about: a description for `infogan data list`.
+        held_out: default number (int) or share (float) of the images that become the test split; None: the
+            function returns test images of its own.
+        takes_path: False: `data.path` is refused, because the function ignores it.
+        default_path: returns the file or folder that is read where `data.path` is not set; None: the images
+            lie inside a package or are rendered.
+        sidecars: names of files in the folder of the path that are read too, such as lists of attributes.
+        accepts: sources that the function may call, and whose prepared images are accepted.
+        crop: default side of the central square of each picture, in pixels; None: the largest square.
+        renders: True: the images are rendered, `data.count` of them.
+        handwriting: True: the images are white strokes on black, and slant, width and thickness are measured.
+        version: of the conversion; images prepared by another version are prepared again.
+        read: the decorated function.
     """
 
     name: str
-    summary: str
-    about: About
-    read: Read
-    held_out: int | float | None
-    takes_path: bool
-    place: Callable[[], Path] | None = None
-    beside: Sequence[str] = ()
+    _: KW_ONLY
+    about: About = field(default_factory=About)
+    held_out: int | float | None = 0.1
+    takes_path: bool = True
+    default_path: Callable[[], Path] | None = None
+    sidecars: Sequence[str] = ()
     accepts: Sequence[str] = ()
     crop: int | None = None
-    draws: bool = False
+    renders: bool = False
     handwriting: bool = False
     version: int = 1
+    read: Read = field(init=False)
 
+    def __call__(self, read: Read) -> Read:
+        """Register the function as this source, and return it unchanged.
 
-SOURCES: Registry[Source] = Registry("data source", "infogan.data.sources", advice="infogan data list")
-"""Every source by the name that `data.source` may have."""
-
-
-def source(  # noqa: PLR0913 - one declaration a source
-    name: str,
-    *,
-    about: About,
-    held_out: int | float | None = 0.1,
-    takes_path: bool = True,
-    place: Callable[[], Path] | None = None,
-    beside: Sequence[str] = (),
-    accepts: Sequence[str] = (),
-    crop: int | None = None,
-    draws: bool = False,
-    handwriting: bool = False,
-    version: int = 1,
-) -> Callable[[Read], Read]:
-    """Registers a function from a configuration to images as the source `name`.
-
-    Args:
-        name: as users type it.
-        about: what it states of its images.
-        held_out: how many images make the test split by default, a count (int) or a share (float); None: the
-            source has test images of its own, and returns them.
-        takes_path: False: a `data.path` is refused, because the source would ignore it.
-        place: gives the file or folder that is read when no path is given.
-        beside: names of files that are read, too, where they lie beside the path.
-        accepts: other sources that it may hand over to, and whose prepared images it takes.
-        crop: side of the central square of a picture that is used where the configuration does not say.
-        draws: True: the source draws its images, `data.count` of them.
-        handwriting: True: the images are strokes, white on black, and are measured as such.
-        version: of what it makes of its files.
-    """
-
-    def register(read: Read) -> Read:
-        if not read.__doc__:
-            raise ValueError(f"the source {name!r} has no docstring; its first line is what users read")
-        summary = read.__doc__.strip().splitlines()[0]
-        entry = Source(
-            name, summary, about, read, held_out, takes_path,
-            place, beside, accepts, crop, draws, handwriting, version,
-        )  # fmt: skip
-        SOURCES.add(name, entry)
+        Raises:
+            ValueError: a source of that name exists.
+        """
+        self.read = read
+        SOURCES.add(self.name, self, read)
         return read
 
-    return register
+    @property
+    def summary(self) -> str:
+        """First line of the function's docstring."""
+        return (self.read.__doc__ or self.name).strip().partition("\n")[0]
+
+
+source = Source
+
+SOURCES: Registry[Source] = Registry("data source", "infogan.data.sources", advice="infogan data list")
+"""Every source, by the value of `data.source`."""
+
+
+def path_of(config: DataConfig, *, expected: str = "a file or folder") -> Path:
+    """Return `data.path` with ~ expanded, or else the default path of the configured source.
+
+    Raises:
+        ConfigError: there is neither; `expected` says in the message what the path should name.
+    """
+    if config.path is not None:
+        return Path(config.path).expanduser()
+    default_path = SOURCES[config.source].default_path
+    if default_path is None:
+        raise ConfigError(
+            f"data.path is not set: the source {config.source!r} has no images of its own",
+            expected,
+            "--data PATH; infogan data list says where to get the images",
+        )
+    return default_path()
+
+
+def unsupported(config: DataConfig, key: str, reason: str) -> ConfigError:
+    """Return the error for a setting that does not apply to a source."""
+    return ConfigError(
+        f"data.{key} = {getattr(config, key)!r}: {reason}",
+        f"no {key}",
+        "--set data.source=folder, to read your own images" if key == "path" else f"remove data.{key}",
+    )

@@ -1,6 +1,6 @@
-"""Measuring a model: how much each code carries, and what it means. Never imports training.
+"""Evaluation of a model: how much information each code carries, and what it means. Never imports training.
 
-Each metric is a function on arrays, in a file of its own, registered there by `metric.metric`.
+Each metric is a function on arrays in a file of its own, registered by `metric`.
 """
 
 from __future__ import annotations
@@ -9,20 +9,28 @@ import math
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from infogan.errors import DivergenceError, UsageError, did_you_mean
+from infogan.errors import DivergenceError, UsageError
 from infogan.evaluation.clustering import measurable, model_clustering
 from infogan.evaluation.fresh_recognition import Budget, fit_recognition
-from infogan.evaluation.metric import METRICS
+from infogan.evaluation.metric import METRICS, metric
 from infogan.evaluation.subject import Progress, Subject, silent
 from infogan.model import InfoGAN, Weights
 
 if TYPE_CHECKING:
     from infogan.data import Dataset
 
-__all__ = ["Budget", "clustering_accuracy", "evaluate", "fit_recognition", "sorting_line"]
+__all__ = [
+    "Budget",
+    "Subject",
+    "clustering_accuracy",
+    "evaluate",
+    "fit_recognition",
+    "metric",
+    "sorting_line",
+]
 
 
-def evaluate(  # noqa: PLR0913 - what is judged, by how much, and by which chance
+def evaluate(  # noqa: PLR0913
     model: InfoGAN,
     dataset: Dataset | None,
     *,
@@ -33,89 +41,84 @@ def evaluate(  # noqa: PLR0913 - what is judged, by how much, and by which chanc
     full: bool = False,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """All figures of a model: what `evaluation.json` holds.
+    """Compute all metrics of a model, the content of `evaluation.json`.
 
     Args:
         model: the model.
-        dataset: real images; labels are for measuring only. None: figures of generated images alone.
-        weights: "raw" or "ema"; the model's own choice when left out.
-        samples: fresh generated images that a figure rests on, 2 or more.
-        seed: of the evaluation's own chance.
-        only: metrics to leave it at, by the names that `metric.METRICS` gives; all when left out.
-        full: the long variants of metrics that have one, as published; minutes instead of seconds.
-        progress: is told which metric begins.
+        dataset: real images; labels are used for evaluation only. None evaluates generated images alone.
+        weights: "raw" or "ema"; by default the model's own choice.
+        samples: number of generated images per figure, 2 or more.
+        seed: random seed of the evaluation.
+        only: names of metrics, as in `metric.METRICS`; by default all.
+        full: use the long variant of metrics that have one, as published; minutes instead of seconds.
+        progress: called with a line of text when a metric starts.
 
     Returns:
-        A plain dict: `codes`; `clustering` (only with labels and a categorical code); `factors`, `agreement`,
-        `attributes`, `brightness`, `context` and more, each as its metric's file says; under `baselines` the
-        same of what needs no training of ours;
-        `weights`, `samples`, `seed`; `dataset`, `dataset_fingerprint`, `split` and `images`, the number of
-        test images, with a data set; `steps`, `images_seen` and `train_seconds` as far as the model knows
-        them. What does not apply is absent.
+        A plain dictionary: `codes`; `clustering` (only with labels and a categorical code); `factors`,
+        `agreement`, `attributes`, `brightness`, `context` and more, which their modules describe; the same
+        keys of baselines under `baselines`; `weights`, `samples`, `seed`; with a data set `dataset`,
+        `dataset_fingerprint`, `split` and `images`, the number of test images; `steps`, `images_seen` and
+        `train_seconds` as far as the model knows them. Keys that do not apply are absent.
 
     Raises:
-        UsageError: `samples` is below 2, a name in `only` is no metric, the model has no such weights, or the
-            images do not fit it.
+        UsageError: `samples` is below 2, a name in `only` is not a metric, the model has no such weights, or
+            the images do not fit it.
         DataError: a split is empty, or a label is negative.
         DivergenceError: a figure is not finite.
     """
     if samples < 2:
         raise UsageError(f"samples = {samples}", "2 or more generated images", "samples=10_000")
-    subject = Subject(model, dataset, weights or model.weights, samples, seed, progress, full)
-    model.sample(1, weights=subject.weights)  # a wrong `weights` fails now, and not minutes later
+    subject = Subject(model, dataset, weights, samples, seed, progress, full)
+    model.sample(1, weights=subject.weights)  # raises before the metrics run if there are no such weights
+    for name in sorted(only):
+        METRICS.find(name)
     result: dict[str, Any] = {}
-    known = METRICS
-    for unknown in sorted(set(only) - set(known)):
-        raise UsageError(
-            f"{unknown!r} is no metric{did_you_mean(unknown, known)}",
-            f"some of {', '.join(known)}",
-            "only=()",
-        )
-    for name, measure in known.items():
-        if only and name not in only:
-            continue
-        progress(f"evaluate: {name}")
-        _merge(result, measure(subject))
+    for name, compute in METRICS.items():
+        if not only or name in only:
+            progress(f"evaluate: {name}")
+            _merge(result, compute(subject))
     result |= _circumstances(subject)
     _check_finite(result)
     return result
 
 
 def clustering_accuracy(model: InfoGAN, dataset: Dataset, *, seed: int = 0) -> float:
-    """The clustering accuracy on test images alone, from 0 to 1: the quick part of `evaluate`.
+    """Return the clustering accuracy on test images, from 0 to 1, without the other metrics.
 
     Raises:
         UsageError: there is no categorical code, or there are no labels.
     """
-    subject = Subject(model, dataset, model.weights, seed=seed)
+    subject = Subject(model, dataset, seed=seed)
     if not measurable(subject):
         raise UsageError(
             f"the clustering accuracy on {dataset.name} cannot be measured",
             "labels in both splits, and a categorical code in the model",
-            "infogan evaluate RUN, for what needs no labels",
+            "infogan evaluate RUN, for metrics without labels",
         )
     return float(subject.once(model_clustering).figures["accuracy"])
 
 
 def sorting_line(model: InfoGAN, dataset: Dataset, *, seed: int = 0) -> str | None:
-    """How well categories sort the test images, as one line for people; None where it has no meaning."""
-    subject = Subject(model, dataset, model.weights, seed=seed)
+    """Return the clustering accuracy as a sentence; None without labels or a categorical code."""
+    subject = Subject(model, dataset, seed=seed)
     if not measurable(subject):
         return None
-    found = subject.once(model_clustering)
-    name = model.latents.dimension_name(found.code_dimension)
-    low, high = found.figures["accuracy_interval"]
+    clustering = subject.once(model_clustering)
+    name = model.latents.dimension_name(clustering.code_dimension)
+    low, high = clustering.figures["accuracy_interval"]
     images = f"{len(dataset.test.images):,} {dataset.split} images"
     return (
-        f"{name} sorts {found.figures['accuracy']:.1%} of {images} as their labels "
+        f"{name} sorts {clustering.figures['accuracy']:.1%} of {images} as their labels "
         f"do (95 % interval {low:.1%} to {high:.1%}); no label was used in training"
     )
 
 
 def _circumstances(subject: Subject) -> dict[str, Any]:
-    """On what the figures were measured."""
-    known = ("steps", "images_seen", "train_seconds")
-    facts = {key: subject.model.provenance[key] for key in known if key in subject.model.provenance}
+    """Return the model, data set and settings that the figures were measured with."""
+    provenance = subject.model.provenance
+    facts: dict[str, Any] = {
+        key: provenance[key] for key in ("steps", "images_seen", "train_seconds") if key in provenance
+    }
     facts |= {"weights": subject.weights, "samples": subject.samples, "seed": subject.seed}
     if subject.dataset is not None:
         facts |= {
@@ -128,7 +131,7 @@ def _circumstances(subject: Subject) -> dict[str, Any]:
 
 
 def _merge(into: dict[str, Any], part: Mapping[str, Any]) -> None:
-    """Adds nested keys; two metrics may share a section, never a figure."""
+    """Add nested keys; two metrics may share a section, but not a figure."""
     for key, value in part.items():
         if isinstance(value, dict) and isinstance(into.get(key), dict):
             _merge(into[key], value)

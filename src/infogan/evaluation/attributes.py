@@ -1,9 +1,8 @@
-"""Whether a category, or a continuous code, tells images that have an attribute from those that have not.
+"""AUC of categories and continuous codes for attributes of real images.
 
 Figure 6 of the paper shows by eye that codes found glasses, hair style and emotion. Here each attribute is
-held against everything that Q answers to real images, by the area under the ROC curve. Which code, category
-and sense stands for an attribute is chosen on training images (`train_images`), whose pixels Q may have
-learned from but never their attributes; the figure is that of test images, none of which had a say.
+compared with everything that Q predicts for real images. The code, its category and its sense are chosen on
+training images, whose attributes Q never saw, and scored on test images.
 """
 
 from __future__ import annotations
@@ -17,28 +16,23 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from infogan.config import Categorical
-from infogan.evaluation.clustering_baselines import (
-    fit_kmeans,
-    untrained_reading_of_test,
-    untrained_reading_of_train,
-)
-from infogan.evaluation.metric import metric
-from infogan.evaluation.predicted_codes import continuous_means, reading_of_test, reading_of_train
+from infogan.evaluation.baselines import component_codes, fit_kmeans, outputs
+from infogan.evaluation.metric import metric, with_baselines
+from infogan.evaluation.predicted_codes import continuous_means
 from infogan.evaluation.resampling import NORMAL_QUANTILE
-from infogan.evaluation.subject import Subject, train_images, train_subset
-from infogan.evaluation.true_factors import principal_components
+from infogan.evaluation.subject import Subject, train_subset
 from infogan.latents import Latents
 
 _LEAST = 8
-"""Images with an attribute, and without it, in either split: an AUC of fewer is hardly more than chance."""
+"""Images with an attribute, and without it, in either split: an AUC of fewer is mostly noise."""
 
 Name = tuple[str, int | None]
-"""A code dimension's name, and its category; None where it has none."""
+"""The name of a code dimension and a category, None for a continuous code."""
 
 
 @dataclass(frozen=True)
-class Readings:
-    """What is held against attributes: one column for each category and each continuous dimension.
+class Predictors:
+    """One column for each category and each continuous dimension.
 
     Attributes:
         names: of the columns.
@@ -50,15 +44,16 @@ class Readings:
 
 
 def auc(values: Float[np.ndarray, "n s"], has: Bool[np.ndarray, "n a"]) -> Float[np.ndarray, "a s"]:
-    """The area under the ROC curve of each column for each attribute, 0 to 1, by ranks (Mann-Whitney).
+    """Return the area under the ROC curve of each column for each attribute, by ranks (Mann-Whitney).
 
-    The chance that an image with the attribute has the higher value of two; equal values count by half.
+    This is the probability that of two images the one with the attribute has the higher value; ties count
+    half.
 
     Args:
         values: S columns of N images.
-        has: A attributes of the same images; each is there and is not there at least once.
+        has: A attributes of the same images; each is present and absent at least once.
     """
-    from scipy.stats import rankdata  # late: it takes a second
+    from scipy.stats import rankdata  # slow to import
 
     positive = has.sum(0)[:, None].astype(np.float64)
     ranks = has.T.astype(np.float64) @ rankdata(values, axis=0)
@@ -66,41 +61,41 @@ def auc(values: Float[np.ndarray, "n s"], has: Bool[np.ndarray, "n a"]) -> Float
 
 
 def auc_interval(values: Float[np.ndarray, " n"], has: Bool[np.ndarray, " n"]) -> list[float]:
-    """The 95 % interval [low, high] of one AUC (DeLong et al. 1988), on the scale of its log-odds.
+    """Return the 95 % interval [low, high] of one AUC (DeLong et al. 1988), on the scale of its log-odds.
 
-    There it keeps within 0 and 1, and is wider on the side of .5. An AUC of 0 or 1 has no variance of its
-    own: one half of a pair of images is then taken as wrong.
+    On that scale it stays within 0 and 1, and is wider on the side of .5. An AUC of 0 or 1 has no variance:
+    half a pair of images is then counted as wrong.
 
     Args:
         values: of N images.
-        has: whether they have the attribute; 2 or more have it, and 2 or more have not.
+        has: the attribute; 2 or more images have it, and 2 or more do not.
     """
-    from scipy.stats import rankdata  # late: it takes a second
+    from scipy.stats import rankdata  # slow to import
 
     ranks = rankdata(values)
     above, below = values[has], values[~has]
-    # Each image's part: the share of the other kind that lies on its right side.
+    # For each image the share of the other class that is on its right side.
     of_positive = (ranks[has] - rankdata(above)) / len(below)
     of_negative = 1 - (ranks[~has] - rankdata(below)) / len(above)
     pairs = len(above) * len(below)
-    found = min(max(float(of_positive.mean()), 0.5 / pairs), 1 - 0.5 / pairs)
-    variance = of_positive.var(ddof=1) / len(above) + of_negative.var(ddof=1) / len(below)
-    variance = max(variance, found * (1 - found) / pairs)
-    half = NORMAL_QUANTILE * np.sqrt(variance) / (found * (1 - found))
-    middle = np.log(found / (1 - found))
-    low, high = (float(1 / (1 + np.exp(-(middle + sign * half)))) for sign in (-1, 1))
     exact = float(of_positive.mean())
+    area = min(max(exact, 0.5 / pairs), 1 - 0.5 / pairs)
+    variance = of_positive.var(ddof=1) / len(above) + of_negative.var(ddof=1) / len(below)
+    variance = max(variance, area * (1 - area) / pairs)
+    half = NORMAL_QUANTILE * np.sqrt(variance) / (area * (1 - area))
+    middle = np.log(area / (1 - area))
+    low, high = (float(1 / (1 + np.exp(-(middle + sign * half)))) for sign in (-1, 1))
     return [min(low, exact), max(high, exact)]
 
 
 def choose(
     values: Float[np.ndarray, "n s"], has: Bool[np.ndarray, "n a"]
 ) -> tuple[Int[np.ndarray, " a"], Int[np.ndarray, " a"], Float[np.ndarray, " a"]]:
-    """For each attribute the column of the best AUC in either sense, that sense, and the AUC so reached.
+    """Choose for each attribute the column and the sense of the best AUC.
 
     Returns:
-        Columns; senses, 1 where a high value speaks for the attribute and -1 where it speaks against it; and
-        the AUC of .5 or more on these images, which is too good by having been searched for.
+        Columns; senses, 1 where a high value means the attribute and -1 where it means its absence; and the
+        AUC of .5 or more on these images, which is optimistic because of the search.
     """
     table = auc(values, has)
     columns = np.abs(table - 0.5).argmax(1)
@@ -109,24 +104,24 @@ def choose(
 
 
 def score(
-    train: Readings,
-    test: Readings,
+    train: Predictors,
+    test: Predictors,
     train_attributes: Mapping[str, Bool[np.ndarray, " n"]],
     test_attributes: Mapping[str, Bool[np.ndarray, " m"]],
 ) -> dict[str, dict[str, Any]]:
-    """The figures of `attributes` in evaluation.json.
+    """Return the figures of `attributes` in evaluation.json.
 
     Args:
         train: of the images that choose.
         test: of the images that are scored; the same columns.
         train_attributes: of the images that choose, by name.
-        test_attributes: of those that are scored.
+        test_attributes: of the images that are scored.
 
     Returns:
         By attribute: `code`; `category`, where the code has categories; `sense`, 1 or -1, as of `choose`;
-        `auc` on test images with its 95 % `auc_interval`; `auc_choosing`, what the choice reached on the
-        images that made it; `share` of the test images that have the attribute. An attribute that fewer than
-        8 images have, or have not, in either split is absent.
+        `auc` on test images with its 95 % `auc_interval`; `auc_choosing`, the AUC on the images that chose;
+        `share` of the test images that have the attribute. An attribute that fewer than 8 images have, or
+        lack, in either split is absent.
     """
     names = [
         name
@@ -136,11 +131,11 @@ def score(
     if not names:
         return {}
     columns, senses, reached = choose(train.values, np.stack([train_attributes[name] for name in names], 1))
-    found: dict[str, dict[str, Any]] = {}
+    figures: dict[str, dict[str, Any]] = {}
     for name, column, sense, choosing in zip(names, columns, senses, reached, strict=True):
         values, has = sense * test.values[:, column], test_attributes[name]
         code, category = test.names[column]
-        found[name] = {
+        figures[name] = {
             "code": code,
             **({} if category is None else {"category": category}),
             "sense": int(sense),
@@ -149,17 +144,17 @@ def score(
             "auc_choosing": float(choosing),
             "share": float(has.mean()),
         }
-    return found
+    return figures
 
 
 def _enough(has: Bool[np.ndarray, " n"]) -> bool:
     return min(int(has.sum()), int((~has).sum())) >= _LEAST
 
 
-def code_readings(latents: Latents, raw: Float[Tensor, "n outputs"]) -> Readings:
-    """Q's log-odds of every category, and the posterior's mean of every other code.
+def code_predictors(latents: Latents, raw: Float[Tensor, "n outputs"]) -> Predictors:
+    """Return Q's log-odds of every category, and the posterior mean of every other code.
 
-    Log-odds order images as probabilities do, but for those that are 1 to a computer, and so tied.
+    Log-odds have the order of probabilities, but do not tie where many are rounded to 1.
     """
     names: list[Name] = []
     columns: list[np.ndarray] = []
@@ -174,11 +169,11 @@ def code_readings(latents: Latents, raw: Float[Tensor, "n outputs"]) -> Readings
         if latents.priors[name].discrete and not isinstance(code, Categorical):
             names += [(latents.dimension_name((name, index)), None) for index in range(code.dim)]
             columns += list(posterior.mean.T.double().numpy())
-    return Readings(tuple(names), np.stack(columns, 1).astype(np.float64))
+    return Predictors(tuple(names), np.stack(columns, 1).astype(np.float64))
 
 
 def _log_odds(probabilities: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
-    """Of each category against all others: their sum, since 1 - p would be 0 where p is nearly 1."""
+    """Return the log-odds of each category, by the sum of all others: 1 - p is 0 where p is nearly 1."""
     least = np.finfo(np.float64).tiny
     others = [np.delete(probabilities, k, axis=1).sum(1) for k in range(probabilities.shape[1])]
     return np.asarray(
@@ -186,17 +181,21 @@ def _log_odds(probabilities: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k
     )
 
 
-def cluster_readings(distances: Float[np.ndarray, "n k"]) -> Readings:
-    """How clearly an image belongs to each cluster of k-means: a soft membership without a temperature.
+def cluster_predictors(distances: Float[np.ndarray, "n k"]) -> Predictors:
+    """Return how clearly an image belongs to each cluster of k-means.
 
-    It is the squared distance to the nearest other centre less that to the cluster's own: above 0 for its
-    members alone, and in the order of any mixture's log-odds whose clusters are round, equal and narrow.
+    This is the squared distance to the nearest other centre minus that to the cluster's own: positive for
+    its members alone, with the order of a mixture's log-odds if the clusters are round, equal and narrow.
     """
     order = np.sort(distances, axis=1)
     nearest = distances == order[:, :1]
     others = np.where(nearest, order[:, 1:2], order[:, :1])
     names = tuple(("cluster", index) for index in range(distances.shape[1]))
-    return Readings(names, (others - distances).astype(np.float64))
+    return Predictors(names, (others - distances).astype(np.float64))
+
+
+def _component_predictors(codes: Mapping[str, np.ndarray]) -> Predictors:
+    return Predictors(tuple((name, None) for name in codes), np.stack(list(codes.values()), 1))
 
 
 @metric("attributes")
@@ -206,26 +205,21 @@ def _metric(subject: Subject) -> dict[str, Any]:
         return {}
     chosen = train_subset(len(dataset.train.images), subject.seed)
     of_train, of_test = dataset.train.truth.take(chosen).attributes, dataset.test.truth.attributes
+    images = (subject.train_images, dataset.test.images)
 
-    def judged(train: Readings, test: Readings) -> dict[str, Any]:
-        return {"attributes": score(train, test, of_train, of_test)}
-
-    own, blank = (
-        [code_readings(latents, subject.once(part)) for part in parts]
-        for parts in (
-            (reading_of_train, reading_of_test),
-            (untrained_reading_of_train, untrained_reading_of_test),
-        )
-    )
-    images = (subject.once(train_images), dataset.test.images)
-    components = principal_components(*images, len(own[0].names))
-    by_pca = [
-        Readings(tuple((name, None) for name in part), np.stack(list(part.values()), 1))
-        for part in components
-    ]
-    baselines = {"untrained": judged(*blank), "pca": judged(*by_pca)}
-    sizes = [prior.code.size for prior in latents.priors.values() if isinstance(prior.code, Categorical)]
+    predictors = {
+        name: [code_predictors(latents, raw) for raw in of_splits]
+        for name, of_splits in subject.once(outputs).items()
+    }
+    components = component_codes(*images, len(predictors["model"][0].names))
+    predictors["pca"] = [_component_predictors(codes) for codes in components]
+    sizes = [prior.code.size for prior in latents.categorical.values()]
     if sizes and len(images[0]) > 1:
-        found = fit_kmeans(*images, max(sizes))
-        baselines["kmeans"] = judged(*map(cluster_readings, (found.train, found.test)))
-    return {**judged(*own), "baselines": baselines}
+        kmeans = fit_kmeans(*images, max(sizes))
+        predictors["kmeans"] = [cluster_predictors(part) for part in (kmeans.train, kmeans.test)]
+    return with_baselines(
+        {
+            name: {"attributes": score(train, test, of_train, of_test)}
+            for name, (train, test) in predictors.items()
+        }
+    )

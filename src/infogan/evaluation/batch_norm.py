@@ -1,4 +1,4 @@
-"""Running statistics of networks that have seen few batches."""
+"""Running statistics of batch norm in networks that have seen few batches."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from infogan.networks.normalization import BatchNorm
 
 
 def average_batches(module: nn.Module, seen: int) -> None:
-    """Sets how much the next training batch weighs in the running statistics of `module`.
+    """Set the weight of the next training batch in the running statistics of `module`.
 
-    Running statistics start as those of standard normal features, and at a constant momentum of 0.1 that
-    start outweighs the variances of freshly initialised layers (about 1e-5) for a hundred batches. Here the
-    first ten batches are averaged equally, and from then on the momentum is the usual one.
+    Running statistics start at those of standard normal features, which at a momentum of 0.1 outweigh the
+    variances of newly initialised layers (about 1e-5) for a hundred batches. Here the first ten batches are
+    averaged equally; then the momentum is the usual one.
 
     Args:
-        module: whose batch norms, at any depth, are set.
-        seen: training batches before the next one.
+        module: a network; its batch norms at any depth are set.
+        seen: number of training batches before the next one.
     """
     for part in module.modules():
         if isinstance(part, BatchNorm):

@@ -1,8 +1,7 @@
-"""Whether a continuous code is the brightness of the whole image: light, as the paper saw it (Figure 5).
+"""Agreement of a continuous code with the brightness of the whole image: the lighting of Figure 5.
 
-One code is judged: the one whose rank correlation with brightness is highest on generated and on training
-images together, none of which is scored. The scores are on other generated images, with the true values of
-the code, and on test images, with what Q reads.
+The code is the one with the highest rank correlation with brightness on generated and training images. It is
+scored on other generated images, by their true codes, and on test images, by the codes that Q predicts.
 """
 
 from __future__ import annotations
@@ -12,81 +11,54 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
+from torch import Tensor
 
-from infogan.evaluation.clustering_baselines import untrained_reading_of_test, untrained_reading_of_train
-from infogan.evaluation.metric import metric
-from infogan.evaluation.mutual_information import fresh_fakes
+from infogan.evaluation.baselines import outputs, subject_components
+from infogan.evaluation.metric import metric, with_baselines
 from infogan.evaluation.predicted_codes import (
+    Values,
+    code_values,
     continuous_dimensions,
     continuous_means,
-    reading_of_test,
-    reading_of_train,
 )
-from infogan.evaluation.subject import Subject, train_images
-from infogan.evaluation.true_factors import Codes, components, spearman, spearman_interval
+from infogan.evaluation.subject import Subject
+from infogan.evaluation.true_factors import spearman, spearman_interval
+from infogan.latents import CodeDimension
 
 _MOST_FAKES = 4_000
-_COLOURS = 3  # of four channels the last is no light
-_LEAST = 8  # images: of fewer, a rank correlation is hardly more than chance
+_COLOURS = 3  # the fourth channel is alpha
+_LEAST = 8  # images: a rank correlation of fewer is mostly noise
 
-Measured = tuple[Codes, Float[np.ndarray, " _"]]
-"""Codes by name and the brightness of as many images."""
+Measured = tuple[Mapping[str, Values], Float[np.ndarray, " _"]]
+"""Codes by name, and the brightness of the same images."""
 
 
 def brightness(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, " n"]:
-    """The mean of each image over pixels and colours, from 0 to 1; alpha is left out."""
+    """Return the mean of each image over pixels and colours without alpha, from 0 to 1."""
     return np.asarray(images[..., :_COLOURS].mean((1, 2, 3), dtype=np.float64) / 255)
 
 
 def choose(parts: Sequence[Measured]) -> str:
-    """The code whose |Spearman| with brightness, added over all parts, is highest.
-
-    Args:
-        parts: one or more sets of images, each with the same codes.
-    """
+    """Return the code with the highest sum of |Spearman| with brightness over one or more sets of images."""
     return max(parts[0][0], key=lambda name: sum(spearman(codes[name], light) for codes, light in parts))
 
 
 def score(code: str, scored: Mapping[str, Measured]) -> dict[str, Any]:
-    """The figures of `brightness` in evaluation.json.
+    """Return the figures of `brightness` in evaluation.json.
 
     Args:
-        code: the chosen one.
-        scored: images that did not choose it, by what the figures are called: "generated", "real".
+        code: the chosen code.
+        scored: images that did not take part in the choice, by the suffix of their keys: "generated", "real".
 
     Returns:
-        `code`, and for each kind of images `spearman_<kind>`, |Spearman| from 0 to 1, with its 95 %
-        `_interval`.
+        `code`, and `spearman_<suffix>`, |Spearman| from 0 to 1, with its 95 % `_interval`.
     """
-    found: dict[str, Any] = {"code": code}
-    for kind, (codes, light) in scored.items():
-        reached = spearman(codes[code], light)
-        found |= {
-            f"spearman_{kind}": reached,
-            f"spearman_{kind}_interval": spearman_interval(reached, len(light)),
-        }
-    return found
-
-
-def _generated(subject: Subject) -> tuple[Measured, Measured]:
-    """Fresh generated images with the codes they were made from: those that choose, those that are scored."""
-    latents, count = subject.model.latents, min(subject.samples, _MOST_FAKES)
-
-    def made(purpose: str) -> Measured:
-        images, codes = fresh_fakes(
-            subject.model,
-            count,
-            seed=subject.seed,
-            stream=f"evaluation/brightness/{purpose}",
-            weights=subject.weights,
-        )
-        values = {
-            latents.dimension_name(dimension): codes[dimension[0]][:, dimension[1]].double().numpy()
-            for dimension in continuous_dimensions(latents)
-        }
-        return values, brightness(images)
-
-    return made("choosing"), made("scored")
+    figures: dict[str, Any] = {"code": code}
+    for suffix, (codes, light) in scored.items():
+        correlation = spearman(codes[code], light)
+        figures[f"spearman_{suffix}"] = correlation
+        figures[f"spearman_{suffix}_interval"] = spearman_interval(correlation, len(light))
+    return figures
 
 
 @metric("brightness")
@@ -94,25 +66,31 @@ def _metric(subject: Subject) -> dict[str, Any]:
     latents, dataset = subject.model.latents, subject.dataset
     if not continuous_dimensions(latents) or subject.samples < _LEAST:
         return {}
-    choosing, scored = _generated(subject)
-    if dataset is None or min(len(subject.once(train_images)), len(dataset.test.images)) < _LEAST:
+
+    def named(values: Mapping[CodeDimension, Values]) -> dict[str, Values]:
+        return {latents.dimension_name(dimension): of_code for dimension, of_code in values.items()}
+
+    def generated(purpose: str) -> Measured:
+        images, codes = subject.sample(min(subject.samples, _MOST_FAKES), f"brightness/{purpose}")
+        return named(code_values(latents, codes)), brightness(images)
+
+    def predicted(raw: Tensor) -> dict[str, Values]:
+        return named(continuous_means(latents, raw))
+
+    choosing, scored = generated("choosing"), generated("scored")
+    if dataset is None or min(len(subject.train_images), len(dataset.test.images)) < _LEAST:
         return {"brightness": score(choose([choosing]), {"generated": scored})}
-    light = [brightness(images) for images in (subject.once(train_images), dataset.test.images)]
-
-    def read(train: Any, test: Any) -> list[Measured]:
-        parts = (continuous_means(latents, subject.once(part)) for part in (train, test))
-        return [
-            ({latents.dimension_name(dimension): values for dimension, values in part.items()}, of_images)
-            for part, of_images in zip(parts, light, strict=True)
-        ]
-
-    own = read(reading_of_train, reading_of_test)
-    blank = read(untrained_reading_of_train, untrained_reading_of_test)
-    by_pca = list(zip(subject.once(components), light, strict=True))
-    return {
-        "brightness": score(choose([choosing, own[0]]), {"generated": scored, "real": own[1]}),
-        "baselines": {
-            name: {"brightness": score(choose([train]), {"real": test})}
-            for name, (train, test) in (("untrained", blank), ("pca", by_pca))
-        },
+    light = [brightness(images) for images in (subject.train_images, dataset.test.images)]
+    codes: dict[str, Any] = {
+        name: tuple(map(predicted, of_splits)) for name, of_splits in subject.once(outputs).items()
     }
+    codes["pca"] = subject.once(subject_components)
+    sections = {}
+    for name, of_splits in codes.items():
+        train, test = zip(of_splits, light, strict=True)
+        own = name == "model"
+        code = choose([choosing, train] if own else [train])
+        sections[name] = {
+            "brightness": score(code, {"generated": scored, "real": test} if own else {"real": test})
+        }
+    return with_baselines(sections)

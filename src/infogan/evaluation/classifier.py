@@ -1,7 +1,6 @@
-"""A classifier that shares nothing with the model that is judged: a small convolutional network of its own.
+"""A small convolutional classifier, trained with labels on real images, that is independent of the model.
 
-It is trained with labels on real images, and judges generated ones. 3x3 convolutions with ReLU and max
-pooling until fewer than 7 pixels are left, and one hidden layer.
+It has 3x3 convolutions with ReLU and max pooling until fewer than 7 pixels are left, and one hidden layer.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ from infogan.evaluation.subject import Subject
 
 _BATCH = 128
 _EPOCHS = 12
-_STEPS = (400, 1_200)  # at least and at most, whatever the set's size: bounded time
+_STEPS = (400, 1_200)  # minimum and maximum, for any size of the data set
 _LEARNING_RATE = 2e-3
-_READ_BATCH = 500
+_INFERENCE_BATCH = 500
 
 
 class Classifier(nn.Module):
-    """Images uint8 [N, H, W, C] to classes.
+    """Predicts classes of images, uint8 [N, H, W, C].
 
     Args:
         size: height and width of the images.
@@ -40,7 +39,7 @@ class Classifier(nn.Module):
         self.classes = classes
         blocks: list[nn.Module] = []
         width = 16
-        # On "meta" nothing is drawn: torch's own initialisation would use global randomness.
+        # On "meta" torch's own initialisation does not use the global random generator.
         with torch.device("meta"):
             while size >= 7:
                 blocks += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
@@ -48,32 +47,32 @@ class Classifier(nn.Module):
             blocks += [nn.Flatten(), nn.Linear(channels * size * size, 128), nn.ReLU()]
             self.layers = nn.Sequential(*blocks, nn.Linear(128, len(classes)))
         self.to_empty(device="cpu")
-        draw = streams.generator(seed, "evaluation/classifier/weights")
+        rng = streams.generator(seed, "evaluation/classifier/weights")
         with torch.no_grad():
             for layer in self.layers:
                 if isinstance(layer, nn.Conv2d | nn.Linear):
-                    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=draw)
+                    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=rng)
                     layer.bias.zero_()  # type: ignore[union-attr]
 
     def forward(self, images: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n classes"]:
-        """Logits, in the order of `classes`."""
+        """Return logits, in the order of `classes`."""
         logits: Tensor = self.layers(edge.to_float(images, "tanh"))
         return logits
 
     def predict(self, images: UInt8[np.ndarray, "n h w c"]) -> Int[np.ndarray, " n"]:
-        """The most probable class of each image."""
-        return np.asarray(self.classes[self._read(images, self.layers).argmax(1)])
+        """Return the most probable class of each image."""
+        return np.asarray(self.classes[self._apply_in_batches(images, self.layers).argmax(1)])
 
     def features(self, images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n 128"]:
-        """The hidden layer before the logits, after its ReLU."""
-        return self._read(images, nn.Sequential(*list(self.layers)[:-1]))
+        """Return the hidden layer before the logits, after its ReLU."""
+        return self._apply_in_batches(images, nn.Sequential(*list(self.layers)[:-1]))
 
     @torch.inference_mode()
-    def _read(self, images: UInt8[np.ndarray, "n h w c"], layers: nn.Sequential) -> np.ndarray:
+    def _apply_in_batches(self, images: UInt8[np.ndarray, "n h w c"], layers: nn.Sequential) -> np.ndarray:
         device = next(self.parameters()).device
         parts = []
-        for start in range(0, max(len(images), 1), _READ_BATCH):
-            part = torch.from_numpy(np.ascontiguousarray(images[start : start + _READ_BATCH]))
+        for start in range(0, max(len(images), 1), _INFERENCE_BATCH):
+            part = torch.from_numpy(np.ascontiguousarray(images[start : start + _INFERENCE_BATCH]))
             parts.append(layers(edge.to_float(part.to(device), "tanh")).cpu().numpy())
         return np.concatenate(parts)
 
@@ -85,46 +84,40 @@ def train_classifier(
     seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> Classifier:
-    """A classifier trained with labels: Adam, a rate that falls as a cosine, 400 to 1,200 steps of 128.
+    """Train a classifier: Adam, a learning rate that falls as a cosine, 400 to 1,200 steps of 128.
 
     Args:
         images: real training images, uint8.
-        labels: the class of each.
+        labels: the class of each image.
         seed: of the weights and of the order of the images.
-        device: where it is trained and stays.
+        device: of the classifier.
     """
     classes = np.unique(labels)
     targets = torch.from_numpy(np.searchsorted(classes, labels))
     model = Classifier(images.shape[1], images.shape[3], classes, seed=seed).to(device)
-    optimiser = torch.optim.Adam(model.parameters(), lr=_LEARNING_RATE)
+    optimizer = torch.optim.Adam(model.parameters(), lr=_LEARNING_RATE)
     steps = min(max(_EPOCHS * len(images) // _BATCH, _STEPS[0]), _STEPS[1])
     with torch.inference_mode(False), torch.enable_grad():
         for step, chosen in zip(range(steps), _batches(len(images), steps, seed), strict=True):
-            optimiser.param_groups[0]["lr"] = _LEARNING_RATE * (1 + math.cos(math.pi * step / steps)) / 2
+            optimizer.param_groups[0]["lr"] = _LEARNING_RATE * (1 + math.cos(math.pi * step / steps)) / 2
             x = torch.from_numpy(images[chosen.numpy()]).to(device)
             loss = F.cross_entropy(model(x), targets[chosen].to(device))
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             torch.autograd.backward(loss)
-            optimiser.step()
+            optimizer.step()
     return model.eval()
 
 
 def subject_classifier(subject: Subject) -> Classifier:
-    """The classifier of the subject's labelled training images. Ask for it by `subject.once`."""
-    dataset = subject.dataset
-    assert dataset is not None and dataset.train.labels is not None
-    return train_classifier(
-        dataset.train.images, dataset.train.labels, seed=subject.seed, device=subject.model.device
-    )
+    """Return a classifier trained on the labelled training images. Call it with `subject.once`."""
+    train = subject.real.train
+    assert train.labels is not None
+    return train_classifier(train.images, train.labels, seed=subject.seed, device=subject.model.device)
 
 
 def _batches(count: int, steps: int, seed: int) -> tuple[Int[Tensor, " batch"], ...]:
-    """The images of every step, from one sequence of shuffled epochs."""
+    """Return the images of every step, from a sequence of shuffled epochs."""
     epochs = math.ceil(steps * _BATCH / count)
-    order = torch.cat(
-        [
-            torch.randperm(count, generator=streams.generator(seed, "evaluation/classifier/order", epoch))
-            for epoch in range(epochs)
-        ]
-    )
+    rngs = (streams.generator(seed, "evaluation/classifier/order", epoch) for epoch in range(epochs))
+    order = torch.cat([torch.randperm(count, generator=rng) for rng in rngs])
     return torch.split(order[: steps * _BATCH], _BATCH)

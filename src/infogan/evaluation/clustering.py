@@ -1,24 +1,23 @@
 """Clustering accuracy, NMI and ARI of a categorical code on real images.
 
-Labels are for measuring only. Which code is judged, and which class each of its categories stands for, is
-chosen on training labels; the score is on test images and changes neither (section 7.2: "5 % error when
-each category is matched to a digit").
+Labels are used for evaluation only. The code, and the class that each of its categories stands for, are
+chosen on training labels and scored on test images (section 7.2: "5 % error when each category is matched to
+a digit").
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 from torch import Tensor
 
-from infogan.config import Categorical
 from infogan.errors import DataError
 from infogan.evaluation.metric import metric
-from infogan.evaluation.predicted_codes import reading_of_test, reading_of_train
+from infogan.evaluation.predicted_codes import outputs_of_test, outputs_of_train
 from infogan.evaluation.resampling import bootstrap_interval, numpy_generator
 from infogan.evaluation.subject import Subject, train_subset
 from infogan.latents import CodeDimension, Latents
@@ -26,8 +25,10 @@ from infogan.latents import CodeDimension, Latents
 if TYPE_CHECKING:
     from infogan.data import Dataset
 
+Code = TypeVar("Code")
+
 UNMATCHED = -1
-"""The class of a category that a one-to-one matching leaves over."""
+"""The class of a category that a one-to-one matching leaves without one."""
 
 
 @dataclass(frozen=True)
@@ -69,18 +70,18 @@ def contingency(
     categories: int,
     classes: Int[np.ndarray, " c"],
 ) -> Int[np.ndarray, "categories c"]:
-    """How many images of each class each category holds; columns in the order of `classes`."""
+    """Count the images of each class in each category; columns are in the order of `classes`."""
     table = np.zeros((categories, len(classes)), dtype=np.int64)
     np.add.at(table, (assignments, np.searchsorted(classes, labels)), 1)
     return table
 
 
-def match(table: Int[np.ndarray, "k c"]) -> Int[np.ndarray, " k"]:
-    """The column of each category in the one-to-one matching that counts most images (Kuhn 1955).
+def match(table: Num[np.ndarray, "k c"]) -> Int[np.ndarray, " k"]:
+    """Return the column of each row in the one-to-one matching of the highest sum (Kuhn 1955).
 
-    With more categories than classes, those left over are UNMATCHED and their images count as errors.
+    With more categories than classes, the rest are UNMATCHED and their images count as errors.
     """
-    from scipy.optimize import linear_sum_assignment  # late: it takes a good part of a second
+    from scipy.optimize import linear_sum_assignment  # slow to import
 
     matching = np.full(len(table), UNMATCHED)
     rows, columns = linear_sum_assignment(table, maximize=True)
@@ -88,23 +89,29 @@ def match(table: Int[np.ndarray, "k c"]) -> Int[np.ndarray, " k"]:
     return matching
 
 
-def match_majority(table: Int[np.ndarray, "k c"]) -> Int[np.ndarray, " k"]:
-    """The most frequent column of each category: many categories may share a class."""
-    return np.asarray(table.argmax(axis=1))
+def match_factors(
+    agreements: Float[np.ndarray, "k f"], codes: Sequence[Code], factors: Iterable[str]
+) -> dict[str, Code]:
+    """Return the code of each factor in the one-to-one matching of the highest sum of agreements.
+
+    With fewer codes than factors, some factors have none.
+    """
+    code_of = dict(zip(match(agreements).tolist(), codes, strict=True))
+    return {factor: code_of[column] for column, factor in enumerate(factors) if column in code_of}
 
 
 def accuracy(
     tables: Int[np.ndarray, "*tables k c"], matching: Int[np.ndarray, " k"]
 ) -> Float[np.ndarray, "*tables"]:
-    """The share of images whose category is matched to their class, from 0 to 1."""
+    """Return the share of images whose category is matched to their class, from 0 to 1."""
     matched = np.flatnonzero(matching != UNMATCHED)
     return np.asarray(tables[..., matched, matching[matched]].sum(-1) / tables.sum((-2, -1)))
 
 
 def nmi(tables: Int[np.ndarray, "*tables k c"]) -> Float[np.ndarray, "*tables"]:
-    """Normalised mutual information, over the mean of both entropies, from 0 to 1.
+    """Return the mutual information divided by the mean of both entropies, from 0 to 1.
 
-    Two partitions without any division agree: 1, as in scikit-learn.
+    Two partitions of one part each agree: 1, as in scikit-learn.
     """
     joint = tables / tables.sum((-2, -1), keepdims=True)
     rows, columns = _entropy(joint.sum(-1)), _entropy(joint.sum(-2))
@@ -115,7 +122,7 @@ def nmi(tables: Int[np.ndarray, "*tables k c"]) -> Float[np.ndarray, "*tables"]:
 
 
 def ari(tables: Int[np.ndarray, "*tables k c"]) -> Float[np.ndarray, "*tables"]:
-    """The adjusted Rand index (Hubert and Arabie 1985): 1 for equal partitions, 0 on average by chance."""
+    """Return the adjusted Rand index (Hubert and Arabie 1985): 1 for equal partitions, 0 if unrelated."""
     total = _pairs(np.asarray(tables.sum((-2, -1))))
     rows, columns = (_pairs(tables.sum(axis)).sum(-1) for axis in (-1, -2))
     together = _pairs(tables).sum((-2, -1))
@@ -135,36 +142,30 @@ def _pairs(counts: Int[np.ndarray, "*tables"]) -> Float[np.ndarray, "*tables"]:
     return np.asarray(exact * (exact - 1) / 2)
 
 
-# --- choosing on training labels, scoring on test images -------------------------------------------------
+# --- choose on training labels, score on test images ------------------------------------------------------
 
 
-def read_assignments(
+def predict_categories(
     latents: Latents, train: Float[Tensor, "n outputs"], test: Float[Tensor, "m outputs"]
 ) -> dict[CodeDimension, Assignments]:
-    """Each categorical code's most probable category of each image, one entry a dimension.
+    """Return the most probable category of each image in every dimension of every categorical code.
 
     Args:
-        latents: the priors, and how posteriors read raw outputs.
+        latents: the codes of the model.
         train: raw outputs of the recognition head for training images.
         test: the same for test images.
     """
-    of_train, of_test = latents.posteriors(train), latents.posteriors(test)
-    found: dict[CodeDimension, Assignments] = {}
-    for name, prior in latents.priors.items():
-        code = prior.code
-        if isinstance(code, Categorical):
-            train_best, test_best = (
-                q[name].mean.reshape(-1, code.dim, code.size).argmax(-1).numpy() for q in (of_train, of_test)
-            )
-            for dimension in range(code.dim):
-                found[name, dimension] = Assignments(
-                    train_best[:, dimension], test_best[:, dimension], code.size
-                )
-    return found
+    of_train, of_test = latents.category_probabilities(train), latents.category_probabilities(test)
+    return {
+        dimension: Assignments(
+            probabilities.argmax(-1).numpy(), of_test[dimension].argmax(-1).numpy(), probabilities.shape[1]
+        )
+        for dimension, probabilities in of_train.items()
+    }
 
 
 def choose(candidates: Mapping[CodeDimension, Assignments], labels: Labels) -> CodeDimension:
-    """The code whose categories agree best with the training labels, matched one to one."""
+    """Return the code dimension with the best accuracy on training labels, matched one to one."""
 
     def train_accuracy(dimension: CodeDimension) -> float:
         assigned = candidates[dimension]
@@ -175,21 +176,18 @@ def choose(candidates: Mapping[CodeDimension, Assignments], labels: Labels) -> C
 
 
 def score(assigned: Assignments, labels: Labels, *, seed: int, stream: str) -> dict[str, Any]:
-    """Accuracy, NMI and ARI on test images, under the matching that training labels choose.
-
-    The matching is one to one. With more categories than classes some stay UNMATCHED (-1), and the same
-    figure under each category's majority class stands beside it, under its own name.
+    """Return accuracy, NMI and ARI on test images, under the one-to-one matching that training labels choose.
 
     Args:
         assigned: the category of each image.
         labels: the class of each image.
         seed: of the bootstrap.
-        stream: of the bootstrap: one a use.
+        stream: name of the bootstrap's random stream.
 
     Returns:
         `accuracy`, `nmi`, `ari` on test images with 95 % `_interval`s; `matching`, the class of each
-        category; `train_accuracy` and `train_images` of the matching's choice; with more categories than
-        classes `accuracy_majority` and `matching_majority`.
+        category, -1 without one; `train_accuracy` and `train_images` of the choice; with more categories than
+        classes `accuracy_majority` and `matching_majority`, which give each category its majority class.
     """
     classes = labels.classes
     train = contingency(assigned.train, labels.train, assigned.categories, classes)
@@ -203,11 +201,11 @@ def score(assigned: Assignments, labels: Labels, *, seed: int, stream: str) -> d
         ("ari", ari, (-1.0, 1.0)),
     ):
         figures[name] = float(figure(test))
-        generator = numpy_generator(seed, f"evaluation/bootstrap/{stream}/{name}")
-        figures[f"{name}_interval"] = bootstrap_interval(figure, test, generator, limits)
+        rng = numpy_generator(seed, f"evaluation/bootstrap/{stream}/{name}")
+        figures[f"{name}_interval"] = bootstrap_interval(figure, test, rng, limits)
     figures["matching"] = [UNMATCHED if column == UNMATCHED else int(classes[column]) for column in matching]
     if assigned.categories > len(np.unique(labels.train)):
-        majority = match_majority(train)
+        majority = train.argmax(axis=1)
         figures["accuracy_majority"] = float(accuracy(test, majority))
         figures["matching_majority"] = classes[majority].tolist()
     return figures | {"train_accuracy": float(accuracy(train, matching)), "train_images": len(labels.train)}
@@ -218,7 +216,7 @@ def score(assigned: Assignments, labels: Labels, *, seed: int, stream: str) -> d
 
 @dataclass(frozen=True)
 class ModelClustering:
-    """The code that was chosen, and its figures as `score` returns them."""
+    """The code dimension that training labels choose, and its figures as `score` returns them."""
 
     code_dimension: CodeDimension
     categories: int
@@ -226,47 +224,43 @@ class ModelClustering:
 
 
 def measurable(subject: Subject) -> bool:
-    """Whether there are classes in both splits, and a categorical code to hold against them."""
+    """Return whether there are classes in both splits and a categorical code."""
     dataset = subject.dataset
-    return (
-        dataset is not None
-        and classes_known(dataset)
-        and any(isinstance(prior.code, Categorical) for prior in subject.model.latents.priors.values())
-    )
+    return dataset is not None and classes_known(dataset) and bool(subject.model.latents.categorical)
 
 
 def classes_known(dataset: Dataset) -> bool:
-    """Whether test images are of classes that training images tell of.
+    """Return whether training and test images share classes.
 
-    Labels may also say which object an image shows, and test images show others: nothing can be matched then.
+    Labels may also name the object that an image shows; test images then show other objects, which nothing
+    can be matched to.
     """
     train, test = dataset.train.labels, dataset.test.labels
     return train is not None and test is not None and bool(np.isin(test, train).any())
 
 
 def subject_labels(subject: Subject) -> Labels:
-    """Labels of the training images that choose, and of all test images. Ask for it by `subject.once`."""
-    dataset = subject.dataset
-    assert dataset is not None and dataset.train.labels is not None and dataset.test.labels is not None
-    chosen = train_subset(len(dataset.train.images), subject.seed)
-    return Labels(np.asarray(dataset.train.labels)[chosen], np.asarray(dataset.test.labels))
+    """Return the labels of `subject.train_images` and of all test images. Call it with `subject.once`."""
+    train, test = subject.real.train.labels, subject.real.test.labels
+    assert train is not None and test is not None
+    chosen = train_subset(len(subject.real.train.images), subject.seed)
+    return Labels(np.asarray(train)[chosen], np.asarray(test))
 
 
 def model_clustering(subject: Subject) -> ModelClustering:
-    """The model's best categorical code and its score. Ask for it by `subject.once`."""
-    model, labels = subject.model, subject.once(subject_labels)
-    train, test = subject.once(reading_of_train), subject.once(reading_of_test)
-    candidates = read_assignments(model.latents, train, test)
-    dimension = choose(candidates, labels)
-    figures = score(candidates[dimension], labels, seed=subject.seed, stream="model")
-    return ModelClustering(dimension, candidates[dimension].categories, figures)
+    """Return the model's best categorical code and its score. Call it with `subject.once`."""
+    labels = subject.once(subject_labels)
+    outputs = (subject.once(outputs_of_train), subject.once(outputs_of_test))
+    candidates = predict_categories(subject.model.latents, *outputs)
+    best = choose(candidates, labels)
+    figures = score(candidates[best], labels, seed=subject.seed, stream="model")
+    return ModelClustering(best, candidates[best].categories, figures)
 
 
 @metric("clustering")
 def _metric(subject: Subject) -> dict[str, Any]:
     if not measurable(subject):
         return {}
-    found = subject.once(model_clustering)
-    return {
-        "clustering": {"code": subject.model.latents.dimension_name(found.code_dimension), **found.figures}
-    }
+    clustering = subject.once(model_clustering)
+    name = subject.model.latents.dimension_name(clustering.code_dimension)
+    return {"clustering": {"code": name, **clustering.figures}}

@@ -1,7 +1,7 @@
-"""Where in the picture a categorical code makes its change: SVHN's codes vary the digits beside the centre.
+"""The region of the image that a categorical code changes: SVHN's codes vary the digits beside the centre.
 
 The paper shows it by eye (Figure 5b). Here pairs of generated images differ in one code alone, and the
-squared change of their pixels is split into a middle strip and what lies left and right of it.
+squared difference of their pixels is split into a middle strip and the context to its left and right.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _LEAST_WIDTH = 4
 
 
 def middle(width: int) -> slice:
-    """The columns of the middle strip, half as wide as the picture; beside it lies the context."""
+    """Return the columns of the middle strip, half as wide as the image."""
     return slice(width // 4, width - width // 4)
 
 
 def outside(
     first: UInt8[np.ndarray, "n h w c"], second: UInt8[np.ndarray, "n h w c"]
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """Of each pair the squared change, pixels from 0 to 1: beside the middle strip, and of the whole."""
+    """Return the squared change of each pair, pixels from 0 to 1: in the context and in the whole image."""
     change = np.square((first.astype(np.float64) - second) / 255).sum((1, 3))
     whole = change.sum(1)
     return np.asarray(whole - change[:, middle(first.shape[2])].sum(1)), np.asarray(whole)
@@ -39,50 +39,48 @@ def outside(
 def report(
     first: UInt8[np.ndarray, "n h w c"], second: UInt8[np.ndarray, "n h w c"]
 ) -> dict[str, Any] | None:
-    """The figures of `context` in evaluation.json, of one code.
+    """Return the figures of `context` in evaluation.json for one code; None if it changes nothing.
 
     Args:
-        first: N generated images, 2 or more.
-        second: the same but for the code.
+        first: 2 or more generated images.
+        second: the same images with another value of the code.
 
     Returns:
-        `outside`, the share of the change that lies beside the middle strip, 0 to 1, with its 95 %
-        `outside_interval`; `area`, the share of the picture that lies there, which is what a change all over
-        the picture would reach; `change`, the mean squared change, summed over pixels from 0 to 1. None
-        where nothing changes.
+        `outside`, the share of the change in the context, 0 to 1, with its 95 % `outside_interval`; `area`,
+        the context's share of the image, which a uniform change would reach; `change`, the mean squared
+        change, summed over pixels from 0 to 1.
     """
-    part, whole = outside(first, second)
+    context, whole = outside(first, second)
     if not whole.any():
         return None
     width = first.shape[2]
     strip = middle(width)
     return {
-        "outside": float(part.sum() / whole.sum()),
-        "outside_interval": ratio_interval(part, whole, (0.0, 1.0)),
+        "outside": float(context.sum() / whole.sum()),
+        "outside_interval": ratio_interval(context, whole, (0.0, 1.0)),
         "area": 1 - (strip.stop - strip.start) / width,
         "change": float(whole.mean()),
     }
 
 
-def _another(prior: CategoricalPrior, codes: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
-    """The codes with another category in every dimension, each as probable as any other."""
+def _another(prior: CategoricalPrior, codes: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    """Return codes with another category in every dimension, chosen uniformly."""
     count, size = len(codes), prior.code.size
     old = codes.reshape(count, prior.code.dim, size).argmax(2)
-    new = (old + torch.randint(1, size, old.shape, generator=draw)) % size
+    new = (old + torch.randint(1, size, old.shape, generator=rng)) % size
     return torch.eye(size)[new].flatten(1)
 
 
 @metric("context")
 def _metric(subject: Subject) -> dict[str, Any]:
     model, count = subject.model, min(subject.samples, _PAIRS)
-    found: dict[str, Any] = {}
+    sections: dict[str, Any] = {}
     noise, codes = model.draw(count, seed=subject.seed, stream="evaluation/context")
-    for name, prior in model.latents.priors.items():
-        if not isinstance(prior, CategoricalPrior) or prior.code.size < 2 or model.size < _LEAST_WIDTH:
+    for name, prior in model.latents.categorical.items():
+        if prior.code.size < 2 or model.size < _LEAST_WIDTH:
             continue
-        draw = streams.generator(subject.seed, f"evaluation/context/{name}")
-        others = codes | {name: _another(prior, codes[name], draw)}
-        first, second = (model.generate(noise, each, weights=subject.weights) for each in (codes, others))
-        figures = report(first, second)
-        found |= {} if figures is None else {name: figures}
-    return {"context": found} if found else {}
+        rng = streams.generator(subject.seed, f"evaluation/context/{name}")
+        others = codes | {name: _another(prior, codes[name], rng)}
+        figures = report(subject.generate(noise, codes), subject.generate(noise, others))
+        sections |= {} if figures is None else {name: figures}
+    return {"context": sections} if sections else {}

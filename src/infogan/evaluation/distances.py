@@ -1,4 +1,4 @@
-"""Fréchet and kernel distance of generated images and real ones, in the features of `fidelity_features`."""
+"""Fréchet and kernel distance between generated and real images, in the features of `fidelity_features`."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import numpy as np
 from jaxtyping import Float
 
 from infogan.evaluation.fidelity_features import fidelity_features
-from infogan.evaluation.metric import metric
-from infogan.evaluation.resampling import halves_interval, numpy_generator
+from infogan.evaluation.metric import metric, with_baselines
+from infogan.evaluation.resampling import halves_interval
 from infogan.evaluation.subject import Subject
 
 HALVES = 8
 
-_FEWEST = 500  # images of each kind: below it the Fréchet distance is mostly that of their number
+_FEWEST = 500  # images of each set: with fewer the bias of the Fréchet distance dominates
 
 
 def frechet(first: Float[np.ndarray, "n features"], second: Float[np.ndarray, "m features"]) -> float:
-    """The Fréchet distance of two normal distributions with the features' means and covariances.
+    """Return the Fréchet distance of two normal distributions with the features' means and covariances.
 
-    |mu1 - mu2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) (Heusel et al. 2017, equation 6), 0 or more. It is too large
-    by an amount that falls with the number of images: hold only figures of equally many side by side.
+    |mu1 - mu2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) (Heusel et al. 2017, equation 6), 0 or more. Its bias falls
+    with the number of images: compare only figures of the same number.
     """
     means = first.mean(0) - second.mean(0)
     c1, c2 = (np.atleast_2d(np.cov(part, rowvar=False)).astype(np.float64) for part in (first, second))
@@ -33,9 +33,9 @@ def frechet(first: Float[np.ndarray, "n features"], second: Float[np.ndarray, "m
 
 
 def kernel(first: Float[np.ndarray, "n features"], second: Float[np.ndarray, "m features"]) -> float:
-    """The kernel distance: squared MMD by the kernel (x.y / d + 1)^3 (Binkowski et al. 2018, section 3.1).
+    """Return the squared MMD with the kernel (x.y / d + 1)^3 (Binkowski et al. 2018, section 3.1).
 
-    Unbiased whatever the number of images, and so below 0 by chance where the two are alike.
+    It is unbiased for any number of images, and may be below 0 where the two sets are alike.
     """
     x, y = first.astype(np.float64), second.astype(np.float64)
 
@@ -50,21 +50,21 @@ def kernel(first: Float[np.ndarray, "n features"], second: Float[np.ndarray, "m 
 
 
 def distances(
-    real: Float[np.ndarray, "n features"], other: Float[np.ndarray, "n features"], draw: np.random.Generator
+    real: Float[np.ndarray, "n features"], other: Float[np.ndarray, "n features"], rng: np.random.Generator
 ) -> dict[str, Any]:
-    """`frechet` and `kernel`, with 95 % intervals over images.
+    """Return `frechet` and `kernel`, with 95 % intervals over images.
 
     Args:
         real: features of real images.
-        other: of as many generated ones, or of other real ones.
-        draw: of the halves of both by which the intervals are measured.
+        other: of the same number of generated images, or of other real ones.
+        rng: for the random halves of the intervals.
     """
     figures: dict[str, Any] = {}
     for name, distance, least in (("frechet", frechet, 0.0), ("kernel", kernel, -np.inf)):
         figures[name] = distance(real, other)
         halves = []
         for _ in range(HALVES):
-            chosen = [draw.permutation(len(part))[: len(part) // 2] for part in (real, other)]
+            chosen = [rng.permutation(len(part))[: len(part) // 2] for part in (real, other)]
             halves.append(distance(real[chosen[0]], other[chosen[1]]))
         figures[f"{name}_interval"] = halves_interval(figures[name], halves, (least, np.inf))
     return figures
@@ -75,14 +75,12 @@ def _metric(subject: Subject) -> dict[str, Any]:
     features = subject.once(fidelity_features)
     if features is None or len(features.test) < _FEWEST:
         return {}
-    # Scaled to one mean square, so that figures do not depend on how large a network makes its features.
+    # Scaled to a mean square of 1, so that figures do not depend on the scale of the network's features.
     scale = float(np.sqrt(np.square(features.test - features.test.mean(0)).sum(1).mean())) or 1.0
-    fake, train, test = (part / scale for part in (features.fake, features.train, features.test))
-
-    def drawn(who: str) -> np.random.Generator:
-        return numpy_generator(subject.seed, f"evaluation/distances/{who}")
-
-    return {
-        "fidelity": distances(test, fake, drawn("model")),
-        "baselines": {"real": {"fidelity": distances(test, train, drawn("real"))}},
-    }
+    test = features.test / scale
+    return with_baselines(
+        {
+            name: {"fidelity": distances(test, other / scale, subject.rng(f"distances/{name}"))}
+            for name, other in (("model", features.fake), ("real", features.train))
+        }
+    )

@@ -1,8 +1,7 @@
-"""Features in which generated images are held against real ones: of a network that is never the judged run.
+"""Features for comparing generated with real images, of a network that is independent of the model.
 
-With labels it is a classifier of them; without, the same network taught to tell by how many quarter turns an
-image was turned (Gidaris et al. 2018), which asks for the form of what is shown. Neither is Inception, and a
-distance in them is not an FID.
+With labels it is a classifier of them. Without, the same network is trained to predict quarter turns of an
+image (Gidaris et al. 2018). Neither is Inception, and a distance in these features is not an FID.
 """
 
 from __future__ import annotations
@@ -14,25 +13,24 @@ from jaxtyping import Float, UInt8
 
 from infogan.evaluation.classifier import Classifier, subject_classifier, train_classifier
 from infogan.evaluation.clustering import classes_known
-from infogan.evaluation.mutual_information import fresh_fakes
-from infogan.evaluation.subject import Subject, drawn_subset, train_images
+from infogan.evaluation.subject import Subject, drawn_subset
 
 MOST_IMAGES = 3_000
 FEWEST_UNLABELLED = 500
-"""Test images below which no network is taught without labels: nothing could be told apart by it."""
+"""The fewest test images for a network that is trained without labels."""
 
 _TURNED_IMAGES = 4_000
 
 
 @dataclass(frozen=True)
 class Features:
-    """Features of equally many images of each kind.
+    """Features of the same number of images of each set.
 
     Attributes:
         fake: of generated images.
-        train: of real images of the training split: how near real images are to each other.
-        test: of real test images, which both are held against.
-        described: in words, what they are.
+        train: of real training images, as a baseline.
+        test: of real test images, which both are compared with.
+        described: what the features are, in words.
     """
 
     fake: Float[np.ndarray, "n features"]
@@ -42,14 +40,17 @@ class Features:
 
 
 def turn_classifier(images: UInt8[np.ndarray, "n h w c"], *, seed: int, device: object = "cpu") -> Classifier:
-    """A classifier of quarter turns: every image in all four."""
+    """Train a classifier of quarter turns, on every image in all four."""
     turned = np.concatenate([np.rot90(images, turns, axes=(1, 2)) for turns in range(4)])
     labels = np.repeat(np.arange(4), len(images))
     return train_classifier(turned, labels, seed=seed, device=str(device))
 
 
 def fidelity_features(subject: Subject) -> Features | None:
-    """Features of at most MOST_IMAGES of each kind; None where there are too few. Use `subject.once`."""
+    """Return features of at most MOST_IMAGES of each set; None where there are too few images.
+
+    Call it with `subject.once`.
+    """
     dataset = subject.dataset
     if dataset is None:
         return None
@@ -59,20 +60,16 @@ def fidelity_features(subject: Subject) -> Features | None:
     if not labelled and count < FEWEST_UNLABELLED:
         return None
     if labelled:
-        network, taught = subject.once(subject_classifier), "a classifier trained with labels"
+        network, training = subject.once(subject_classifier), "a classifier trained with labels"
     else:
-        network, taught = subject.once(_turns), "a network taught to tell quarter turns"
-    stream = "evaluation/fidelity"
-    fakes, _ = fresh_fakes(subject.model, count, seed=seed, stream=stream, weights=subject.weights)
+        images = subject.train_images[:_TURNED_IMAGES]
+        network = turn_classifier(images, seed=seed, device=subject.model.device)
+        training = "a network taught to tell quarter turns"
+    fakes, _ = subject.sample(count, "fidelity")
     chosen = [
-        images[drawn_subset(len(images), count, seed=seed, stream=f"{stream}/{split}")]
+        images[drawn_subset(len(images), count, seed=seed, stream=f"evaluation/fidelity/{split}")]
         for split, images in (("train", train), ("test", test))
     ]
     of_fakes, of_train, of_test = (network.features(images) for images in (fakes, *chosen))
-    described = f"{of_test.shape[1]} features of {taught}, {count} images each"
+    described = f"{of_test.shape[1]} features of {training}, {count} images each"
     return Features(of_fakes, of_train, of_test, described)
-
-
-def _turns(subject: Subject) -> Classifier:
-    images = subject.once(train_images)[:_TURNED_IMAGES]
-    return turn_classifier(images, seed=subject.seed, device=subject.model.device)

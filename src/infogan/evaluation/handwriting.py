@@ -1,8 +1,8 @@
-"""Whether continuous codes are slant, width or thickness of handwriting (Figure 2: c2 rotation, c3 width).
+"""Agreement of continuous codes with slant, width and thickness of handwriting (Figure 2: rotation, width).
 
-Codes are matched one to one to factors on training images; the scores are on fresh generated images, with
-the codes they were made from, and on test images, with the codes that Q reads. All correlations are taken
-within each category and then averaged.
+Codes are matched one to one to factors on training images. They are scored on new generated images, by their
+true codes, and on test images, by the codes that Q predicts. Correlations are taken within each category and
+then averaged.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from infogan.evaluation.clustering_baselines import untrained_reading_of_test, untrained_reading_of_train
-from infogan.evaluation.metric import metric
-from infogan.evaluation.mutual_information import fresh_fakes
+from infogan.evaluation import clustering
+from infogan.evaluation.baselines import outputs
+from infogan.evaluation.metric import metric, with_baselines
 from infogan.evaluation.predicted_codes import (
+    code_values,
     continuous_dimensions,
-    drawn_categories,
-    read_categories,
-    reading_of_test,
-    reading_of_train,
+    continuous_means,
+    predicted_categories,
+    true_categories,
 )
 from infogan.evaluation.resampling import NORMAL_QUANTILE
 from infogan.evaluation.strokes import measure
-from infogan.evaluation.subject import Subject, train_images
+from infogan.evaluation.subject import Subject
 from infogan.latents import CodeDimension, Latents
 
-_LEAST_IMAGES = 20  # in a category: a rank correlation of fewer is hardly more than chance
+_LEAST_IMAGES = 20  # in a category: a rank correlation of fewer is mostly noise
 _MOST_FAKES = 4_000
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Rank correlations of a code with a factor, one a category, and of how many images each."""
+    """Rank correlations of a code with a factor, one per category, and the number of images of each."""
 
     correlations: Float[np.ndarray, " k"]
     counts: Int[np.ndarray, " k"]
@@ -57,34 +57,34 @@ class Agreement:
 
     @property
     def chance(self) -> float:
-        """What the mean would be, on average, for a code that has nothing to do with the factor."""
+        """The expected mean for a code that is unrelated to the factor."""
         return float(np.sqrt(2 / (np.pi * (self.counts - 1))).mean())
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Images with their codes and factors: values by code dimension and by factor, each of N images."""
+    """The codes, factors and categories of N images."""
 
     codes: Mapping[CodeDimension, Float[np.ndarray, " n"]]
     factors: Mapping[str, Float[np.ndarray, " n"]]
     categories: Int[np.ndarray, " n"]
 
     def agreement(self, dimension: CodeDimension, factor: str) -> Agreement:
-        """`within_categories` of one code and one factor."""
+        """Return `within_categories` of one code dimension and one factor."""
         return within_categories(self.codes[dimension], self.factors[factor], self.categories)
 
 
 def within_categories(
     values: Float[np.ndarray, " n"], factor: Float[np.ndarray, " n"], categories: Int[np.ndarray, " n"]
 ) -> Agreement:
-    """Spearman's rank correlation within each category of 20 images or more.
+    """Return Spearman's rank correlation within each category of 20 images or more.
 
     Args:
-        values: of a code. A code that does not vary orders nothing: 0.
+        values: of a code; the correlation of a constant code is 0.
         factor: of the images; those where it is nan are left out.
         categories: of the images.
     """
-    from scipy.stats import rankdata  # late: it takes a second
+    from scipy.stats import rankdata  # slow to import
 
     known = np.isfinite(factor)
     correlations, counts = [], []
@@ -100,96 +100,72 @@ def within_categories(
 
 
 def match_factors(train: Measured) -> dict[str, CodeDimension]:
-    """The code of each factor in the one-to-one matching of the highest sum of mean |Spearman|.
-
-    With fewer codes than factors, some factors have none.
-    """
-    from scipy.optimize import linear_sum_assignment  # late: it takes a good part of a second
-
-    dimensions = list(train.codes)
-    table = np.array(
-        [[train.agreement(dimension, factor).mean for factor in train.factors] for dimension in dimensions]
-    )
-    rows, columns = linear_sum_assignment(table, maximize=True)
-    factors, matched = list(train.factors), dict(zip(columns, rows, strict=True))
-    return {name: dimensions[matched[i]] for i, name in enumerate(factors) if i in matched}
+    """Match each factor to a code, as `clustering.match_factors` does, by the mean |Spearman|."""
+    table = [[train.agreement(code, factor).mean for factor in train.factors] for code in train.codes]
+    return clustering.match_factors(np.array(table), list(train.codes), train.factors)
 
 
 def score_factors(
     matching: Mapping[str, CodeDimension], scored: Mapping[str, Measured], latents: Latents
 ) -> dict[str, dict[str, Any]]:
-    """The figures of `factors` in evaluation.json.
+    """Return the figures of `factors` in evaluation.json.
 
     Args:
         matching: the code of each factor.
-        scored: images that did not choose it, by what the figures are called: "generated", "real".
-        latents: for the names of codes.
+        scored: images that did not choose it, by the suffix of their keys: "generated", "real".
+        latents: the codes of the model.
 
     Returns:
-        By factor: `code`; for each kind of images `spearman_<kind>`, from 0 to 1, with its 95 % `_interval`
-        and `_chance`, the average of a code that has nothing to do with the factor. A kind without a
-        category of 20 images is absent.
+        By factor `code`; `spearman_<suffix>`, from 0 to 1, with its 95 % `_interval` and `_chance`, the
+        average of an unrelated code. Figures without a category of 20 images are absent.
     """
-    found: dict[str, dict[str, Any]] = {}
+    figures: dict[str, dict[str, Any]] = {}
     for factor, dimension in matching.items():
-        found[factor] = {"code": latents.dimension_name(dimension)}
-        for kind, images in scored.items():
+        figures[factor] = {"code": latents.dimension_name(dimension)}
+        for suffix, images in scored.items():
             agreement = images.agreement(dimension, factor)
             if len(agreement.correlations):
-                key = f"spearman_{kind}"
-                found[factor] |= {key: agreement.mean, f"{key}_interval": agreement.interval}
-                found[factor] |= {f"{key}_chance": agreement.chance}
-    return found
+                key = f"spearman_{suffix}"
+                figures[factor] |= {key: agreement.mean, f"{key}_interval": agreement.interval}
+                figures[factor] |= {f"{key}_chance": agreement.chance}
+    return figures
 
 
-def applies(subject: Subject) -> bool:
-    """Whether the images are handwriting, white on black, and some continuous code lies on a line."""
+def _applies(subject: Subject) -> bool:
+    """Return whether the images are handwriting, white on black, and some continuous code has an order."""
     dataset = subject.dataset
     return (
         dataset is not None
         and dataset.handwriting
         and dataset.test.images.shape[3] == 1
-        and bool(_ordered_dimensions(subject.model.latents))
+        and bool(continuous_dimensions(subject.model.latents, ordered=True))
     )
-
-
-def _ordered_dimensions(latents: Latents) -> list[CodeDimension]:
-    """Continuous codes but periodic ones: angles have no order, so that ranks mean nothing."""
-    return [(name, i) for name, i in continuous_dimensions(latents) if latents.priors[name].period is None]
-
-
-def _read(latents: Latents, raw: Float[Tensor, "n outputs"], factors: Mapping[str, np.ndarray]) -> Measured:
-    """Real images, with the codes and categories that Q reads."""
-    posteriors = latents.posteriors(raw)
-    codes = {(name, i): posteriors[name].mean[:, i].numpy() for name, i in _ordered_dimensions(latents)}
-    return Measured(codes, factors, read_categories(latents, raw))
-
-
-def _generated(subject: Subject) -> Measured:
-    """Fresh generated images, with the codes and categories that they were made from."""
-    latents, count = subject.model.latents, min(subject.samples, _MOST_FAKES)
-    images, codes = fresh_fakes(
-        subject.model, count, seed=subject.seed, stream="evaluation/handwriting", weights=subject.weights
-    )
-    values = {(name, i): codes[name][:, i].numpy() for name, i in _ordered_dimensions(latents)}
-    return Measured(values, measure(images), drawn_categories(latents, codes))
 
 
 @metric("handwriting")
 def _metric(subject: Subject) -> dict[str, Any]:
-    if not applies(subject):
+    if not _applies(subject):
         return {}
-    assert subject.dataset is not None
     latents = subject.model.latents
-    of_train, of_test = measure(subject.once(train_images)), measure(subject.dataset.test.images)
-    train = _read(latents, subject.once(reading_of_train), of_train)
-    test = _read(latents, subject.once(reading_of_test), of_test)
-    scored = {"generated": _generated(subject), "real": test}
+    ordered = continuous_dimensions(latents, ordered=True)
+    of_train, of_test = measure(subject.train_images), measure(subject.real.test.images)
 
-    blank_train = _read(latents, subject.once(untrained_reading_of_train), of_train)
-    blank_test = _read(latents, subject.once(untrained_reading_of_test), of_test)
-    by_untrained = score_factors(match_factors(blank_train), {"real": blank_test}, latents)
-    return {
-        "factors": score_factors(match_factors(train), scored, latents),
-        "baselines": {"untrained": {"factors": by_untrained}},
-    }
+    def predicted(raw: Tensor, factors: Mapping[str, np.ndarray]) -> Measured:
+        means = continuous_means(latents, raw)
+        codes = {dimension: means[dimension] for dimension in ordered}
+        return Measured(codes, factors, predicted_categories(latents, raw))
+
+    fakes, fake_codes = subject.sample(min(subject.samples, _MOST_FAKES), "handwriting")
+    values = code_values(latents, fake_codes)
+    generated = Measured(
+        {dimension: values[dimension] for dimension in ordered},
+        measure(fakes),
+        true_categories(latents, fake_codes),
+    )
+    sections = {}
+    for name, (train, test) in subject.once(outputs).items():
+        scored = {"generated": generated} if name == "model" else {}
+        scored["real"] = predicted(test, of_test)
+        matching = match_factors(predicted(train, of_train))
+        sections[name] = {"factors": score_factors(matching, scored, latents)}
+    return with_baselines(sections)

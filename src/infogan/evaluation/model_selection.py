@@ -1,4 +1,4 @@
-"""One run out of several, without labels: what each reads from the same images, and how they rank."""
+"""Selection of one run among several, without labels, by the codes that each predicts for the same images."""
 
 from __future__ import annotations
 
@@ -7,44 +7,41 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
-from torch import Tensor
 
 from infogan.config import AugmentationConfig
 from infogan.data import Dataset
 from infogan.errors import UsageError
-from infogan.evaluation.predicted_codes import continuous_dimensions
-from infogan.evaluation.real_information import DEFAULT_POLICY, information, moved
+from infogan.evaluation.predicted_codes import continuous_dimensions, line_codes
+from infogan.evaluation.real_information import DEFAULT_POLICY, augmented_views, information
 from infogan.evaluation.resampling import numpy_generator
 from infogan.evaluation.run_agreement import (
-    Reading,
+    RunCodes,
+    augmentation_information,
     consensus,
-    kept_information,
     model_centrality,
     shared_factors,
     udr,
 )
 from infogan.evaluation.subject import Progress, drawn_subset, silent
-from infogan.evaluation.true_factors import line_codes
-from infogan.latents import CodeDimension
 from infogan.model import InfoGAN
 
 IMAGES = 4_000
 FEWEST = 200
-"""Images below which a rank would be chance."""
+"""The fewest images for a ranking that is more than noise."""
 
-Criterion = Callable[[Sequence[Reading], int, np.random.Generator], float | None]
+Criterion = Callable[[Sequence[RunCodes], int, np.random.Generator], float | None]
 
 CRITERIA: dict[str, Criterion] = {
-    "kept_nats": lambda readings, which, _: kept_information(readings[which]),
-    "consensus": lambda readings, which, _: consensus(readings, which),
+    "kept_nats": lambda runs, which, _: augmentation_information(runs[which]),
+    "consensus": lambda runs, which, _: consensus(runs, which),
     "model_centrality": model_centrality,
-    "udr": lambda readings, which, _: udr(readings, which),
+    "udr": lambda runs, which, _: udr(runs, which),
 }
-"""By name; of each higher is better. The run of the best mean rank is chosen."""
+"""Scores by name, higher is better. The run with the best mean rank is chosen."""
 
 
 def images_to_read(dataset: Dataset) -> UInt8[np.ndarray, "n h w c"]:
-    """Test images; all images, where those are fewer than FEWEST: no label is looked at."""
+    """Return the test images, or all images if there are fewer than FEWEST of them; labels are not used."""
     train, test = dataset.train.images, dataset.test.images
     return test if len(test) >= FEWEST else np.concatenate([np.asarray(train), np.asarray(test)])
 
@@ -56,28 +53,28 @@ def choose(
     seed: int = 0,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Which run to trust, and which codes of the runs are one factor.
+    """Choose the run to trust, and find the codes that represent the same factor in several runs.
 
     Args:
-        models: by the run's name, two or more of images of one form.
-        images: real ones, as `images_to_read` gives them.
-        seed: of which images, how they are moved, and of the votes in ModelCentrality.
-        progress: is told which run is read.
+        models: two or more by the run's name, of images of one form.
+        images: real images, as of `images_to_read`.
+        seed: of the subset of images, their augmentations and the votes in ModelCentrality.
+        progress: called with a line for each run.
 
     Returns:
         `runs`: by name each of `CRITERIA` that applies to all, and `mean_rank`, 1 the best; `chosen`, a name;
-        `shared`: what several runs found, each with `found_in`, the code of each run (`codes`) and their
-        `agreement`; `images`, the number of them.
+        `shared`: factors that several runs found, each with `found_in`, the number of runs, the code of each
+        run (`codes`) and their `agreement`; `images`, the number of images.
 
     Raises:
-        UsageError: fewer than two runs, or their images are of different forms.
+        UsageError: there are fewer than two runs, two are the same, or their images differ in form.
     """
     _check(models, images)
     chosen = drawn_subset(len(images), IMAGES, seed=seed, stream="evaluation/choosing")
-    readings = _readings(models, np.asarray(images[chosen]), seed, progress)
-    progress("held beside each other")
-    table = _criteria(readings, seed)
-    from scipy.stats import rankdata  # late: it takes a second
+    runs = _predict(models, np.asarray(images[chosen]), seed, progress)
+    progress("comparing the runs")
+    table = _criteria(runs, seed)
+    from scipy.stats import rankdata  # slow to import
 
     ranks = np.mean([rankdata([-value for value in values]) for values in table.values()], axis=0)
     names = list(models)
@@ -92,22 +89,20 @@ def choose(
         "chosen": names[int(ranks.argmin())],
         "shared": [
             {
-                "found_in": len(one.members),
-                "codes": {names[run]: code for run, code in one.members.items()},
-                "agreement": one.agreement,
+                "found_in": len(factor.members),
+                "codes": {names[run]: code for run, code in factor.members.items()},
+                "agreement": factor.agreement,
             }
-            for one in shared_factors(readings)
+            for factor in shared_factors(runs)
         ],
         "images": len(chosen),
     }
 
 
 def _check(models: Mapping[str, InfoGAN], images: UInt8[np.ndarray, "n h w c"]) -> None:
-    """Raises UsageError unless these runs can be held beside each other on these images."""
+    """Raise UsageError unless these runs can be compared on these images."""
     if len(models) < 2:
-        raise UsageError(
-            f"{len(models)} run", "two or more, to hold beside each other", "infogan select RUN RUN"
-        )
+        raise UsageError(f"{len(models)} run", "two or more runs to compare", "infogan select RUN RUN")
     forms = {name: (model.size, model.channels) for name, model in models.items()}
     if len(set(forms.values())) > 1:
         raise UsageError(
@@ -116,83 +111,72 @@ def _check(models: Mapping[str, InfoGAN], images: UInt8[np.ndarray, "n h w c"]) 
             "runs of the same images",
             f"infogan select {next(iter(models))} ANOTHER",
         )
-    _check_different(models)
+    names: dict[bytes, str] = {}
+    for name, model in models.items():
+        weights = b"".join(value.cpu().numpy().tobytes() for value in model.recognition.state_dict().values())
+        if weights in names:
+            raise UsageError(
+                f"{names[weights]} and {name} are one model", "each run once", "infogan select RUN OTHER"
+            )
+        names[weights] = name
     if len(images) < FEWEST:
         raise UsageError(
-            f"there are {len(images)} images to read from",
+            f"there are {len(images)} images to compare the runs on",
             f"{FEWEST} or more",
             "more images of the same kind",
         )
 
 
-def _check_different(models: Mapping[str, InfoGAN]) -> None:
-    """Raises UsageError where two names stand for the same weights."""
-    known: dict[bytes, str] = {}
-    for name, model in models.items():
-        key = b"".join(value.cpu().numpy().tobytes() for value in model.recognition.state_dict().values())
-        if key in known:
-            raise UsageError(
-                f"{known[key]} and {name} are one model", "each run once", "infogan select RUN OTHER"
-            )
-        known[key] = name
-
-
-def _criteria(readings: Sequence[Reading], seed: int) -> dict[str, list[float]]:
-    """Each criterion that every run has a value of."""
+def _criteria(runs: Sequence[RunCodes], seed: int) -> dict[str, list[float]]:
+    """Return the value of each run under each criterion that applies to all runs."""
     table: dict[str, list[float]] = {}
     for name, criterion in CRITERIA.items():
         values = [
-            criterion(readings, which, numpy_generator(seed, f"evaluation/choosing/{name}/{which}"))
-            for which in range(len(readings))
+            criterion(runs, which, numpy_generator(seed, f"evaluation/choosing/{name}/{which}"))
+            for which in range(len(runs))
         ]
-        known = [value for value in values if value is not None]
-        if len(known) == len(values):
-            table[name] = known
+        numbers = [value for value in values if value is not None]
+        if len(numbers) == len(values):
+            table[name] = numbers
     return table
 
 
-def _readings(
+def _predict(
     models: Mapping[str, InfoGAN], images: UInt8[np.ndarray, "n h w c"], seed: int, progress: Progress
-) -> list[Reading]:
-    """What each model reads from the same images and the same moved copies."""
+) -> list[RunCodes]:
+    """Return the codes that each model predicts for the same images and the same augmented views."""
     policies = [model.config.augmentation for model in models.values() if model.config.augmentation.active]
     policy = policies[0] if policies else DEFAULT_POLICY
-    readings = []
+    runs = []
     for name, model in models.items():
-        progress(f"reading by {name}")
-        readings.append(_reading(model, images, policy, seed))
-    return readings
+        progress(f"encoding images with {name}")
+        runs.append(_run_codes(model, images, policy, seed))
+    return runs
 
 
-def _reading(
+def _run_codes(
     model: InfoGAN, images: UInt8[np.ndarray, "n h w c"], policy: AugmentationConfig, seed: int
-) -> Reading:
-    copies = moved(images, policy, model.table.output, seed=seed)
-    first, second = model.recognise(images, domain="real"), model.recognise(copies, moved=True)
-    kept, categories = {}, {}
-    for (dimension, one), other in zip(
-        model.latents.category_probabilities(first).items(), _probabilities(model, second), strict=True
-    ):
-        name = model.latents.dimension_name(dimension)
-        draw = numpy_generator(seed, f"evaluation/choosing/{name}")
-        kept[name] = float(information(one.numpy(), other.numpy(), draw)["information_nats"])
-        categories[name] = np.asarray(one.argmax(1).numpy())
-    return Reading(
-        lines=line_codes(model.latents, first),
-        periodic=frozenset(model.latents.dimension_name(dimension) for dimension in _angles(model)),
+) -> RunCodes:
+    latents = model.latents
+    views = augmented_views(images, policy, model.table.output, seed=seed)
+    first, second = model.recognise(images, domain="real"), model.recognise(views, moved=True)
+    of_views = latents.category_probabilities(second)
+    nats, categories = {}, {}
+    for dimension, probabilities in latents.category_probabilities(first).items():
+        name = latents.dimension_name(dimension)
+        rng = numpy_generator(seed, f"evaluation/choosing/{name}")
+        figures = information(probabilities.numpy(), of_views[dimension].numpy(), rng)
+        nats[name] = float(figures["information_nats"])
+        categories[name] = np.asarray(probabilities.argmax(1).numpy())
+    ordered = continuous_dimensions(latents, ordered=True)
+    return RunCodes(
+        continuous=line_codes(latents, first),
+        periodic=frozenset(
+            latents.dimension_name(dimension)
+            for dimension in continuous_dimensions(latents)
+            if dimension not in ordered
+        ),
         categories=categories,
-        moved=line_codes(model.latents, second),
-        kept=kept,
+        augmented=line_codes(latents, second),
+        information=nats,
     )
-
-
-def _angles(model: InfoGAN) -> list[CodeDimension]:
-    return [
-        dimension
-        for dimension in continuous_dimensions(model.latents)
-        if model.latents.priors[dimension[0]].period
-    ]
-
-
-def _probabilities(model: InfoGAN, raw: Tensor) -> list[Tensor]:
-    return list(model.latents.category_probabilities(raw).values())

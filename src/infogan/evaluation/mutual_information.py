@@ -1,7 +1,7 @@
-"""L_I(G, Q) of each code on fresh generated images, with its standard error, in nats (equation 5).
+"""L_I(G, Q) of each code on newly generated images, with its standard error, in nats (equation 5).
 
 For a discrete code H(c) is a ceiling: "2.11 of 2.30 nats". For a continuous code it is none; there the
-posterior's standard deviation and R^2 say what the number of nats means.
+posterior's standard deviation and R^2 give the number of nats a meaning.
 """
 
 from __future__ import annotations
@@ -10,60 +10,43 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from infogan.config import Categorical
 from infogan.evaluation.metric import metric
-from infogan.evaluation.resampling import NORMAL_QUANTILE
+from infogan.evaluation.resampling import normal_interval
 from infogan.evaluation.subject import Subject
-from infogan.latents import Codes, GaussianPosterior, Latents, Posterior, Prior
-from infogan.model import InfoGAN, Weights
+from infogan.latents import GaussianPosterior, Latents, Posterior, Prior
 
 FITTING_SAMPLES = 2_000
-"""Generated images, apart from those that are scored, on which the std of a fixed-std posterior is fitted."""
-_LEAST_STD = 1e-3  # a fitted std of 0, from finitely many images, would be an infinite bound
+"""Generated images, other than the scored ones, that the std of a fixed-std posterior is fitted to."""
+_LEAST_STD = 1e-3  # with a std of 0 the bound would be infinite
 
 
-def fresh_fakes(
-    model: InfoGAN, count: int, *, seed: int, stream: str, weights: Weights | None = None
-) -> tuple[UInt8[np.ndarray, "n h w c"], Codes]:
-    """Generated images of latents drawn anew, and the codes they were made from.
-
-    The images have the 256 levels that people see: what a code writes finer than that does not count.
-    """
-    noise, codes = model.draw(count, seed=seed, stream=stream)
-    return model.generate(noise, codes, weights=weights), codes
-
-
-def information(
-    model: InfoGAN, *, samples: int = 10_000, seed: int = 0, weights: Weights | None = None
-) -> dict[str, dict[str, Any]]:
-    """L_I of each code of a model on `samples` fresh generated images; keys as in `score_codes`."""
-    fitted: dict[str, Tensor] = {}
+def information(subject: Subject) -> dict[str, dict[str, Any]]:
+    """Return L_I of each code on newly generated images, with the keys of `score_codes`."""
+    model, fitted = subject.model, {}
     if any(prior.has_fixed_std for prior in model.latents.priors.values()):
-        images, codes = fresh_fakes(
-            model, FITTING_SAMPLES, seed=seed, stream="evaluation/std fit", weights=weights
-        )
+        images, codes = subject.sample(FITTING_SAMPLES, "std fit")
         fitted = fit_stds(model.latents, model.recognise(images, domain="fake"), codes)
-    images, codes = fresh_fakes(model, samples, seed=seed, stream="evaluation/information", weights=weights)
+    images, codes = subject.sample(subject.samples, "information")
     return score_codes(model.latents, model.recognise(images, domain="fake"), codes, fitted)
 
 
 def fit_stds(
     latents: Latents, raw: Float[Tensor, "n outputs"], codes: Mapping[str, Tensor]
 ) -> dict[str, Float[Tensor, " width"]]:
-    """The most likely std of each fixed-std code's residuals, one a dimension.
+    """Return the maximum-likelihood std of each fixed-std code's residuals, one per dimension.
 
     With the authors' fixed std of 1 the bound cannot exceed ln 2 - 0.919 = -0.226 nats for Unif(-1, 1),
-    however well Q reads the code; with the std of its errors it is the bound that Q's means deserve.
+    however well Q predicts the code; with the std of Q's errors it is the best bound for Q's means.
 
     Args:
-        latents: the priors, and how posteriors read raw outputs.
+        latents: the codes of the model.
         raw: outputs of the recognition head for generated images that are not scored.
-        codes: the codes from which those images were made.
+        codes: the codes of those images.
     """
     return {
         name: (codes[name] - posterior.mean).square().mean(0).sqrt().clamp_min(_LEAST_STD)
@@ -78,10 +61,10 @@ def score_codes(
     codes: Mapping[str, Tensor],
     fitted_stds: Mapping[str, Float[Tensor, " width"]],
 ) -> dict[str, dict[str, Any]]:
-    """L_I of each code, from what Q answered to images and the codes that these were made from.
+    """Compute L_I of each code from Q's outputs for generated images and the codes of these images.
 
     Args:
-        latents: the priors, and how posteriors read raw outputs.
+        latents: the codes of the model.
         raw: outputs of the recognition head for N generated images, [N, outputs].
         codes: of those images, float [N, width] by name.
         fitted_stds: from `fit_stds` on other images, for every code with a fixed std.
@@ -92,17 +75,20 @@ def score_codes(
         dimensions together; for continuous codes also `std`, the posterior's mean standard deviation in
         the code's units, and `r2_fake`, R^2 of the posterior's mean, both averaged over dimensions. For
         periodic codes both are circular (`VonMisesPosterior.std`, `r_squared`). `std_fitted` is true where
-        the std was fitted as in `fit_stds`.
+        the std is from `fit_stds`.
     """
     scores: dict[str, dict[str, Any]] = {}
     for name, posterior in latents.posteriors(raw).items():
         prior = latents.priors[name]
-        judged = posterior
+        scored = posterior
         if name in fitted_stds:
-            judged = GaussianPosterior(posterior.mean, fitted_stds[name].expand_as(posterior.mean))
-        scores[name] = {**_describe(prior), **_bound(judged.log_prob(codes[name]), prior)}
-        scores[name] |= _continuous_figures(judged, codes[name], prior.period)
-        scores[name] |= {"std_fitted": True} if name in fitted_stds else {}
+            scored = GaussianPosterior(posterior.mean, fitted_stds[name].expand_as(posterior.mean))
+        scores[name] = {
+            **_describe(prior),
+            **_bound(scored.log_prob(codes[name]), prior),
+            **_continuous_figures(scored, codes[name], prior.period),
+            **({"std_fitted": True} if name in fitted_stds else {}),
+        }
     return scores
 
 
@@ -118,8 +104,8 @@ def _bound(log_probabilities: Float[Tensor, " n"], prior: Prior) -> dict[str, An
     values = log_probabilities.double()
     mean = float(values.mean()) + prior.entropy
     error = float(values.std()) / math.sqrt(len(values))
-    low, high = mean - NORMAL_QUANTILE * error, mean + NORMAL_QUANTILE * error
-    if prior.discrete:  # the bound is known not to exceed H(c), whatever the sample says
+    low, high = normal_interval(mean, error)
+    if prior.discrete:  # the bound does not exceed H(c), whatever the sample shows
         high = max(mean, min(high, prior.entropy))
     return {
         "mutual_information_nats": mean,
@@ -131,32 +117,31 @@ def _bound(log_probabilities: Float[Tensor, " n"], prior: Prior) -> dict[str, An
 def _continuous_figures(
     posterior: Posterior, values: Float[Tensor, "n width"], period: float | None
 ) -> dict[str, float]:
-    std = posterior.std
-    if std is None:
+    if posterior.std is None:
         return {}
     r2 = r_squared(values, posterior.mean, period)
-    return {"std": float(std.double().mean()), "r2_fake": float(r2.mean())}
+    return {"std": float(posterior.std.double().mean()), "r2_fake": float(r2.mean())}
 
 
 def r_squared(
-    values: Float[Tensor, "n width"], answers: Float[Tensor, "n width"], period: float | None
+    values: Float[Tensor, "n width"], predictions: Float[Tensor, "n width"], period: float | None
 ) -> Float[Tensor, " width"]:
-    """1 - squared distances from the answers / those from the best answer that is always the same.
+    """Return 1 - squared distances to the predictions / those to the best constant.
 
-    On a circle a distance is the chord between two points, so that -1 and 1 are one: 1 - V(error) / V(values)
-    with the circular variance V = 1 - mean cos (Mardia and Jupp 2000, section 2.3). For angles drawn from the
-    whole circle that is the mean cosine of the error: 1 for no error, 0 for answers that know nothing, 0.95
+    On a circle a distance is the chord between two points, so that -1 and 1 are equal: this is
+    1 - V(error) / V(values) with the circular variance V = 1 - mean cos (Mardia and Jupp 2000, section 2.3).
+    For uniform angles that is the mean cosine of the error: 1 for no error, 0 for unrelated predictions, 0.95
     and 0.64 for errors of std 0.1 and 0.3 half turns.
 
     Args:
-        values: the truth.
-        answers: as it was read.
-        period: of both; None for numbers on a line.
+        values: the true codes.
+        predictions: of the same codes.
+        period: of both; None for codes on a line.
     """
-    values, answers = values.double(), answers.double()
+    values, predictions = values.double(), predictions.double()
     if period is None:
-        return 1 - (values - answers).square().sum(0) / (values - values.mean(0)).square().sum(0)
-    error, angle = (2 * math.pi / period * part for part in (values - answers, values))
+        return 1 - (values - predictions).square().sum(0) / (values - values.mean(0)).square().sum(0)
+    error, angle = (2 * math.pi / period * part for part in (values - predictions, values))
     resultant = torch.hypot(angle.cos().mean(0), angle.sin().mean(0))
     return 1 - (1 - error.cos().mean(0)) / (1 - resultant)
 
@@ -164,8 +149,4 @@ def r_squared(
 @metric("mutual information")
 def _metric(subject: Subject) -> dict[str, Any]:
     with torch.inference_mode():
-        return {
-            "codes": information(
-                subject.model, samples=subject.samples, seed=subject.seed, weights=subject.weights
-            )
-        }
+        return {"codes": information(subject)}

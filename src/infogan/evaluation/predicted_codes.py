@@ -1,4 +1,4 @@
-"""What Q reads from the real images, once for all metrics that ask, and the category an image belongs to."""
+"""Codes that Q predicts for real images, computed once for all metrics, and categories of images."""
 
 from __future__ import annotations
 
@@ -7,63 +7,80 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from infogan.config import Categorical
-from infogan.evaluation.subject import Subject, train_images
-from infogan.latents import CodeDimension, Latents
+from infogan.evaluation.subject import Subject
+from infogan.latents import CodeDimension, Codes, Latents
+
+Values = Float[np.ndarray, " _"]
 
 
-def reading_of_train(subject: Subject) -> Float[Tensor, "n outputs"]:
-    """Raw outputs of Q's head for `train_images`. Ask for it by `subject.once`."""
-    return subject.model.recognise(subject.once(train_images), domain="real")
+def outputs_of_train(subject: Subject) -> Float[Tensor, "n outputs"]:
+    """Return Q's raw outputs for `subject.train_images`. Call it with `subject.once`."""
+    return subject.model.recognise(subject.train_images, domain="real")
 
 
-def reading_of_test(subject: Subject) -> Float[Tensor, "n outputs"]:
-    """Raw outputs of Q's head for all test images. Ask for it by `subject.once`."""
-    assert subject.dataset is not None
-    return subject.model.recognise(subject.dataset.test.images, domain="real")
+def outputs_of_test(subject: Subject) -> Float[Tensor, "n outputs"]:
+    """Return Q's raw outputs for all test images. Call it with `subject.once`."""
+    return subject.model.recognise(subject.real.test.images, domain="real")
 
 
-def continuous_dimensions(latents: Latents) -> list[CodeDimension]:
-    """Every dimension of every continuous code."""
+def continuous_dimensions(latents: Latents, *, ordered: bool = False) -> list[CodeDimension]:
+    """Return every dimension of every continuous code; with `ordered` without angles, which have no order."""
     return [
-        (name, dimension)
+        (name, index)
         for name, prior in latents.priors.items()
-        if not prior.discrete
-        for dimension in range(prior.code.dim)
+        if not prior.discrete and not (ordered and prior.period)
+        for index in range(prior.code.dim)
     ]
 
 
-def continuous_means(
-    latents: Latents, raw: Float[Tensor, "n outputs"]
-) -> dict[CodeDimension, Float[np.ndarray, " n"]]:
-    """The mean of Q's posterior in every continuous dimension, float64, in the code's own units."""
-    posteriors = latents.posteriors(raw)
-    return {
-        (name, dimension): posteriors[name].mean[:, dimension].double().numpy()
-        for name, dimension in continuous_dimensions(latents)
-    }
+def continuous_means(latents: Latents, raw: Float[Tensor, "n outputs"]) -> dict[CodeDimension, Values]:
+    """Return the posterior mean in every continuous dimension, float64, in the code's own units."""
+    return code_values(latents, {name: q.mean for name, q in latents.posteriors(raw).items()})
+
+
+def code_values(latents: Latents, codes: Codes) -> dict[CodeDimension, Values]:
+    """Return the values of every continuous dimension, float64, in the code's own units."""
+    return {(name, i): codes[name][:, i].double().numpy() for name, i in continuous_dimensions(latents)}
+
+
+def line_codes(latents: Latents, raw: Float[Tensor, "n outputs"]) -> dict[str, Values]:
+    """Return the posterior mean in every continuous dimension by its name, scaled to [-1, 1] on the prior.
+
+    Uniform and periodic codes are scaled linearly, normal codes by their distribution function.
+    """
+    from scipy.special import ndtr  # slow to import
+
+    scaled = {}
+    for dimension, means in continuous_means(latents, raw).items():
+        code = latents.priors[dimension[0]].code
+        low, high = getattr(code, "low", None), getattr(code, "high", None)
+        if low is None or high is None:
+            values = 2 * ndtr(means) - 1
+        else:
+            values = (2 * means - low - high) / (high - low)
+        scaled[latents.dimension_name(dimension)] = values
+    return scaled
 
 
 def dividing_code(latents: Latents) -> str | None:
-    """The code by which images are sorted before what varies within a category is measured.
+    """Return the code that divides images into categories, for what is measured within a category.
 
-    The first categorical code of one dimension; None where there is none, and all images are one category.
+    This is the first categorical code of one dimension; None if there is none.
     """
     codes = {name: prior.code for name, prior in latents.priors.items()}
     return next((n for n, code in codes.items() if isinstance(code, Categorical) and code.dim == 1), None)
 
 
-def read_categories(latents: Latents, raw: Float[Tensor, "n outputs"]) -> Int[np.ndarray, " n"]:
-    """The most probable category of `dividing_code` for each image; all 0 where there is no such code."""
-    name = dividing_code(latents)
-    if name is None:
+def predicted_categories(latents: Latents, raw: Float[Tensor, "n outputs"]) -> Int[np.ndarray, " n"]:
+    """Return the most probable category of `dividing_code` for each image; zeros if there is no such code."""
+    if dividing_code(latents) is None:
         return np.zeros(len(raw), dtype=np.int64)
-    return np.asarray(latents.posteriors(raw)[name].mean.argmax(1).numpy())
+    return true_categories(latents, {name: q.mean for name, q in latents.posteriors(raw).items()})
 
 
-def drawn_categories(latents: Latents, codes: dict[str, Tensor]) -> Int[np.ndarray, " n"]:
-    """The category of `dividing_code` that each image was made from; all 0 where there is no such code."""
+def true_categories(latents: Latents, codes: Codes) -> Int[np.ndarray, " n"]:
+    """Return the category of `dividing_code` of each generated image; zeros if there is no such code."""
     name = dividing_code(latents)
     if name is None:
-        count = len(next(iter(codes.values())))
-        return np.zeros(count, dtype=np.int64)
+        return np.zeros(len(next(iter(codes.values()))), dtype=np.int64)
     return np.asarray(codes[name].argmax(1).numpy())

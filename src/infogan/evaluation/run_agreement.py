@@ -1,7 +1,7 @@
-"""Which of several runs to trust, without labels, and which codes of two runs are one factor.
+"""Label-free scores of runs by their agreement, and the factors that several runs share.
 
-Runs that found what is in the data agree; runs that found something else each found it alone. Every score
-here is a function on what runs read from the same real images.
+Runs that found the factors of the data agree; every other run differs from all. Each score is a function of
+the codes that runs predict for the same real images.
 """
 
 from __future__ import annotations
@@ -19,189 +19,192 @@ from infogan.evaluation.disentanglement.sample import Sample
 from infogan.evaluation.true_factors import circular, spearman
 
 LEVELS = 10
-"""Parts of equally many images into which a code is cut where it stands for a factor."""
+"""Number of quantile bins of a code that is used as a factor."""
 
 SAME = 0.7
-"""Agreement from which two groups of codes are joined to one factor."""
+"""Least agreement of two groups of codes that are joined to one factor."""
 
-_INFORMATIVE = 0.1  # std of a code's means over real images, of a half range, below which it says nothing
+_LEAST_STD = 0.1  # of a code's means over real images, on [-1, 1]; with less it is constant
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What one run reads from n images.
+class RunCodes:
+    """The codes that one run predicts for n images.
 
     Attributes:
-        lines: by continuous code its mean, from -1 to 1.
+        continuous: by continuous code its mean, from -1 to 1.
         periodic: the names of those that are angles, in half turns.
         categories: by categorical code the most probable category of each image.
-        moved: the same `lines` of a moved copy of each image.
-        kept: nats that each categorical code keeps between an image and its moved copy.
+        augmented: the same as `continuous` for an augmented view of each image.
+        information: nats shared by each categorical code of an image and of its augmented view.
     """
 
-    lines: Mapping[str, Float[np.ndarray, " n"]] = field(default_factory=dict)
+    continuous: Mapping[str, Float[np.ndarray, " n"]] = field(default_factory=dict)
     periodic: frozenset[str] = frozenset()
     categories: Mapping[str, Int[np.ndarray, " n"]] = field(default_factory=dict)
-    moved: Mapping[str, Float[np.ndarray, " n"]] = field(default_factory=dict)
-    kept: Mapping[str, float] = field(default_factory=dict)
+    augmented: Mapping[str, Float[np.ndarray, " n"]] = field(default_factory=dict)
+    information: Mapping[str, float] = field(default_factory=dict)
 
-    def alive(self, name: str) -> bool:
-        """Whether a continuous code varies from image to image."""
-        return bool(self.lines[name].std() >= _INFORMATIVE)
+    def varies(self, name: str) -> bool:
+        """Return whether a continuous code varies from image to image."""
+        return bool(self.continuous[name].std() >= _LEAST_STD)
 
 
-def alike(
+def continuous_agreement(
     first: Float[np.ndarray, " n"], second: Float[np.ndarray, " n"], periodic: tuple[bool, bool]
 ) -> float:
-    """How alike two continuous codes are, 0 to 1: |Spearman|; of two angles `circular`, whatever their zero.
+    """Return the agreement of two continuous codes, 0 to 1: |Spearman|, or `circular` of two angles.
 
-    An angle and a number on a line cannot be held against each other: 0.
+    It is 0 for an angle and a code on a line, which cannot be compared.
     """
     if periodic[0] != periodic[1]:
         return 0.0
     return circular(first, np.pi * second) if periodic[0] else spearman(first, second)
 
 
-def shared_categories(first: Int[np.ndarray, " n"], second: Int[np.ndarray, " n"]) -> float:
-    """NMI of two divisions of the same images; 0 where either puts all into one category."""
+def category_agreement(first: Int[np.ndarray, " n"], second: Int[np.ndarray, " n"]) -> float:
+    """Return the NMI of two partitions of the same images; 0 if either puts all into one category."""
     classes = np.unique(second)
     if len(classes) < 2 or len(np.unique(first)) < 2:
         return 0.0
     return float(nmi(contingency(first, second, int(first.max()) + 1, classes)))
 
 
-def kept_information(reading: Reading) -> float:
-    """The nats that all codes keep between an image and its moved copy; a code that never varies keeps none.
+def augmentation_information(run: RunCodes) -> float:
+    """Return the nats that all codes of an image share with those of its augmented view.
 
-    Of continuous codes -1/2 ln(1 - r^2), as of two normal variables that are alike by r.
+    For a continuous code -1/2 ln(1 - r^2), as of two normal variables with correlation r; 0 if constant.
     """
-    found = sum(reading.kept.values())
-    for name, copy in reading.moved.items():
-        if reading.alive(name):
-            angle = name in reading.periodic
-            r = min(alike(reading.lines[name], copy, (angle, angle)), 0.999)
-            found -= 0.5 * float(np.log(1 - r**2))
-    return found
+    nats = sum(run.information.values())
+    for name, augmented in run.augmented.items():
+        if run.varies(name):
+            angle = name in run.periodic
+            r = min(continuous_agreement(run.continuous[name], augmented, (angle, angle)), 0.999)
+            nats -= 0.5 * float(np.log(1 - r**2))
+    return nats
 
 
-def agreement(first: Reading, second: Reading) -> dict[tuple[str, str], float]:
-    """How alike each code of one run and each of its kind in another are on the same images, 0 to 1.
+def agreement(first: RunCodes, second: RunCodes) -> dict[tuple[str, str], float]:
+    """Return the agreement of each code of one run with each of the same sort in another, 0 to 1.
 
-    `alike` of continuous codes, 0 where one never varies; `shared_categories` of categorical ones.
+    `continuous_agreement`, 0 where one is constant, or `category_agreement`.
     """
-    found = {}
-    for a, x in first.lines.items():
-        for b, y in second.lines.items():
+    table = {}
+    for a, x in first.continuous.items():
+        for b, y in second.continuous.items():
             angles = (a in first.periodic, b in second.periodic)
-            found[a, b] = alike(x, y, angles) if first.alive(a) and second.alive(b) else 0.0
+            vary = first.varies(a) and second.varies(b)
+            table[a, b] = continuous_agreement(x, y, angles) if vary else 0.0
     for a, u in first.categories.items():
         for b, v in second.categories.items():
-            found[a, b] = shared_categories(u, v)
-    return found
+            table[a, b] = category_agreement(u, v)
+    return table
 
 
-def consensus(readings: Sequence[Reading], which: int) -> float:
-    """How well a run's codes are found again in the others: the mean best agreement, over codes and runs.
+def _others(runs: Sequence[RunCodes], which: int) -> list[RunCodes]:
+    return [run for number, run in enumerate(runs) if number != which]
 
-    A code that never varies has none to agree.
-    """
-    own = readings[which]
-    count = len(own.lines) + len(own.categories)
-    others = [reading for number, reading in enumerate(readings) if number != which]
+
+def consensus(runs: Sequence[RunCodes], which: int) -> float:
+    """Return the best agreement of a run's codes with those of another, averaged over codes and runs."""
+    own, others = runs[which], _others(runs, which)
+    count = len(own.continuous) + len(own.categories)
     if not count or not others:
         return 0.0
     total = 0.0
     for other in others:
         table = agreement(own, other)
-        for name in (*own.lines, *own.categories):
+        for name in (*own.continuous, *own.categories):
             total += max((value for (a, _), value in table.items() if a == name), default=0.0)
     return total / (count * len(others))
 
 
-def udr(readings: Sequence[Reading], which: int) -> float | None:
-    """The unsupervised disentanglement ranking of Duan et al. 2020, section 4 (arXiv 1905.12614).
+def udr(runs: Sequence[RunCodes], which: int) -> float | None:
+    """Return the unsupervised disentanglement ranking of Duan et al. 2020, section 4 (arXiv 1905.12614).
 
-    By the agreement of continuous codes, the median over the other runs. A code that never varies agrees with
-    none, and counts. None where this run or no other has continuous codes.
+    It is the median over the other runs, by the agreement of continuous codes; a constant code counts with
+    agreement 0. None if this run or all others have no continuous codes.
     """
-    own = readings[which]
-    found = []
-    for number, other in enumerate(readings):
-        if number != which and own.lines and other.lines:
+    own, scores = runs[which], []
+    for other in _others(runs, which):
+        if own.continuous and other.continuous:
             table = agreement(own, other)
-            found.append(_udr_pair(np.array([[table[a, b] for b in other.lines] for a in own.lines])))
-    return float(np.median(found)) if found else None
+            rows = [[table[a, b] for b in other.continuous] for a in own.continuous]
+            scores.append(_udr_pair(np.array(rows)))
+    return float(np.median(scores)) if scores else None
 
 
 def _udr_pair(table: Float[np.ndarray, "a b"]) -> float:
-    """Equation 2: how nearly the table of two runs' codes is a permutation."""
+    """Return how close the table of two runs' codes is to a permutation (equation 2)."""
     columns, rows = table.max(0), table.max(1)
     by_column = np.divide(columns**2, table.sum(0), out=np.zeros_like(columns), where=columns > 0)
     by_row = np.divide(rows**2, table.sum(1), out=np.zeros_like(rows), where=rows > 0)
     return float((by_column.sum() + by_row.sum()) / sum(table.shape))
 
 
-def model_centrality(readings: Sequence[Reading], which: int, draw: np.random.Generator) -> float | None:
-    """ModelCentrality of Lin et al. 2020, section 4 (arXiv 1906.06034): is it like the others, code by code?
+def model_centrality(runs: Sequence[RunCodes], which: int, rng: np.random.Generator) -> float | None:
+    """Return ModelCentrality of Lin et al. 2020, section 4 (arXiv 1906.06034).
 
-    The FactorVAE score with another run's codes as if they were factors, cut into LEVELS; both ways, the mean
-    over the other runs. A code that never varies is a factor that no code follows. None with fewer than two
-    continuous codes in this run or in all others: FactorVAE has nothing to tell apart then.
+    This is the FactorVAE score with another run's codes, in LEVELS bins, as the factors; both ways, averaged
+    over the other runs. A constant code is a factor that no code follows. None if this run or all others have
+    fewer than two continuous codes, which FactorVAE needs.
     """
-    own = readings[which]
-    found = [
-        (_as_factors(own, other, draw) + _as_factors(other, own, draw)) / 2
-        for number, other in enumerate(readings)
-        if number != which and min(len(own.lines), len(other.lines)) > 1
+    own = runs[which]
+    scores = [
+        (_score_against(own, other, rng) + _score_against(other, own, rng)) / 2
+        for other in _others(runs, which)
+        if min(len(own.continuous), len(other.continuous)) > 1
     ]
-    return float(np.mean(found)) if found else None
+    return float(np.mean(scores)) if scores else None
 
 
-def _as_factors(codes: Reading, factors: Reading, draw: np.random.Generator) -> float:
-    columns = [values if codes.alive(name) else np.zeros_like(values) for name, values in codes.lines.items()]
+def _score_against(codes: RunCodes, factors: RunCodes, rng: np.random.Generator) -> float:
+    columns = [
+        values if codes.varies(name) else np.zeros_like(values) for name, values in codes.continuous.items()
+    ]
     edges = np.arange(1, LEVELS) / LEVELS
     levels = [
-        np.searchsorted(np.quantile(values, edges), values, side="right") * factors.alive(name)
-        for name, values in factors.lines.items()
+        np.searchsorted(np.quantile(values, edges), values, side="right") * factors.varies(name)
+        for name, values in factors.continuous.items()
     ]
-    found = factorvae(Sample(np.stack(columns, 1), np.stack(levels, 1).astype(np.int64), draw))
-    assert found is not None  # there are two factors or more
-    return found
+    score = factorvae(Sample(np.stack(columns, 1), np.stack(levels, 1).astype(np.int64), rng))
+    assert score is not None  # there are two factors or more
+    return score
 
 
 @dataclass(frozen=True)
 class Shared:
-    """One factor as several runs found it.
+    """A factor that several runs found.
 
     Attributes:
         members: the code of each run that found it, by the run's number.
-        agreement: the mean over pairs of these codes.
+        agreement: averaged over pairs of these codes.
     """
 
     members: Mapping[int, str]
     agreement: float
 
 
-def shared_factors(readings: Sequence[Reading]) -> list[Shared]:
-    """Codes of different runs that are one factor: joined pair by pair, the most alike first, from SAME on.
+def shared_factors(runs: Sequence[RunCodes]) -> list[Shared]:
+    """Group codes of different runs that represent the same factor; the factors of most runs come first.
 
-    Two groups are joined only where no run is in both: one factor has one code a run. Those that most runs
-    found stand first; codes that no other run has are left out.
+    Pairs of agreement SAME or more are joined, best first, unless a run would have two codes in one group.
+    Codes that agree with no other run are left out.
     """
     values = {
         ((i, a), (j, b)): value
-        for (i, first), (j, second) in combinations(enumerate(readings), 2)
+        for (i, first), (j, second) in combinations(enumerate(runs), 2)
         for (a, b), value in agreement(first, second).items()
     }
     groups: dict[tuple[int, str], set[tuple[int, str]]] = {}
-    for (one, other), value in sorted(values.items(), key=lambda pair: -pair[1]):
-        first, second = groups.get(one, {one}), groups.get(other, {other})
+    for (a, b), value in sorted(values.items(), key=lambda pair: -pair[1]):
+        first, second = groups.get(a, {a}), groups.get(b, {b})
         if value < SAME or first is second or {run for run, _ in first} & {run for run, _ in second}:
             continue
         joined = first | second
         groups.update(dict.fromkeys(joined, joined))
-    found = []
+    shared = []
     for group in {id(group): group for group in groups.values()}.values():
         inside = [values[pair] for pair in combinations(sorted(group), 2)]
-        found.append(Shared(dict(sorted(group)), float(np.mean(inside))))
-    return sorted(found, key=lambda one: (-len(one.members), -one.agreement))
+        shared.append(Shared(dict(sorted(group)), float(np.mean(inside))))
+    return sorted(shared, key=lambda factor: (-len(factor.members), -factor.agreement))

@@ -1,4 +1,4 @@
-"""How far a score that needs no labels can be trusted to pick among seeds, once labels say what was right."""
+"""Quality of a label-free score that selects among seeds, measured with labels."""
 
 from __future__ import annotations
 
@@ -7,48 +7,47 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from infogan.evaluation.resampling import LEVEL, RESAMPLES
+from infogan.evaluation.resampling import QUANTILES, RESAMPLES
 
 
 def rank_correlation(
     scores: Float[np.ndarray, " seeds"],
     accuracies: Float[np.ndarray, " seeds"],
-    generator: np.random.Generator,
+    rng: np.random.Generator,
 ) -> dict[str, Any]:
-    """Spearman's rank correlation of a score with what it stands for, over seeds; ties share their mean rank.
+    """Return Spearman's rank correlation of a score with the accuracy over seeds; ties share their mean rank.
 
     Args:
-        scores: of each seed, any unit; higher is meant to be better.
+        scores: of each seed, any unit; higher should be better.
         accuracies: of the same seeds, higher is better.
-        generator: of the interval.
+        rng: for the interval.
 
     Returns:
         `rank_correlation`, from -1 to 1, and `rank_correlation_interval`, the 95 % percentile bootstrap over
-        seeds. Empty where all scores or all accuracies are equal, as there is no order then. Orders that
-        agree wholly have an interval without width, however few the seeds: say their number beside it.
+        seeds. Empty where all scores or all accuracies are equal. Equal orders have an interval of width 0
+        for any number of seeds: report the number with it.
 
     Raises:
         ValueError: there are fewer than 3 seeds, or a number is not finite.
     """
     _check(scores, accuracies, 3)
-    found = float(_spearman(scores[None], accuracies[None])[0])
-    if np.isnan(found):
+    correlation = float(_spearman(scores[None], accuracies[None])[0])
+    if np.isnan(correlation):
         return {}
-    drawn = generator.integers(len(scores), size=(RESAMPLES, len(scores)))
-    resampled = _spearman(scores[drawn], accuracies[drawn])
-    # A sample of one seed many times has no order; it says nothing for or against one.
-    low, high = np.nanquantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return {"rank_correlation": found, "rank_correlation_interval": [float(low), float(high)]}
+    rows = rng.integers(len(scores), size=(RESAMPLES, len(scores)))
+    # A resample of one seed has no order: it is nan, and left out.
+    low, high = np.nanquantile(_spearman(scores[rows], accuracies[rows]), QUANTILES)
+    return {"rank_correlation": correlation, "rank_correlation_interval": [float(low), float(high)]}
 
 
 def regret(scores: Float[np.ndarray, " seeds"], accuracies: Float[np.ndarray, " seeds"]) -> float:
-    """What picking the seed of the highest score costs: the best accuracy minus the picked one's, 0 or more.
+    """Return the best accuracy minus that of the seed with the highest score, 0 or more.
 
-    Where several share the highest score, the mean over them: a score that tells no seeds apart costs what a
-    blind pick costs.
+    Where several share the highest score, the mean over them: a constant score has the regret of a random
+    choice.
 
     Args:
-        scores: of each seed, any unit; higher is meant to be better.
+        scores: of each seed, any unit; higher should be better.
         accuracies: of the same seeds; the regret is in their unit.
 
     Raises:
@@ -61,8 +60,8 @@ def regret(scores: Float[np.ndarray, " seeds"], accuracies: Float[np.ndarray, " 
 def _spearman(
     scores: Float[np.ndarray, "samples seeds"], accuracies: Float[np.ndarray, "samples seeds"]
 ) -> Float[np.ndarray, " samples"]:
-    """Pearson's correlation of the ranks, each row for itself; NaN where one has no order."""
-    from scipy.stats import rankdata  # late: it takes a good part of a second
+    """Return Spearman's correlation of each row; nan where one of the two is constant."""
+    from scipy.stats import rankdata  # slow to import
 
     first, second = (rankdata(values, axis=1) for values in (scores, accuracies))
     first, second = (ranks - ranks.mean(axis=1, keepdims=True) for ranks in (first, second))

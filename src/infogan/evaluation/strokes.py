@@ -1,7 +1,7 @@
-"""Slant, width and thickness of handwriting: what the paper's continuous codes on MNIST are said to find.
+"""Slant, width and thickness of handwriting, the factors that the paper's continuous codes find on MNIST.
 
-Measured on pixels alone, white strokes on black. Where they stand in no relation to a code they still vary:
-a seven is slanted otherwise than a one, so they are compared within categories only.
+They are measured on the pixels of white strokes on black, and compared within categories only, because they
+differ between classes: a seven has another slant than a one.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from jaxtyping import Float, UInt8
 FACTORS = ("slant", "width", "thickness")
 
 _BACKGROUND = 0.1
-"""Share of white up to which a pixel is background: moments would weigh the faintest far pixel heavily."""
+"""Share of white up to which a pixel is background: faint pixels far away would dominate the moments."""
 
 _CHUNK = 1_000
 
 
 def measure(images: UInt8[np.ndarray, "n h w 1"]) -> dict[str, Float[np.ndarray, " n"]]:
-    """Slant, width and thickness of the strokes in each image.
+    """Measure slant, width and thickness of the strokes in each image.
 
     Args:
         images: white on black.
 
     Returns:
         `slant`: columns to the right for each row upward, -mu11 / mu02 of the ink's central second moments.
-        `width`: in pixels, of the box that spreads as the ink does when its slant is taken away,
+        `width`: in pixels, of the box that has the spread of the ink without its slant,
         sqrt(12 (mu20 - mu11^2 / mu02)): sqrt(w^2 - 1) for a solid box of w columns.
         `thickness`: in pixels, 2 area / perimeter, area the sum of the ink and perimeter that of its
         gradient's length: t l / (t + l) for a bar of t by l pixels, which is nearly t for a long stroke, and
-        the same for faint ink as for white.
-        All are nan where there is no ink; slant and width also where the ink lies in a single row.
+        independent of the ink's brightness.
+        All are nan where there is no ink; slant and width also where all ink is in one row.
     """
     parts = [_measure(images[start : start + _CHUNK]) for start in range(0, max(len(images), 1), _CHUNK)]
     return {name: np.concatenate([part[name] for part in parts]) for name in FACTORS}
@@ -42,22 +42,22 @@ def _measure(images: UInt8[np.ndarray, "n h w 1"]) -> dict[str, Float[np.ndarray
     area = ink.sum((1, 2))
     rows, columns = np.arange(ink.shape[1]), np.arange(ink.shape[2])
     by_row, by_column = ink.sum(2), ink.sum(1)
-    y, x = (_divided(by_row @ rows, area), _divided(by_column @ columns, area))
+    y, x = (_ratio(by_row @ rows, area), _ratio(by_column @ columns, area))
     down, across = rows - y[:, None], columns - x[:, None]
-    mu02 = _divided((by_row * down**2).sum(1), area)
-    mu20 = _divided((by_column * across**2).sum(1), area)
-    mu11 = _divided(np.einsum("nij,ni,nj->n", ink, down, across), area)
-    lean = _divided(mu11, mu02)
-    spread = np.maximum(mu20 - lean * mu11, 0.0)  # below 0 by rounding alone
+    mu02 = _ratio((by_row * down**2).sum(1), area)
+    mu20 = _ratio((by_column * across**2).sum(1), area)
+    mu11 = _ratio(np.einsum("nij,ni,nj->n", ink, down, across), area)
+    lean = _ratio(mu11, mu02)
+    spread = np.maximum(mu20 - lean * mu11, 0.0)  # below 0 through rounding only
     return {
         "slant": -lean,
         "width": np.sqrt(12 * spread),
-        "thickness": _divided(2 * area, _perimeter(ink)),
+        "thickness": _ratio(2 * area, _perimeter(ink)),
     }
 
 
 def _perimeter(ink: Float[np.ndarray, "n h w"]) -> Float[np.ndarray, " n"]:
-    """The sum of the gradient's length, between pixels: the length of all edges between black and white."""
+    """Return the sum of the gradient's length between pixels: the length of all edges of the strokes."""
     padded = np.pad(ink, ((0, 0), (1, 1), (1, 1)))
     down, across = np.diff(padded, axis=1), np.diff(padded, axis=2)
     down = (down[:, :, 1:] + down[:, :, :-1]) / 2
@@ -65,6 +65,9 @@ def _perimeter(ink: Float[np.ndarray, "n h w"]) -> Float[np.ndarray, " n"]:
     return np.asarray(np.hypot(down, across).sum((1, 2)))
 
 
-def _divided(above: Float[np.ndarray, " n"], below: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """The quotient, and nan where it has none."""
-    return np.asarray(np.divide(above, below, out=np.full(len(below), np.nan), where=below > 0))
+def _ratio(
+    numerators: Float[np.ndarray, " n"], denominators: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    """Return the ratios, nan where the denominator is 0."""
+    none = np.full(len(denominators), np.nan)
+    return np.asarray(np.divide(numerators, denominators, out=none, where=denominators > 0))

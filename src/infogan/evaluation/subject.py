@@ -1,4 +1,4 @@
-"""What is judged: a model and a data set, and what several metrics would otherwise compute twice."""
+"""The subject of an evaluation: a model, a data set, and what several metrics share."""
 
 from __future__ import annotations
 
@@ -8,71 +8,107 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
 
 from infogan import streams
+from infogan.evaluation.resampling import numpy_generator
+from infogan.latents import Codes
 from infogan.model import InfoGAN, Weights
 
 if TYPE_CHECKING:
     from infogan.data import Dataset
 
 Progress = Callable[[str], None]
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
 TRAIN_IMAGES = 10_000
-"""Training images, at most, from which a matching is chosen and k-means is fitted."""
+"""The most training images that a matching is chosen on and a baseline is fitted to."""
 
 
 def silent(_: str) -> None:
-    """A progress that says nothing."""
+    """Report no progress."""
 
 
 @dataclass(eq=False)
 class Subject:
-    """What is judged, and by how much chance.
+    """What a metric evaluates.
 
     Attributes:
-        model: in whatever mode; evaluation always uses running statistics.
-        dataset: real images with or without labels; None judges generated images alone.
-        weights: "raw" or "ema": which generator is judged.
-        samples: fresh generated images that a figure rests on.
-        seed: of all chance of the evaluation; its streams are its own.
-        full: whether metrics that have a long variant use it.
-        progress: is told what begins.
+        model: in any mode; evaluation always uses running statistics.
+        dataset: real images, with or without labels; None evaluates generated images alone.
+        weights: the generator to evaluate, "raw" or "ema"; by default the model's own choice.
+        samples: number of generated images per figure.
+        seed: random seed of the evaluation.
+        progress: called with a line of text when a metric starts.
+        full: use the long variant of each metric that has one.
     """
 
     model: InfoGAN
-    dataset: Dataset | None
-    weights: Weights
+    dataset: Dataset | None = None
+    weights: Weights | None = None
     samples: int = 10_000
     seed: int = 0
     progress: Progress = silent
     full: bool = False
-    _made: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False)
+    _results: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False)
 
-    def once(self, make: Callable[[Subject], Made]) -> Made:
-        """`make(self)`, computed at the first call and kept for all metrics that ask for it."""
-        if make not in self._made:
-            self._made[make] = make(self)
-        return cast(Made, self._made[make])
+    def __post_init__(self) -> None:
+        self.weights = self.weights or self.model.weights
+
+    @property
+    def real(self) -> Dataset:
+        """The data set, for metrics that have checked that there is one."""
+        assert self.dataset is not None
+        return self.dataset
+
+    @property
+    def train_images(self) -> UInt8[np.ndarray, "n h w c"]:
+        """The training images of `train_subset`."""
+        return self.once(_train_images)
+
+    def once(self, compute: Callable[[Subject], Result]) -> Result:
+        """Return `compute(self)`, computed at the first call and shared by all metrics."""
+        if compute not in self._results:
+            self._results[compute] = compute(self)
+        return cast(Result, self._results[compute])
+
+    def rng(self, stream: str) -> np.random.Generator:
+        """Return a new numpy generator for the named stream of this evaluation's seed."""
+        return numpy_generator(self.seed, f"evaluation/{stream}")
+
+    def generate(self, noise: Float[Tensor, "n noise"], codes: Codes) -> UInt8[np.ndarray, "n h w c"]:
+        """Generate images from noise and codes, with the weights under evaluation."""
+        return self.model.generate(noise, codes, weights=self.weights)
+
+    def sample(self, count: int, stream: str) -> tuple[UInt8[np.ndarray, "count h w c"], Codes]:
+        """Generate `count` images from newly sampled latents, and return them with their codes.
+
+        The images have 256 levels, as people see them: finer differences do not carry a code.
+        """
+        noise, codes = self.model.draw(count, seed=self.seed, stream=f"evaluation/{stream}")
+        return self.generate(noise, codes), codes
 
 
 def drawn_subset(count: int, most: int, *, seed: int, stream: str) -> Int[np.ndarray, " n"]:
-    """Indices, in order, of at most `most` of `count` images, drawn without replacement.
+    """Return sorted indices of at most `most` of `count` images, sampled without replacement.
 
-    Drawn, and not the first ones: many sets lie sorted by label.
+    The first images would not do, because many data sets are sorted by label.
     """
     order = torch.randperm(count, generator=streams.generator(seed, stream))
     return np.sort(order[:most].numpy())
 
 
 def train_subset(count: int, seed: int) -> Int[np.ndarray, " n"]:
-    """`drawn_subset` of at most TRAIN_IMAGES of `count` training images."""
+    """Return the indices of at most TRAIN_IMAGES of `count` training images."""
     return drawn_subset(count, TRAIN_IMAGES, seed=seed, stream="evaluation/train subset")
 
 
-def train_images(subject: Subject) -> UInt8[np.ndarray, "n h w c"]:
-    """The images of `train_subset`. Ask for it by `subject.once`."""
-    assert subject.dataset is not None
-    images = subject.dataset.train.images
+def _train_images(subject: Subject) -> UInt8[np.ndarray, "n h w c"]:
+    images = subject.real.train.images
     return np.asarray(images[train_subset(len(images), subject.seed)])
+
+
+def pixels(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n pixels"]:
+    """Return each image as a float32 vector of pixel values from 0 to 1."""
+    return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)

@@ -1,4 +1,4 @@
-"""Which real images show a category best, and which only just belong to it."""
+"""The real images that show a category best, and those that hardly belong to it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from jaxtyping import Float, Int
 def typical_and_doubtful(
     probabilities: Float[np.ndarray, "n k"], category: int, count: int
 ) -> tuple[Int[np.ndarray, " a"], Int[np.ndarray, " b"]]:
-    """Rows of the images of a category of which Q is surest, and of those it is least sure of.
+    """Return the rows of a category's images with the highest and with the lowest probability.
 
     Args:
         probabilities: of every category, for each image.
         category: its number; an image belongs to its most probable category.
-        count: how many of each, at most; no image is in both.
+        count: the most rows of each; no image is in both.
     """
     members = np.flatnonzero(probabilities.argmax(1) == category)
     order = members[np.argsort(-probabilities[members, category], kind="stable")]
-    surest = order[:count]
-    return surest, order[len(surest) :][::-1][:count]
+    return order[:count], order[count:][::-1][:count]

@@ -1,7 +1,6 @@
-"""How much images of one category differ, and what makes generated ones differ: noise, or a continuous code.
+"""Variance of images within a category, and the part of it that the noise and each continuous code make.
 
-A generator may draw one picture a category, perfectly sorted: clustering and L_I would not show it. Here real
-and generated images are held side by side, and what the noise alone and each code alone moves.
+A generator may make a single image per category, perfectly sorted, which neither clustering nor L_I shows.
 """
 
 from __future__ import annotations
@@ -11,50 +10,44 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
-from torch import Tensor
 
 from infogan.evaluation.metric import metric
 from infogan.evaluation.predicted_codes import (
     continuous_dimensions,
     dividing_code,
-    read_categories,
-    reading_of_test,
+    outputs_of_test,
+    predicted_categories,
 )
 from infogan.evaluation.resampling import mean_interval, ratio_interval
 from infogan.evaluation.subject import Subject
-from infogan.latents import Codes
-from infogan.model import InfoGAN, Weights
 
-_MOST_PAIRS = 2_000  # variances are then known to about 2 %
+_MOST_PAIRS = 2_000  # the error of a variance is then about 2 %
 _CHUNK = 256
-
-Drawn = tuple[Float[Tensor, "n noise"], Codes]
-"""Noise and codes, as `InfoGAN.draw` gives them."""
 
 
 def within_groups(
     images: UInt8[np.ndarray, "n h w c"], groups: Int[np.ndarray, " n"]
 ) -> Float[np.ndarray, " m"]:
-    """Each image's part in the variance within groups: their mean is that variance, summed over pixels.
+    """Return each image's contribution to the variance within groups, summed over pixels.
 
-    An image's part is its squared distance from the mean of its group, times n / (n - 1) for a group of n.
-    The mean of all parts is the mean of the groups' unbiased variances, weighted by size.
+    The contribution is the squared distance from the mean of the group, times n / (n - 1) for a group of n.
+    The mean of all contributions is the mean of the groups' unbiased variances, weighted by size.
 
     Args:
         images: 0..255; the variance is that of pixels from 0 to 1.
         groups: the number of each image's group, from 0.
 
     Returns:
-        One part an image, in order; images that are alone in their group are left out.
+        One number per image, in order; images that are alone in their group are left out.
     """
     counts = np.bincount(groups)
     starts = range(0, len(images), _CHUNK)
     sums = np.zeros((len(counts), images[0].size))
     for start in starts:
-        np.add.at(sums, groups[start : start + _CHUNK], _flat(images[start : start + _CHUNK]))
+        np.add.at(sums, groups[start : start + _CHUNK], _pixels64(images[start : start + _CHUNK]))
     means = sums / np.maximum(counts, 1)[:, None]
     distances = [
-        np.square(_flat(images[start : start + _CHUNK]) - means[groups[start : start + _CHUNK]]).sum(1)
+        np.square(_pixels64(images[start : start + _CHUNK]) - means[groups[start : start + _CHUNK]]).sum(1)
         for start in starts
     ]
     size = counts[groups]
@@ -65,57 +58,61 @@ def within_groups(
 def of_pairs(
     first: UInt8[np.ndarray, "n h w c"], second: UInt8[np.ndarray, "n h w c"]
 ) -> Float[np.ndarray, " n"]:
-    """|x - x'|^2 / 2 of each pair, pixels from 0 to 1: the mean is the variance of what they do not share."""
-    return np.asarray(np.square(_flat(first) - _flat(second)).sum(1) / 2)
+    """Return |x - x'|^2 / 2 of each pair, whose mean is the variance of what the two do not share."""
+    return np.asarray(np.square(_pixels64(first) - _pixels64(second)).sum(1) / 2)
+
+
+def _pixels64(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n pixels"]:
+    return images.reshape(len(images), -1) / 255.0
 
 
 def generated_variances(
-    model: InfoGAN, *, pairs: int = _MOST_PAIRS, seed: int = 0, weights: Weights | None = None
+    subject: Subject, *, pairs: int = _MOST_PAIRS
 ) -> dict[str, Float[np.ndarray, " pairs"]]:
-    """`of_pairs` of generated images, by what the two of a pair do not share.
+    """Return `of_pairs` of generated images, by the latents that the two of a pair do not share.
 
     Args:
-        model: whose generator draws.
-        pairs: how many; the first image of each pair serves all figures.
-        seed: of the latents.
-        weights: "raw" or "ema".
+        subject: the model.
+        pairs: number of pairs; the first image of each pair is the same for all figures.
 
     Returns:
         "generated": all latents but the category; "noise": the noise alone; "codes.<name>": one continuous
         code alone.
     """
-    latents = model.latents
-    noise, codes = model.draw(pairs, seed=seed, stream="evaluation/variance/first")
-    other_noise, other_codes = model.draw(pairs, seed=seed, stream="evaluation/variance/second")
+    model, latents = subject.model, subject.model.latents
+    noise, codes = model.draw(pairs, seed=subject.seed, stream="evaluation/variance/first")
+    other_noise, other_codes = model.draw(pairs, seed=subject.seed, stream="evaluation/variance/second")
     category = dividing_code(latents)
     same = {} if category is None else {category: codes[category]}
-    partners: dict[str, Drawn] = {"generated": (other_noise, other_codes | same)}
+    partners = {"generated": (other_noise, other_codes | same)}
     if noise.shape[1]:
         partners["noise"] = (other_noise, codes)
     for name in dict.fromkeys(name for name, _ in continuous_dimensions(latents)):
         partners[f"codes.{name}"] = (noise, codes | {name: other_codes[name]})
 
-    found: dict[str, list[np.ndarray]] = {key: [] for key in partners}
+    variances: dict[str, list[np.ndarray]] = {key: [] for key in partners}
     for start in range(0, pairs, _CHUNK):
         rows = slice(start, start + _CHUNK)
-        first = _generate(model, (noise, codes), rows, weights)
-        for key, partner in partners.items():
-            found[key].append(of_pairs(first, _generate(model, partner, rows, weights)))
-    return {key: np.concatenate(parts) for key, parts in found.items()}
+        first = subject.generate(noise[rows], {name: code[rows] for name, code in codes.items()})
+        for key, (partner_noise, partner_codes) in partners.items():
+            chunk = {name: code[rows] for name, code in partner_codes.items()}
+            variances[key].append(of_pairs(first, subject.generate(partner_noise[rows], chunk)))
+    return {key: np.concatenate(parts) for key, parts in variances.items()}
 
 
 def report(
     real: Float[np.ndarray, " n"] | None, generated: Mapping[str, Float[np.ndarray, " pairs"]]
 ) -> dict[str, Any]:
-    """The figures of evaluation.json's `variance`, in squared grey levels from 0 to 1, summed over pixels.
+    """Return the figures of `variance` in evaluation.json, of pixels from 0 to 1, summed over pixels.
 
     Args:
-        real: from `within_groups` for real images; None: there are none.
+        real: from `within_groups` for real images, if there are any.
         generated: from `generated_variances`.
 
     Returns:
-        `real`, `generated` and `noise`, each with its 95 % `_interval`; `noise_share`, the noise's part of
-        `generated`, with its interval; `codes`, by continuous code, with intervals under `<name>_interval`.
+        `real`, `generated` and `noise`, each with its 95 % `_interval`; `noise_share`, the share of the
+        noise in `generated`, with its interval; `codes`, by continuous code, with
+        intervals.
     """
     figures: dict[str, Any] = {}
     measured = {"real": real} if real is not None and len(real) > 1 else {}
@@ -131,21 +128,11 @@ def report(
     return figures
 
 
-def _generate(model: InfoGAN, drawn: Drawn, rows: slice, weights: Weights | None) -> np.ndarray:
-    noise, codes = drawn
-    return model.generate(noise[rows], {name: code[rows] for name, code in codes.items()}, weights=weights)
-
-
-def _flat(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n pixels"]:
-    return images.reshape(len(images), -1) / 255.0
-
-
 @metric("variance within categories")
 def _metric(subject: Subject) -> dict[str, Any]:
     real = None
     if subject.dataset is not None:
-        categories = read_categories(subject.model.latents, subject.once(reading_of_test))
+        categories = predicted_categories(subject.model.latents, subject.once(outputs_of_test))
         real = within_groups(subject.dataset.test.images, categories)
     pairs = min(subject.samples, _MOST_PAIRS)
-    generated = generated_variances(subject.model, pairs=pairs, seed=subject.seed, weights=subject.weights)
-    return {"variance": report(real, generated)}
+    return {"variance": report(real, generated_variances(subject, pairs=pairs))}

@@ -1,8 +1,8 @@
 """A verdict for each code, without labels: used, dead, a duplicate, entangled, or hidden.
 
-A bound near its ceiling does not prove that a code means something: G can write it where only Q looks, or
-give two codes one and the same thing to do. Here each code is asked what it changes in pictures, whether it
-can still be read from pictures that were slightly spoilt, and whether another code does or says the same.
+A bound near its ceiling does not prove that a code has a meaning: G can hide it where only Q looks, or make
+the same change with two codes. Here each code is scored by its effect on images, by how well Q still predicts
+it from slightly corrupted images, and by its similarity to the other codes.
 """
 
 from __future__ import annotations
@@ -21,45 +21,45 @@ from torch import Tensor
 from infogan.config import Categorical
 from infogan.evaluation.metric import metric
 from infogan.evaluation.mutual_information import score_codes
-from infogan.evaluation.predicted_codes import reading_of_test
-from infogan.evaluation.resampling import numpy_generator, ratio_interval
-from infogan.evaluation.run_agreement import alike, shared_categories
-from infogan.evaluation.subject import Subject
+from infogan.evaluation.predicted_codes import outputs_of_test
+from infogan.evaluation.resampling import ratio_interval
+from infogan.evaluation.run_agreement import category_agreement, continuous_agreement
+from infogan.evaluation.subject import Subject, pixels
 from infogan.evaluation.true_factors import spearman
 from infogan.latents import Codes, Latents
 
-PICTURES = 1_000
+IMAGES = 1_000
 STEPS = 9
 
 DEAD = 0.2
-"""Share of a code that is read back, below which nothing of it is in the pictures."""
+"""A code that Q recovers less of is not in the images."""
 
 LOST = 0.5
-"""Share of what was read that is read from spoilt pictures, below which it did not survive."""
+"""A code that keeps less of its recovery on corrupted images does not survive."""
 
 INVISIBLE = 0.01
-"""Share of all that varies in pictures, below which what a code changes is tiny."""
+"""A code with a smaller share of the images' variance has no visible effect."""
 
 OVERLAP = 0.5
-"""Mean squared cosine of the changes by two codes, from which they do the same thing."""
+"""Codes whose changes have at least this mean squared cosine do the same."""
 
 SAME, ALIKE = 0.9, 0.6
-"""How closely two codes agree on real images, from which they say the same, or much of the same."""
+"""Agreement on real images from which two codes are the same, or similar."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What is known of one code; every number from 0 to 1.
+    """Measurements of one code, each from 0 to 1.
 
     Attributes:
-        told: how much of it Q reads back: R^2, or nats as a share of its entropy.
-        effect: the share of the variance of pictures that changes with it (Jansen 1999: the total effect).
-        survival: of `told`, what is still read from pictures spoilt in each way.
+        recovered: how much of it Q predicts on generated images: R^2, or nats as a share of its entropy.
+        effect: its share of the variance of images (Jansen 1999: the total effect).
+        survival: the share of `recovered` that remains after each corruption.
         overlap: by other code, the mean squared cosine of the changes that both make.
-        agreement: by other code of its kind, how alike the two are on real images.
+        agreement: by other code of the same sort, how similar the two are on real images.
     """
 
-    told: float
+    recovered: float
     effect: float
     survival: Mapping[str, float]
     overlap: Mapping[str, float]
@@ -67,12 +67,11 @@ class Figures:
 
 
 def verdict(figures: Figures) -> tuple[str, str | None]:
-    """The word for a code, and the other code that it is about.
+    """Return the verdict on a code, and the other code that it refers to.
 
-    Returns:
-        "dead", "hidden", "duplicate" or "entangled" of another code, or "used".
+    The verdict is "dead", "hidden", "duplicate" or "entangled" with another code, or "used".
     """
-    if figures.told < DEAD:
+    if figures.recovered < DEAD:
         return "dead", None
     if figures.effect < INVISIBLE and min(figures.survival.values()) < LOST:
         return "hidden", None
@@ -86,15 +85,15 @@ def verdict(figures: Figures) -> tuple[str, str | None]:
     return "used", None
 
 
-# --- what is measured ------------------------------------------------------------------------------------
+# --- measurements ----------------------------------------------------------------------------------------
 
 
-def spoilt(images: UInt8[np.ndarray, "n h w c"], draw: np.random.Generator) -> dict[str, np.ndarray]:
-    """The same pictures blurred, made noisy, rounded to every second grey level, and made smaller and back.
+def corrupted(images: UInt8[np.ndarray, "n h w c"], rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return the images blurred, with noise, rounded to every second level, and resized down and up.
 
     Args:
         images: of 8 pixels or more.
-        draw: of the noise, normal with a std of 8 of 255 levels.
+        rng: for the noise, normal with a std of 8 of 255 levels.
     """
     x = torch.from_numpy(np.ascontiguousarray(images)).movedim(3, 1).float()
     line = torch.tensor([0.25, 0.5, 0.25])
@@ -103,24 +102,23 @@ def spoilt(images: UInt8[np.ndarray, "n h w c"], draw: np.random.Generator) -> d
     small = F.interpolate(x, scale_factor=0.5, mode="bilinear", antialias=True)
     resized = F.interpolate(small, size=x.shape[2:], mode="bilinear")
     return {
-        "blur": _levels(blurred.movedim(1, 3).numpy()),
-        "noise": _levels(images + 8 * draw.standard_normal(images.shape)),
+        "blur": _to_uint8(blurred.movedim(1, 3).numpy()),
+        "noise": _to_uint8(images + 8 * rng.standard_normal(images.shape)),
         "rounding": images - images % 2,
-        "resize": _levels(resized.movedim(1, 3).numpy()),
+        "resize": _to_uint8(resized.movedim(1, 3).numpy()),
     }
 
 
-def _levels(values: np.ndarray) -> UInt8[np.ndarray, "n h w c"]:
+def _to_uint8(values: np.ndarray) -> UInt8[np.ndarray, "n h w c"]:
     return values.round().clip(0, 255).astype(np.uint8)
 
 
-def told(latents: Latents, raw: Float[Tensor, "n outputs"], codes: Codes) -> dict[str, float]:
-    """How much of each code Q reads back, 0 to 1: R^2, or for discrete ones nats as a share of entropy."""
+def recovery(latents: Latents, raw: Float[Tensor, "n outputs"], codes: Codes) -> dict[str, float]:
+    """Return how well Q predicts each code, 0 to 1: R^2, or for discrete codes nats as a share of entropy."""
     fitted = {name: torch.ones(prior.width) for name, prior in latents.priors.items() if prior.has_fixed_std}
-    found = score_codes(latents, raw, codes, fitted)
     shares = {
-        name: one.get("r2_fake", one["mutual_information_nats"] / one["entropy_nats"])
-        for name, one in found.items()
+        name: score.get("r2_fake", score["mutual_information_nats"] / score["entropy_nats"])
+        for name, score in score_codes(latents, raw, codes, fitted).items()
     }
     return {name: float(min(1.0, max(0.0, share))) for name, share in shares.items()}
 
@@ -128,66 +126,58 @@ def told(latents: Latents, raw: Float[Tensor, "n outputs"], codes: Codes) -> dic
 def changes(
     subject: Subject, noise: Float[Tensor, "n noise"], codes: Codes, images: UInt8[np.ndarray, "n h w c"]
 ) -> dict[str, Float[np.ndarray, "n pixels"]]:
-    """By code, what changes in pictures where that code alone is drawn anew; pixels from 0 to 1.
+    """Return, by code, the change of images where that code alone is sampled again; pixels from 0 to 1.
 
     Args:
         subject: the model.
-        noise: of the pictures.
-        codes: of the pictures.
-        images: the pictures.
+        noise: of the images.
+        codes: of the images.
+        images: generated from both.
     """
     _, others = subject.model.draw(len(images), seed=subject.seed, stream="evaluation/verdicts/others")
-    base = _flat(images)
-    return {
-        name: _flat(subject.model.generate(noise, {**codes, name: others[name]}, weights=subject.weights))
-        - base
-        for name in codes
-    }
+    base = pixels(images)
+    return {name: pixels(subject.generate(noise, {**codes, name: others[name]})) - base for name in codes}
 
 
-def _flat(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n pixels"]:
-    return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
-
-
-def overlaps(found: Mapping[str, Float[np.ndarray, "n pixels"]]) -> dict[str, dict[str, float]]:
-    """Of each two codes the mean squared cosine of their changes, over pictures in which both change any."""
-    table: dict[str, dict[str, float]] = {name: {} for name in found}
-    for one, other in combinations(found, 2):
-        a, b = found[one], found[other]
+def overlaps(changed: Mapping[str, Float[np.ndarray, "n pixels"]]) -> dict[str, dict[str, float]]:
+    """Return the mean squared cosine of the changes by each two codes, over images that both change."""
+    table: dict[str, dict[str, float]] = {name: {} for name in changed}
+    for first, second in combinations(changed, 2):
+        a, b = changed[first], changed[second]
         lengths = np.square(a).sum(1) * np.square(b).sum(1)
-        moved = lengths > 0
-        cosines = np.square((a * b).sum(1)[moved]) / lengths[moved]
-        table[one][other] = table[other][one] = float(cosines.mean()) if moved.any() else 0.0
+        both = lengths > 0
+        cosines = np.square((a * b).sum(1)[both]) / lengths[both]
+        table[first][second] = table[second][first] = float(cosines.mean()) if both.any() else 0.0
     return table
 
 
 def agreements(latents: Latents, raw: Float[Tensor, "n outputs"]) -> dict[str, dict[str, float]]:
-    """Of each two codes of a kind how alike they are on the same images; by their most alike dimensions.
+    """Return how similar each two codes of the same sort are on the same images, by their best dimensions.
 
-    `runs.alike` of continuous codes, `runs.shared_categories` of discrete ones.
+    `run_agreement.continuous_agreement` of continuous codes, `category_agreement` of discrete ones.
 
     Args:
-        latents: the priors.
+        latents: the codes of the model.
         raw: Q's outputs for real images.
     """
     table: dict[str, dict[str, float]] = {name: {} for name in latents.priors}
-    answers = {name: q.mean.double().numpy() for name, q in latents.posteriors(raw).items()}
-    divisions = {name: _divisions(latents, name, answers[name]) for name in answers}
-    for one, other in combinations(answers, 2):
-        discrete = [latents.priors[name].discrete for name in (one, other)]
-        if all(discrete):
-            value = max(shared_categories(a, b) for a in divisions[one] for b in divisions[other])
-        elif not any(discrete):
-            angles = (latents.priors[one].period is not None, latents.priors[other].period is not None)
-            value = max(alike(a, b, angles) for a in answers[one].T for b in answers[other].T)
+    means = {name: q.mean.double().numpy() for name, q in latents.posteriors(raw).items()}
+    categories = {name: _categories(latents, name, means[name]) for name in means}
+    for first, second in combinations(means, 2):
+        priors = latents.priors[first], latents.priors[second]
+        if all(prior.discrete for prior in priors):
+            value = max(category_agreement(a, b) for a in categories[first] for b in categories[second])
+        elif not any(prior.discrete for prior in priors):
+            angles = (priors[0].period is not None, priors[1].period is not None)
+            value = max(continuous_agreement(a, b, angles) for a in means[first].T for b in means[second].T)
         else:
             continue
-        table[one][other] = table[other][one] = value
+        table[first][second] = table[second][first] = value
     return table
 
 
-def _divisions(latents: Latents, name: str, means: np.ndarray) -> list[np.ndarray]:
-    """The category of each image in every dimension of a discrete code."""
+def _categories(latents: Latents, name: str, means: np.ndarray) -> list[np.ndarray]:
+    """Return the category of each image in every dimension of a discrete code."""
     code = latents.priors[name].code
     if isinstance(code, Categorical):
         return list(means.reshape(len(means), code.dim, code.size).argmax(2).T)
@@ -195,9 +185,9 @@ def _divisions(latents: Latents, name: str, means: np.ndarray) -> list[np.ndarra
 
 
 def monotonicity(subject: Subject, name: str) -> float:
-    """How steadily pictures move away as a code goes from its low end to its high one, from 0 to 1.
+    """Return how steadily images change as a code goes from its low end to its high end, from 0 to 1.
 
-    The rank correlation of the steps and the distance from the first picture, the mean over pictures.
+    This is the rank correlation of the steps with the distance from the first image, averaged over images.
     """
     prior = subject.model.latents.priors[name]
     line = np.linspace(prior.centre - prior.unit, prior.centre + prior.unit, STEPS)
@@ -209,26 +199,26 @@ def monotonicity(subject: Subject, name: str) -> float:
 
 
 def certainty(latents: Latents, raw: Float[Tensor, "n outputs"]) -> dict[str, float]:
-    """How sure Q is of each code on real images: 1 less what is left open, as a share of the prior's.
+    """Return how sure Q is of each code on real images: 1 - the posterior's spread as a share of the prior's.
 
-    Of categories the entropy, of continuous codes the variance; 0 or below is 0. A std that is fixed says
-    nothing: such a code is left out.
+    The spread is the entropy of discrete codes and the variance of continuous ones; the least
+    result is 0. Codes with a fixed std are left out.
     """
-    found = {}
+    result = {}
     for name, posterior in latents.posteriors(raw).items():
         prior = latents.priors[name]
         if prior.has_fixed_std:
             continue
         if posterior.std is not None:
-            spread = 1 / 3 if prior.code.kind in ("uniform", "periodic") else 1.0
-            left = float((posterior.std.double() / prior.unit).square().mean()) / spread
+            prior_variance = 1 / 3 if prior.code.kind in ("uniform", "periodic") else 1.0
+            spread = float((posterior.std.double() / prior.unit).square().mean()) / prior_variance
         else:
             shares = posterior.mean.double()
             if prior.code.kind == "bernoulli":
                 shares = torch.cat([shares, 1 - shares], 1)
-            left = float(torch.special.entr(shares).sum(1).mean()) / prior.entropy
-        found[name] = max(0.0, 1 - left)
-    return found
+            spread = float(torch.special.entr(shares).sum(1).mean()) / prior.entropy
+        result[name] = max(0.0, 1 - spread)
+    return result
 
 
 # --- of a model ------------------------------------------------------------------------------------------
@@ -237,41 +227,38 @@ def certainty(latents: Latents, raw: Float[Tensor, "n outputs"]) -> dict[str, fl
 @metric("verdicts")
 def _metric(subject: Subject) -> dict[str, Any]:
     model, latents = subject.model, subject.model.latents
-    count = min(PICTURES, subject.samples)
+    count = min(IMAGES, subject.samples)
     noise, codes = model.draw(count, seed=subject.seed, stream="evaluation/verdicts")
-    images = model.generate(noise, codes, weights=subject.weights)
-    draw = numpy_generator(subject.seed, "evaluation/verdicts/noise")
-    read = told(latents, model.recognise(images, domain="fake"), codes)
+    images = subject.generate(noise, codes)
+    recovered = recovery(latents, model.recognise(images, domain="fake"), codes)
     after = {
-        how: told(latents, model.recognise(worse, domain="fake"), codes)
-        for how, worse in spoilt(images, draw).items()
+        how: recovery(latents, model.recognise(worse, domain="fake"), codes)
+        for how, worse in corrupted(images, subject.rng("verdicts/noise")).items()
     }
     changed = changes(subject, noise, codes, images)
     overlap = overlaps(changed)
-    real = None if subject.dataset is None else subject.once(reading_of_test)
-    agree = agreements(latents, real) if real is not None else {name: {} for name in codes}
-    sure = certainty(latents, real) if real is not None else {}
+    agreement: dict[str, dict[str, float]] = {name: {} for name in codes}
+    sure: dict[str, float] = {}
+    if subject.dataset is not None:
+        real = subject.once(outputs_of_test)
+        agreement, sure = agreements(latents, real), certainty(latents, real)
 
-    flat = _flat(images)
+    flat = pixels(images)
     variance = np.square(flat - flat.mean(0)).sum(1) * (count / (count - 1))
     result: dict[str, dict[str, Any]] = {}
     for name in codes:
         halves = np.square(changed[name]).sum(1) / 2
         effect = float(halves.mean() / max(variance.mean(), 1e-12))
-        survival = {how: min(1.0, one[name] / max(read[name], 1e-12)) for how, one in after.items()}
-        word, other = verdict(Figures(read[name], effect, survival, overlap[name], agree[name]))
-        result[name] = {"verdict": word, "told": read[name], "effect": effect, "survival": survival}
+        survival = {how: min(1.0, each[name] / max(recovered[name], 1e-12)) for how, each in after.items()}
+        word, other = verdict(Figures(recovered[name], effect, survival, overlap[name], agreement[name]))
+        result[name] = {"verdict": word, "told": recovered[name], "effect": effect, "survival": survival}
         result[name] |= {"of": other} if other is not None else {}
         if variance.any():
             result[name]["effect_interval"] = ratio_interval(halves, variance, (0.0, np.inf))
         result[name] |= {"overlap": overlap[name]} if overlap[name] else {}
-        result[name] |= {"agreement": agree[name]} if agree[name] else {}
+        result[name] |= {"agreement": agreement[name]} if agreement[name] else {}
         result[name] |= {"certainty": sure[name]} if name in sure else {}
-        if _on_a_line(latents, name):
+        prior = latents.priors[name]
+        if not prior.discrete and prior.period is None:
             result[name]["monotonicity"] = monotonicity(subject, name)
     return {"codes": result}
-
-
-def _on_a_line(latents: Latents, name: str) -> bool:
-    prior = latents.priors[name]
-    return not prior.discrete and prior.period is None

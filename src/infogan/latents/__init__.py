@@ -1,4 +1,4 @@
-"""What the generator reads: noise and named codes; their priors, entropies and posteriors.
+"""The input of the generator: noise and named codes, with their priors, entropies and posteriors.
 
 A code's prior P(c) and the family of its posterior Q(c|x) are independent choices: a uniform code can have a
 Gaussian posterior (the paper) or a Gaussian truncated to its support; a periodic code, an angle, has a von

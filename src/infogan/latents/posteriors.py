@@ -1,4 +1,4 @@
-"""Posteriors: Q(c|x) of a code, from the raw outputs of the recognition head."""
+"""Posteriors Q(c|x) of a code, from the raw outputs of the recognition head."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Posterior(ABC):
 
     @abstractmethod
     def log_prob(self, values: Float[Tensor, "n width"]) -> Float[Tensor, " n"]:
-        """log Q(c|x) in nats, summed over the code's dimensions."""
+        """Return log Q(c|x) in nats, summed over the code's dimensions."""
 
     @property
     @abstractmethod
@@ -31,10 +31,10 @@ class Posterior(ABC):
 
 
 class SoftmaxPosterior(Posterior):
-    """Categories: a softmax over each dimension's raw outputs (appendix C)."""
+    """Categorical: a softmax over each dimension's raw outputs (appendix C)."""
 
     def __init__(self, raw: Float[Tensor, "n width"], size: int) -> None:
-        # log_softmax of raw outputs, once: a softmax before a cross-entropy could not fall below 1.46.
+        # log_softmax is applied once: with another softmax before it the loss cannot fall below 1.46.
         self.log_probabilities = F.log_softmax(raw.float().unflatten(1, (-1, size)), dim=-1)
 
     def log_prob(self, values: Float[Tensor, "n width"]) -> Float[Tensor, " n"]:
@@ -65,12 +65,12 @@ class GaussianPosterior(Posterior):
 
 
 class TruncatedGaussianPosterior(Posterior):
-    """A Gaussian cut to [low, high] and renormalised: all of its mass lies where the prior's lies."""
+    """A Gaussian truncated to the support [low, high] of the prior."""
 
     def __init__(
         self, location: Float[Tensor, "n width"], scale: Float[Tensor, "n width"], low: float, high: float
     ) -> None:
-        # Far outside the support all that follows are small differences of large numbers: float32 loses them.
+        # Far outside the support, float32 loses the small differences of large numbers below.
         self.location, self.scale = location.double(), scale.double()
         self.alpha, self.beta = (low - self.location) / self.scale, (high - self.location) / self.scale
         self.log_mass = _log_normal_mass(self.alpha, self.beta)
@@ -80,8 +80,8 @@ class TruncatedGaussianPosterior(Posterior):
         return (density - self.scale.log() - self.log_mass).sum(1).float()
 
     def _densities(self) -> tuple[Tensor, Tensor]:
-        """Standard normal density at both cuts, over the mass between them."""
-        at = [(_log_normal_density(cut) - self.log_mass).exp() for cut in (self.alpha, self.beta)]
+        """Return the standard normal density at both limits, divided by the mass between them."""
+        at = [(_log_normal_density(limit) - self.log_mass).exp() for limit in (self.alpha, self.beta)]
         return at[0], at[1]
 
     @property
@@ -99,32 +99,32 @@ class TruncatedGaussianPosterior(Posterior):
 class VonMisesPosterior(Posterior):
     """A von Mises on the circle, q(c) = exp(kappa cos(pi (c - mean))) / (2 I0(kappa)), c in half turns.
 
-    Mardia and Jupp 2000, section 3.5.4. It is given by its natural parameters, kappa times the direction of
-    the mean, as a softmax is by logits: log q is concave in them and smooth at the zero vector, where it is
-    the prior. The direction of a vector, with a concentration of its own, would have infinite slopes there.
+    Mardia and Jupp 2000, section 3.5.4. It has natural parameters, kappa times the direction of the mean, as
+    are the logits of a softmax: log q is concave in them, and smooth at the zero vector, where it is the
+    prior. A direction with a separate concentration would have infinite gradients there.
 
     Args:
-        natural: cosine parts of all dimensions, then sine parts. The length of such a pair is kappa.
-        most: kappa's limit, above 0; a longer pair keeps its direction.
+        natural: cosine parts of all dimensions, then sine parts. The length of a pair is kappa.
+        most: the largest kappa, above 0; a longer pair is shortened.
     """
 
     def __init__(self, natural: Float[Tensor, "n parts"], most: float) -> None:
-        # Where kappa is large, kappa cos - log I0 is a small difference of large numbers: float32 loses it.
+        # For a large kappa, float32 loses the small difference kappa cos - log I0 of large numbers.
         cosine, sine = natural.double().chunk(2, dim=1)
-        kept = most / _length(cosine, sine).clamp_min(most)
-        self.cosine, self.sine = cosine * kept, sine * kept
+        scale = most / _length(cosine, sine).clamp_min(most)
+        self.cosine, self.sine = cosine * scale, sine * scale
         self.kappa = _length(self.cosine, self.sine)
 
     def log_prob(self, values: Float[Tensor, "n width"]) -> Float[Tensor, " n"]:
         angle = math.pi * values.double()
         along = self.cosine * angle.cos() + self.sine * angle.sin()
-        # i0e(kappa) = exp(-kappa) I0(kappa), which no kappa overflows.
+        # i0e(kappa) = exp(-kappa) I0(kappa), which does not overflow.
         log_i0: Tensor = torch.special.i0e(self.kappa).log() + self.kappa
         return (along - log_i0 - math.log(2)).sum(1).float()
 
     @property
     def mean(self) -> Float[Tensor, "n width"]:
-        """The mean direction, in half turns from -1 to 1; 0 where there is none, at a kappa of 0."""
+        """The mean direction, in half turns from -1 to 1; 0 at a kappa of 0."""
         angle: Tensor = torch.atan2(self.sine, self.cosine)
         return wrap((angle / math.pi).float())
 
@@ -132,15 +132,15 @@ class VonMisesPosterior(Posterior):
     def std(self) -> Float[Tensor, "n width"]:
         """The circular standard deviation, sqrt(-2 ln A(kappa)) / pi half turns, as `std_min` limits it.
 
-        It has no largest value: without any concentration it is infinite. The least resultant keeps it
-        below 4, so that its mean over images is a number.
+        It is infinite at a kappa of 0. The resultant is clamped to keep it below 4, so that its mean over
+        images is finite.
         """
         resultant = _resultant(self.kappa).clamp_min(1e-30)
         return ((-2 * resultant.log()).sqrt() / math.pi).float()
 
 
 class BernoulliPosterior(Posterior):
-    """Independent yes-or-no codes from logits."""
+    """Independent binary codes, from logits."""
 
     def __init__(self, logits: Float[Tensor, "n width"]) -> None:
         self.logits = logits.float()
@@ -154,36 +154,36 @@ class BernoulliPosterior(Posterior):
 
 
 def wrap(half_turns: Tensor) -> Tensor:
-    """The same angles from -1 up to, but not including, 1. What lies there already is left as it is."""
+    """Return the angles in [-1, 1); those in this range already are unchanged."""
     turned: Tensor = half_turns - 2 * ((half_turns + 1) / 2).floor()
     return turned
 
 
 def _length(cosine: Tensor, sine: Tensor) -> Tensor:
-    """sqrt(cosine^2 + sine^2), with a gradient of 0 at 0, where hypot's has none."""
+    """Return sqrt(cosine^2 + sine^2), with a gradient of 0 at 0, where that of hypot is nan."""
     length: Tensor = torch.linalg.vector_norm(torch.stack([cosine, sine]), dim=0)
     return length
 
 
 def _resultant(kappa: Tensor) -> Tensor:
-    """A(kappa) = I1(kappa) / I0(kappa) = E cos(error) of a von Mises, from 0 to 1."""
+    """Return A(kappa) = I1(kappa) / I0(kappa), the mean cosine of the error, from 0 to 1."""
     resultant: Tensor = torch.special.i1e(kappa) / torch.special.i0e(kappa)
     return resultant
 
 
 @cache
 def concentration(std: float) -> float:
-    """The kappa whose circular standard deviation is `std` half turns: A(kappa) = exp(-(pi std)^2 / 2).
+    """Return the kappa of a circular standard deviation in half turns: A(kappa) = exp(-(pi std)^2 / 2).
 
     Args:
         std: from 1e-4, a kappa of 1e7, to 1, one of 0.014.
     """
-    wanted = math.exp(-((math.pi * std) ** 2) / 2)
-    low, high = -10.0, 25.0  # of ln kappa; A rises with it
+    target = math.exp(-((math.pi * std) ** 2) / 2)
+    low, high = -10.0, 25.0  # of ln kappa; A increases with it
     for _ in range(60):
         middle = (low + high) / 2
         kappa = torch.tensor(math.exp(middle), dtype=torch.float64)
-        low, high = (middle, high) if float(_resultant(kappa)) < wanted else (low, middle)
+        low, high = (middle, high) if float(_resultant(kappa)) < target else (low, middle)
     return math.exp(low)
 
 
@@ -192,8 +192,8 @@ def _log_normal_density(x: Tensor) -> Tensor:
 
 
 def _log_normal_mass(low: Tensor, high: Tensor) -> Tensor:
-    """log(Phi(high) - Phi(low)), exact in both tails."""
-    # In the upper tail both Phi round to 1: use the mirror image, whose values are small and exact.
+    """Return log(Phi(high) - Phi(low)), exact in both tails."""
+    # In the upper tail both Phi round to 1; those of the mirror image are small and exact.
     mirror = low > 0
     low, high = torch.where(mirror, -high, low), torch.where(mirror, -low, high)
     log_high: Tensor = torch.special.log_ndtr(high)

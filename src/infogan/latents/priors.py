@@ -25,9 +25,9 @@ from infogan.latents.posteriors import (
 
 
 class Prior(nn.Module, ABC):
-    """P(c) of one code: how it is drawn, how uncertain it is, and how its posterior reads raw outputs.
+    """P(c) of one code: its samples, its entropy and its posterior.
 
-    A new kind of code is a dataclass in config.py and a subclass here that names it.
+    A new sort of code is a dataclass in `config.codes` and a subclass here that names it.
     """
 
     of: ClassVar[dict[type, type[Prior]]] = {}
@@ -42,27 +42,27 @@ class Prior(nn.Module, ABC):
 
     @property
     def discrete(self) -> bool:
-        """Whether the code takes one of finitely many values, so that H(c) is a ceiling."""
+        """Whether the code has finitely many values, so that H(c) is a ceiling of the information."""
         return not isinstance(self.code, Continuous)
 
     @property
     def width(self) -> int:
-        """Numbers that a value of this code has."""
+        """The number of columns of a value of this code."""
         return int(self.code.dim)
 
     @property
     def input_width(self) -> int:
-        """Numbers that the generator reads for this code."""
+        """The number of inputs of the generator for this code."""
         return self.width
 
     @property
     def period(self) -> float | None:
-        """The distance after which values repeat themselves; None for codes on a line and categories."""
+        """The period of an angle; None for all other codes."""
         return None
 
     @property
     def posterior_width(self) -> int:
-        """Raw outputs of the recognition head for this code."""
+        """The number of raw outputs of the recognition head for this code."""
         return self.width
 
     @property
@@ -72,42 +72,42 @@ class Prior(nn.Module, ABC):
 
     @abstractmethod
     def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count width"]:
-        """`count` independent draws, on the generator's device."""
+        """Return `count` independent samples, on the generator's device."""
 
     @property
     def has_fixed_std(self) -> bool:
-        """Whether the code's posterior is a Gaussian whose std is a setting and not an answer of Q."""
+        """Whether the code's posterior is a Gaussian whose std is configured and not predicted."""
         return False
 
     @property
     def centre(self) -> float:
-        """The value that the networks see as 0."""
+        """The value that is 0 after `standardise`."""
         return 0.0
 
     @property
     def unit(self) -> float:
-        """The distance from the centre that the networks see as 1."""
+        """The distance from the centre that is 1 after `standardise`."""
         return 1.0
 
     def standardise(self, values: Float[Tensor, "n width"]) -> Float[Tensor, "n inputs"]:
-        """Values as the generator reads them: whatever the code's range, as if it were [-1, 1]."""
+        """Return values as the generator's input, with the code's range scaled to [-1, 1]."""
         return (values - self.centre) / self.unit
 
     def unstandardise(self, inputs: Float[Tensor, "n inputs"]) -> Float[Tensor, "n width"]:
-        """The inverse of `standardise`."""
+        """Return the inverse of `standardise`."""
         return inputs * self.unit + self.centre
 
     @abstractmethod
     def posterior(self, raw: Float[Tensor, "n outputs"]) -> Posterior:
-        """Q(c|x) from the head's raw outputs, [N, posterior_width]."""
+        """Return Q(c|x), from the head's raw outputs [N, posterior_width]."""
 
     @abstractmethod
     def traversal(self) -> Float[Tensor, "steps width"]:
-        """The values that a traversal of this code shows (its first dimension, where it has several)."""
+        """Return the values of a traversal of this code, along its first dimension."""
 
 
 class CategoricalPrior(Prior, code=Categorical):
-    """Cat(K = size), one-hot; all categories equally probable unless the code says otherwise."""
+    """Cat(K = size), one-hot; with equal probabilities unless the code has its own."""
 
     code: Categorical
 
@@ -125,8 +125,8 @@ class CategoricalPrior(Prior, code=Categorical):
         shape = (count, self.code.dim)
         if self.code.probabilities is not None:
             weights = torch.tensor(self.code.probabilities, device=generator.device).expand(self.code.dim, -1)
-            drawn = torch.multinomial(weights, count, replacement=True, generator=generator)
-            return F.one_hot(drawn.t(), self.code.size).flatten(1).float()
+            index = torch.multinomial(weights, count, replacement=True, generator=generator)
+            return F.one_hot(index.t(), self.code.size).flatten(1).float()
         index = torch.randint(self.code.size, shape, generator=generator, device=generator.device)
         return F.one_hot(index, self.code.size).flatten(1).float()
 
@@ -141,7 +141,7 @@ class CategoricalPrior(Prior, code=Categorical):
 
 
 class _LinePrior(Prior):
-    """What uniform and normal codes share: a Gaussian reading with a learned or a fixed std."""
+    """The base of uniform and normal codes: a Gaussian posterior with a learned or a fixed std."""
 
     code: Uniform | Normal
 
@@ -200,7 +200,7 @@ class UniformPrior(_LinePrior, code=Uniform):
         return TruncatedGaussianPosterior(location, scale, self.code.low, self.code.high)
 
     def traversal(self) -> Float[Tensor, "steps width"]:
-        """Twice the trained range, as the paper shows it: -2 to 2 for Unif(-1, 1) (Figure 2)."""
+        """Return twice the trained range, as in Figure 2: -2 to 2 for Unif(-1, 1)."""
         values = self._line(self.centre - 2 * self.unit, self.centre + 2 * self.unit)
         values[:, 1:] = self.centre
         return values
@@ -225,7 +225,7 @@ class NormalPrior(_LinePrior, code=Normal):
 class PeriodicPrior(Prior, code=Periodic):
     """Unif on the circle, in half turns from -1 to 1.
 
-    The generator reads an angle as its cosine and sine, so that -1 and 1 are one input and one picture.
+    The generator's input is the cosine and sine of an angle, so that -1 and 1 give the same image.
     """
 
     code: Periodic
@@ -251,12 +251,12 @@ class PeriodicPrior(Prior, code=Periodic):
         return values * self.period + self.code.low
 
     def standardise(self, values: Float[Tensor, "n width"]) -> Float[Tensor, "n inputs"]:
-        """Cosines of all dimensions, then sines. Wrapped first: sin(pi) and sin(-pi) round differently."""
+        """Return cosines of all dimensions, then sines; wrapped, as sin(pi) and sin(-pi) round apart."""
         angle = math.pi * wrap(values)
         return torch.cat([angle.cos(), angle.sin()], dim=1)
 
     def unstandardise(self, inputs: Float[Tensor, "n inputs"]) -> Float[Tensor, "n width"]:
-        """The inverse of `standardise`, up to rounding and whole turns."""
+        """Return the inverse of `standardise`, up to rounding and whole turns."""
         cosine, sine = inputs.chunk(2, dim=1)
         return wrap(torch.atan2(sine, cosine) / math.pi)
 
@@ -264,7 +264,7 @@ class PeriodicPrior(Prior, code=Periodic):
         return VonMisesPosterior(raw, concentration(self.code.posterior.std_min))
 
     def traversal(self) -> Float[Tensor, "steps width"]:
-        """One full turn in eight steps without its end, so that the last picture leads on to the first."""
+        """Return one full turn in eight steps without its end, which is the same as its start."""
         steps = 8
         values = torch.zeros(steps, self.code.dim)
         values[:, 0] = self.code.low + self.period * torch.arange(steps) / steps
@@ -272,7 +272,7 @@ class PeriodicPrior(Prior, code=Periodic):
 
 
 class BernoulliPrior(Prior, code=Bernoulli):
-    """1 with the code's probability, else 0."""
+    """1 with the code's probability, and else 0."""
 
     code: Bernoulli
 

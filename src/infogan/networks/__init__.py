@@ -1,6 +1,13 @@
 """The networks: appendix C's tables as data, and the builder that turns a table into modules."""
 
-from infogan.networks.architectures import TABLES, Architecture, architecture, generic_table, residual_table
+from infogan.networks.architectures import (
+    ARCHITECTURES,
+    TABLES,
+    Architecture,
+    architecture,
+    generic_table,
+    residual_table,
+)
 from infogan.networks.blocks import Stack, Style
 from infogan.networks.builder import (
     Discriminator,
@@ -13,6 +20,7 @@ from infogan.networks.builder import (
 )
 from infogan.networks.custom import (
     NETWORKS,
+    Build,
     CustomGenerator,
     CustomTrunk,
     Networks,
@@ -21,9 +29,11 @@ from infogan.networks.custom import (
 )
 
 __all__ = [
+    "ARCHITECTURES",
     "NETWORKS",
     "TABLES",
     "Architecture",
+    "Build",
     "CustomGenerator",
     "CustomTrunk",
     "Discriminator",

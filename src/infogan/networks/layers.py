@@ -1,15 +1,15 @@
-"""Dense layers and stride-2 convolutions in the forms that a CPU trains fastest.
+"""Dense layers and stride-2 convolutions in the forms that train fastest on a CPU.
 
-Same parameters, same mathematics as torch's own layers, other sums only in their rounding; measured with
-MKL and oneDNN, on two threads at batch 128:
+They have the parameters and the results of torch's own layers, up to rounding. Measured with MKL and oneDNN,
+on two threads at batch 128:
 
 - a batch of products of some hundred columns each is 1.1 to 1.5 times as fast as one product of thousands:
-  MKL then gives each thread blocks of its own;
-- oneDNN adds the bias of a transposed convolution in a slow pass of its own, a fifth of that layer's time;
-  sums for the gradients of biases are slow there, too;
-- to pictures of one channel its transposed convolution runs on one thread: a product and `fold` don't.
+  MKL then gives each thread separate blocks;
+- oneDNN adds the bias of a transposed convolution in a separate slow pass, a fifth of that layer's time;
+  its sums for the gradients of biases are slow, too;
+- its transposed convolution to images of one channel runs on one thread; a product and `fold` do not.
 
-Anything but float32 training on a CPU goes the ordinary way.
+Everything but float32 training on a CPU uses torch's own layers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Dense(nn.Linear):
     """`nn.Linear`."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """As torch's."""
+        """Return the same as torch's layer."""
         if not _on_cpu(self, input):
             return super().forward(input)
         output: Tensor = _Dense.apply(input, self.weight, self.bias)  # type: ignore[no-untyped-call]
@@ -41,7 +41,7 @@ class Conv(nn.Conv2d):
     """`nn.Conv2d` of stride 2 and padding 1."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """As torch's."""
+        """Return the same as torch's layer."""
         if not _on_cpu(self, input):
             return super().forward(input)
         output: Tensor = _Conv.apply(input, self.weight, self.bias)  # type: ignore[no-untyped-call]
@@ -52,7 +52,7 @@ class Up(nn.ConvTranspose2d):
     """`nn.ConvTranspose2d` of stride 2 and padding 1."""
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """As torch's."""
+        """Return the same as torch's layer."""
         if not _on_cpu(self, input):
             return super().forward(input, output_size)
         odd = [int(padding) for padding in self.output_padding]
@@ -123,9 +123,9 @@ class _Up(Function):
 
 
 def _product(rows: Tensor, matrix: Tensor) -> Tensor:
-    """rows @ matrix; one of many columns as a batch of products of some hundred columns each."""
+    """Return rows @ matrix; for many columns as a batch of products of some hundred columns each."""
     columns = matrix.shape[1]
-    even = range(2, columns // 256 + 1, 2)  # so that two threads get as many blocks each
+    even = range(2, columns // 256 + 1, 2)  # the same number of blocks for two threads
     blocks = next((count for count in even if columns % count == 0 and columns // count <= _COLUMNS), None)
     if blocks is None:
         return rows @ matrix
@@ -134,7 +134,7 @@ def _product(rows: Tensor, matrix: Tensor) -> Tensor:
 
 
 def _enlarge(small: Tensor, weight: Tensor, size: Any) -> Tensor:
-    """The transposed convolution to pictures of `size`, without a bias."""
+    """Return the transposed convolution to images of `size`, without a bias."""
     channels, kernel = weight.shape[1], weight.shape[2:]
     if channels > _FEW_CHANNELS:
         odd = [full - _STRIDE * side for full, side in zip(size, small.shape[2:], strict=True)]
@@ -144,7 +144,7 @@ def _enlarge(small: Tensor, weight: Tensor, size: Any) -> Tensor:
 
 
 def _weight_gradient(large: Tensor, small: Tensor, weight: Tensor) -> Tensor:
-    """Of a convolution from large to small, or of a transposed one from small to large."""
+    """Return the weight gradient of a convolution from large to small, or of a transposed one back."""
     stride, padding, asked = [_STRIDE] * 2, [_PADDING] * 2, [False, True, False]
     gradient: Tensor = torch.ops.aten.convolution_backward(
         small, large, weight, [0], stride, padding, [1, 1], False, [0, 0], 1, asked

@@ -1,1 +1,1 @@
-"""."""
+"""The HTML report of a run, and pictures, charts and tables."""

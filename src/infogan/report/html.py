@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file that opens anywhere, without a network and without scripts."""
+"""The HTML report of a run: one file without scripts, readable offline in any browser."""
 
 from __future__ import annotations
 
@@ -14,24 +14,48 @@ import jinja2
 from markupsafe import Markup
 from PIL import Image
 
-from infogan.report.charts import line_chart
-from infogan.report.tables import probe_means, verdict_text
+from infogan.report.charts import Curve, line_chart
+from infogan.report.tables import probe_means, scores_with_interval, value_at, verdict_text
 
 TITLES = {
-    "clustering": "Categories and classes",
-    "real": "Kept between an image and its moved copy",
-    "factors": "True factors, each by its code",
-    "agreement": "Every code and every true factor",
-    "disentanglement": "Codes as true factors",
-    "variance": "What varies within categories",
-    "fidelity": "Generated images beside real ones",
-    "context": "Where in the picture categories make their change",
+    "clustering": "Categories and labelled classes",
+    "real": "Information shared by a real image and its augmented view",
+    "factors": "True factors, each with its best code",
+    "agreement": "All codes and all true factors",
+    "disentanglement": "Disentanglement",
+    "variance": "Variance within categories",
+    "fidelity": "Generated images compared with real images",
+    "context": "Where categories change the image",
 }
-"""Titles of parts of evaluation.json that their key does not say well."""
+"""Titles of sections of evaluation.json whose key is not a good title."""
 
-_APART = ("codes", "baselines")  # they have places of their own on the page
-_MANY_ROWS = 12
-_VISIBLE, _SURE = 0.01, 0.3  # of what varies, and of a real image: what a code needs to be built on
+METRICS = {
+    "nmi": "NMI",
+    "ari": "ARI",
+    "auc": "AUC",
+    "mig": "MIG",
+    "sap": "SAP",
+    "dci": "DCI",
+    "infomec": "InfoMEC",
+    "factorvae": "FactorVAE",
+    "betavae": "BetaVAE",
+    "kmeans": "k-means",
+    "pca": "PCA",
+    "spearman": "rank correlation",
+    "spearman_generated": "rank correlation on generated images",
+    "spearman_real": "rank correlation on real images",
+    "information_nats": "information in nats",
+    "most_probable_information_nats": "information of the most probable category in nats",
+    "outside": "share of the change outside the middle strip",
+    "frechet": "Fréchet distance",
+    "kernel": "kernel distance",
+}
+"""Names of metrics and baselines whose key is not a good name."""
+
+_SEPARATE = ("codes", "baselines")  # sections that are not tables of their own
+_MAX_OPEN_ROWS = 12  # longer tables are folded
+_VISIBLE = 0.01  # least share of the variance of generated images, for a code to be relied on
+_CERTAIN = 0.3  # least certainty on real images
 
 
 @dataclass(frozen=True)
@@ -41,8 +65,8 @@ class Cluster:
     Attributes:
         name: of the code and the category.
         share: of all images.
-        typical: those that Q is surest of.
-        doubtful: those of the category that it is least sure of; None where all are among the others.
+        typical: the images that belong to the category with the highest probability.
+        doubtful: those with the lowest; None if all images are among the typical ones.
     """
 
     name: str
@@ -52,29 +76,29 @@ class Cluster:
 
 
 @dataclass(frozen=True)
-class Material:
-    """What a report is made of.
+class Contents:
+    """Everything that a report shows.
 
     Attributes:
-        title: of the page: the run's name.
-        scores: evaluation.json.
-        lines: of metrics.jsonl.
-        warnings: what health says now, in words.
-        health: one line where it warns of nothing.
-        seeds: of how many seeds this is the best; 1 where it is the only one.
-        images: what they are called, where that is more than the name of the data set.
-        found: by code in how many of several runs it was found; None where nobody looked.
-        runs: how many these are.
-        labelled: whether the images have classes that categories could be held against.
-        traversals: a picture of each code.
+        title: the name of the run.
+        scores: the contents of evaluation.json.
+        lines: the lines of metrics.jsonl.
+        warnings: messages of the active training warnings.
+        traversals: a picture for each code.
         samples: generated images.
-        clusters: of the first categorical code, where there is one.
-        left_out: how many of its categories are not among them.
-        shown: of how many real images the clusters are.
-        trained_on: how many of these were trained on.
+        clusters: of the first categorical code, if there is one.
+        images: description of the data, if it is more than the name of the data set.
+        hidden_clusters: number of categories that are empty or not shown.
+        clustered: number of real images that the clusters were chosen from.
+        clustered_train: how many of those are training images.
+        health: one line, if there is no warning.
+        seeds: number of seeds from which this run is the best.
+        found: by code, in how many of several runs it was found; None without a search.
+        runs: number of these runs.
+        labelled: True if the images have class labels.
         configuration: as TOML.
         environment: of the training.
-        commands: how to repeat it.
+        commands: that repeat the run.
     """
 
     title: str
@@ -85,9 +109,9 @@ class Material:
     samples: Image.Image
     clusters: Sequence[Cluster] = ()
     images: str = ""
-    left_out: int = 0
-    shown: int = 0
-    trained_on: int = 0
+    hidden_clusters: int = 0
+    clustered: int = 0
+    clustered_train: int = 0
     health: str = ""
     seeds: int = 1
     found: Mapping[str, int] | None = None
@@ -98,28 +122,32 @@ class Material:
     commands: Sequence[str] = ()
 
 
-def render(material: Material) -> str:
-    """The page."""
+def render(contents: Contents) -> str:
+    """Return the report as an HTML document."""
     source = resources.files("infogan.report").joinpath("report.html").read_text(encoding="utf-8")
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    page.filters["picture"] = _inline
-    scores = material.scores
+    page.filters["picture"] = _data_url
+    page.filters["metric"] = _metric_name
+    scores = contents.scores
     return page.from_string(source).render(
-        material=material,
+        contents=contents,
         scores=scores,
         codes=[_code(name, code) for name, code in scores["codes"].items()],
-        trust=list(_trust(material)),
+        trust=list(_trust(contents)),
         tables=list(_tables(scores)),
         probes=list(_probes(scores)),
-        charts=[Markup(chart) for chart in _charts(material.lines) if chart],  # escaped by line_chart
+        charts=[Markup(chart) for chart in _charts(contents.lines) if chart],  # escaped by line_chart
     )
 
 
-def _inline(image: Image.Image) -> str:
-    """A picture as the address of an <img>."""
-    held = io.BytesIO()
-    image.save(held, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(held.getvalue()).decode()
+def _data_url(image: Image.Image) -> str:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _metric_name(key: str) -> str:
+    return METRICS.get(key, key.replace("_", " "))
 
 
 # --- codes -----------------------------------------------------------------------------------------------
@@ -129,196 +157,172 @@ def _code(name: str, code: Mapping[str, Any]) -> dict[str, Any]:
     nats = f"{code['mutual_information_nats']:.2f}"
     if "std" not in code:
         nats += f" of {code['entropy_nats']:.2f}"
-    facts = [f"{nats} nats are read back from generated images"]
+    facts = [f"{nats} nats of information in generated images"]
     if "r2_fake" in code:
         facts.append(f"R² {code['r2_fake']:.2f}, std {code['std']:.2f}")
     if "monotonicity" in code:
-        facts.append(f"{code['monotonicity']:.0%} steady from end to end")
+        facts.append(f"{code['monotonicity']:.0%} monotonic over its range")
     if "certainty" in code:
-        facts.append(f"{code['certainty']:.0%} sure on real images")
+        facts.append(f"{code['certainty']:.0%} certainty on real images")
+    explanation = verdict_text(code).partition(": ")[2] if "verdict" in code else ""
     return {
         "name": name,
         "kind": code["kind"],
-        "verdict": code.get("verdict", "not judged"),
-        "words": verdict_text(code).partition(": ")[2] if "verdict" in code else "",
+        "verdict": code.get("verdict", "no verdict"),
+        "words": explanation[:1].upper() + explanation[1:],
         "facts": facts,
     }
 
 
-# --- what to trust ---------------------------------------------------------------------------------------
+# --- which results to trust ------------------------------------------------------------------------------
 
 
-def _trust(material: Material) -> Iterator[tuple[bool, str]]:
-    """Sentences on what the page shows, each with whether it may be built on."""
-    if material.found is not None and not material.found:
+def _trust(contents: Contents) -> Iterator[tuple[bool, str]]:
+    """Yield statements about the results, each with True if it supports them and False if not."""
+    found = contents.found
+    if found is not None and not found:
         yield (
             False,
-            (
-                f"Nothing was found: no code that can be seen was found by two of {material.runs} runs. "
-                "There may be nothing; or more images, or more time, may show something."
-            ),
+            f"No factor found: no visible code was found by two of {contents.runs} runs. The images may "
+            "have none; more images or a longer search may find one.",
         )
-    yield from _trust_in_codes(material.scores["codes"], material)
-    yield from _trust_in_figures(material.scores, material.labelled)
-    for text in material.warnings:
-        yield False, text
-    if material.found is not None:
-        yield (
-            bool(material.found),
-            (f"{material.runs} runs were held beside each other, and this one was chosen without labels."),
-        )
-    elif material.seeds > 1:
-        yield True, f"It was chosen out of {material.seeds} seeds, without labels."
+    yield from _trust_in_codes(contents)
+    yield from _trust_in_images(contents.scores)
+    yield from _trust_in_categories(contents)
+    yield from ((False, text) for text in contents.warnings)
+    if found is not None:
+        yield bool(found), f"This run was chosen from {contents.runs} runs, without labels."
+    elif contents.seeds > 1:
+        yield True, f"This run was chosen from {contents.seeds} seeds, without labels."
     else:
         yield (
             False,
-            (
-                "This is one run. Another seed may find other codes: what several runs find can be trusted "
-                "more. "
-                "infogan select holds runs beside each other, and --seeds 4 trains four and keeps the best."
-            ),
+            "This is a single run, and another seed may find other codes. Codes that several runs find are "
+            "more reliable: train with --seeds 4, or compare runs with infogan select.",
         )
     yield (
         False,
-        (
-            "A bound in nats says that a code can be read, not that it means anything; the pictures and the "
-            "verdicts do. No label was used in training; where there are any, they only measure."
-        ),
+        "The information in nats shows that a code can be predicted from generated images, not what the code "
+        "means; judge that by the pictures. Labels are used for evaluation only.",
     )
 
 
-def _trust_in_codes(codes: Mapping[str, Mapping[str, Any]], material: Material) -> Iterator[tuple[bool, str]]:
-    by_word: dict[str, list[str]] = {}
-    for name, code in codes.items():
-        word = code.get("verdict", "")
-        if word == "used" and code["effect"] < _VISIBLE:
-            word = "faint"
-        elif word == "used" and code.get("certainty", 1.0) < _SURE:
-            word = "unsure"
-        elif word == "used" and material.found is not None and name not in material.found:
-            word = "alone"
-        by_word.setdefault(word, []).append(name)
-    if "used" in by_word:
-        yield True, f"{_listed(by_word['used'])}: to be seen in generated images, and read back from them."
-    if "alone" in by_word:
-        yield (
-            False,
-            (
-                f"{_listed(by_word['alone'])}: found by this run and none of the {material.runs - 1} others. "
-                "Do not count it as found."
-            ),
-        )
-    if "faint" in by_word:
-        yield False, f"{_listed(by_word['faint'])}: read back, but hardly anything is to be seen of it."
-    if "unsure" in by_word:
-        yield (
-            False,
-            f"{_listed(by_word['unsure'])}: seen in generated images, but hardly read from real ones.",
-        )
-    for word in ("dead", "hidden", "duplicate", "entangled"):
-        if word in by_word:
-            yield False, f"{_listed(by_word[word])}: {word}. Do not name it, and do not count it as found."
+_CODE_GROUPS = {
+    "used": "visible in generated images, and predictable from them.",
+    "single": "found by this run only, and by none of the {others} others. Do not count it as found.",
+    "faint": "predictable from generated images, but with almost no visible effect.",
+    "uncertain": "visible in generated images, but predicted from real images with low certainty.",
+    **{
+        verdict: f"{verdict}; do not interpret as a factor."
+        for verdict in ("dead", "hidden", "duplicate", "entangled")
+    },
+}
 
 
-def _trust_in_figures(scores: Mapping[str, Any], labelled: bool) -> Iterator[tuple[bool, str]]:
-    baselines = scores.get("baselines", {})
-    real = baselines.get("real", {}).get("fidelity", {}).get("precision")
-    own = scores.get("fidelity", {}).get("precision")
+def _trust_in_codes(contents: Contents) -> Iterator[tuple[bool, str]]:
+    groups: dict[str, list[str]] = {}
+    for name, code in contents.scores["codes"].items():
+        group = code.get("verdict", "")
+        if group == "used" and code["effect"] < _VISIBLE:
+            group = "faint"
+        elif group == "used" and code.get("certainty", 1.0) < _CERTAIN:
+            group = "uncertain"
+        elif group == "used" and contents.found is not None and name not in contents.found:
+            group = "single"
+        groups.setdefault(group, []).append(name)
+    for group, text in _CODE_GROUPS.items():
+        if group in groups:
+            names = " and ".join(filter(None, [", ".join(groups[group][:-1]), groups[group][-1]]))
+            yield group == "used", f"{names}: {text.format(others=contents.runs - 1)}"
+
+
+def _trust_in_images(scores: Mapping[str, Any]) -> Iterator[tuple[bool, str]]:
+    real = value_at(scores, ("baselines", "real", "fidelity", "precision"))
+    own = value_at(scores, ("fidelity", "precision"))
     if real is not None and own is not None and own < real / 2:
         yield (
             False,
-            (
-                f"Generated images are not like real ones yet (precision {own:.2f}, other real images "
-                f"{real:.2f}): "
-                "what codes do in them may mean little."
-            ),
+            f"Generated images do not resemble real images yet (precision {own:.2f}; {real:.2f} for other "
+            "real images), so the effect of codes on them is not conclusive.",
         )
+
+
+def _trust_in_categories(contents: Contents) -> Iterator[tuple[bool, str]]:
+    scores = contents.scores
     if "clustering" in scores:
-        accuracy = scores["clustering"]["accuracy"]
-        kmeans = baselines.get("kmeans", {}).get("clustering", {}).get("accuracy")
+        accuracy, (low, _) = scores["clustering"]["accuracy"], scores["clustering"]["accuracy_interval"]
+        kmeans = value_at(scores, ("baselines", "kmeans", "clustering", "accuracy"))
         if kmeans is not None:
-            better = scores["clustering"]["accuracy_interval"][0] > kmeans
             yield (
-                better,
-                f"Categories are classes in {accuracy:.1%} of images; k-means on pixels: {kmeans:.1%}.",
+                low > kmeans,
+                f"Categories match the labelled classes for {accuracy:.1%} of the images; "
+                f"k-means on pixels: {kmeans:.1%}.",
             )
-    elif labelled:
+    elif contents.labelled:
         yield (
             False,
-            "Categories were not held against the images' classes here: infogan evaluate RUN does it.",
+            "The categories were not compared with the labelled classes: run infogan evaluate RUN.",
         )
     elif any(code["kind"] == "categorical" for code in scores["codes"].values()):
-        yield False, "There were no classes to hold categories against: what they mean is for you to see."
+        yield False, "The images have no labelled classes: judge the categories by their images."
 
 
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
-# --- figures ---------------------------------------------------------------------------------------------
+# --- tables and charts -----------------------------------------------------------------------------------
 
 
 def _tables(scores: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every figure of the sections that has an interval, with the same of the baselines."""
-    baselines = scores.get("baselines", {})
+    """Yield a table for each section: its scores that have an interval, and the same of the baselines."""
     for section, part in scores.items():
-        if section in _APART or not isinstance(part, Mapping):
+        if section in _SEPARATE or not isinstance(part, Mapping):
             continue
-        rows: list[tuple[str, str, str, dict[str, str]]] = []
-        for path, value, (low, high) in _figures(part, ()):
-            beside = {name: _at(one.get(section, {}), path) for name, one in baselines.items()}
+        rows = []
+        for path in scores_with_interval(part):
+            low, high = value_at(part, (*path[:-1], f"{path[-1]}_interval"))
+            baselines = {
+                name: value_at(entry, (section, *path)) for name, entry in scores.get("baselines", {}).items()
+            }
             rows.append(
-                (" ".join(path).replace("_", " "), f"{value:.3f}", f"{low:.3f} to {high:.3f}", beside)
+                {
+                    "metric": ": ".join(map(_metric_name, path)),
+                    "value": f"{value_at(part, path):.3f}",
+                    "interval": f"{low:.3f} to {high:.3f}",
+                    "baselines": {n: f"{value:.3f}" for n, value in baselines.items() if value is not None},
+                }
             )
         if rows:
-            names = [name for name in baselines if any(beside[name] for *_, beside in rows)]
-            title = TITLES.get(section, section.capitalize())
-            yield {"title": title, "rows": rows, "baselines": names, "folded": len(rows) > _MANY_ROWS}
+            yield {
+                "title": TITLES.get(section, section.capitalize()),
+                "rows": rows,
+                "baselines": list(dict.fromkeys(name for row in rows for name in row["baselines"])),
+                "folded": len(rows) > _MAX_OPEN_ROWS,
+            }
 
 
 def _probes(scores: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Few labels: a table of means over draws, and the same as curves."""
-    for what, found in probe_means(scores).items():
-        names = list(next(iter(found.values())))
-        known = [labels for labels in found if labels.isdigit()]
-        curves = {
-            name: ([math.log10(int(labels)) for labels in known], [found[labels][name] for labels in known])
-            for name in names
-        }
+    """Yield a table of mean probe scores by number of labels, and the same as a chart."""
+    for metric, by_labels in probe_means(scores).items():
+        names = list(next(iter(by_labels.values())))
+        counts = [labels for labels in by_labels if labels.isdigit()]
+        xs = [math.log10(int(labels)) for labels in counts]
+        curves = {name: (xs, [by_labels[labels][name] for labels in counts]) for name in names}
         yield {
-            "title": what,
+            "title": metric,
             "names": names,
-            "rows": {labels: [f"{means[name]:.3f}" for name in names] for labels, means in found.items()},
-            "chart": Markup(line_chart(curves, x_label="labels, powers of ten", y_label=what)),
+            "rows": {labels: [f"{means[name]:.3f}" for name in names] for labels, means in by_labels.items()},
+            "chart": Markup(line_chart(curves, x_label="log10 of the number of labels", y_label=metric)),
         }
-
-
-def _figures(part: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], float, Sequence[float]]]:
-    for key, value in part.items():
-        if isinstance(value, Mapping):
-            yield from _figures(value, (*path, key))
-        elif f"{key}_interval" in part:
-            yield (*path, key), value, part[f"{key}_interval"]
-
-
-def _at(part: Mapping[str, Any], path: Sequence[str]) -> str:
-    """The figure at a place, or nothing where it has none."""
-    found: Any = part
-    for key in path:
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return "" if found is None else f"{found:.3f}"
 
 
 def _charts(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    titles = {
+        "mutual_information": "information of each code in nats (lower bound)",
+        "loss": "losses in nats",
+        "scores": "mean discriminator output for real and generated images, 0 to 1",
+    }
     steps = [line["step"] for line in lines]
-
-    def chart(section: str, label: str) -> str:
-        names = list(dict.fromkeys(name for line in lines for name in line.get(section, {})))
-        series = {
-            name: (steps, [line.get(section, {}).get(name, float("nan")) for line in lines]) for name in names
+    for section, title in titles.items():
+        names = dict.fromkeys(name for line in lines for name in line.get(section, {}))
+        curves: dict[str, Curve] = {
+            name: (steps, [line.get(section, {}).get(name, math.nan) for line in lines]) for name in names
         }
-        return line_chart(series, x_label="step", y_label=label)
-
-    yield chart("mutual_information", "bound on the information of each code, nats")
-    yield chart("loss", "losses, nats")
-    yield chart("scores", "what D says of real and generated images, 0 to 1")
+        yield line_chart(curves, x_label="step", y_label=title)

@@ -1,7 +1,6 @@
-"""Images as labelled pictures: a grid of samples, and what one code does (Figure 2 of the paper).
+"""Grids of samples and labelled latent traversals (as Figure 2 of the paper), as RGB pictures.
 
-Arrays in, a Pillow picture out, always RGB. Small images are enlarged by a whole factor with nearest
-neighbour, so that a pixel of the picture is a pixel of the image and nothing is blurred or made up.
+Small images are enlarged by a whole factor with nearest-neighbour interpolation, so that no pixel is blurred.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ from infogan.errors import DataError, UsageError
 PAPER = (255, 255, 255)
 INK = (34, 34, 34)
 
-_MINIMUM_CELL = 40  # pixels; below that a digit is hard to make out
+_MIN_CELL = 40  # pixels; smaller digits are hard to recognize
 _GAP = 2  # pixels between cells
-_MARGIN = 14  # pixels of white around everything
+_MARGIN = 14  # white pixels around the picture
 _SPACE = 8  # pixels between a picture and its text
-_FINE = 4  # text is drawn so many times larger, and reduced
-_SMALLEST_TEXT = 11  # pixels; the least that can be read
+_OVERSAMPLING = 4  # text is rendered this many times larger, then reduced
+_MIN_TEXT = 11  # pixels; smaller text is hard to read
 
 # --- pictures ------------------------------------------------------------------------------------------
 
@@ -36,15 +35,15 @@ _SMALLEST_TEXT = 11  # pixels; the least that can be read
 def sample_grid(
     images: UInt8[np.ndarray, "n h w c"], columns: int | None = None, scale: int | None = None
 ) -> Image.Image:
-    """Images side by side, row by row from the top left; what is left of the last row stays white.
+    """Return images in a grid, row by row from the top left.
 
     Args:
-        images: N images of 1 (grey), 3 (RGB) or 4 (RGB and alpha, shown over a light chequerboard) channels.
-        columns: images a row; as many as make the grid nearly square when left out.
-        scale: screen pixels a pixel of an image; what makes a cell at least 40 wide when left out.
+        images: N images with 1 (grey), 3 (RGB) or 4 channels (RGB and alpha, over a light chequerboard).
+        columns: images per row; if None, the grid is nearly square.
+        scale: factor by which images are enlarged; if None, they are at least 40 pixels wide.
 
     Raises:
-        DataError: the images are not of that form, or there are none.
+        DataError: the images do not have that format, or there are none.
         UsageError: `columns` or `scale` is below 1.
     """
     images = _checked(images, "N, height, width, channels")
@@ -68,31 +67,31 @@ def traversal_picture(
     title: str | None = None,
     row_label: str | None = "noise",
 ) -> Image.Image:
-    """What one code does: a row shares its noise, a column the code's value.
+    """Return a labelled grid in which rows share their noise and columns the value of a code.
 
-    The values stand below the columns, the code's name below them, `row_label` along the left side. Where the
-    values are too wide to stand below every column, every second one (third, ...) is left out.
+    Values and name of the code are below the columns, `row_label` is to the left. If the values are too wide
+    for their columns, only every second (third, ...) one is shown.
 
     Args:
-        images: of 1, 3 or 4 channels, as in `sample_grid`.
+        images: with 1, 3 or 4 channels, as in `sample_grid`.
         name: of the code.
-        values: one a column, as they are to be read; `format_values` makes them of numbers.
-        title: above the grid, on as many lines as it takes.
-        row_label: what differs from row to row; nothing when None.
+        values: one text per column, for example from `format_values`.
+        title: above the grid, wrapped into lines.
+        row_label: what differs from row to row; None for no label.
 
     Raises:
-        DataError: the images are not of that form, or there are none.
-        UsageError: not one value a column.
+        DataError: the images do not have that format, or there are none.
+        UsageError: there is not one value per column.
     """
     images = _checked(images, "rows, columns, height, width, channels")
     rows, columns, _, width, _ = images.shape
     if len(values) != columns:
-        raise UsageError(f"{len(values)} values for {columns} columns", "one a column", f"{columns} values")
+        raise UsageError(f"{len(values)} values for {columns} columns", "one per column", f"{columns} values")
     cells = _cells(images.reshape(-1, *images.shape[2:]), _whole_factor(width))
     grid = Image.fromarray(_tiled(cells.reshape(rows, columns, *cells.shape[1:])))
     cell = cells.shape[2]
     size = min(max(13, round(cell / 4)), 32)
-    # Drawn from the grid's lower left corner: x to the right from its left side, y down from its lower side.
+    # The origin is the lower left corner of the grid; x points right, y down.
     texts = _column_texts([plain(value) for value in values], cell, size)
     below = _SPACE + texts[0].size if any(values) else 0
     texts.append(_Text(plain(name), size + 2, grid.width / 2, below + _SPACE + size + 2))
@@ -106,65 +105,60 @@ def traversal_picture(
     return _composed(grid, [text for text in texts if text.text], side)
 
 
-def sheet(panels: Sequence[Sequence[Image.Image]]) -> Image.Image:
-    """Pictures in rows on one white sheet, each in the upper left of its place; columns are aligned.
-
-    Args:
-        panels: rows, from the top; they need not be equally long.
+def sheet(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
+    """Return pictures in aligned rows and columns on white; rows may have different lengths.
 
     Raises:
         DataError: there is no picture.
     """
-    if not any(panels):
-        raise DataError("a sheet without a picture", "at least one", "leaving it away")
-    across = max(map(len, panels))
-    widths = [max(row[column].width for row in panels if column < len(row)) for column in range(across)]
-    heights = [max((one.height for one in row), default=0) for row in panels]
+    if not any(rows):
+        raise DataError("a sheet without a picture", "at least one picture", "leaving the sheet out")
+    widths = [max(row[n].width for row in rows if n < len(row)) for n in range(max(map(len, rows)))]
+    heights = [max((picture.height for picture in row), default=0) for row in rows]
     paper = Image.new("RGB", (sum(widths), sum(heights)), PAPER)
-    for number, row in enumerate(panels):
-        for column, one in enumerate(row):
-            paper.paste(one, (sum(widths[:column]), sum(heights[:number])))
+    for number, row in enumerate(rows):
+        for column, picture in enumerate(row):
+            paper.paste(picture, (sum(widths[:column]), sum(heights[:number])))
     return paper
 
 
 def save_png(image: Image.Image, path: str | Path) -> None:
-    """Writes a PNG whole or not at all; folders on the way are made, an older picture is replaced.
+    """Write a PNG file atomically, replacing an older one; missing folders are created.
 
     Raises:
-        OSError: it could not be written; what stood at `path` before still does.
+        OSError: it cannot be written; the old file is intact.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{secrets.token_hex(8)}.part")  # in the same folder: a rename stays on one disk
+    partial = path.with_name(f".{secrets.token_hex(8)}.part")  # in the same folder: renames need one disk
     try:
-        with open(aside, "xb") as file:
+        with open(partial, "xb") as file:
             image.save(file, format="PNG")
-        os.replace(aside, path)
-    except BaseException:  # a signal, too, must not leave the half-written file
-        aside.unlink(missing_ok=True)
+        os.replace(partial, path)
+    except BaseException:  # signals included
+        partial.unlink(missing_ok=True)
         raise
 
 
 def format_values(values: Sequence[float]) -> list[str]:
-    """Numbers as labels, all with the same decimals: -2.0, -1.5, ... 2.0.
+    """Return numbers as labels with the same number of decimals: -2.0, -1.5, ... 2.0.
 
-    One or two decimals, more (at most 6) only where different numbers would read the same otherwise. The
-    minus sign is the ASCII one, which every font has; zero has none.
+    There are one or two decimals, or up to 6 if different numbers would have the same label.
     """
     numbers = [float(value) for value in values]
     finite = [number for number in numbers if math.isfinite(number)]
 
     def with_decimals(decimals: int) -> list[str]:
-        # + 0.0 turns the -0.0 that rounding leaves of -0.001 into 0.0
+        # + 0.0 turns -0.0 into 0.0
         return [f"{round(number, decimals) + 0.0:.{decimals}f}" for number in numbers]
 
     if all(abs(number - round(number, 1)) < 1e-6 for number in finite):
         return with_decimals(1)
-    different = len({round(number, 6) for number in finite})
-    enough = (
-        places for places in range(2, 6) if len({round(number, places) for number in finite}) == different
-    )
-    return with_decimals(next(enough, 6))
+
+    def distinct(decimals: int) -> int:
+        return len({round(number, decimals) for number in finite})
+
+    return with_decimals(next((n for n in range(2, 6) if distinct(n) == distinct(6)), 6))
 
 
 # --- text ----------------------------------------------------------------------------------------------
@@ -172,7 +166,7 @@ def format_values(values: Sequence[float]) -> list[str]:
 
 @functools.cache
 def font(size: int) -> ImageFont.FreeTypeFont:
-    """Pillow's own font at `size` pixels: the same on every machine."""
+    """Return the font of Pillow at `size` pixels, which is the same on every machine."""
     loaded = ImageFont.load_default(size)
     if not isinstance(loaded, ImageFont.FreeTypeFont):
         raise ImportError("Pillow was built without FreeType; its wheels on the package index have it")
@@ -180,34 +174,39 @@ def font(size: int) -> ImageFont.FreeTypeFont:
 
 
 def plain(text: str) -> str:
-    """`text` on one line, in letters that the font has: accents are dropped, what is left becomes "?"."""
+    """Return `text` on one line in ASCII, which the font has: without accents, other letters as "?"."""
     text = " ".join(text.split()).translate(str.maketrans("−–—×", "---x"))
     letters = (letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
     return "".join(letters).encode("ascii", "replace").decode("ascii")
 
 
 def text_width(text: str, size: int) -> float:
-    """How many pixels `text` is wide."""
-    return font(size * _FINE).getlength(text) / _FINE
+    """Return the width of `text` in pixels."""
+    return font(size * _OVERSAMPLING).getlength(text) / _OVERSAMPLING
 
 
-def draw_text(  # noqa: PLR0913 - what, where and how
+def draw_text(  # noqa: PLR0913 - text, position and style
     paper: Image.Image, x: float, y: float, text: str, size: int, *, align: float = 0.0
 ) -> None:
-    """Dark text standing on y; x is its left end, middle or right end when `align` is 0, 0.5 or 1.
+    """Draw dark text with baseline y; x is its left end, middle or right end for `align` 0, 0.5 or 1.
 
-    Drawn large and reduced: at its own size the font rounds every letter's place to whole pixels, and words
-    run into each other.
+    The text is rendered large and reduced, as small fonts round letter positions to whole pixels.
     """
     width, height = math.ceil(text_width(text, size)) + 2, 2 * size
-    mask = Image.new("L", (width * _FINE, height * _FINE), 0)
-    ImageDraw.Draw(mask).text((_FINE, round(1.25 * size) * _FINE), text, 255, font(size * _FINE), anchor="ls")
-    place = (round(x - (width - 2) * align) - 1, round(y) - round(1.25 * size))
-    paper.paste(INK, place, mask.resize((width, height), Image.Resampling.LANCZOS))
+    mask = Image.new("L", (width * _OVERSAMPLING, height * _OVERSAMPLING), 0)
+    ImageDraw.Draw(mask).text(
+        (_OVERSAMPLING, round(1.25 * size) * _OVERSAMPLING),
+        text,
+        255,
+        font(size * _OVERSAMPLING),
+        anchor="ls",
+    )
+    position = (round(x - (width - 2) * align) - 1, round(y) - round(1.25 * size))
+    paper.paste(INK, position, mask.resize((width, height), Image.Resampling.LANCZOS))
 
 
 def wrapped(text: str, size: int, width: float) -> list[str]:
-    """`text` broken between words into lines of at most `width` pixels; a longer word is not broken."""
+    """Break `text` between words into lines of at most `width` pixels, unless one word is longer."""
     lines: list[str] = []
     for word in text.split():
         if lines and text_width(f"{lines[-1]} {word}", size) <= width:
@@ -218,14 +217,14 @@ def wrapped(text: str, size: int, width: float) -> list[str]:
 
 
 def rotated_text(text: str, size: int) -> Image.Image:
-    """`text` that reads upward, dark on white, cut close at its ends."""
+    """Return `text` that reads upwards, dark on white."""
     image = Image.new("RGB", (math.ceil(text_width(text, size)) + 2, round(size * 1.3)), PAPER)
     draw_text(image, 1, size, text, size)
     return image.transpose(Image.Transpose.ROTATE_90)
 
 
 class _Text:
-    """A line of text, `size` pixels high, centred on x, standing on y."""
+    """A line of text of `size` pixels, centred on x, with baseline y."""
 
     def __init__(self, text: str, size: int, x: float, y: float) -> None:
         self.text, self.size, self.x, self.y = text, size, x, y
@@ -233,15 +232,15 @@ class _Text:
 
 
 def _column_texts(values: Sequence[str], cell: int, size: int) -> list[_Text]:
-    """The values below their columns: smaller where they would touch, and fewer where that is not enough."""
+    """Place the values below their columns: smaller if they would touch, then fewer."""
 
-    def room(size: int) -> float:
+    def needed(size: int) -> float:
         return max(text_width(value, size) for value in values) + max(8, size / 2)
 
     pitch = cell + _GAP
-    while room(size) > pitch and size > _SMALLEST_TEXT:
+    while needed(size) > pitch and size > _MIN_TEXT:
         size -= 1
-    every = max(1, math.ceil(room(size) / pitch))
+    every = max(1, math.ceil(needed(size) / pitch))
     return [
         _Text(value, size, number * pitch + cell / 2, _SPACE + size * 0.8)
         for number, value in enumerate(values)
@@ -253,9 +252,9 @@ def _column_texts(values: Sequence[str], cell: int, size: int) -> list[_Text]:
 
 
 def _composed(grid: Image.Image, texts: Sequence[_Text], side: Image.Image | None) -> Image.Image:
-    """The grid, the text around it and the margins, on white paper large enough for all of it."""
-    beside = side.width + _SPACE if side else 0
-    left = min([-beside, *(text.x - text.half for text in texts)])
+    """Return the grid, the texts around it and the margins on white."""
+    side_width = side.width + _SPACE if side else 0
+    left = min([-side_width, *(text.x - text.half for text in texts)])
     right = max([grid.width, *(text.x + text.half for text in texts)])
     top = min([-max(grid.height, side.height if side else 0), *(text.y - text.size for text in texts)])
     bottom = max([0, *(text.y + text.size * 0.3 for text in texts)])
@@ -263,26 +262,26 @@ def _composed(grid: Image.Image, texts: Sequence[_Text], side: Image.Image | Non
     paper = Image.new("RGB", (math.ceil(x + right) + _MARGIN, math.ceil(y + bottom) + _MARGIN), PAPER)
     paper.paste(grid, (x, y - grid.height))
     if side:
-        # Centred on the grid's height; a label longer than that reaches above it, where nothing else stands.
-        paper.paste(side, (x - beside, y - max(side.height, (grid.height + side.height) // 2)))
+        # Centred on the grid; a longer label extends above it, where there is space.
+        paper.paste(side, (x - side_width, y - max(side.height, (grid.height + side.height) // 2)))
     for text in texts:
         draw_text(paper, x + text.x, y + text.y, text.text, text.size, align=0.5)
     return paper
 
 
 def _whole_factor(width: int) -> int:
-    """The least whole factor that makes a cell at least 40 pixels wide."""
-    return max(1, math.ceil(_MINIMUM_CELL / width))
+    """Return the smallest whole factor for a cell of at least 40 pixels."""
+    return max(1, math.ceil(_MIN_CELL / width))
 
 
 def _checked(images: UInt8[np.ndarray, "*axes"], axes: str) -> UInt8[np.ndarray, "*axes"]:
-    """The images as an array, if it has those axes and bytes and is not empty."""
+    """Return the images as a uint8 array with the given axes, none of them 0."""
     images = np.asarray(images)
     if images.ndim != len(axes.split(",")) or images.shape[-1] not in (1, 3, 4) or 0 in images.shape:
         raise DataError(
             f"an array of shape {list(images.shape)} for a picture",
-            f"[{axes}], none of them 0, of 1, 3 or 4 channels",
-            "images[..., None] where grey images have no channel axis; channels stand last",
+            f"[{axes}], none of them 0, with 1, 3 or 4 channels",
+            "images[..., None] if grey images have no channel axis; channels are the last axis",
         )
     if images.dtype != np.uint8:
         raise DataError(
@@ -294,7 +293,7 @@ def _checked(images: UInt8[np.ndarray, "*axes"], axes: str) -> UInt8[np.ndarray,
 
 
 def _cells(images: UInt8[np.ndarray, "n h w c"], scale: int) -> UInt8[np.ndarray, "n {scale}*h {scale}*w 3"]:
-    """The images enlarged `scale` times, as RGB."""
+    """Return the images as RGB, enlarged `scale` times."""
     large = images.repeat(scale, axis=1).repeat(scale, axis=2)
     if large.shape[-1] == 4:
         return _over_chequerboard(large)
@@ -302,7 +301,7 @@ def _cells(images: UInt8[np.ndarray, "n h w c"], scale: int) -> UInt8[np.ndarray
 
 
 def _over_chequerboard(images: UInt8[np.ndarray, "n h w 4"]) -> UInt8[np.ndarray, "n h w 3"]:
-    """What can be seen through shows white and light grey squares."""
+    """Blend RGBA images over white and light grey squares."""
     height, width = images.shape[1:3]
     square = max(4, width // 8)
     down, across = np.arange(height)[:, None] // square, np.arange(width) // square
@@ -313,7 +312,7 @@ def _over_chequerboard(images: UInt8[np.ndarray, "n h w 4"]) -> UInt8[np.ndarray
 
 
 def _tiled(cells: UInt8[np.ndarray, "rows columns h w 3"]) -> UInt8[np.ndarray, "height width 3"]:
-    """Cells as one picture, with white between them."""
+    """Join cells into one array, with white gaps."""
     rows, columns, height, width, _ = cells.shape
     spaced = np.pad(cells, ((0, 0), (0, 0), (0, _GAP), (0, _GAP), (0, 0)), constant_values=255)
     whole = spaced.transpose(0, 2, 1, 3, 4).reshape(rows * (height + _GAP), columns * (width + _GAP), 3)

@@ -1,10 +1,10 @@
-"""Codes as CSV, and an evaluation as lines of text."""
+"""Codes as CSV, and the contents of evaluation.json as text for the terminal."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +12,21 @@ import numpy as np
 
 from infogan import storage
 
-_MOST_ATTRIBUTES = 8
+_MAX_ATTRIBUTES = 8
 
 
 def write_codes(
     path: Path, names: Sequence[str], codes: Mapping[str, np.ndarray], categorical: Collection[str]
 ) -> None:
-    """Writes one row an image: its name, then every code.
+    """Write one row for each image: its name, then all codes.
 
-    A categorical code fills a column with the most probable category and one with each probability.
+    A categorical code has a column for the most probable category and one for each probability.
 
     Args:
         path: of the CSV file.
         names: of the images.
-        codes: as `InfoGAN.encode` gives them: [N] or [N, K] by name.
-        categorical: the codes of one dimension whose columns are probabilities of categories.
+        codes: from `InfoGAN.encode`: [N] or [N, K] by name.
+        categorical: names of the codes whose columns are probabilities of categories.
 
     Raises:
         StorageError: the file cannot be written.
@@ -44,233 +44,207 @@ def write_codes(
     writer.writerow(["image", *columns])
     for row, image in enumerate(names):
         writer.writerow([image, *(_cell(column[row]) for column in columns.values())])
-    storage.write_file(path, text.getvalue().encode())
+    storage.write_text(path, text.getvalue())
 
 
 def _cell(value: np.generic) -> str:
     return str(value) if isinstance(value, np.integer) else f"{float(value):.5f}"
 
 
+# --- one evaluation --------------------------------------------------------------------------------------
+
+
 def evaluation_text(scores: Mapping[str, Any]) -> str:
-    """What `infogan evaluate` shows: a line a code, then how the categories sort the classes."""
-    lines = [
+    """Return the text that `infogan evaluate` prints: one line for each code, then the other metrics.
+
+    Args:
+        scores: the contents of evaluation.json; metrics that it lacks are left out.
+    """
+    head = (
         f"{scores['dataset']}: {scores['steps']:,} steps, {scores['weights']} weights; "
-        f"measured on {scores['images']:,} {scores['split']} images"
-    ]
-    for name, code in scores["codes"].items():
-        nats, error = code["mutual_information_nats"], code["mutual_information_nats_standard_error"]
-        discrete = "std" not in code
-        text = f"  {name}: {nats:.3f}" + (f" of {code['entropy_nats']:.3f}" if discrete else "")
-        text += f" nats (standard error {error:.3f})"
-        if not discrete:
-            text += f", std {code['std']:.2f}, R^2 on generated images {code['r2_fake']:.2f}"
-        lines.append(text)
-        if "verdict" in code:
-            lines.append(f"    {verdict_text(code)}")
-    if "clustering" in scores:
-        lines += _clustering_lines(scores)
-    for part in (
-        _real_lines,
-        _variance_lines,
-        _factor_lines,
-        _disentanglement_lines,
-        _probe_lines,
-        _brightness_lines,
-        _context_lines,
-        _attribute_lines,
-        _fidelity_lines,
-    ):
-        lines += part(scores)
-    return "\n".join(lines)
+        f"evaluated on {scores['images']:,} {scores['split']} images"
+    )
+    parts = (
+        _codes,
+        _clustering,
+        _real_information,
+        _variance,
+        _factors,
+        _disentanglement,
+        _probes,
+        _brightness,
+        _context,
+        _attributes,
+        _fidelity,
+    )
+    return "\n".join([head, *(f"  {line}" for part in parts for line in part(scores))])
 
 
 _VERDICTS = {
-    "used": "used: pictures change with it, and it can be read back from them",
-    "dead": "dead: pictures do not show it",
-    "hidden": "hidden: read only from changes too small to be seen, which do not survive {lost}",
-    "duplicate": "duplicate of {of}: on real images both say the same",
-    "entangled": "entangled with {of}: both change the same, or say much of the same on real images",
+    "used": "used: visible in generated images, and predictable from them",
+    "dead": "dead: no visible effect on generated images",
+    "hidden": "hidden: predictable only from invisible changes, which do not survive {lost}",
+    "duplicate": "duplicate of {of}: both have the same values on real images",
+    "entangled": "entangled with {of}: both change the same, or share information on real images",
 }
 
 
 def verdict_text(code: Mapping[str, Any]) -> str:
-    """The verdict on a code in plain words, with its share of all that varies in pictures.
+    """Return the verdict on a code as a sentence, with its share of the variance of generated images.
 
     Args:
-        code: its part of `codes` in evaluation.json.
+        code: the entry of the code under `codes` in evaluation.json.
     """
     survival = code["survival"]
-    words = _VERDICTS[code["verdict"]].format(of=code.get("of"), lost=min(survival, key=survival.__getitem__))
-    if "effect_interval" not in code:
-        return words
-    low, high = code["effect_interval"]
-    return f"{words}; {code['effect']:.1%} of what varies in pictures ({low:.1%} to {high:.1%})"
-
-
-def selection_text(found: Mapping[str, Any]) -> str:
-    """What `infogan select` shows: a line a run, the best first, then what several runs found."""
-    runs = found["runs"]
-    lines = [
-        f"read from {found['images']:,} real images, no label looked at; of each figure higher is better"
-    ]
-    for name in sorted(runs, key=lambda run: runs[run]["mean_rank"]):
-        shown = [
-            f"{key.replace('_', ' ')} {value:.3f}" for key, value in runs[name].items() if key != "mean_rank"
-        ]
-        chosen = "chosen: " if name == found["chosen"] else ""
-        lines.append(f"  {chosen}{name}: mean rank {runs[name]['mean_rank']:.1f}; {', '.join(shown)}")
-    lines.append(
-        "the same factor in several runs:" if found["shared"] else "no two runs found the same factor"
+    verdict = _VERDICTS[code["verdict"]].format(
+        of=code.get("of"), lost=min(survival, key=survival.__getitem__)
     )
-    for one in found["shared"]:
-        codes = ", ".join(f"{code} of {run}" for run, code in one["codes"].items())
-        lines.append(
-            f"  found in {one['found_in']} of {len(runs)} runs, agreement {one['agreement']:.2f}: {codes}"
-        )
-    return "\n".join(lines)
+    if "effect_interval" not in code:
+        return verdict
+    low, high = code["effect_interval"]
+    return f"{verdict}; {code['effect']:.1%} of the variance of generated images ({low:.1%} to {high:.1%})"
 
 
-def _real_lines(scores: Mapping[str, Any]) -> list[str]:
-    untrained = scores.get("baselines", {}).get("untrained", {}).get("real", {})
-    lines = []
-    for name, found in scores.get("real", {}).items():
-        beside = f"; untrained {untrained[name]['information_nats']:.3f}" if name in untrained else ""
-        nats = _with_interval(found, "information_nats", 3)
-        lines.append(f"  {name} of a real image and of its moved copy share {nats} nats{beside}")
-    return lines
-
-
-def _variance_lines(scores: Mapping[str, Any]) -> list[str]:
-    found = scores.get("variance", {})
-    shown = [f"{key} images {found[key]:.1f}" for key in ("real", "generated") if key in found]
-    if "noise" in found:
-        shown.append(f"noise alone {found['noise']:.1f}")
-    return [f"  variance within categories: {', '.join(shown)}"] if shown else []
-
-
-def _factor_lines(scores: Mapping[str, Any]) -> list[str]:
-    lines = []
-    for factor, found in scores.get("factors", {}).items():
-        shown = [
-            f"{_with_interval(found, f'spearman_{kind}', 2)} on {kind} images"
-            for kind in ("generated", "real")
-            if f"spearman_{kind}" in found
-        ]
-        if shown:
-            shown[0] = f"rank correlation within categories {shown[0]}"
-        shown += [
-            f"{words} {_with_interval(found, key, 2)}{_beside(scores, factor, key)}"
-            for key, words in (("spearman", "rank correlation"), ("circular", "agreement with the angle"))
-            if key in found
-        ]
-        if "circular_by_object" in found:
-            shown.append(f"{found['circular_by_object']:.2f} for each object apart")
-        lines.append(f"  {factor}: code {found['code']}, {', '.join(shown)}")
-    return lines
-
-
-def _beside(scores: Mapping[str, Any], factor: str, key: str) -> str:
-    """The same figure of the baselines, where they have it."""
-    shown = [
-        f"{name} {entry['factors'][factor][key]:.2f}"
-        for name, entry in scores.get("baselines", {}).items()
-        if key in entry.get("factors", {}).get(factor, {})
-    ]
-    return f" ({', '.join(shown)})" if shown else ""
-
-
-def _probe_lines(scores: Mapping[str, Any]) -> list[str]:
-    """By number of labels the mean score of a line on each kind of features, and of the network."""
-    lines = []
-    for what, found in probe_means(scores).items():
-        for labels, means in found.items():
-            shown = ", ".join(f"{who} {mean:.3f}" for who, mean in means.items())
-            lines.append(f"  {what} by {labels} labels: {shown}")
-    return lines
+def value_at(scores: Any, path: Sequence[str]) -> Any:
+    """Return the value at a path of keys in nested mappings, or None if there is none."""
+    for key in path:
+        scores = scores.get(key) if isinstance(scores, Mapping) else None
+    return scores
 
 
 def probe_means(scores: Mapping[str, Any]) -> dict[str, dict[str, dict[str, float]]]:
-    """Means over draws, by what is told ("accuracy", or R^2 of a factor), by labels, by what was fitted."""
-    parts = {"accuracy": scores["probe"]} if "probe" in scores else {}
-    parts |= {f"R^2 of {name}": found for name, found in scores.get("probe_factors", {}).items()}
+    """Return mean probe scores by metric ("accuracy" or "R^2 of FACTOR"), number of labels and features."""
+    metrics = {"accuracy": scores["probe"]} if "probe" in scores else {}
+    metrics |= {f"R^2 of {name}": entry for name, entry in scores.get("probe_factors", {}).items()}
     return {
-        what: {
-            labels: {who: sum(values) / len(values) for who, values in one.items()}
-            for labels, one in found.items()
+        metric: {
+            labels: {features: sum(values) / len(values) for features, values in entry.items()}
+            for labels, entry in by_labels.items()
         }
-        for what, found in parts.items()
+        for metric, by_labels in metrics.items()
     }
 
 
-_PARTS = {"dci": "DCI", "infomec": "InfoMEC"}
-_SCORES = {"factorvae": "FactorVAE", "betavae": "BetaVAE", "mig": "MIG", "sap": "SAP"}
+def _codes(scores: Mapping[str, Any]) -> Iterator[str]:
+    for name, code in scores["codes"].items():
+        nats, error = code["mutual_information_nats"], code["mutual_information_nats_standard_error"]
+        if "std" in code:
+            more = f", std {code['std']:.2f}, R^2 on generated images {code['r2_fake']:.2f}"
+            yield f"{name}: {nats:.3f} nats (standard error {error:.3f}){more}"
+        else:
+            yield f"{name}: {nats:.3f} of {code['entropy_nats']:.3f} nats (standard error {error:.3f})"
+        if "verdict" in code:
+            yield f"  {verdict_text(code)}"
 
 
-def _disentanglement_lines(scores: Mapping[str, Any]) -> list[str]:
-    """A line a score: the model's with its interval, and the baselines'."""
-    found = scores.get("disentanglement", {})
-    lines = [f"  codes as {', '.join(found['factors'])}:"] if found else []
-    for path, (own, key) in _score_places(found).items():
-        beside = [
-            f"{name} {_score_places(entry['disentanglement'])[path][0][key]:.2f}"
-            for name, entry in scores.get("baselines", {}).items()
-            if "disentanglement" in entry
-        ]
-        lines.append(f"    {path} {_with_interval(own, key, 2)} ({', '.join(beside)})")
-    return lines
-
-
-def _score_places(found: Mapping[str, Any]) -> dict[str, tuple[Mapping[str, Any], str]]:
-    """By the name that people know a score by: where it lies. A score is what has an interval beside it."""
-    places = {_SCORES.get(key, key): (found, key) for key in found if f"{key}_interval" in found}
-    for part, name in _PARTS.items():
-        inner = found.get(part, {})
-        places |= {f"{name} {key}": (inner, key) for key in inner if f"{key}_interval" in inner}
-    return places
-
-
-def _brightness_lines(scores: Mapping[str, Any]) -> list[str]:
-    found = scores.get("brightness", {})
-    shown = [
-        f"{_with_interval(found, f'spearman_{kind}', 2)} on {kind} images"
-        for kind in ("generated", "real")
-        if f"spearman_{kind}" in found
-    ]
-    beside = [
-        f"{name} {entry['brightness']['spearman_real']:.2f}"
-        for name, entry in scores.get("baselines", {}).items()
-        if "brightness" in entry
-    ]
-    told = f" ({', '.join(beside)})" if beside else ""
-    return [f"  brightness: code {found['code']}, rank correlation {', '.join(shown)}{told}"] if shown else []
-
-
-def _context_lines(scores: Mapping[str, Any]) -> list[str]:
-    return [
-        f"  {name}: {_with_interval(found, 'outside', 2)} of its change lies beside the middle, "
-        f"{found['area']:.2f} of the picture"
-        for name, found in scores.get("context", {}).items()
-    ]
-
-
-def _attribute_lines(scores: Mapping[str, Any]) -> list[str]:
-    """The attributes that are told best on the images that chose; evaluation.json has all of them."""
-    found = scores.get("attributes", {})
-    best = sorted(found, key=lambda name: -found[name]["auc_choosing"])[:_MOST_ATTRIBUTES]
-    lines = []
-    for name in best:
-        one = found[name]
-        beside = [
-            f"{who} {entry['attributes'][name]['auc']:.2f}"
-            for who, entry in scores.get("baselines", {}).items()
-            if name in entry.get("attributes", {})
-        ]
-        place = one["code"] + (f" = {one['category']}" if "category" in one else "")
-        lines.append(
-            f"  {name}: {'' if one['sense'] > 0 else 'not '}{place}, AUC {_with_interval(one, 'auc', 2)}"
-            + (f" ({', '.join(beside)})" if beside else "")
+def _clustering(scores: Mapping[str, Any]) -> Iterator[str]:
+    if "clustering" not in scores:
+        return
+    for name, entry in {"this model": scores, **scores.get("baselines", {})}.items():
+        if clustering := entry.get("clustering"):
+            accuracy = _with_interval(clustering, "accuracy", 4)
+            yield f"{name}: accuracy {accuracy}, NMI {clustering['nmi']:.3f}, ARI {clustering['ari']:.3f}"
+    clustering = scores["clustering"]
+    if "generated_purity" in clustering:
+        yield (
+            f"generated images that a classifier assigns to the class of their category: "
+            f"{clustering['generated_purity']:.3f} "
+            f"(its accuracy on real images: {clustering['classifier_accuracy']:.3f})"
         )
-    return lines
+
+
+def _real_information(scores: Mapping[str, Any]) -> Iterator[str]:
+    for name, entry in scores.get("real", {}).items():
+        nats = _with_interval(entry, "information_nats", 3)
+        baselines = _baselines(scores, "real", name, "information_nats", decimals=3)
+        yield f"{name} of a real image and of its augmented view share {nats} nats{baselines}"
+
+
+def _variance(scores: Mapping[str, Any]) -> Iterator[str]:
+    names = {"real": "real images", "generated": "generated images", "noise": "noise alone"}
+    variance = scores.get("variance", {})
+    if values := [f"{name} {variance[key]:.1f}" for key, name in names.items() if key in variance]:
+        yield f"variance within categories: {', '.join(values)}"
+
+
+def _factors(scores: Mapping[str, Any]) -> Iterator[str]:
+    for factor, entry in scores.get("factors", {}).items():
+        values = list(_correlations(entry))
+        if values:
+            values[0] = f"rank correlation within categories {values[0]}"
+        values += [
+            f"{name} {_with_interval(entry, key)}{_baselines(scores, 'factors', factor, key)}"
+            for key, name in (("spearman", "rank correlation"), ("circular", "agreement with the angle"))
+            if key in entry
+        ]
+        if "circular_by_object" in entry:
+            values.append(f"{entry['circular_by_object']:.2f} within each object")
+        yield f"{factor}: code {entry['code']}, {', '.join(values)}"
+
+
+def _correlations(entry: Mapping[str, Any]) -> Iterator[str]:
+    for source in ("generated", "real"):
+        if f"spearman_{source}" in entry:
+            yield f"{_with_interval(entry, f'spearman_{source}')} on {source} images"
+
+
+_SCORES = {
+    "factorvae": "FactorVAE",
+    "betavae": "BetaVAE",
+    "mig": "MIG",
+    "sap": "SAP",
+    "dci": "DCI",
+    "infomec": "InfoMEC",
+}
+
+
+def _disentanglement(scores: Mapping[str, Any]) -> Iterator[str]:
+    if entry := scores.get("disentanglement"):
+        yield f"disentanglement of {', '.join(entry['factors'])}:"
+        for path in scores_with_interval(entry):
+            name = " ".join([_SCORES.get(path[0], path[0]), *path[1:]])
+            score = _with_interval(value_at(entry, path[:-1]), path[-1])
+            yield f"  {name} {score}{_baselines(scores, 'disentanglement', *path)}"
+
+
+def scores_with_interval(part: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the paths of keys at which nested mappings have a score and its interval."""
+    for key, value in part.items():
+        if isinstance(value, Mapping):
+            yield from scores_with_interval(value, (*path, key))
+        elif f"{key}_interval" in part:
+            yield (*path, key)
+
+
+def _probes(scores: Mapping[str, Any]) -> Iterator[str]:
+    for metric, by_labels in probe_means(scores).items():
+        for labels, means in by_labels.items():
+            values = ", ".join(f"{features} {mean:.3f}" for features, mean in means.items())
+            yield f"{metric} with {labels} labels: {values}"
+
+
+def _brightness(scores: Mapping[str, Any]) -> Iterator[str]:
+    entry = scores.get("brightness", {})
+    if values := ", ".join(_correlations(entry)):
+        baselines = _baselines(scores, "brightness", "spearman_real")
+        yield f"brightness: code {entry['code']}, rank correlation {values}{baselines}"
+
+
+def _context(scores: Mapping[str, Any]) -> Iterator[str]:
+    for name, entry in scores.get("context", {}).items():
+        outside = _with_interval(entry, "outside")
+        yield f"{name}: {outside} of its change is outside the middle strip, {entry['area']:.2f} of the image"
+
+
+def _attributes(scores: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the attributes with the best AUC on the images that chose the codes."""
+    attributes = scores.get("attributes", {})
+    best = sorted(attributes, key=lambda name: -attributes[name]["auc_choosing"])
+    for name in best[:_MAX_ATTRIBUTES]:
+        entry = attributes[name]
+        code = entry["code"] + (f" = {entry['category']}" if "category" in entry else "")
+        auc = _with_interval(entry, "auc") + _baselines(scores, "attributes", name, "auc")
+        yield f"{name}: {'' if entry['sense'] > 0 else 'not '}{code}, AUC {auc}"
 
 
 _FIDELITY = {
@@ -281,33 +255,45 @@ _FIDELITY = {
 }
 
 
-def _fidelity_lines(scores: Mapping[str, Any]) -> list[str]:
-    found = scores.get("fidelity", {})
-    shown = [f"{words} {_with_interval(found, key, 3)}" for key, words in _FIDELITY.items() if key in found]
-    return [f"  generated images: {', '.join(shown)}, in {found['features']}"] if shown else []
+def _fidelity(scores: Mapping[str, Any]) -> Iterator[str]:
+    entry = scores.get("fidelity", {})
+    values = [f"{name} {_with_interval(entry, key, 3)}" for key, name in _FIDELITY.items() if key in entry]
+    if values:
+        yield f"generated images: {', '.join(values)}, in {entry['features']}"
 
 
-def _with_interval(found: Mapping[str, Any], key: str, decimals: int) -> str:
-    low, high = (f"{bound:.{decimals}f}" for bound in found[f"{key}_interval"])
-    return f"{found[key]:.{decimals}f} (95 %: {low} to {high})"
+def _with_interval(entry: Mapping[str, Any], key: str, decimals: int = 2) -> str:
+    low, high = (f"{bound:.{decimals}f}" for bound in entry[f"{key}_interval"])
+    return f"{entry[key]:.{decimals}f} (95%: {low} to {high})"
 
 
-def _clustering_lines(scores: Mapping[str, Any]) -> list[str]:
-    lines = []
-    found = {"this model": scores, **scores.get("baselines", {})}
-    for who, entry in found.items():
-        if "clustering" not in entry:
-            continue
-        clustering = entry["clustering"]
-        low, high = clustering["accuracy_interval"]
-        lines.append(
-            f"  {who}: accuracy {clustering['accuracy']:.4f} (95 %: {low:.4f} to {high:.4f}), "
-            f"NMI {clustering['nmi']:.3f}, ARI {clustering['ari']:.3f}"
-        )
-    clustering = scores["clustering"]
-    if "generated_purity" in clustering:
-        lines.append(
-            f"  images generated for a category belong to its class: {clustering['generated_purity']:.3f} "
-            f"(by a classifier that is right on {clustering['classifier_accuracy']:.3f} of real ones)"
-        )
-    return lines
+def _baselines(scores: Mapping[str, Any], *path: str, decimals: int = 2) -> str:
+    """Return the same score of the baselines that have it, as " (NAME VALUE, ...)"."""
+    values = {name: value_at(entry, path) for name, entry in scores.get("baselines", {}).items()}
+    texts = [f"{name} {value:.{decimals}f}" for name, value in values.items() if value is not None]
+    return f" ({', '.join(texts)})" if texts else ""
+
+
+# --- several runs ----------------------------------------------------------------------------------------
+
+
+def selection_text(selection: Mapping[str, Any]) -> str:
+    """Return the text that `infogan select` prints: the runs, best first, then the factors they share.
+
+    Args:
+        selection: from `infogan.select`.
+    """
+    runs, shared = selection["runs"], selection["shared"]
+    lines = [f"scores on {selection['images']:,} real images, without labels; higher is better"]
+    for name in sorted(runs, key=lambda run: runs[run]["mean_rank"]):
+        values = [
+            f"{key.replace('_', ' ')} {value:.3f}" for key, value in runs[name].items() if key != "mean_rank"
+        ]
+        chosen = "chosen: " if name == selection["chosen"] else ""
+        lines.append(f"  {chosen}{name}: mean rank {runs[name]['mean_rank']:.1f}; {', '.join(values)}")
+    lines.append("factors found by several runs:" if shared else "no factor was found by two runs")
+    for factor in shared:
+        codes = ", ".join(f"{code} of {run}" for run, code in factor["codes"].items())
+        found_in = f"found in {factor['found_in']} of {len(runs)} runs"
+        lines.append(f"  {found_in}, agreement {factor['agreement']:.2f}: {codes}")
+    return "\n".join(lines)

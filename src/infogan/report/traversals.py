@@ -1,4 +1,4 @@
-"""Traversals of a model as labelled pictures."""
+"""Pictures of latent traversals of a model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from infogan.model import InfoGAN
 from infogan.report import pictures
 
 
-def traversal_picture(  # noqa: PLR0913 - what InfoGAN.traverse takes
+def traversal_picture(  # noqa: PLR0913 - the arguments of InfoGAN.traverse
     model: InfoGAN,
     name: str,
     *,
@@ -21,23 +21,24 @@ def traversal_picture(  # noqa: PLR0913 - what InfoGAN.traverse takes
     weights: str | None = None,
     title: str | None = None,
 ) -> Image.Image:
-    """What one code does, with its name and values along the axis: a row shares noise and other codes.
+    """Return a picture in which one code varies from left to right; a row shares noise and other codes.
 
-    Arguments and errors are those of `InfoGAN.traverse`; `title` stands above.
+    The code's name and values are below the images, `title` above. Other arguments and errors are those of
+    `InfoGAN.traverse`.
     """
     images = model.traverse(name, rows=rows, seed=seed, values=values, weights=weights)
     code = model.latents.priors[name].code
-    line = model.traversal_values(name, values)
+    points = model.traversal_values(name, values)
     if isinstance(code, Categorical):
-        labels = [str(int(row[: code.size].argmax())) for row in line]
+        labels = [str(int(row[: code.size].argmax())) for row in points]
     else:
-        labels = pictures.format_values(line[:, 0].tolist())
+        labels = pictures.format_values(points[:, 0].tolist())
     others = len(model.latents.priors) > 1 or code.dim > 1
     low, high = getattr(code, "low", None), getattr(code, "high", None)
-    drawn = f" (in training {low:g} to {high:g})" if low is not None and high is not None else ""
+    trained = f" (in training {low:g} to {high:g})" if low is not None and high is not None else ""
     return pictures.traversal_picture(
         images,
-        name=f"{name}{drawn}",
+        name=f"{name}{trained}",
         values=labels,
         title=title,
         row_label="noise and other codes" if others else "noise",

@@ -1,1 +1,1 @@
-"""The run directory on disk: layout, checkpoints, log of metrics and health. Imports no training."""
+"""The run directory on disk: layout, checkpoints, metrics log, seed selection and training warnings."""

@@ -1,7 +1,7 @@
-"""Checkpoints from which a run goes on exactly, and which nothing that happens to a process can spoil.
+"""Checkpoints: the complete state of a run, written atomically.
 
 RUN/checkpoints/step-00012000/ holds model.safetensors, optimizer.safetensors, state.json and MANIFEST.json.
-It appears by one rename after all of it is on the disk, and older ones go only then.
+It gets its name by one rename after all files are on the disk; old checkpoints are deleted afterwards.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ FAULT_POINTS: tuple[str, ...] = (
     storage.Point.PRUNE,
     storage.Point.DONE,
 )
-"""Where tests can break a save, in the order in which a save that prunes reaches them."""
+"""The points at which tests can interrupt a save, in order."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that a run needs to go on as if it had never stopped."""
+    """Everything that a run needs to be resumed exactly."""
 
     step: int
-    """Steps done."""
+    """Number of steps done."""
     model: dict[str, Tensor]
     """Weights and statistics by name, on the CPU."""
     optimizer: dict[str, Tensor]
-    """The optimisers' moments by name, on the CPU."""
+    """The optimizers' moments by name, on the CPU."""
     state: dict[str, Any]
-    """The rest, as JSON."""
+    """All other state, as JSON."""
     path: Path
 
 
-def save(  # noqa: PLR0913, PLR0917 - the four parts of a checkpoint, where, and how many
+def save(  # noqa: PLR0913, PLR0917 - the parts of a checkpoint, its folder, and how many to keep
     run_checkpoints: Path,
     step: int,
     model: Mapping[str, Tensor],
@@ -58,25 +58,25 @@ def save(  # noqa: PLR0913, PLR0917 - the four parts of a checkpoint, where, and
     state: Mapping[str, Any],
     keep: int,
 ) -> Path:
-    """Writes a checkpoint, then deletes the oldest ones beyond `keep`; for the holder of the run's lock.
+    """Write a checkpoint, then delete the oldest ones beyond `keep`; the run's lock must be held.
 
-    One of the same step is kept if its content is the same, and else replaced. Equal arguments give equal
-    bytes. Checkpoints of later steps are left alone: only damaged ones lie ahead of a run that goes on.
+    An existing checkpoint of the step is replaced if its content differs. Equal arguments give equal bytes.
+    Checkpoints of later steps are left alone: only damaged ones are ahead of a resumed run.
 
     Args:
         run_checkpoints: RUN/checkpoints, which must exist.
-        step: steps done, 0 or more.
-        model: tensors of any device and memory layout, also ones that share memory.
-        optimizer: likewise.
-        state: anything else, as JSON without NaN.
-        keep: how many checkpoints are to remain, 1 or more, this one among them.
+        step: number of steps done, 0 or more.
+        model: tensors on any device, in any memory layout; they may share memory.
+        optimizer: as `model`.
+        state: other state, as JSON without NaN.
+        keep: number of checkpoints to keep, including this one; 1 or more.
 
     Returns:
-        The checkpoint's folder.
+        The folder of the checkpoint.
 
     Raises:
-        StorageError: it cannot be written, or an old one cannot be deleted; all earlier ones are intact.
-        ValueError: `step` or `keep` is out of range, or `state` holds a NaN.
+        StorageError: it cannot be written, or an old one cannot be deleted; earlier ones are intact.
+        ValueError: `step` or `keep` is out of range, or `state` has a NaN.
     """
     if step < 0 or keep < 1:
         raise ValueError(f"step = {step} and keep = {keep}: expected at least 0 and 1")
@@ -88,7 +88,7 @@ def save(  # noqa: PLR0913, PLR0917 - the four parts of a checkpoint, where, and
     folder = run_checkpoints / f"step-{step:08d}"
     then = f"infogan resume {run_checkpoints.parent}"
     with storage.writing(folder, sum(map(len, files.values())), then):
-        run_checkpoints.stat()  # the error of a deleted run then says what this save needs
+        run_checkpoints.stat()  # for a deleted run, raise an error with the size of this save
     storage.clear_leftovers(run_checkpoints)
     storage.write_folder(folder, files, {"step": step}, exactly=True, then=then)
     older = [path for done, path in sorted(listed(run_checkpoints).items()) if done < step]
@@ -99,18 +99,18 @@ def save(  # noqa: PLR0913, PLR0917 - the four parts of a checkpoint, where, and
 
 
 def load(path: Path) -> Checkpoint:
-    """The checkpoint in a folder, after a check of every byte of it.
+    """Load a checkpoint after checking every byte.
 
     Raises:
-        StorageError: a file is damaged, missing or one too many; it says which and how.
+        StorageError: a file is damaged, missing or unexpected; names it.
     """
-    advice = "infogan resume RUN, which goes on from the newest undamaged checkpoint"
+    advice = "infogan resume RUN, which resumes from the newest intact checkpoint"
     manifest = storage.read_manifest(path, advice)
     files = storage.read_folder(path, exactly=True, advice=advice)
     named = _STEP.fullmatch(path.name)
     if set(files) != {MODEL, OPTIMIZER, STATE} or not isinstance(manifest.get("step"), int):
         raise StorageError(
-            f"{path} is no checkpoint: it holds {', '.join(sorted(files)) or 'nothing'}",
+            f"{path} is not a checkpoint: it holds {', '.join(sorted(files)) or 'nothing'}",
             f"{MODEL}, {OPTIMIZER}, {STATE} and a step in {storage.MANIFEST}",
             advice,
         )
@@ -122,21 +122,19 @@ def load(path: Path) -> Checkpoint:
         model, optimizer = (safetensors.torch.load(files[name]) for name in (MODEL, OPTIMIZER))
         state = json.loads(files[STATE])
     except (safetensors.SafetensorError, ValueError) as error:
-        raise StorageError(
-            f"{path} cannot be read: {error}", "files that infogan's checkpoint.save wrote", advice
-        ) from None
+        raise StorageError(f"{path} cannot be read: {error}", "files written by infogan", advice) from None
     return Checkpoint(manifest["step"], model, optimizer, state, path)
 
 
 def newest(run_checkpoints: Path, on_damaged: Callable[[StorageError], None]) -> Checkpoint | None:
-    """The newest undamaged checkpoint, or None where there is none at all.
+    """Load the newest intact checkpoint; return None if there is no checkpoint.
 
     Args:
         run_checkpoints: RUN/checkpoints.
-        on_damaged: told of every damaged checkpoint that was passed over, newest first.
+        on_damaged: called with the error of each damaged checkpoint that is skipped, newest first.
 
     Raises:
-        StorageError: there are checkpoints, and all are damaged; it lists them.
+        StorageError: all checkpoints are damaged; lists them.
     """
     damaged = []
     for _, path in sorted(listed(run_checkpoints).items(), reverse=True):
@@ -150,13 +148,13 @@ def newest(run_checkpoints: Path, on_damaged: Callable[[StorageError], None]) ->
     raise StorageError(
         f"all {len(damaged)} checkpoints in {run_checkpoints} are damaged: "
         + "; ".join(error.happened for error in damaged),
-        "at least one undamaged checkpoint",
+        "at least one intact checkpoint",
         f"a copy of {run_checkpoints}, or infogan train with another --out",
     )
 
 
 def listed(run_checkpoints: Path) -> dict[int, Path]:
-    """The folders of checkpoints, damaged or not, by step.
+    """Return the folders of all checkpoints by step, damaged or not.
 
     Raises:
         StorageError: the folder cannot be read.
@@ -171,14 +169,16 @@ def listed(run_checkpoints: Path) -> dict[int, Path]:
         ) from error
     replaced = storage.replaced_name("")
     steps: dict[int, Path] = {}
-    for name in sorted(names):  # one being replaced sorts first, so that it yields to its successor
+    for name in sorted(
+        names
+    ):  # a checkpoint that is being replaced sorts before its successor, which overrides it
         if match := _STEP.fullmatch(name.removeprefix(replaced)):
             steps[int(match[1])] = run_checkpoints / name
     return steps
 
 
 def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same values as the serializer wants them: on the CPU, row by row, each in memory of its own."""
+    """Return contiguous copies on the CPU that do not share memory, as safetensors requires."""
     plain: dict[str, Tensor] = {}
     seen: set[int] = set()
     for name, tensor in tensors.items():

@@ -1,7 +1,4 @@
-"""The folder of one run: what lies where, who may write in it, and on what machine it was made.
-
-Imports no torch: whoever only reads a run pays nothing for training.
-"""
+"""The folder of one run: its paths, its lock, and the machine it was trained on. Imports no torch."""
 
 from __future__ import annotations
 
@@ -29,26 +26,51 @@ _CPU_INFO = Path("/proc/cpuinfo")
 
 
 class RunDirectory:
-    """A run's folder, by `create` or `open`; one process at a time writes in it, inside `lock()`.
+    """The folder of a run, from `create` or `open`; one process at a time writes in it, inside `lock()`.
 
     Args:
-        path: RUN; taken as it is, without a look at the disk.
+        path: RUN; not checked.
+
+    Attributes:
+        path: the folder itself.
+        config_path: the whole configuration.
+        environment_path: machine and versions.
+        metrics_path: one line of metrics every few steps.
+        log_path: messages of training.
+        evaluation_path: the metrics of `infogan evaluate`.
+        selection_path: which seed was pruned when and why; only in a run of several seeds.
+        checkpoints: folder of checkpoints.
+        seeds: folder of the runs of single seeds, in a run of several seeds.
+        model: folder for `InfoGAN.from_pretrained`, written whenever training stops.
+        samples: folder of pictures of samples.
+        traversals: folder of pictures of traversals.
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = path = Path(path)
+        self.config_path = path / "config.toml"
+        self.environment_path = path / "environment.json"
+        self.metrics_path = path / "metrics.jsonl"
+        self.log_path = path / "log.txt"
+        self.evaluation_path = path / "evaluation.json"
+        self.selection_path = path / "selection.json"
+        self.checkpoints = path / "checkpoints"
+        self.seeds = path / "seeds"
+        self.model = path / "model"
+        self.samples = path / "samples"
+        self.traversals = path / "traversals"
 
     @classmethod
     def create(cls, path: str | Path, *, seeds: bool = False) -> RunDirectory:
-        """A new run in a folder that does not exist yet or is empty, with the folders it needs inside.
+        """Create a run in a missing or empty folder.
 
         Args:
             path: RUN.
-            seeds: whether it is of several seeds: runs in seeds/ then stand where checkpoints would.
+            seeds: if True, the run is of several seeds and has seeds/ instead of checkpoints/.
 
         Raises:
-            UsageError: the folder holds a run or something else, or `path` is a file.
-            StorageError: it cannot be made.
+            UsageError: the folder has a run or other files, or `path` is a file.
+            StorageError: it cannot be created.
         """
         run = cls(path)
         inside = run.seeds if seeds else run.checkpoints
@@ -60,17 +82,17 @@ class RunDirectory:
                 raise UsageError(
                     f"{path} already holds a run",
                     "a new or empty folder for a new run",
-                    f"infogan resume {path}, to go on with it, or another --out",
+                    f"infogan resume {path}, to resume it, or another --out",
                 )
             try:
-                held = next(iter(sorted(run.path.iterdir())), None)
-                if held is None:
-                    inside.mkdir()  # exclusive: of two processes that found it empty one goes on
+                entry = next(iter(sorted(run.path.iterdir())), None)
+                if entry is None:
+                    inside.mkdir()  # only one of two concurrent processes succeeds
             except FileExistsError:
-                held = inside
-            if held is not None:
+                entry = inside
+            if entry is not None:
                 raise UsageError(
-                    f"{path} is not empty: it holds {held.name!r}", "a new or empty folder", "another --out"
+                    f"{path} is not empty: it holds {entry.name!r}", "a new or empty folder", "another --out"
                 )
             run.samples.mkdir()
             run.traversals.mkdir()
@@ -78,10 +100,10 @@ class RunDirectory:
 
     @classmethod
     def open(cls, path: str | Path) -> RunDirectory:
-        """The run in a folder.
+        """Open the run in a folder.
 
         Raises:
-            UsageError: there is no run at `path`; with what was looked for and the nearest run beside it.
+            UsageError: there is no run at `path`; names what is missing and the nearest run.
         """
         run = cls(path)
         if is_run(run.path):
@@ -97,121 +119,67 @@ class RunDirectory:
             happened = f"{path} is not a run: it has no {' and no '.join(missing)}{hint}"
         raise UsageError(
             happened,
-            f"a folder with {run.config_path.name} and {run.checkpoints.name}/, as infogan train makes it",
-            str(near) if near else "infogan train mnist-5k, to make a run",
+            f"a folder with {run.config_path.name} and {run.checkpoints.name}/, as created by infogan train",
+            str(near) if near else "infogan train mnist-5k, to create a run",
         )
-
-    # --- what lies where -----------------------------------------------------------------------------
-
-    @property
-    def config_path(self) -> Path:
-        """config.toml: the whole configuration."""
-        return self.path / "config.toml"
-
-    @property
-    def environment_path(self) -> Path:
-        """environment.json: machine and versions."""
-        return self.path / "environment.json"
-
-    @property
-    def metrics_path(self) -> Path:
-        """metrics.jsonl: one line every few steps."""
-        return self.path / "metrics.jsonl"
-
-    @property
-    def log_path(self) -> Path:
-        """log.txt: what was said while training."""
-        return self.path / "log.txt"
-
-    @property
-    def evaluation_path(self) -> Path:
-        """evaluation.json: what `infogan evaluate` measured."""
-        return self.path / "evaluation.json"
-
-    @property
-    def checkpoints(self) -> Path:
-        """The folder of checkpoints."""
-        return self.path / "checkpoints"
-
-    @property
-    def seeds(self) -> Path:
-        """The folder of runs, one a seed, where the run is of several seeds."""
-        return self.path / "seeds"
-
-    @property
-    def selection_path(self) -> Path:
-        """selection.json: which seed was dropped when and why; only where the run is of several seeds."""
-        return self.path / "selection.json"
-
-    @property
-    def model(self) -> Path:
-        """The folder that `InfoGAN.from_pretrained` reads; made at the end of training and at every stop."""
-        return self.path / "model"
-
-    @property
-    def samples(self) -> Path:
-        """The folder of sample pictures."""
-        return self.path / "samples"
-
-    @property
-    def traversals(self) -> Path:
-        """The folder of traversal pictures."""
-        return self.path / "traversals"
 
     # --- reading and writing -------------------------------------------------------------------------
 
     def read_config(self) -> Config:
-        """The run's configuration.
+        """Read config.toml.
 
         Raises:
-            ConfigError: config.toml is missing or damaged.
+            ConfigError: it is missing or damaged.
         """
         return configuration.read(self.config_path)
 
     def write_config(self, config: Config) -> None:
-        """Writes config.toml. Raises StorageError; the old one is then still there."""
+        """Write config.toml.
+
+        Raises:
+            StorageError: it cannot be written; the old one is intact.
+        """
         storage.write_text(self.config_path, configuration.to_toml(config))
 
     def write_text(self, name: str, text: str) -> None:
-        """Writes a file of the run, whole or not at all.
+        """Write a text file of the run atomically, as UTF-8.
 
         Args:
             name: relative to the run, for example "report.html" or "samples/index.html".
-            text: written as UTF-8.
+            text: the content.
 
         Raises:
-            StorageError: it cannot be written; the old one is then still there.
+            StorageError: it cannot be written; the old one is intact.
         """
         storage.write_text(self.path / name, text)
 
     def write_json(self, name: str, value: Any) -> None:
-        """Writes a JSON file of the run, whole or not at all; keys sorted.
+        """Write a JSON file of the run atomically, with sorted keys.
 
         Raises:
-            StorageError: it cannot be written; the old one is then still there.
-            ValueError: a number in `value` is not finite, which JSON cannot say.
+            StorageError: it cannot be written; the old one is intact.
+            ValueError: a number in `value` is not finite.
         """
         self.write_text(name, json.dumps(value, sort_keys=True, indent=2, allow_nan=False) + "\n")
 
     def read_environment(self) -> dict[str, Any]:
-        """What environment.json says of the machine; a run has it once its training has begun."""
+        """Read environment.json, which exists once training has started."""
         return dict(json.loads(self.environment_path.read_text()))
 
     def write_environment(self, **settings: Any) -> None:
-        """Writes environment.json: `environment()`, and settings such as threads, precision and device."""
+        """Write environment.json: `environment()` and settings such as threads, precision and device."""
         self.write_json(self.environment_path.name, {**environment(), **settings})
 
-    # --- one writer ----------------------------------------------------------------------------------
+    # --- the lock ------------------------------------------------------------------------------------
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Inside, no other process (and no other lock of this one) writes in the run.
+        """Lock the run against other writers, and delete incomplete files of killed processes.
 
-        The kernel gives the lock back however the process ends. What killed processes left half written is
-        cleared away.
+        The kernel releases the lock when the process ends in any way.
 
         Raises:
-            UsageError: the run is locked; with process and host of the holder.
+            UsageError: the run is locked; names the process and host.
             StorageError: the run cannot be written.
         """
         path = self.path / ".lock"
@@ -227,19 +195,19 @@ class RunDirectory:
             try:
                 yield
             finally:
-                # Emptied, not deleted: another process may have opened it just now.
+                # Emptied, not deleted: another process may have opened it.
                 os.ftruncate(descriptor, 0)
         finally:
             os.close(descriptor)
 
     def _claim(self, descriptor: int) -> None:
-        """Takes the lock and says in it who holds it."""
+        """Take the lock and write this process and host into it."""
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UsageError(
                 f"{self.path} is in use by {_holder(os.pread(descriptor, 4096, 0))}",
-                "one process at a time on a run",
+                "one process at a time per run",
                 "wait until that process ends, or end it, or another --out",
             ) from None
         started = datetime.now().astimezone().isoformat(timespec="seconds")
@@ -249,22 +217,22 @@ class RunDirectory:
 
 
 def is_run(path: Path) -> bool:
-    """Whether a folder is a run's: it has a configuration, and checkpoints or a selection among seeds."""
+    """Return True if a folder has a configuration, and checkpoints or selection.json."""
     run = RunDirectory(path)
-    # Unlike pathlib's, these answer False for a folder that may not be looked into.
+    # Unlike pathlib's methods, these return False for a folder without permission.
     return os.path.isfile(run.config_path) and (os.path.isdir(run.checkpoints) or has_seeds(path))
 
 
 def has_seeds(path: Path) -> bool:
-    """Whether a folder is that of a run of several seeds."""
+    """Return True if a folder is a run of several seeds."""
     return os.path.isfile(RunDirectory(path).selection_path)
 
 
 def next_free(parent: str | Path, preset: str) -> Path:
-    """Makes and returns the next of PARENT/PRESET-001, -002 and so on; two processes never get the same.
+    """Create and return the next of PARENT/PRESET-001, -002 and so on; concurrent calls get different ones.
 
     Raises:
-        StorageError: the folder cannot be made.
+        StorageError: the folder cannot be created.
     """
     parent = Path(parent)
     pattern = re.compile(rf"{re.escape(preset)}-(\d{{3,}})")
@@ -281,7 +249,7 @@ def next_free(parent: str | Path, preset: str) -> Path:
 
 
 def environment() -> dict[str, Any]:
-    """Machine and versions, as JSON; a package that is not installed is left out."""
+    """Return the machine and the versions of installed packages, as JSON."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "python": platform.python_version(),
@@ -294,7 +262,7 @@ def environment() -> dict[str, Any]:
 
 
 def processor(cpu_info: Path = _CPU_INFO) -> str:
-    """The processor's name as Linux knows it, or what Python says."""
+    """Return the processor's name from Linux, or from Python."""
     if cpu_info.is_file():
         for line in cpu_info.read_text(errors="replace").splitlines():
             key, _, value = line.partition(":")
@@ -304,7 +272,7 @@ def processor(cpu_info: Path = _CPU_INFO) -> str:
 
 
 def _versions() -> Iterator[tuple[str, str]]:
-    """From the installed packages' metadata: importing torch to ask it would take seconds."""
+    """Yield versions from the packages' metadata, as importing torch takes seconds."""
     for name in _PACKAGES:
         try:
             yield name, importlib.metadata.version(name)
@@ -313,22 +281,22 @@ def _versions() -> Iterator[tuple[str, str]]:
 
 
 def _nearest_run(path: Path) -> Path | None:
-    """The run that somebody who typed `path` may have meant: around it, or beside it with a similar name."""
-    for around in list(path.absolute().parents)[:2]:
-        if is_run(around):
-            return around
+    """Return a run that `path` lies in, or one in the same folder with a similar name."""
+    for parent in list(path.absolute().parents)[:2]:
+        if is_run(parent):
+            return parent
     resolved = path.resolve()
     names: list[str] = []
-    with suppress(OSError):  # a hint only: what is wrong is said without it
+    with suppress(OSError):  # only a hint
         names = sorted(entry.name for entry in resolved.parent.iterdir() if is_run(entry))
-    near = difflib.get_close_matches(resolved.name, names, n=1)
-    return path.parent / near[0] if near else None
+    nearest = difflib.get_close_matches(resolved.name, names, n=1)
+    return path.parent / nearest[0] if nearest else None
 
 
 def _holder(content: bytes) -> str:
-    """Who holds a lock, from what is written in it."""
+    """Return the holder of a lock, from the content of its file."""
     try:
         holder: Mapping[str, Any] = json.loads(content)
         return f"process {holder['pid']} on {holder['host']} since {holder['started']}"
     except (ValueError, KeyError, TypeError):
-        return "a process that has just begun or is just ending"
+        return "a process that is starting or ending"

@@ -1,14 +1,14 @@
-"""Whether a run goes well, from the lines of metrics.jsonl alone: without labels, and without torch.
+"""Warnings about a training run, from the lines of metrics.jsonl alone: no labels and no torch.
 
-A warning is one function here: it looks at the newest line (and the few before it) and says what is wrong, by
-code, category or figure. It begins only after that has held for a while, is told once when it begins and
-once when it is over. A figure that a line lacks is not judged, so lines of any recipe and age can be read.
+Each warning is one function. From the recent lines it returns the subjects (codes, categories, losses) whose
+values are wrong. A warning starts once its condition has held for a number of steps; it is logged when it
+starts and when it ends. Values that a line lacks are skipped, so runs of any recipe and version can be read.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,52 +16,51 @@ Line = Mapping[str, Any]
 """One line of metrics.jsonl: means over the 20 steps up to its "step"."""
 
 Check = Callable[[Sequence[Line]], dict[str, str | None]]
-"""From the lines of the last `LOOK_BACK` steps, the newest last: by subject (a code, a category; "" where
-there is only one) the figures that are wrong, or None where they are right. What a line says nothing of is
-left out."""
+"""Takes the lines of the last `LOOK_BACK` steps, the newest last. Returns, by subject ("" if there is only
+one), the measured value as text if it is wrong and None if it is right."""
 
 LOOK_BACK = 100
-"""Steps of which a check sees the lines."""
+"""Number of recent steps whose lines a check receives."""
 
 CALM = 200
-"""Steps for which a warning's condition must not have held before the warning is over."""
+"""Steps without its condition after which a warning ends."""
 
-LISTED = 5
-"""Subjects that one message names."""
+MAX_LISTED = 5
+"""Number of subjects that one message names."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A warning as it stands in the registry.
+    """A registered warning.
 
     Attributes:
-        name: as metrics.jsonl names it.
+        name: as in metrics.jsonl.
         check: the condition.
-        window: steps for which the condition must have held on every line.
-        grace: the warning never begins before this step; what held before it counts for the window.
-        what: what it means, in a sentence for somebody who knows no GANs.
-        advice: a setting or command; {subject} stands for what the check names.
+        window: steps for which the condition must hold on every line.
+        grace: the warning never starts before this step; earlier lines count for the window.
+        meaning: one or two sentences for a reader who does not know GANs.
+        advice: settings or commands to try; {subject} stands for the first subject.
     """
 
     name: str
     check: Check
     window: int
     grace: int
-    what: str
+    meaning: str
     advice: str
 
 
 WARNINGS: dict[str, Rule] = {}
 
 
-def warning(name: str, *, window: int, grace: int = 0, what: str, advice: str) -> Callable[[Check], Check]:
-    """Enters a check into the registry; arguments as `Rule` has them."""
+def warning(name: str, *, window: int, grace: int = 0, meaning: str, advice: str) -> Callable[[Check], Check]:
+    """Register a check as a warning; the arguments are those of `Rule`."""
 
-    def enter(check: Check) -> Check:
-        WARNINGS[name] = Rule(name, check, window, grace, what, advice)
+    def register(check: Check) -> Check:
+        WARNINGS[name] = Rule(name, check, window, grace, meaning, advice)
         return check
 
-    return enter
+    return register
 
 
 # --- the warnings ----------------------------------------------------------------------------------------
@@ -70,196 +69,186 @@ def warning(name: str, *, window: int, grace: int = 0, what: str, advice: str) -
 @warning(
     "stuck",
     window=500,
-    what="The authors of InfoGAN stop such a run: one of the two networks has won, or no code shows in the "
-    "images, and nothing more is learned.",
-    advice="begin again with another seed, --seed 1, with --recipe robust, or with smaller steps, "
-    "--set learning_rate_discriminator=1e-4",
+    meaning="Training has failed: one of the two networks has won, or no code has an effect on the images. "
+    "The authors of InfoGAN stop such a run.",
+    advice="start again with another seed (--seed 1), with --recipe robust, or with a smaller learning rate "
+    "(--set learning_rate_discriminator=1e-4)",
 )
 def stuck(recent: Sequence[Line]) -> dict[str, str | None]:
-    """The authors' rule (PAPER: shared settings, their code), "for many epochs" read as 500 steps.
+    """The authors' rule, with "for many epochs" taken as 500 steps.
 
-    The smaller loss below 0.001 nats, D(fake) below 1 %, the bounds of all continuous codes together below 0,
-    or those of all discrete codes below 0.01 nats. Healthy runs have been seen to need 280 steps until the
-    continuous codes' bounds rise above 0.
+    The smallest loss is below 0.001 nats, D(fake) below 1%, the sum of the bounds of the continuous codes
+    below 0, or that of the discrete codes below 0.01 nats. In healthy runs the continuous codes' bounds have
+    taken up to 280 steps to rise above 0.
     """
     line = recent[-1]
-    found: dict[str, str | None] = {}
-    losses, fake = line.get("loss", {}).values(), _figure(line, "scores", "fake")
+    findings: dict[str, str | None] = {}
+    losses, fake = line.get("loss", {}).values(), _value(line, "scores", "fake")
     if losses:
-        found["the smaller loss"] = _when(min(losses) < 1e-3, f"{min(losses):.1g} nats")
+        findings["smallest loss"] = _if(min(losses) < 1e-3, f"{min(losses):.1g} nats")
     if fake is not None:
-        found["generated images"] = _when(fake < 0.01, f"judged real with {_percent(fake)} on average")
-    bounds, discrete = _judged_bounds(line), line.get("ceiling", {})
+        findings["D(fake), the mean output for generated images"] = _if(fake < 0.01, f"{fake:.1%}")
+    bounds, discrete = _learned_bounds(line), line.get("ceiling", {})
     for kind, limit, names in (
         ("continuous", 0.0, [name for name in bounds if name not in discrete]),
         ("discrete", 0.01, [name for name in bounds if name in discrete]),
     ):
         if names:
             nats = sum(bounds[name] for name in names)
-            found[f"all {kind} codes together"] = _when(nats < limit, f"{nats:.2f} nats")
-    return found
+            findings[f"information of all {kind} codes"] = _if(nats < limit, f"{nats:.2f} nats")
+    return findings
 
 
 @warning(
     "category-unused",
     window=200,
     grace=500,
-    what="Almost no real image is read as such a category, so the code tells fewer kinds of image apart than "
-    "it could.",
-    advice="--recipe robust, and there a larger --set marginal_weight=3; or fewer categories, if the images "
-    "are of fewer kinds",
+    meaning="Almost no real image belongs to such a category, so the code distinguishes fewer groups of "
+    "images than it could.",
+    advice="use --recipe robust, with a larger weight such as --set marginal_weight=3; or use fewer "
+    "categories if the images have fewer groups",
 )
 def category_unused(recent: Sequence[Line]) -> dict[str, str | None]:
-    """A category that is read from less than a tenth of its fair share of the real images, 1/K.
+    """A category with less than a tenth of its equal share, 1/K, of the real images.
 
-    Real classes are seldom that rare; healthy runs on digits keep every category above 0.7 of its share.
+    Real classes are seldom that rare. Healthy runs on digits keep every category above 0.7 of that share.
     """
-    found: dict[str, str | None] = {}
-    for place, entry in recent[-1].get("real", {}).items():
-        usage = entry.get("usage", [])
-        for category, share in enumerate(usage):
-            unused = share < 0.1 / len(usage)
-            found[f"{place} {category}"] = _when(unused, f"{_percent(share)} of the real images")
-    return found
+    return {
+        f"{code} {category}": _if(share < 0.1 / len(usage), f"{share:.1%} of the real images")
+        for code, entry in recent[-1].get("real", {}).items()
+        for usage in [entry.get("usage", [])]
+        for category, share in enumerate(usage)
+    }
 
 
 MARGIN = 0.01
-"""Nats by which a split must gain more than a merge loses, here and for the remedy."""
+"""Nats by which a split must gain more than a merge loses, for this warning and for category repair."""
 
 FORMED = 0.5
-"""Share of ln K that a code must carry on real images before its gains and losses mean anything."""
+"""Share of ln K that a code must carry on real images before its merges and splits are meaningful."""
 
 
 @warning(
     "code-stuck",
     window=200,
     grace=700,
-    what="The code is stuck: two of its categories share one kind of image, while another holds two kinds.",
-    advice="begin again with another seed, --seed 1; or let --recipe robust mend it for longer, "
+    meaning="Two categories of the code share one group of images, while another category contains two "
+    "groups.",
+    advice="start again with another seed (--seed 1), or let --recipe robust repair categories for longer, "
     "--set repair_end=3000",
 )
 def code_stuck(recent: Sequence[Line]) -> dict[str, str | None]:
-    """Splitting one category gains more than merging two others loses (`split_merge.Diagnosis.stuck`).
+    """Splitting one category would gain more than merging two others would lose.
 
-    Twins have been seen to lose 0.01 to 0.04 nats and healthy pairs 0.09 and more; a category of two kinds to
-    gain 0.04 to 0.07 and others 0.02. All of them are small while the categories still form: the code is
-    judged from `FORMED` on. The grace is two attempts of the remedy, from step 500.
+    Merging two categories of one group has been measured to lose 0.01 to 0.04 nats, of two groups 0.09 and
+    more. Splitting a category of two groups gains 0.04 to 0.07, others 0.02. All values are small while
+    categories form, so a code is checked from `FORMED` on. The grace covers two repair attempts.
     """
-    found: dict[str, str | None] = {}
-    for place, entry in recent[-1].get("real", {}).items():
-        merge, split, formed = entry.get("merge"), entry.get("split"), _formed(entry)
-        if formed is None or not (merge and split):
+    findings: dict[str, str | None] = {}
+    for code, entry, formed in _formed_codes(recent[-1]):
+        if not (entry.get("merge") and entry.get("split")):
             continue
-        (i, j), k = merge["twins"], split["double"]
-        wrong = formed and k not in (i, j) and split["nats"] > merge["nats"] + MARGIN
-        found[place] = _when(
-            wrong,
-            f"categories {i} and {j} are alike, telling them apart is worth {merge['nats']:.2f} nats; {k} "
-            f"holds two kinds, worth {split['nats']:.2f} nats",
+        merged, (i, j) = entry["merge"]["nats"], entry["merge"]["twins"]
+        gained, k = entry["split"]["nats"], entry["split"]["double"]
+        findings[code] = _if(
+            formed and k not in (i, j) and gained > merged + MARGIN,
+            f"merging categories {i} and {j} would lose only {merged:.2f} nats, splitting {k} would gain "
+            f"{gained:.2f} nats",
         )
-    return found
+    return findings
 
 
 CLOSE = 0.5
-"""Share of the usual nats between two categories below which their division is doubtful."""
+"""Share of the usual distance between two categories, in nats, below which they count as close."""
 
 
 @warning(
     "categories-close",
     window=200,
     grace=1_000,
-    what="Two categories lie much closer to each other than categories usually do: they may divide one kind "
-    "of image, or two kinds along the wrong line.",
-    advice="look at images of both, infogan traverse RUN; begin again with several seeds, --seeds 4; or use "
+    meaning="Two categories are much more similar than categories usually are: they may split one group of "
+    "images, or separate two groups at the wrong boundary.",
+    advice="look at images of both with infogan traverse RUN; train several seeds with --seeds 4; or use "
     "fewer categories",
 )
 def categories_close(recent: Sequence[Line]) -> dict[str, str | None]:
-    """Merging two categories loses less than half of what merging a usual pair, the median, loses.
+    """Merging two categories loses less than half of what merging a usual pair (the median) loses.
 
-    On MNIST pairs that a remedy then divided anew were seen at 0.16 to 0.24, and near 0.7 and above after it.
-    The grace is two attempts of the remedy.
+    On MNIST, pairs that were then re-partitioned had ratios of 0.16 to 0.24, and 0.7 and more afterwards.
+    The grace covers two repair attempts.
     """
-    found: dict[str, str | None] = {}
-    for place, entry in recent[-1].get("real", {}).items():
-        merge, formed = entry.get("merge", {}), _formed(entry)
-        if formed is None or "usual_nats" not in merge:
-            continue
-        i, j = merge["twins"]
-        close = formed and merge["nats"] < CLOSE * merge["usual_nats"]
-        nats = f"{merge['nats']:.2f} nats apart, {merge['usual_nats']:.2f} are usual"
-        found[place] = _when(close, f"categories {i} and {j}, {nats}")
-    return found
+    findings: dict[str, str | None] = {}
+    for code, entry, formed in _formed_codes(recent[-1]):
+        merge = entry.get("merge", {})
+        if "usual_nats" in merge:
+            (i, j), nats, usual = merge["twins"], merge["nats"], merge["usual_nats"]
+            text = f"categories {i} and {j} differ by {nats:.2f} nats, usual pairs by {usual:.2f}"
+            findings[code] = _if(formed and nats < CLOSE * usual, text)
+    return findings
 
 
 @warning(
     "code-ignored",
     window=200,
     grace=600,
-    what="The generated images hardly depend on such a code: turning it changes nothing that could be read "
-    "back from them.",
-    advice="a larger weight for the code, such as --set latents.codes.{subject}.info_weight=0.5 for a "
-    "continuous one and 2 for others; or leave the code out, if nothing more varies in the images",
+    meaning="The generator ignores such a code: changing it changes nothing in the images from which it "
+    "could be predicted.",
+    advice="increase the weight of the code, such as --set latents.codes.{subject}.info_weight=0.5 for a "
+    "continuous code and 2 for others; or remove the code if the images vary in nothing else",
 )
 def code_ignored(recent: Sequence[Line]) -> dict[str, str | None]:
-    """A discrete code below 5 % of its ceiling, a continuous one at 0.01 nats or below.
+    """A discrete code below 5% of its entropy, or a continuous code at 0.01 nats or below.
 
-    A Q that knows nothing gives -0.18, or 0 but for chance where it can answer with the prior itself, as for
-    periodic codes. Healthy runs have been seen above 20 % by step 20, and above 0 nats by step 320 at the
-    latest.
+    An uninformed Q gives -0.18 nats, or about 0 if it can predict the prior itself, as for periodic codes.
+    Healthy runs have been above 20% by step 20, and above 0 nats by step 320.
     """
-    line = recent[-1]
-    found: dict[str, str | None] = {}
-    for name, nats in _judged_bounds(line).items():
-        ceiling = line.get("ceiling", {}).get(name)
+    findings: dict[str, str | None] = {}
+    for name, nats in _learned_bounds(recent[-1]).items():
+        ceiling = recent[-1].get("ceiling", {}).get(name)
         ignored = nats <= 0.01 if ceiling is None else nats < 0.05 * ceiling
-        of = "" if ceiling is None else f" of {ceiling:.2f}"
-        found[name] = _when(ignored, f"{nats:.2f}{of} nats")
-    return found
+        findings[name] = _if(ignored, f"{nats:.2f}" + (f" of {ceiling:.2f}" if ceiling else "") + " nats")
+    return findings
 
 
 @warning(
     "noise-dead",
     window=200,
     grace=1_000,
-    what="Images of the same codes are nearly all alike: the noise, which should make each of them "
-    "different, is ignored.",
-    advice="--recipe robust; where that is the recipe, --set mode_seeking_weight=0.01",
+    meaning="The generator ignores the noise: images with the same codes are nearly identical.",
+    advice="use --recipe robust, or in that recipe a larger weight, --set mode_seeking_weight=0.01",
 )
 def noise_dead(recent: Sequence[Line]) -> dict[str, str | None]:
-    """The noise makes less than a tenth of the generated images' variance.
+    """The noise causes less than a tenth of the generated images' variance.
 
-    In healthy runs of `robust` it has been seen below that up to step 800.
+    Healthy runs of `robust` have been below that up to step 800. Without any variance there is no share:
+    that is `collapse`.
     """
-    noise, generated = (_figure(recent[-1], "variance", key) for key in ("noise", "generated"))
+    noise, generated = (_value(recent[-1], "variance", key) for key in ("noise", "generated"))
     if noise is None or generated is None:
         return {}
-    # Where nothing varies at all there is no share to speak of: that is `collapse`.
-    dead = noise < 0.1 * generated
-    return {"": _when(dead, f"{_percent(noise / generated if generated else 0.0)} of what varies")}
+    share = noise / generated if generated else 0.0
+    return {"": _if(noise < 0.1 * generated, f"noise causes {share:.1%} of the variance of generated images")}
 
 
 @warning(
     "discriminator-ahead",
     window=200,
-    what="The network that judges images tells real from generated ones almost without error, so the "
-    "generator learns little from it.",
-    advice="--set learning_rate_discriminator=1e-4; with few images --recipe robust, which shows each of "
-    "them changed a little",
+    meaning="The discriminator separates real from generated images almost without error, so the generator "
+    "learns little from it.",
+    advice="use a smaller learning rate, --set learning_rate_discriminator=1e-4; with few images, "
+    "--recipe robust, which augments them",
 )
 def discriminator_ahead(recent: Sequence[Line]) -> dict[str, str | None]:
-    """D(real) above 97 % and D(fake) below 3 %, or D's loss below 0.1 nats.
+    """D(real) above 97% and D(fake) below 3%, or D's loss below 0.1 nats.
 
-    The loss is the sum for real and generated images, 1.39 nats where D knows nothing; healthy runs have been
-    seen above 0.7.
+    The loss is the sum over real and generated images: 1.39 nats for guessing, above 0.7 in healthy runs.
     """
-    line = recent[-1]
-    real, fake = _figure(line, "scores", "real"), _figure(line, "scores", "fake")
-    loss = _figure(line, "loss", "discriminator")
+    real, fake = (_value(recent[-1], "scores", key) for key in ("real", "fake"))
+    loss = _value(recent[-1], "loss", "discriminator")
     if loss is not None and loss < 0.1:
-        return {"": f"its loss is {loss:.3f} nats, of 1.39 for guessing"}
+        return {"": f"its loss is {loss:.3f} nats; guessing gives 1.39"}
     if real is not None and fake is not None:
-        ahead = real > 0.97 and fake < 0.03
-        return {"": _when(ahead, f"{_percent(real)} for real images, {_percent(fake)} for generated ones")}
+        return {"": _if(real > 0.97 and fake < 0.03, f"D(real) is {real:.1%}, D(fake) {fake:.1%}")}
     return {} if loss is None else {"": None}
 
 
@@ -267,179 +256,165 @@ def discriminator_ahead(recent: Sequence[Line]) -> dict[str, str | None]:
     "collapse",
     window=200,
     grace=300,
-    what="The generated images are far more alike than the real ones: the generator has come down to a few "
-    "pictures.",
-    advice="--set mode_seeking_weight=0.01, or smaller steps, --set learning_rate_generator=5e-4",
+    meaning="Mode collapse: the generated images are far more alike than the real ones.",
+    advice="use --set mode_seeking_weight=0.01, or a smaller learning rate, "
+    "--set learning_rate_generator=5e-4",
 )
 def collapse(recent: Sequence[Line]) -> dict[str, str | None]:
-    """The variance of generated images is less than a tenth of the real ones'."""
-    generated, real = (_figure(recent[-1], "variance", key) for key in ("generated", "real"))
+    """The variance of generated images is less than a tenth of that of real images."""
+    generated, real = (_value(recent[-1], "variance", key) for key in ("generated", "real"))
     if generated is None or real is None:
         return {}
-    share = f"{_percent(generated / real if real else 0.0)} of the real images' variance"
-    return {"": _when(generated < 0.1 * real, share)}
+    share = generated / real if real else 0.0
+    return {"": _if(generated < 0.1 * real, f"the variance is {share:.1%} of that of real images")}
 
 
 @warning(
     "near-divergence",
     window=0,
-    what="The numbers of training grow as they do before they run away; training stops itself where they "
-    "pass 1,000 nats.",
-    advice="a fifth of the learning rates, --set learning_rate_generator=2e-4 "
+    meaning="The values grow as they do before training diverges; training stops if one exceeds 1,000 nats.",
+    advice="divide the learning rates by five, --set learning_rate_generator=2e-4 "
     "--set learning_rate_discriminator=4e-5",
 )
 def near_divergence(recent: Sequence[Line]) -> dict[str, str | None]:
-    """A loss above 20 nats or a bound below -20; or above 5, and tenfold within 100 steps.
+    """A loss above 20 nats or a bound below -20; or above 5 and ten times its value of 100 steps before.
 
-    A large positive bound is no danger: a code of many dimensions carries much. It is told at once, since
-    `trainer.py` may stop the run soon.
+    A large positive bound is normal: a code of many dimensions carries much information. The warning starts
+    at once, because the trainer may stop the run soon.
     """
     *before, now = recent
-    found: dict[str, str | None] = {}
+    findings: dict[str, str | None] = {}
     for section, sign, name in (("loss", 1, "loss of the {}"), ("mutual_information", -1, "bound of {}")):
         for key, value in now.get(section, {}).items():
-            badness = max(sign * value, 0.0)
+            excess = max(sign * value, 0.0)
             past = [max(sign * line[section][key], 0.0) for line in before if key in line.get(section, {})]
-            rising = badness > 5 and bool(past) and badness > 10 * min(past)
-            found[name.format(key)] = _when(badness > 20 or rising, f"{value:.1f} nats")
-    return found
+            rising = excess > 5 and bool(past) and excess > 10 * min(past)
+            findings[name.format(key)] = _if(excess > 20 or rising, f"{value:.1f} nats")
+    return findings
 
 
-# --- when a warning begins and when it is over -----------------------------------------------------------
+# --- when a warning starts and ends ----------------------------------------------------------------------
 
 
 @dataclass
 class _Watch:
-    """One subject of one warning: since when its condition has held, or hasn't any more."""
+    """The state of one subject of one warning."""
 
     since: int | None = None
-    calm: int | None = None
+    calm_since: int | None = None
     active: bool = False
-    figures: str = ""
+    measured: str = ""
 
-    def see(self, rule: Rule, step: int, figures: str | None) -> bool:
-        """Whether the warning begins or is over with this line."""
-        if figures is None:
-            if not self.active:
-                self.since = None
-                return False
-            self.calm = step if self.calm is None else self.calm
-            if step - self.calm < CALM:
-                return False
-            self.active = False
-            return True
-        self.calm, self.figures = None, figures
-        self.since = step if self.since is None else self.since
-        if self.active or step < rule.grace or step - self.since < rule.window:
+    def update(self, rule: Rule, step: int, measured: str | None) -> bool:
+        """Return True if the warning starts or ends with this line."""
+        if measured is not None:
+            self.calm_since, self.measured = None, measured
+            self.since = step if self.since is None else self.since
+            starts = not self.active and step >= rule.grace and step - self.since >= rule.window
+            self.active = self.active or starts
+            return starts
+        if not self.active:
+            self.since = None
             return False
-        self.active = True
-        return True
+        self.calm_since = step if self.calm_since is None else self.calm_since
+        self.active = step - self.calm_since < CALM
+        return not self.active
 
 
 class Health:
-    """The state of all warnings after the lines seen: a function of these lines, in their order."""
+    """All warnings after the lines seen so far, in their order."""
 
     def __init__(self) -> None:
         self._recent: list[Line] = []
         self._watches: dict[str, dict[str, _Watch]] = {name: {} for name in WARNINGS}
 
-    def see(self, line: Line) -> list[str]:
-        """Takes in the next line; what is to be told: warnings that begin with it or are over.
+    def update(self, line: Line) -> list[str]:
+        """Take in the next line and return messages about the warnings that start or end with it.
 
         Args:
-            line: any keys but "step" may be missing.
+            line: all keys but "step" may be missing.
         """
         step = line["step"]
-        self._recent = [kept for kept in self._recent if kept["step"] >= step - LOOK_BACK] + [line]
-        told = []
+        self._recent = [past for past in self._recent if past["step"] >= step - LOOK_BACK] + [line]
+        messages = []
         for name, rule in WARNINGS.items():
             watches = self._watches[name]
-            turned = {
+            changed = {
                 subject: watch
-                for subject, figures in rule.check(self._recent).items()
-                if (watch := watches.setdefault(subject, _Watch())).see(rule, step, figures)
+                for subject, measured in rule.check(self._recent).items()
+                if (watch := watches.setdefault(subject, _Watch())).update(rule, step, measured)
             }
-            begun = {subject: watch for subject, watch in turned.items() if watch.active}
-            if begun:
-                told.append(f"warning: {_sentence(rule, begun)}")
-            over = {subject: watch for subject, watch in turned.items() if not watch.active}
-            if over:
-                of = f": {_listed(list(over))}" if any(over) else ""
-                told.append(f"no longer {name}, from step {step:,} on{of}")
-            for watch in over.values():
-                watch.since = watch.calm = None
-        return told
+            if started := {subject: watch for subject, watch in changed.items() if watch.active}:
+                messages.append(f"warning: {_message(rule, started)}")
+            if ended := [subject for subject, watch in changed.items() if not watch.active]:
+                subjects = f": {_listed(ended)}" if any(ended) else ""
+                messages.append(f"resolved: {name} at step {step:,}{subjects}")
+            for subject in ended:
+                del watches[subject]
+        return messages
 
     @property
     def active(self) -> list[str]:
-        """Names of the warnings that now stand, in the registry's order."""
-        return [name for name in WARNINGS if self._standing(name)]
+        """The names of the active warnings, in the registry's order."""
+        return [name for name in WARNINGS if self._active(name)]
 
-    def standing(self) -> list[str]:
-        """A sentence for each warning that now stands."""
-        return [_sentence(WARNINGS[name], self._standing(name)) for name in self.active]
+    def messages(self) -> list[str]:
+        """Return one message for each active warning."""
+        return [_message(WARNINGS[name], self._active(name)) for name in self.active]
 
     def summary(self) -> list[str]:
-        """What the end of a training says: every warning that stands, or that there is none."""
-        standing = [f"health: {text}" for text in self.standing()]
+        """Return the messages for the end of training: each active warning, or one line without any."""
+        if messages := self.messages():
+            return [f"health: {text}" for text in messages]
         needed = max(max(rule.grace, rule.window) for rule in WARNINGS.values())
         seen = self._recent[-1]["step"] if self._recent else 0
-        early = f" yet (some warnings need {needed:,} steps)" if seen < needed else ""
-        return standing or [f"health: nothing to report{early}"]
+        return ["health: no warnings" + (f" so far (some need {needed:,} steps)" if seen < needed else "")]
 
-    def _standing(self, name: str) -> dict[str, _Watch]:
+    def _active(self, name: str) -> dict[str, _Watch]:
         return {subject: watch for subject, watch in self._watches[name].items() if watch.active}
 
 
 def replay(lines: Iterable[Line]) -> Health:
-    """The health after lines that were written before, without telling anything again."""
+    """Return the state after lines that were written before, without repeating their messages."""
     health = Health()
     for line in lines:
-        health.see(line)
+        health.update(line)
     return health
 
 
-def _sentence(rule: Rule, watches: Mapping[str, _Watch]) -> str:
+def _message(rule: Rule, watches: Mapping[str, _Watch]) -> str:
     since = min(watch.since for watch in watches.values() if watch.since is not None)
-    found = [f"{name} ({watch.figures})" if name else watch.figures for name, watch in watches.items()]
+    subjects = [f"{name} ({watch.measured})" if name else watch.measured for name, watch in watches.items()]
     advice = rule.advice.format(subject=next(iter(watches)))
-    return f"{rule.name} since step {since:,}: {_listed(found)}. {rule.what} What to do: {advice}"
+    return f"{rule.name} since step {since:,}: {_listed(subjects)}. {rule.meaning} What to do: {advice}"
 
 
 def _listed(parts: Sequence[str]) -> str:
-    """All of a few, the first of many: a code of hundreds of categories must not fill the screen."""
-    more = [f"and {len(parts) - LISTED} more"] if len(parts) > LISTED else []
-    return ", ".join([*parts[:LISTED], *more])
+    """Join a few parts; of many, the first ones and a count, as a code may have hundreds of categories."""
+    more = [f"and {len(parts) - MAX_LISTED} more"] if len(parts) > MAX_LISTED else []
+    return ", ".join([*parts[:MAX_LISTED], *more])
 
 
 # --- reading a line --------------------------------------------------------------------------------------
 
 
-def _figure(line: Line, section: str, key: str) -> float | None:
+def _value(line: Line, section: str, key: str) -> float | None:
     value: float | None = line.get(section, {}).get(key)
     return value
 
 
-def _bounds(line: Line) -> Mapping[str, float]:
-    bounds: Mapping[str, float] = line.get("mutual_information", {})
-    return bounds
+def _formed_codes(line: Line) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
+    """Yield each code with its entry and True once its categories are formed; skip incomplete entries."""
+    for code, entry in line.get("real", {}).items():
+        if "information_nats" in entry and "usage" in entry:
+            yield code, entry, entry["information_nats"] > FORMED * math.log(len(entry["usage"]))
 
 
-def _formed(entry: Mapping[str, Any]) -> bool | None:
-    """Whether categories carry enough for gains and losses to mean anything; None where nothing says so."""
-    if not ("information_nats" in entry and "usage" in entry):
-        return None
-    return bool(entry["information_nats"] > FORMED * math.log(len(entry["usage"])))
+def _learned_bounds(line: Line) -> dict[str, float]:
+    """Return the bounds without those of a fixed std: with std 1 none can rise above -0.226 nats."""
+    fixed = line.get("fixed_std", ())
+    return {name: nats for name, nats in line.get("mutual_information", {}).items() if name not in fixed}
 
 
-def _judged_bounds(line: Line) -> Mapping[str, float]:
-    """Without those read with a fixed std: at 1 none can rise above -0.226 nats, however well it is read."""
-    return {name: nats for name, nats in _bounds(line).items() if name not in line.get("fixed_std", ())}
-
-
-def _when(wrong: bool, figures: str) -> str | None:
-    return figures if wrong else None
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+def _if(wrong: bool, measured: str) -> str | None:
+    return measured if wrong else None

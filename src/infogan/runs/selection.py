@@ -1,4 +1,4 @@
-"""selection.json: which seeds of a run were dropped at which step and why. Imports no torch."""
+"""selection.json: which seeds of a run were pruned, when and why. Imports no torch."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from infogan.runs.directory import RunDirectory
 
 @dataclass(frozen=True)
 class Round:
-    """What was decided at one set point.
+    """The decision at one pruning step.
 
     Attributes:
-        step: the set point.
-        scores: nats by seed, of those that reached it.
-        dropped: by seed, why.
+        step: the pruning step.
+        scores: by seed, in nats; without diverged seeds.
+        dropped: the reason by pruned seed.
     """
 
     step: int
@@ -28,13 +28,13 @@ class Round:
 
 @dataclass(frozen=True)
 class Selection:
-    """What selection.json says: the seeds, what was decided so far, and how it ended.
+    """The contents of selection.json.
 
     Attributes:
-        seeds: all that were begun with.
-        rounds: in the order of their steps.
-        best: the one that was kept; None before its end is reached.
-        seconds: of training, over all seeds; None likewise.
+        seeds: all seeds at the start.
+        rounds: the decisions so far, by step.
+        best: the seed that was kept; None before the end of training.
+        seconds: training time of all seeds; None before the end of training.
     """
 
     seeds: tuple[int, ...]
@@ -44,16 +44,16 @@ class Selection:
 
     @property
     def left(self) -> tuple[int, ...]:
-        """The seeds that were not dropped."""
-        dropped = {seed for done in self.rounds for seed in done.dropped}
-        return tuple(seed for seed in self.seeds if seed not in dropped)
+        """The seeds that were not pruned."""
+        pruned = {seed for done in self.rounds for seed in done.dropped}
+        return tuple(seed for seed in self.seeds if seed not in pruned)
 
 
 def read(run: RunDirectory) -> Selection:
-    """What selection.json says.
+    """Read selection.json.
 
     Raises:
-        StorageError: it cannot be read, or is none.
+        StorageError: it is missing, unreadable or damaged.
     """
     path = run.selection_path
     try:
@@ -66,22 +66,26 @@ def read(run: RunDirectory) -> Selection:
             tuple(map(int, values["seeds"])), rounds, values.get("best"), values.get("seconds")
         )
         if not selection.left:
-            raise ValueError("every seed is dropped")
+            raise ValueError("every seed is pruned")
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise StorageError(
             f"{path} is damaged: {error}",
-            "seeds and rounds, as infogan train --seeds writes them",
-            f"infogan resume {run.seeds}/seed-N, to go on with one of the seeds",
+            "seeds and rounds, as written by infogan train --seeds",
+            f"infogan resume {run.seeds}/seed-N, to resume one of the seeds",
         ) from None
     return selection
 
 
-def _by_seed(values: Mapping[str, Any], kind: Callable[[Any], Any]) -> dict[int, Any]:
-    return {int(seed): kind(value) for seed, value in values.items()}
+def _by_seed(values: Mapping[str, Any], convert: Callable[[Any], Any]) -> dict[int, Any]:
+    return {int(seed): convert(value) for seed, value in values.items()}
 
 
 def write(run: RunDirectory, selection: Selection) -> None:
-    """Writes selection.json; Raises StorageError."""
+    """Write selection.json.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
     values: dict[str, Any] = {
         "seeds": list(selection.seeds),
         "rounds": [

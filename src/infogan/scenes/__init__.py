@@ -1,5 +1,4 @@
-"""Renderers with known factors: a z-buffer rasteriser in torch, and the shapes that it draws.
+"""Renderers with known factors: a z-buffer rasteriser in torch, and models of faces, chairs and sprites.
 
-Nothing here needs a screen, a driver or a system library. Modules import torch at their top, so whoever only
-lists the sources imports them late.
+No screen, driver or system library is needed. Modules import torch at the top: import them only when needed.
 """

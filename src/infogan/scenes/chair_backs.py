@@ -1,4 +1,4 @@
-"""Backs of chairs, each a function of the style; they are found by their names in `chair_styles.BACKS`."""
+"""Backs of chairs: one function of the style for each name in `chair_styles.BACKS`."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from infogan.scenes.chair_styles import SEAT_WIDTH, Style, back_point
 from infogan.scenes.solids import UP, Solid, both_sides, sheet, tube
 
 _LOWEST = -0.1
-"""Where posts begin, as a share of the back's height: inside the seat, so that nothing floats."""
+"""Lower end of the posts, as a share of the back's height: inside the seat, so that they touch it."""
 
 
 def back(style: Style) -> list[Solid]:
-    """All parts of a chair's back; none for a stool but the rim behind the seat."""
-    return _KINDS[style.back](style)
+    """Return all parts of a chair's back; of a stool only the rim behind the seat."""
+    return _BACKS[style.back](style)
 
 
 def crest(style: Style, s: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """How far above or below t = 1 the upper edge lies at each s, as a share of the back's height."""
+    """Return the height of the upper edge above t = 1 at each s, as a share of the back's height."""
     shapes = {
         "flat": np.zeros_like(s),
         "arched": 0.16 * (1 - s**2) - 0.06,
@@ -31,18 +31,13 @@ def crest(style: Style, s: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 
 
 def _slats(style: Style) -> list[Solid]:
-    at = np.linspace(-1, 1, style.count + 2)[1:-1]
-    half = 0.55 * style.rear[0] / (style.count + 1)
+    """Flat slats, or more and thinner round spindles."""
+    slats = style.back == "slats"
+    at = np.linspace(-1, 1, style.count + (2 if slats else 4))[1:-1]
+    half = (0.55 * style.rear[0] / (style.count + 1), 0.007) if slats else (0.008, 0.008)
     low, rails = _lower_rail(style)
-    upright = [_upright(style, s, (low, 0.92), (half, 0.007), 4) for s in at]
-    return [*_posts(style), _top_rail(style, 0.14), *rails, *upright]
-
-
-def _spindles(style: Style) -> list[Solid]:
-    at = np.linspace(-1, 1, style.count + 4)[1:-1]
-    low, rails = _lower_rail(style)
-    upright = [_upright(style, s, (low, 0.95), (0.008, 0.008), 5) for s in at]
-    return [*_posts(style), _top_rail(style, 0.12), *rails, *upright]
+    upright = [_upright(style, s, (low, 0.92 if slats else 0.95), half, 4 if slats else 5) for s in at]
+    return [*_posts(style), _top_rail(style, 0.14 if slats else 0.12), *rails, *upright]
 
 
 def _panel(style: Style) -> list[Solid]:
@@ -119,7 +114,7 @@ def _lattice(style: Style) -> list[Solid]:
 
 
 def _barrel(style: Style) -> list[Solid]:
-    """A wall around the sitter, highest behind; solid, or a rail on spindles."""
+    """A curved wall around the seat, highest at the rear; solid, or a rail on spindles."""
     angle = np.radians(np.linspace(-25, 205, 17))
     foot = (
         np.stack([np.cos(angle) * SEAT_WIDTH / 2, np.zeros(17), -np.sin(angle) * style.depth / 2], 1) * 0.97
@@ -138,7 +133,7 @@ def _barrel(style: Style) -> list[Solid]:
 
 
 def _none(style: Style) -> list[Solid]:
-    """The rim behind a stool's seat, by which its front is told from its rear."""
+    """The rim behind a stool's seat, which distinguishes its front from its rear."""
     angle = np.radians(np.linspace(25, 155, 11))
     foot = np.stack([np.cos(angle) * SEAT_WIDTH / 2, np.zeros(11), -np.sin(angle) * style.depth / 2], 1)
     levels = np.array([style.height - 0.01, style.top + 0.07])
@@ -156,7 +151,7 @@ def _posts(style: Style) -> list[Solid]:
 def _upright(
     style: Style, s: float, span: tuple[float, float], half: tuple[float, float], sides: int
 ) -> Solid:
-    """A slat or spindle in the back's surface, bent where that is."""
+    """A slat or spindle in the back's surface, bent where the surface is."""
     t = np.linspace(*span, 2 if style.bow == 0 else 4)
     return tube(back_point(style, s, t), (1, 0, 0), half, sides=sides)
 
@@ -167,7 +162,7 @@ def _top_rail(style: Style, share: float) -> Solid:
 
 
 def _lower_rail(style: Style) -> tuple[float, list[Solid]]:
-    """Where slats begin: on the seat, or on a rail above it."""
+    """Return the lower end of the slats, on the seat or on a rail above it, and the rail."""
     if style.open < 0.15:
         return _LOWEST, []
     low = 0.5 * style.open
@@ -183,9 +178,9 @@ def _plate(style: Style, s: tuple[float, float], t: tuple[float, float], half_th
     return sheet(*(back_point(style, across[:, None], up, a) for a in (half_thickness, -half_thickness)))
 
 
-_KINDS: dict[str, Callable[[Style], list[Solid]]] = {
+_BACKS: dict[str, Callable[[Style], list[Solid]]] = {
     "slats": _slats,
-    "spindles": _spindles,
+    "spindles": _slats,
     "panel": _panel,
     "ladder": _ladder,
     "rail": _rail,

@@ -2,7 +2,7 @@
 
     mesh = chair(style(seed=0, index=12), width=1.3)
 
-Parts are closed solids that reach into each other. A thousand styles are a thousand different chairs.
+Parts are closed solids that overlap.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from infogan.scenes.rasterizer import Mesh
 from infogan.scenes.solids import AHEAD, UP, Solid, both_sides, joined, loft, slab, tube
 
 WIDTHS = (0.6, 1.4)
-"""Least and greatest width: everything from side to side is so many times as wide as in the style."""
+"""Smallest and largest width, as a multiple of the width of the style."""
 
 _TURNED = (1.0, 1.0, 0.55, 0.55, 1.25, 0.8, 1.2, 0.6, 0.5, 0.85, 0.6)
 """Radii of a turned leg from the seat to the floor."""
 
 _CABRIOLE = (0.0, 0.55, 1.0, 0.75, 0.15, -0.25, -0.1, 0.35)
-"""How far a cabriole leg bends outward, from the seat to the floor."""
+"""Outward bend of a cabriole leg, from the seat to the floor."""
 
 
 def chair(style: Style, width: float = 1.0) -> Mesh:
-    """A chair in metres: its front at +z, its feet on y = 0, its middle at x = 0.
+    """Return the mesh of a chair in metres: its front at +z, its feet on y = 0, its middle at x = 0.
 
     Args:
         style: see `chair_styles.style`.
-        width: of the seat in units of `SEAT_WIDTH`; within `WIDTHS`. x of every point is proportional to it.
+        width: of the seat in units of `SEAT_WIDTH`, within `WIDTHS`; it scales x of every point.
     """
     parts = [*_seat(style), *_LEGS[style.legs](style), *back(style), *_ARMS[style.arms](style)]
     mesh = joined(parts)
@@ -60,7 +60,7 @@ def _seat(style: Style) -> list[Solid]:
 
 
 def _four(style: Style) -> list[Solid]:
-    """Four legs of one kind, and what stands between them."""
+    """Four legs, and the stretchers between them."""
     lean = math.tan(style.splay) if style.legs == "splayed" else 0.0
     profile = {
         "tapered": np.array([1.15, 0.55]),
@@ -69,10 +69,9 @@ def _four(style: Style) -> list[Solid]:
         "cabriole": np.array([1.7, 1.6, 1.3, 1.0, 0.8, 0.7, 0.75, 1.1]),
     }.get(style.legs, np.ones(2))
     sides = 7 if style.legs in {"turned", "cabriole"} else style.sides
-    right = []
-    for x, z in (style.front, style.rear):
-        path = _leg_path(style, (x, z), lean, len(profile))
-        right.append(tube(path, (0, 0, 1), (profile * style.bar, profile * style.bar), sides=sides))
+    half = (profile * style.bar, profile * style.bar)
+    paths = [_leg_path(style, corner, lean, len(profile)) for corner in (style.front, style.rear)]
+    right = [tube(path, (0, 0, 1), half, sides=sides) for path in paths]
     return [*both_sides(right), *_stretchers(style, lean)]
 
 
@@ -85,41 +84,31 @@ def _leg_path(
     out = lean * top * down
     if style.legs == "cabriole":
         out = out + 0.035 * np.array(_CABRIOLE)
-    start = 0.78 if lean else 1.0  # splayed legs begin further inside
-    return np.stack(
-        [x * start + out, top * (1 - down), z * start + math.copysign(1.0, z) * out],
-        axis=1,
-    )
+    start = 0.78 if lean else 1.0  # splayed legs start further inside
+    return np.stack([x * start + out, top * (1 - down), z * start + math.copysign(1.0, z) * out], axis=1)
 
 
 def _stretchers(style: Style, lean: float) -> list[Solid]:
     if style.stretchers == "none" or style.legs == "cabriole":
         return []
     share = 0.68  # of the way down
-    ends = {}
-    for name, corner in (("front", style.front), ("rear", style.rear)):
-        path = _leg_path(style, corner, lean, 2)
-        ends[name] = path[0] + share * (path[1] - path[0])
+    paths = [_leg_path(style, corner, lean, 2) for corner in (style.front, style.rear)]
+    front, rear = (path[0] + share * (path[1] - path[0]) for path in paths)
     half = (0.6 * style.bar, 0.6 * style.bar)
     flip = np.array([-1.0, 1.0, 1.0])
-    front, rear = ends["front"], ends["rear"]
     middle = (front + rear) / 2
     side = both_sides([tube([front, rear], (1, 0, 0), half, sides=style.sides)])
-    cross = {
-        "box": [front + 0.05 * UP, rear + 0.05 * UP],
-        "H": [middle],
-        "front": [front],
-    }[style.stretchers]
+    cross = {"box": [front + 0.05 * UP, rear + 0.05 * UP], "H": [middle], "front": [front]}[style.stretchers]
     bars = [tube([end, end * flip], (0, 1, 0), half, sides=style.sides) for end in cross]
     return bars if style.stretchers == "front" else [*side, *bars]
 
 
 def _crossed(style: Style) -> list[Solid]:
-    """Legs that cross each other at each side, with bars between the sides."""
+    """Legs that cross on each side, with bars between the sides."""
     x = 0.86 * SEAT_WIDTH / 2
     top, z = style.height - 0.4 * style.thickness, 0.48 * style.depth
     half = (0.8 * style.bar, 1.1 * style.bar)
-    down = np.linspace(0, 1, 6)  # short pieces: the rasteriser's work grows with the boxes around them
+    down = np.linspace(0, 1, 6)  # short pieces: the cost of rendering grows with bounding boxes
     legs = [
         tube(
             np.stack([np.full(6, x - shift), top * (1 - down), end * (0.9 - 1.9 * down)], 1),
@@ -137,7 +126,7 @@ def _crossed(style: Style) -> list[Solid]:
 
 
 def _sled(style: Style) -> list[Solid]:
-    """A closed frame at each side that stands on the floor with its lower bar."""
+    """A frame at each side whose lower bar is on the floor."""
     x, z = style.front[0], 0.9 * style.depth / 2
     top, r = style.height - 0.5 * style.thickness, style.bar
     bend = 0.03
@@ -220,7 +209,7 @@ _LEGS: dict[str, Callable[[Style], list[Solid]]] = {
 
 
 def _arm_ends(style: Style) -> tuple[Float[np.ndarray, 3], Float[np.ndarray, 3]]:
-    """Where the right arm begins at the back, and the point above the seat's front corner."""
+    """Return the rear end of the right arm at the back, and the point above the seat's front corner."""
     rear = back_point(style, 1.0, min(0.9, style.arm_height / style.back_height))
     front = np.array([SEAT_WIDTH / 2, style.top + style.arm_height, 0.75 * style.front[1]])
     return rear, front
@@ -274,12 +263,8 @@ def _panel_arms(style: Style) -> list[Solid]:
     return both_sides([loft(np.array(rings))])
 
 
-def _no_arms(_: Style) -> list[Solid]:
-    return []
-
-
 _ARMS: dict[str, Callable[[Style], list[Solid]]] = {
-    "none": _no_arms,
+    "none": lambda style: [],
     "straight": _straight_arms,
     "sloped": _sloped_arms,
     "loop": _loop_arms,

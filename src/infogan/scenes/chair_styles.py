@@ -1,7 +1,7 @@
-"""What kinds of chairs there are: a style is a function of (seed, index), and so is all that follows from it.
+"""Styles of chairs: a style is a function of (seed, index).
 
-Lengths are in metres: x to the right, y up from the floor, z to the front, where a sitter's knees are. At
-width 1 the seat of every style is `SEAT_WIDTH` wide, so that a width means the same for all of them.
+Lengths are in metres: x to the right, y up from the floor, z to the front. At width 1 the seat of every style
+is `SEAT_WIDTH` wide, so that a width means the same for all of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SEAT_WIDTH = 0.46
 """From side to side at width 1, in metres."""
 
 SEATS = {"square": 3, "rounded": 3, "trapezoid": 3, "horseshoe": 2, "round": 2}
-"""Outlines of seats, and how often they are drawn: the same for the other tables."""
+"""Outlines of seats, with their sampling weights; the other tables have the same form."""
 
 LEGS = {
     "straight": 5, "tapered": 4, "splayed": 4, "turned": 4, "cabriole": 2, "crossed": 2,
@@ -33,78 +33,55 @@ CRESTS = {"flat": 4, "arched": 3, "wavy": 1, "dipped": 1}
 
 FOUR_LEGS = {"straight", "tapered", "splayed", "turned", "cabriole"}
 
-_OWN_SIDES = {"barrel", "none"}  # backs that arms don't fit to
-_UPHOLSTERED = ("panel", "rail", "barrel")  # backs that a plinth goes with
+_OWN_SIDES = {"barrel", "none"}  # backs without arms
+_UPHOLSTERED = ("panel", "rail", "barrel")  # backs that a plinth can have
 
 
 @dataclass(frozen=True)
 class Style:
-    """What a chair looks like, all but its width. Lengths in metres, angles in radians.
+    """Shape of a chair, except for its width. Lengths in metres, angles in radians."""
 
-    Attributes:
-        seat: one of `SEATS`.
-        legs: one of `LEGS`.
-        back: one of `BACKS`.
-        arms: one of `ARMS`.
-        stretchers: one of `STRETCHERS`: the bars between four legs.
-        crest: one of `CRESTS`.
-        cushion: how thick a cushion lies on the seat; 0 for none.
-        depth: of the seat, from front to rear.
-        height: of the seat's upper side above the floor.
-        thickness: of the seat.
-        back_height: from the seat to the upper edge of the back.
-        rake: how far the back leans backward.
-        bow: how much deeper the middle of the back lies than its sides.
-        flare: by what share the back is wider at its upper edge than at the seat; below 0 narrower.
-        arm_height: above the seat.
-        bar: half the thickness of legs and posts.
-        splay: how far legs lean outward.
-        count: of slats, spindles or rungs.
-        open: share of the back, from the seat upward, that is left open.
-        square: True: legs and posts have a square section; False: a round one.
-    """
-
-    seat: str
-    legs: str
-    back: str
-    arms: str
-    stretchers: str
-    crest: str
-    cushion: float
-    depth: float
-    height: float
-    thickness: float
-    back_height: float
-    rake: float
-    bow: float
-    flare: float
-    arm_height: float
-    bar: float
-    splay: float
-    count: int
-    open: float
-    square: bool
+    seat: str  # one of `SEATS`
+    legs: str  # one of `LEGS`
+    back: str  # one of `BACKS`
+    arms: str  # one of `ARMS`
+    stretchers: str  # one of `STRETCHERS`: the bars between four legs
+    crest: str  # one of `CRESTS`
+    cushion: float  # thickness of the cushion on the seat; 0 for none
+    depth: float  # of the seat, from front to rear
+    height: float  # of the seat's upper side above the floor
+    thickness: float  # of the seat
+    back_height: float  # from the seat to the upper edge of the back
+    rake: float  # angle by which the back leans backward
+    bow: float  # distance by which the middle of the back is behind its sides
+    flare: float  # relative increase of the back's width from the seat to the upper edge; negative: narrower
+    arm_height: float  # above the seat
+    bar: float  # half the thickness of legs and posts
+    splay: float  # angle by which the legs lean outward
+    count: int  # of slats, spindles or rungs
+    open: float  # share of the back, from the seat upward, that is open
+    square: bool  # True: legs and posts have a square section; False: a round one
 
     @property
     def top(self) -> float:
-        """Height of what one sits on."""
+        """Height of the upper side of the cushion or seat."""
         return self.height + self.cushion
 
     @property
     def rear(self) -> tuple[float, float]:
-        """x and z of the right rear corner, where a leg and a post of the back stand."""
+        """x and z of the right rear corner, the position of a leg and of a post of the back."""
         x, z = _CORNERS[self.seat][1]
         return x * SEAT_WIDTH / 2, -z * self.depth / 2
 
     @property
     def front(self) -> tuple[float, float]:
-        """x and z of the right front corner, where a leg stands."""
+        """x and z of the right front corner, the position of a leg."""
         x, z = _CORNERS[self.seat][0]
         return x * SEAT_WIDTH / 2, z * self.depth / 2
 
     @property
     def sides(self) -> int:
-        """Of the section of legs and posts, as `solids.tube` takes it."""
+        """Number of sides of the cross-section of legs and posts, for `solids.tube`."""
         return 4 if self.square else 7
 
 
@@ -119,47 +96,42 @@ _CORNERS = {
 
 
 def style(seed: int, index: int) -> Style:
-    """The `index`-th of the styles of a seed; the same for ever, whatever else is drawn.
-
-    Args:
-        seed: 0 to 2 ** 64 - 1.
-        index: 0 to 2 ** 64 - 1.
-    """
-    draw = np.random.Generator(np.random.Philox(key=np.array([seed, index], dtype=np.uint64)))
-    kind, legs, back, seat, arms = _kinds(draw)
+    """Return the `index`-th style of a seed; both are 0 to 2 ** 64 - 1."""
+    rng = np.random.Generator(np.random.Philox(key=np.array([seed, index], dtype=np.uint64)))
+    kind, legs, back, seat, arms = _main_parts(rng)
     between = {"dining": (0.40, 0.50), "lounge": (0.30, 0.38), "high": (0.60, 0.74)}[kind]
     lean = (0.18, 0.40) if kind == "lounge" else (0.0, 0.22)
-    arm_height = draw.uniform(0.16, 0.25)
+    arm_height = rng.uniform(0.16, 0.25)
     return Style(
         seat=seat,
         legs=legs,
         back=back,
         arms=arms,
-        stretchers=_choice(draw, STRETCHERS),
-        crest=_choice(draw, CRESTS),
-        cushion=draw.uniform(0.04, 0.12) if legs == "plinth" or draw.random() < 0.35 else 0.0,
-        depth=draw.uniform(0.40, 0.50),
-        height=draw.uniform(*between),
-        thickness=draw.uniform(0.08, 0.16) if draw.random() < 0.15 else draw.uniform(0.02, 0.06),
-        back_height=max(_back_height(draw, back, kind), arm_height + 0.15 * (arms == "panels")),
-        rake=draw.uniform(*lean),
-        bow=draw.uniform(0.03, 0.09) if draw.random() < 0.5 else 0.0,
-        flare=draw.uniform(-0.15, 0.30) if draw.random() < 0.5 else 0.0,
+        stretchers=_choice(rng, STRETCHERS),
+        crest=_choice(rng, CRESTS),
+        cushion=rng.uniform(0.04, 0.12) if legs == "plinth" or rng.random() < 0.35 else 0.0,
+        depth=rng.uniform(0.40, 0.50),
+        height=rng.uniform(*between),
+        thickness=rng.uniform(0.08, 0.16) if rng.random() < 0.15 else rng.uniform(0.02, 0.06),
+        back_height=max(_back_height(rng, back, kind), arm_height + 0.15 * (arms == "panels")),
+        rake=rng.uniform(*lean),
+        bow=rng.uniform(0.03, 0.09) if rng.random() < 0.5 else 0.0,
+        flare=rng.uniform(-0.15, 0.30) if rng.random() < 0.5 else 0.0,
         arm_height=arm_height,
-        bar=draw.uniform(0.022, 0.038) if draw.random() < 0.3 else draw.uniform(0.012, 0.022),
-        splay=draw.uniform(0.10, 0.28),
-        count=int(draw.integers(3, 8)),
-        open=draw.uniform(0.0, 0.45),
-        square=bool(draw.random() < 0.5),
+        bar=rng.uniform(0.022, 0.038) if rng.random() < 0.3 else rng.uniform(0.012, 0.022),
+        splay=rng.uniform(0.10, 0.28),
+        count=int(rng.integers(3, 8)),
+        open=rng.uniform(0.0, 0.45),
+        square=bool(rng.random() < 0.5),
     )
 
 
 def outline(style: Style) -> Float[np.ndarray, "k 2"]:
-    """x and z of the seat's edge at width 1, float64; convex, around 0."""
+    """Return x and z of the seat's edge at width 1, float64; convex, around 0."""
     if style.seat in {"square", "trapezoid"}:
         rear = 0.76 if style.seat == "trapezoid" else 1.0
         corners = np.array([(1.0, 1.0), (-1.0, 1.0), (-rear, -1.0), (rear, -1.0)])
-        share = np.arange(3)[:, None] / 3  # three pieces an edge: see `solids._cap`
+        share = np.arange(3)[:, None] / 3  # three pieces per edge, for narrow triangles of the cap
         points = (corners[:, None] + share * (np.roll(corners, -1, 0) - corners)[:, None]).reshape(-1, 2)
     else:
         angles = 2 * np.pi * (np.arange(20) + 0.5) / 20
@@ -178,18 +150,18 @@ def outline(style: Style) -> Float[np.ndarray, "k 2"]:
 def back_point(
     style: Style, s: Float[np.ndarray, " *n"] | float, t: Float[np.ndarray, " *n"] | float, ahead: float = 0.0
 ) -> Float[np.ndarray, "*n 3"]:
-    """Points of the surface in which the back lies.
+    """Return points on the surface of the back.
 
     Args:
         style: of the chair.
         s: from -1 at the left post to 1 at the right one.
         t: from 0 on the seat to 1 at the upper edge.
-        ahead: how far in front of the surface, in metres.
+        ahead: distance in front of the surface, in metres.
     """
     s, t = np.broadcast_arrays(np.asarray(s, dtype=np.float64), np.asarray(t, dtype=np.float64))
     x, z = style.rear
     along = style.back_height * t
-    deeper = style.bow * (1 - s**2) * np.minimum(1, 2 * t)  # the posts stand on a seat that isn't bowed
+    deeper = style.bow * (1 - s**2) * np.minimum(1, 2 * t)  # the seat is not bowed
     return np.stack(
         [
             s * x * (1 + style.flare * t),
@@ -200,13 +172,13 @@ def back_point(
     )
 
 
-def _kinds(draw: np.random.Generator) -> tuple[str, str, str, str, str]:
-    """Kinds that go together: of the whole chair, its legs, back, seat and arms."""
-    legs = _choice(draw, LEGS)
-    back = _choice(draw, {name: BACKS[name] for name in _UPHOLSTERED} if legs == "plinth" else BACKS)
-    arms = _choice(draw, ARMS)
-    seat = _choice(draw, SEATS)
-    kind = _choice(draw, {"dining": 72, "lounge": 18, "high": 10})
+def _main_parts(rng: np.random.Generator) -> tuple[str, str, str, str, str]:
+    """Sample parts that fit together: the type of the chair, its legs, back, seat and arms."""
+    legs = _choice(rng, LEGS)
+    back = _choice(rng, {name: BACKS[name] for name in _UPHOLSTERED} if legs == "plinth" else BACKS)
+    arms = _choice(rng, ARMS)
+    seat = _choice(rng, SEATS)
+    kind = _choice(rng, {"dining": 72, "lounge": 18, "high": 10})
     if legs in {"plinth", "crossed", "sled", "cantilever"} and kind == "high":
         kind = "dining"
     if legs in {"sled", "cantilever", "crossed", "plinth"} and seat in {"round", "horseshoe"}:
@@ -216,20 +188,20 @@ def _kinds(draw: np.random.Generator) -> tuple[str, str, str, str, str]:
     if back in _OWN_SIDES or kind == "high":
         arms = "none"
     elif legs == "plinth":
-        arms = "panels" if draw.random() < 0.8 else "none"
+        arms = "panels" if rng.random() < 0.8 else "none"
     elif arms == "panels" and legs not in {"straight", "tapered", "sled"}:
         arms = "straight"
     return kind, legs, back, seat, arms
 
 
-def _choice(draw: np.random.Generator, table: dict[str, int]) -> str:
+def _choice(rng: np.random.Generator, table: dict[str, int]) -> str:
     weights = np.array(list(table.values()), dtype=np.float64)
-    return str(draw.choice(list(table), p=weights / weights.sum()))
+    return str(rng.choice(list(table), p=weights / weights.sum()))
 
 
-def _back_height(draw: np.random.Generator, back: str, kind: str) -> float:
+def _back_height(rng: np.random.Generator, back: str, kind: str) -> float:
     if back in {"rail", "barrel"}:
-        return draw.uniform(0.22, 0.36)
+        return rng.uniform(0.22, 0.36)
     if kind == "high":
-        return draw.uniform(0.18, 0.40)
-    return draw.uniform(0.55, 0.75) if draw.random() < 0.25 else draw.uniform(0.32, 0.54)
+        return rng.uniform(0.18, 0.40)
+    return rng.uniform(0.55, 0.75) if rng.random() < 0.25 else rng.uniform(0.32, 0.54)

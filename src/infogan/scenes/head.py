@@ -1,8 +1,8 @@
-"""A head that comes with the package: a mean and modes, made of formulas, for whoever has no model's file.
+"""The built-in head: a procedural morphable model, for users without the file of another model.
 
-The skull, face, nose, lips and neck are one surface around smoothly joined solids, found along rays from the
-middle of the head; each ear is a bowl of its own, let into the side. Modes are soft pulls: what lies near a
-point of the head moves. Lengths are in centimetres until the end.
+Skull, face, nose, lips and neck are one surface around smoothly joined solids, found along rays from the
+middle of the head; each ear is a separate surface. Modes displace the points near a centre. Lengths are in
+centimetres; `head_model` converts them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _COLUMNS, _ROWS = 96, 84
 _SPINE = ((0.0, -1.0, -1.0), (0.0, -21.0, -4.2))
 _RINGS = (0.0, 0.22, 0.72, 0.8, 1.0)
 _TILTS = (0.0, 58.0, 122.0, 140.0, 100.0)
-"""Degrees from straight up, of rays of the ring at this share of all: most rings cross the face."""
+"""Angles of the rays from the vertical, in degrees, at the shares in `_RINGS`: most rings cross the face."""
 
 _NECK_ENDS = -24.0
 _PICTURE_MIDDLE = (0.0, -1.0, 0.5)
@@ -35,12 +35,12 @@ _PICTURE_HALF = 13.4
 
 @dataclass(frozen=True)
 class _Solid:
-    """An ellipsoid that is joined to the head, or cut out of it; off the middle, one on each side.
+    """An ellipsoid that is joined to the head or cut out of it, on both sides if it is not in the middle.
 
     Attributes:
         centre, radii: cm; x to the head's left, which is right in the picture.
         soft: cm over which the edge is rounded.
-        cut: whether it is cut out.
+        cut: True: it is cut out.
     """
 
     centre: _Triple
@@ -74,12 +74,12 @@ _SOLIDS = (
 
 @dataclass(frozen=True)
 class _Pull:
-    """Moves what lies around a point, less and less with the distance.
+    """A displacement of the points around a centre, which decreases as a Gaussian of the distance.
 
     Attributes:
-        centre, reach: cm; where, and the standard deviations of the Gaussian that the move fades with.
-        move: cm at the centre, for a weight of 1.
-        mirrored: whether the other side moves likewise.
+        centre, reach: cm; the centre, and the standard deviations of the Gaussian.
+        move: displacement at the centre, in cm, for a weight of 1.
+        mirrored: True: the other side moves symmetrically.
     """
 
     centre: _Triple
@@ -107,17 +107,17 @@ _PULLS: dict[str, _Pull] = {
     "ears": _Pull((8.8, 0.2, -1.0), (1.2, 2.6, 2.2), (0.5, 0, -0.1), True),
     "neck": _Pull((6.0, -15.0, -2.0), (3.5, 5.0, 6.0), (0.6, 0, 0), True),
 }
-"""Beside the stretches, one mode each; weights of 3 are still faces."""
+"""One mode each, after the stretches; weights of 3 still give faces."""
 
 _STRETCHES: dict[str, _Triple] = {"width": (0.055, 0.0, 0.0), "length": (0.0, 0.045, 0.0)}
-"""Shares of a coordinate that a point moves by: the whole head becomes wider, or longer."""
+"""Modes that scale the whole head: displacement of a point as a share of its coordinates."""
 
 
 @cache
 def head_model() -> MorphableModel:
-    """The built-in head: 17,376 triangles and 19 modes; the unit is half the picture's height.
+    """Return the built-in head: 17,376 triangles and 19 modes; the unit is half the picture's height.
 
-    Takes about a second, once a process.
+    Takes about a second, once per process.
     """
     ear, ear_triangles = _ear()
     parts = [_skin(), (ear, ear_triangles), (ear * [-1.0, 1.0, 1.0], ear_triangles)]
@@ -128,7 +128,7 @@ def head_model() -> MorphableModel:
         for (part, corners), start in zip(parts, starts, strict=False)
     ]
     modes = [points * share for share in _STRETCHES.values()]
-    modes += [_moved(points, pull) for pull in _PULLS.values()]
+    modes += [_displacement(points, pull) for pull in _PULLS.values()]
     return MorphableModel(
         "built-in head",
         torch.from_numpy((points - _PICTURE_MIDDLE) / _PICTURE_HALF).float(),
@@ -139,14 +139,14 @@ def head_model() -> MorphableModel:
 
 
 def _is_face(points: _Points) -> Bool[np.ndarray, " n"]:
-    """In front of the ears, from the chin to the hairline."""
+    """Return True for points in front of the ears, from the chin to the hairline."""
     _, y, z = points.T
     face: Bool[np.ndarray, " n"] = (z > 0) & (y < 8) & (y > -11.5) & (z > -7 - y)
     return face
 
 
-def _moved(points: _Points, pull: _Pull) -> _Points:
-    """How far each point moves for a weight of 1."""
+def _displacement(points: _Points, pull: _Pull) -> _Points:
+    """Return the displacement of each point for a weight of 1."""
     total = np.zeros_like(points)
     for side in (1.0, -1.0) if pull.mirrored else (1.0,):
         flip = np.array([side, 1.0, 1.0])
@@ -156,10 +156,10 @@ def _moved(points: _Points, pull: _Pull) -> _Points:
 
 
 def _skin() -> tuple[_Points, _Triangles]:
-    """The surface of skull, face and neck, as rings of rays from a spine.
+    """Return the surface of skull, face and neck, as rings of rays from a spine.
 
-    The rays of the head start from one point; those below from further and further down in the neck, since
-    from above they would only graze it.
+    The rays of the head start at one point; those of the neck start further and further down, because from
+    above they would be nearly tangential to it.
     """
     around = np.linspace(-np.pi, np.pi, _COLUMNS, endpoint=False)
     around = around - 0.45 * np.sin(around)  # closer together in front, where the face is
@@ -176,7 +176,7 @@ def _skin() -> tuple[_Points, _Triangles]:
 
 
 def _sphere_triangles(rows: int, columns: int) -> _Triangles:
-    """Of a grid of rings, with the first pole and the last at its end."""
+    """Return the triangles of a grid of rings, followed by its first and last pole."""
     row, column = (
         grid.ravel() for grid in np.meshgrid(np.arange(rows - 1), np.arange(columns), indexing="ij")
     )
@@ -197,7 +197,7 @@ def _sphere_triangles(rows: int, columns: int) -> _Triangles:
 
 
 def _reach(starts: _Points, rays: _Points) -> _Distances:
-    """How far it is to the surface along each ray, which starts inside."""
+    """Return the distance to the surface along each ray, which starts inside, by bisection."""
     steps = np.linspace(1.0, 25.0, 49)
     outside = np.stack([_distance(starts + rays * step) >= 0 for step in steps])
     high = steps[outside.argmax(0)]
@@ -206,51 +206,51 @@ def _reach(starts: _Points, rays: _Points) -> _Distances:
         middle = (low + high) / 2
         within = _distance(starts + rays * middle[:, None]) < 0
         low, high = np.where(within, middle, low), np.where(within, high, middle)
-    found: _Distances = (low + high) / 2
-    return found
+    reach: _Distances = (low + high) / 2
+    return reach
 
 
 def _distance(points: _Points) -> _Distances:
-    """About how far each point is outside the head; negative inside."""
+    """Return the approximate signed distance of each point from the head; negative inside."""
     folded = points.copy()
-    folded[:, 0] = np.abs(folded[:, 0])  # the other side is the mirror image of this one
+    folded[:, 0] = np.abs(folded[:, 0])  # the head is symmetric
     total = _neck(folded)
     for solid in _SOLIDS:
         part = _ellipsoid(folded, solid)
         total = -_join(-total, part, solid.soft) if solid.cut else _join(total, part, solid.soft)
-    found: _Distances = np.maximum(total, _NECK_ENDS - points[:, 1])
-    return found
+    distance: _Distances = np.maximum(total, _NECK_ENDS - points[:, 1])
+    return distance
 
 
 def _neck(points: _Points) -> _Distances:
-    """A cone that leans forward, wider below."""
+    """Return the distance from the neck: a cone that leans forward, wider below."""
     x, y, z = points.T
     t = np.clip((-4.0 - y) / 16.0, 0, 1)
     middle = -2.0 - 2.2 * t
     radius = 5.1 + 2.6 * t**3
-    found: _Distances = np.maximum(np.hypot(x, z - middle) - radius, y + 2.0)
-    return found
+    distance: _Distances = np.maximum(np.hypot(x, z - middle) - radius, y + 2.0)
+    return distance
 
 
 def _ellipsoid(points: _Points, solid: _Solid) -> _Distances:
-    """About the distance from its surface: exact on it, and along its axes."""
+    """Return the approximate distance from its surface: exact on it, and along its axes."""
     away = points - solid.centre
     scaled = away / solid.radii
     length = np.sqrt((scaled**2).sum(1)) + 1e-9
     slope = np.sqrt(((scaled / solid.radii) ** 2).sum(1)) + 1e-9
-    found: _Distances = length * (length - 1) / slope
-    return found
+    distance: _Distances = length * (length - 1) / slope
+    return distance
 
 
 def _join(a: _Distances, b: _Distances, soft: float) -> _Distances:
-    """The union of two solids, with an edge that is rounded over `soft` cm."""
+    """Return the distance from the union of two solids, whose edge is rounded over `soft` cm."""
     near = np.maximum(soft - np.abs(a - b), 0) / soft
     joined: _Distances = np.minimum(a, b) - near**2 * soft / 4
     return joined
 
 
 def _ear() -> tuple[_Points, _Triangles]:
-    """The ear on the side of positive x: a shell with a rim and a bowl, on a closed surface."""
+    """Return the ear on the side of positive x: a shell with a rim and a bowl, as a closed surface."""
     columns, rows = 24, 13
     around = np.linspace(0, 2 * np.pi, columns, endpoint=False)
     turn = np.linspace(0, np.pi, rows + 2)[1:-1]

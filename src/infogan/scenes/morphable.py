@@ -1,11 +1,10 @@
-"""Morphable models: a mean shape and modes that change it, read from the files in which they are passed on.
+"""Morphable models: a mean shape and modes of variation, read from the published files.
 
     model = read_ict(Path("ict_face.npz"))
     shapes = model.shapes(weights)                        # float32 [N, V, 3], one identity each
 
-A shape is the mean plus the modes, each times a weight; weights of people are distributed as N(0, 1). The
-unit is half the height of the picture, and the origin is its middle: what a model is centred on and scaled by
-belongs to its reader.
+A shape is the mean plus the weighted sum of the modes; weights are distributed as N(0, 1). The unit is half
+the height of the picture, and the origin is its middle: each reader centres and scales its model.
 """
 
 from __future__ import annotations
@@ -23,17 +22,17 @@ from torch import Tensor
 from infogan.errors import DataError
 
 _ROWS = 16
-"""Shapes made by one product. Always as many: products of other sizes round differently."""
+"""Shapes per matrix product. Always the same number, because products of other sizes round differently."""
 
 _ICT_CENTRE = (0.0, 1.27, 1.02)
 _ICT_HALF = 12.86
 """Centimetres: the head from a little above the crown down to the neck."""
 
 _MARGIN = 1.06
-"""Half the picture over half the height of a model of which nothing is to be cut off."""
+"""Half the picture in units of half the height of a model, so that nothing is cut off."""
 
 _MOST = 4_000_000
-"""More vertices or triangles than this are no face."""
+"""Limit for the number of vertices or triangles."""
 
 _Fail = Callable[[str], NoReturn]
 _Array = np.ndarray[Any, np.dtype[Any]]
@@ -41,14 +40,14 @@ _Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True)
 class MorphableModel:
-    """A mean head and what changes it.
+    """A mean head and its modes of variation.
 
     Attributes:
         name: for messages.
         mean: float32 [V, 3]; y up, +z towards the camera, in halves of the picture's height.
         modes: float32 [K, V, 3], scaled so that weights are N(0, 1).
         triangles: int64 [T, 3], counter-clockwise seen from outside.
-        face: int64 [F], the vertices of the face area, of which `widths` is measured.
+        face: int64 [F], indices of the vertices of the face area, for `widths`.
     """
 
     name: str
@@ -58,30 +57,27 @@ class MorphableModel:
     face: Int64[Tensor, " f"]
 
     def shapes(self, weights: Float[np.ndarray, "n k"]) -> Float[Tensor, "n v 3"]:
-        """The shape of each identity, float32.
-
-        A shape doesn't depend on what else is asked for in one call, to the last bit.
-        """
+        """Return the shape of each identity, float32; the same, to the last bit, in any batch."""
         flat = self.modes.flatten(1)
         parts = [self.mean + part.unflatten(1, (-1, 3)) for part in _products(weights, flat)]
         return torch.cat(parts) if parts else self.mean.new_empty(0, *self.mean.shape)
 
     def widths(self, weights: Float[np.ndarray, "n k"]) -> Float64[np.ndarray, " n"]:
-        """How wide each face is for its height: the ratio of the sides of the box around its face area."""
+        """Return the ratio of width to height of the bounding box of each face area."""
         mean = self.mean[self.face, :2]
         flat = self.modes[:, self.face, :2].flatten(1)
-        found = [np.empty(0)]
+        widths = [np.empty(0)]
         for part in _products(weights, flat):
             points = mean + part.unflatten(1, (-1, 2))
             extent = (points.amax(1) - points.amin(1)).double()
-            found.append((extent[:, 0] / extent[:, 1]).numpy())
-        return np.concatenate(found)
+            widths.append((extent[:, 0] / extent[:, 1]).numpy())
+        return np.concatenate(widths)
 
 
 def _products(
     weights: Float[np.ndarray, "n k"], modes: Float[Tensor, "k m"]
 ) -> Iterator[Float[Tensor, "r m"]]:
-    """weights @ modes, 16 rows at a time."""
+    """Yield weights @ modes, 16 rows at a time."""
     for start in range(0, len(weights), _ROWS):
         rows = torch.from_numpy(np.ascontiguousarray(weights[start : start + _ROWS], np.float32))
         filled = torch.zeros(_ROWS, len(modes))
@@ -90,10 +86,10 @@ def _products(
 
 
 def read_ict(path: Path) -> MorphableModel:
-    """ICT-FaceKit's light morphable model (USC, MIT licence), as arrays in an npz file.
+    """Read ICT-FaceKit's light morphable model (USC, MIT licence) from an npz file.
 
-    Read are `mean` [V, 3] in centimetres, y up and +z front; `identity` [K, V, 3]; `faces` [T, 3], indices
-    from 0; and `face_part` [T], where 0 is the face. What else the file holds is left alone.
+    Its arrays are `mean` [V, 3] in centimetres, y up and +z front; `identity` [K, V, 3]; `faces` [T, 3],
+    indices from 0; and `face_part` [T], where 0 is the face. Other arrays are ignored.
 
     Raises:
         DataError: the file is unreadable or not of that form.
@@ -103,11 +99,10 @@ def read_ict(path: Path) -> MorphableModel:
         raise DataError(
             f"{path}: {what}",
             "an .npz file of ICT-FaceKit: mean [V, 3], identity [K, V, 3], faces [T, 3], face_part [T]",
-            "another copy of the file; without a path the built-in head is drawn",
+            "another copy of the file; without a path the built-in head is used",
         )
 
-    found = _read_npz(path, ("mean", "identity", "faces", "face_part"), fail)
-    mean, identity, faces, part = found.values()
+    mean, identity, faces, part = _read(path, ("mean", "identity", "faces", "face_part"), fail)
     _floats("mean", mean, (-1, 3), fail)
     _floats("identity", identity, (-1, len(mean), 3), fail)
     triangles = _indices("faces", faces, len(mean), fail)
@@ -119,11 +114,11 @@ def read_ict(path: Path) -> MorphableModel:
 
 
 def read_basel_2009(path: Path) -> MorphableModel:
-    """The Basel Face Model 2009, `01_MorphableModel.mat`, which each user asks for in Basel.
+    """Read the Basel Face Model 2009, `01_MorphableModel.mat`, which each user requests in Basel.
 
-    Read are `shapeMU` [3 V, 1] in micrometres, `shapePC` [3 V, K], `shapeEV` [K, 1], which are standard
-    deviations, and `tl` [T, 3], indices from 1: a shape is shapeMU + shapePC @ (weights * shapeEV). The whole
-    of it is the face area. The texture isn't used.
+    Its arrays are `shapeMU` [3 V, 1] in micrometres, `shapePC` [3 V, K], `shapeEV` [K, 1], which are standard
+    deviations, and `tl` [T, 3], indices from 1: a shape is shapeMU + shapePC @ (weights * shapeEV). All
+    vertices are the face area. The texture is not used.
 
     Raises:
         DataError: the file is unreadable or not of that form.
@@ -133,11 +128,10 @@ def read_basel_2009(path: Path) -> MorphableModel:
         raise DataError(
             f"{path}: {what}",
             "01_MorphableModel.mat of 2009: shapeMU [3 V, 1], shapePC [3 V, K], shapeEV [K, 1], tl [T, 3]",
-            "the file from faces.dmi.unibas.ch/bfm; without a path the built-in head is drawn",
+            "the file from faces.dmi.unibas.ch/bfm; without a path the built-in head is used",
         )
 
-    found = _read_mat(path, ("shapeMU", "shapePC", "shapeEV", "tl"), fail)
-    mean, modes, deviations, corners = found.values()
+    mean, modes, deviations, corners = _read(path, ("shapeMU", "shapePC", "shapeEV", "tl"), fail, mat=True)
     _floats("shapeMU", mean, (-1, 1), fail)
     if len(mean) % 3:
         fail(f"shapeMU has {len(mean)} rows, which is no multiple of 3")
@@ -150,8 +144,8 @@ def read_basel_2009(path: Path) -> MorphableModel:
     low, high = points.min(0), points.max(0)
     half = np.float32(_MARGIN / 2) * (high[1] - low[1])
     scaled = (modes * (deviations.T / half)).astype(np.float32).T.reshape(modes.shape[1], -1, 3)
-    everything = np.arange(len(points))
-    return _model("Basel 2009", (points - (low + high) / 2) / half, scaled, triangles, everything)
+    face = np.arange(len(points))
+    return _model("Basel 2009", (points - (low + high) / 2) / half, scaled, triangles, face)
 
 
 def _model(name: str, mean: _Array, modes: _Array, triangles: _Array, face: _Array) -> MorphableModel:
@@ -161,47 +155,40 @@ def _model(name: str, mean: _Array, modes: _Array, triangles: _Array, face: _Arr
 
 
 def outward(mean: Float[Tensor, "v 3"], triangles: Int64[Tensor, "t 3"]) -> Int64[Tensor, "t 3"]:
-    """The triangles with their fronts outside: all turned over, if the surface holds a negative volume.
+    """Return the triangles with their fronts outside: all reversed, if the enclosed volume is negative.
 
-    Also right for a surface with a hole, such as a mask or a neck that was cut: it is closed by its middle.
+    A surface with a hole, such as a mask or a neck that was cut, is closed by its centroid.
     """
     a, b, c = (mean.double() - mean.double().mean(0))[triangles].unbind(1)
     volume = (a * torch.linalg.cross(b, c)).sum()
     return triangles if volume >= 0 else triangles.flip(1).contiguous()
 
 
-def _read_npz(path: Path, names: tuple[str, ...], fail: _Fail) -> dict[str, _Array]:
+def _read(path: Path, names: tuple[str, ...], fail: _Fail, *, mat: bool = False) -> list[_Array]:
+    """Return these arrays of a .npz or .mat file."""
     try:
-        with path.open("rb") as file:  # opened here, because numpy leaves a damaged file open
-            stored = np.load(file, allow_pickle=False)
-            if not isinstance(stored, np.lib.npyio.NpzFile):
-                fail("a single array")
-            missing = [name for name in names if name not in stored.files]
-            if missing:
-                fail(f"no array {missing[0]!r}; it has {', '.join(stored.files[:9]) or 'none'}")
-            return {name: stored[name] for name in names}
+        if mat:
+            from scipy.io import loadmat  # late: slow to import
+
+            stored = loadmat(path, variable_names=names)
+        else:
+            with path.open("rb") as file:  # numpy does not close a damaged file that it opened
+                loaded = np.load(file, allow_pickle=False)
+                if not isinstance(loaded, np.lib.npyio.NpzFile):
+                    fail("a single array")
+                stored = {name: loaded[name] for name in names if name in loaded.files}
     except DataError:
         raise
-    # Damaged zip files and arrays, and pickled ones, raise a dozen kinds.
-    except Exception as error:
-        fail(f"unreadable: {error}")
-
-
-def _read_mat(path: Path, names: tuple[str, ...], fail: _Fail) -> dict[str, _Array]:
-    from scipy.io import loadmat  # late: it takes a while
-
-    try:
-        stored = loadmat(path, variable_names=names)
-    except Exception as error:  # scipy raises a dozen kinds on what isn't a .mat file
+    except Exception as error:  # damaged files raise a dozen types of exceptions
         fail(f"unreadable: {error}")
     missing = [name for name in names if not isinstance(stored.get(name), np.ndarray)]
     if missing:
         fail(f"no array {missing[0]!r}")
-    return {name: stored[name] for name in names}
+    return [stored[name] for name in names]
 
 
 def _floats(name: str, array: _Array, shape: tuple[int, ...], fail: _Fail) -> None:
-    """Refuses what isn't finite floats of that shape; -1 stands for any length from 1."""
+    """Check that an array holds finite floats in that shape; -1 stands for any length from 1."""
     fits = array.ndim == len(shape) and all(
         have == want or (want == -1 and 0 < have <= _MOST)
         for have, want in zip(array.shape, shape, strict=True)
@@ -214,7 +201,7 @@ def _floats(name: str, array: _Array, shape: tuple[int, ...], fail: _Fail) -> No
 
 
 def _indices(name: str, array: _Array, count: int, fail: _Fail, first: int = 0) -> Int64[np.ndarray, "t 3"]:
-    """Triangles with indices from 0; refuses others, and indices of no vertex."""
+    """Check triangles of `count` vertices numbered from `first`, and return them with indices from 0."""
     if array.ndim != 2 or array.shape[1] != 3 or not 0 < len(array) <= _MOST:
         fail(f"{name} has the shape {list(array.shape)}, not [T, 3]")
     whole = array.dtype.kind in "iu" or (array.dtype.kind == "f" and bool((array == np.rint(array)).all()))

@@ -1,30 +1,30 @@
-"""A z-buffer rasteriser in torch: shaded triangles to gray images, the same bytes on every call.
+"""A z-buffer rasteriser in torch: shaded triangles to gray images, deterministic to the last bit.
 
     mesh = Mesh(vertices, triangles)                      # x right, y up, +z towards the camera
-    image = render(mesh.turned(rotation(30, 10)), size=64, look=Look(light=direction(-40, 20)))
+    image = render(mesh, size=64, look=Look(light=direction(-40, 20)))
 
-The camera is orthographic, or stands at the distance that the look gives, and looks down the z axis. A
-picture shows the square from -1 to 1 in x and y at z = 0; what reaches beyond it is cut off. Larger z hides
-smaller z. A triangle's front is the side from which its corners run counter-clockwise.
+The camera is orthographic, or at the distance that the look gives, on the z axis. A picture shows the square
+from -1 to 1 in x and y at z = 0. Larger z hides smaller z. A triangle's front is the side from which its
+corners run counter-clockwise.
 
-`render` draws one mesh; `render_batch` draws many poses or shapes of one topology, much faster per picture.
-An image doesn't depend on what else is in its batch, to the last bit.
+`render` renders one mesh; `render_batch` many poses or shapes of one topology, much faster per picture. An
+image does not depend on the others in its batch, to the last bit.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 _INSIDE = -1e-7
-"""Least barycentric coordinate of a covered sample: neighbours overlap by as much, and leave no crack."""
+"""Least barycentric coordinate of a covered sample: neighbours overlap by this much, and leave no gap."""
 
 _LEAST_AREA = 1e-12
-"""Triangles of less, in squares of samples, are seen edge-on and cover nothing."""
+"""Smaller triangles, in squares of samples, are seen edge-on and cover nothing."""
 
 _FAR = torch.iinfo(torch.int64).max
 
@@ -36,35 +36,32 @@ class Mesh:
     Attributes:
         vertices: float32 [V, 3]; x right, y up, z towards the camera; -1 to 1 is the picture.
         triangles: int64 [T, 3], indices of vertices, counter-clockwise seen from outside.
-        albedo: the share of light that each triangle reflects, float32 [T], 0..1; None: all of it.
+        albedo: share of light that each triangle reflects, float32 [T], 0..1; None: 1.
     """
 
     vertices: Float[Tensor, "v 3"]
     triangles: Int64[Tensor, "t 3"]
     albedo: Float[Tensor, " t"] | None = None
 
-    def turned(self, turn: Float[Tensor, "3 3"]) -> Mesh:
-        """The mesh after a rotation, as `rotation` gives it."""
-        return replace(self, vertices=turned(self.vertices[None], turn[None])[0])
-
 
 @dataclass(frozen=True)
 class Look:
-    """How surfaces are drawn.
+    """Lighting, shading and camera.
 
-    A front lit at an angle a to its normal shows albedo * (ambient + (1 - ambient) * max(0, cos a)).
+    The gray value of a front lit at an angle a to its normal is
+    albedo * (ambient + (1 - ambient) * max(0, cos a)).
 
     Attributes:
         light: unit vectors towards the light, float32 [3], or [B, 3] with one for each image of a batch, in
-            the camera's axes: the light doesn't turn with the mesh. See `direction`.
-        ambient: the share of light that comes from everywhere, 0..1.
-        smooth: True: normals are interpolated between the vertices; False: each triangle has its own.
-        two_sided: True: both sides of a triangle are drawn and lit as a front, for meshes whose winding is
-            unreliable or that are open; False: backs aren't drawn.
+            the camera's axes: it does not turn with the mesh. See `direction`.
+        ambient: share of ambient light, 0..1.
+        smooth: True: normals are interpolated between the vertices; False: flat shading.
+        two_sided: True: both sides of a triangle are rendered as a front, for open meshes and unreliable
+            winding; False: backs are culled.
         background: gray value where there is no surface, 0..1.
-        supersampling: samples a pixel along each axis.
-        distance: of the camera from z = 0, in the unit of vertices, all of which must be nearer to z = 0 than
-            it; infinite: orthographic.
+        supersampling: samples per pixel along each axis.
+        distance: of the camera from z = 0, in the unit of the vertices, all of which must be nearer to z = 0;
+            infinite: orthographic.
     """
 
     light: Float[Tensor, " *b 3"]
@@ -77,20 +74,19 @@ class Look:
 
 
 def rotation(azimuth_degrees: float, elevation_degrees: float) -> Float[Tensor, "3 3"]:
-    """The turn of an object that faces the camera: first by the azimuth, then by the elevation.
+    """Return the rotation matrix, float32, of an object; use it as `vertices @ matrix.T`.
 
-    A positive azimuth turns the front, +z, to the right of the picture; a positive elevation shows the object
-    from above, as the camera would see it after rising. float32; use it as `vertices @ rotation.T`.
+    At 0, 0 its front, +z, faces the camera. A positive azimuth, applied first, turns it to the right of the
+    picture; a positive elevation shows the object from above.
     """
     a, e = math.radians(azimuth_degrees), math.radians(elevation_degrees)
     around_y = [[math.cos(a), 0.0, math.sin(a)], [0.0, 1.0, 0.0], [-math.sin(a), 0.0, math.cos(a)]]
     around_x = [[1.0, 0.0, 0.0], [0.0, math.cos(e), -math.sin(e)], [0.0, math.sin(e), math.cos(e)]]
-    turn = torch.tensor(around_x, dtype=torch.float64) @ torch.tensor(around_y, dtype=torch.float64)
-    return turn.float()
+    return (torch.tensor(around_x, dtype=torch.float64) @ torch.tensor(around_y, dtype=torch.float64)).float()
 
 
 def direction(azimuth_degrees: float, elevation_degrees: float) -> Float[Tensor, 3]:
-    """The unit vector towards a light; at 0, 0 it shines from the camera, float32.
+    """Return the unit vector, float32, towards a light; at 0, 0 it is in the camera.
 
     A positive azimuth is on the right of the picture, a positive elevation above.
     """
@@ -98,19 +94,15 @@ def direction(azimuth_degrees: float, elevation_degrees: float) -> Float[Tensor,
     return torch.tensor([math.sin(a) * math.cos(e), math.sin(e), math.cos(a) * math.cos(e)])
 
 
-def turned(vertices: Float[Tensor, "b v 3"], rotations: Float[Tensor, "b 3 3"]) -> Float[Tensor, "b v 3"]:
-    """Each shape after its rotation, as `rotation` gives it."""
+def rotate(vertices: Float[Tensor, "b v 3"], rotations: Float[Tensor, "b 3 3"]) -> Float[Tensor, "b v 3"]:
+    """Rotate each shape by its matrix; see `rotation`."""
     x, y, z = (vertices[..., axis, None] for axis in range(3))
-    # Written out: a product of matrices rounds differently for other numbers of shapes.
+    # Written out, because the rounding of a matrix product depends on the number of shapes.
     return x * rotations[:, None, :, 0] + y * rotations[:, None, :, 1] + z * rotations[:, None, :, 2]
 
 
 def render(mesh: Mesh, *, size: int, look: Look) -> Float[Tensor, "size size"]:
-    """One mesh as a picture.
-
-    Returns:
-        float32 [size, size], 0..1; the first row is the top.
-    """
+    """Render one mesh: float32 [size, size], 0..1; the first row is the top."""
     return render_batch(mesh.vertices[None], mesh.triangles, size=size, look=look, albedo=mesh.albedo)[0]
 
 
@@ -122,49 +114,47 @@ def render_batch(
     look: Look,
     albedo: Float[Tensor, " t"] | None = None,
 ) -> Float[Tensor, "b size size"]:
-    """Many shapes of one topology, each as a picture.
+    """Render many shapes of one topology, one picture each.
 
-    Memory grows with their number, by about 200 bytes for each triangle of each shape; some 16 at a time are
-    fastest.
+    Memory grows by about 200 bytes for each triangle of each shape; batches of about 16 are fastest.
 
     Args:
-        vertices: as in `Mesh`, one set a picture.
+        vertices: as in `Mesh`, one set per picture.
         triangles: as in `Mesh`, the same for all.
         size: pixels along each side.
-        look: see `Look`; its light may be one for each picture.
+        look: see `Look`; its light may differ between pictures.
         albedo: as in `Mesh`, the same for all.
 
     Returns:
         float32 [B, size, size], 0..1; the first row is the top.
     """
     count, side = len(vertices), size * look.supersampling
-    # Pictures last: rows are picked by vertex or triangle, and each row is one stretch of memory.
+    # Pictures are the last axis, so that the row of a vertex or triangle is contiguous.
     points = vertices.float().permute(1, 2, 0).contiguous()
     if look.distance < math.inf:
-        # Planes stay planes, so that depths between the corners are as exact as without a distance.
         points = points / (1 - points[:, 2:] / look.distance)
     points = points * (side / 2)
-    points[:, :2] += (side - 1) / 2  # samples now lie at whole numbers of columns and rows, rows from below
+    points[:, :2] += (side - 1) / 2  # samples are now at integer columns and rows, rows from below
     corners = [points.index_select(0, triangles[:, k]) for k in range(3)]
     normals = _face_normals(*corners)
-    seen = _visible(corners, None if look.two_sided else normals[:, 2] > 0, side)
+    visible = _visible(corners, None if look.two_sided else normals[:, 2] > 0, side)
     if look.distance < math.inf:
         _undo_perspective(normals, corners[0], side, look.distance)
     if look.smooth:
         at_vertices = _vertex_normals(normals, triangles, len(points))
-        corner = at_vertices[triangles[seen.face], :, seen.picture[:, None]]
-        normal = (corner * seen.weights[:, :, None]).sum(1)
+        corner = at_vertices[triangles[visible.face], :, visible.picture[:, None]]
+        normal = (corner * visible.weights[:, :, None]).sum(1)
     else:
-        normal = normals[seen.face, :, seen.picture]
-    shade = _lambert(normal, look.light.to(points).expand(count, 3)[seen.picture], look)
+        normal = normals[visible.face, :, visible.picture]
+    shade = _lambert(normal, look.light.to(points).expand(count, 3)[visible.picture], look)
     canvas = torch.full((count * side * side,), look.background, dtype=torch.float32, device=points.device)
-    canvas[seen.place] = shade if albedo is None else shade * albedo.to(shade)[seen.face]
+    canvas[visible.sample] = shade if albedo is None else shade * albedo.to(shade)[visible.face]
     parts = canvas.view(count, size, look.supersampling, size, look.supersampling)
     return parts.mean((2, 4)).flip(1).clamp(0, 1)
 
 
 def _lambert(normal: Float[Tensor, "n 3"], light: Float[Tensor, "n 3"], look: Look) -> Float[Tensor, " n"]:
-    """Light that a white surface sends to the camera; normals need not have length 1."""
+    """Return the light that a white surface reflects; normals need not have length 1."""
     x, y, z = normal.unbind(1)
     length = (x * x + y * y + z * z).sqrt().clamp_min(1e-20)
     cosine = (x * light[:, 0] + y * light[:, 1] + z * light[:, 2]) / length
@@ -176,7 +166,7 @@ def _lambert(normal: Float[Tensor, "n 3"], light: Float[Tensor, "n 3"], look: Lo
 def _face_normals(
     a: Float[Tensor, "t 3 b"], b: Float[Tensor, "t 3 b"], c: Float[Tensor, "t 3 b"]
 ) -> Float[Tensor, "t 3 b"]:
-    """Normals as long as twice the triangle's area, outward where the front is counter-clockwise."""
+    """Return normals on the front side, whose length is twice the area of the triangle."""
     (px, py, pz), (qx, qy, qz) = (b - a).unbind(1), (c - a).unbind(1)
     normals = torch.empty_like(a)
     torch.sub(py * qz, pz * qy, out=normals[:, 0])
@@ -188,7 +178,7 @@ def _face_normals(
 def _undo_perspective(
     normals: Float[Tensor, "t 3 b"], corner: Float[Tensor, "t 3 b"], side: int, distance: float
 ) -> None:
-    """Makes normals of projected triangles, in place, those of the triangles as they were.
+    """Convert normals of projected triangles, in place, to those before the projection.
 
     A point P of a projected plane m P = k was p = P / (1 + Pz / d), on the plane (m + (0, 0, k / d)) p = k.
     """
@@ -201,9 +191,9 @@ def _undo_perspective(
 def _vertex_normals(
     normals: Float[Tensor, "t 3 b"], triangles: Int64[Tensor, "t 3"], count: int
 ) -> Float[Tensor, "v 3 b"]:
-    """Sums of the normals around each vertex: larger triangles count more.
+    """Return the sums of the normals around each vertex: larger triangles have more weight.
 
-    No call adds twice to one vertex, so that the order of the sums, and their last bit, is always the same.
+    No call adds twice to one vertex, so that the order of the sums, and their last bit, is deterministic.
     """
     corners = triangles.flatten()
     order = corners.argsort(stable=True)
@@ -218,31 +208,31 @@ def _vertex_normals(
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """The nearest triangle behind each covered sample.
+class _Visible:
+    """The visible triangle at each covered sample.
 
     Attributes:
-        place: the samples, as indices into [B, side, side], rows from below.
-        face: the triangle behind each.
+        sample: the samples, as indices into [B, side, side], rows from below.
+        face: the triangle at each.
         picture: the picture of each.
         weights: barycentric coordinates of the sample, float32.
     """
 
-    place: Int64[Tensor, " n"]
+    sample: Int64[Tensor, " n"]
     face: Int64[Tensor, " n"]
     picture: Int64[Tensor, " n"]
     weights: Float[Tensor, "n 3"]
 
 
-def _visible(corners: list[Float[Tensor, "t 3 b"]], drawn: Bool[Tensor, "t b"] | None, side: int) -> _Seen:
-    """What covers the samples of each picture.
+def _visible(corners: list[Float[Tensor, "t 3 b"]], front: Bool[Tensor, "t b"] | None, side: int) -> _Visible:
+    """Find the visible triangle at each sample of each picture.
 
     Args:
         corners: the three corners of each triangle: columns and rows in samples, and z.
-        drawn: which triangles count; None: all.
+        front: the triangles that are rendered; None: all.
         side: samples along each side of a picture.
     """
-    face, picture, low, high = _candidates(corners, drawn, side)
+    face, picture, low, high = _candidates(corners, front, side)
     width = high[:, 0] - low[:, 0] + 1
     area = width * (high[:, 1] - low[:, 1] + 1)
     which = torch.repeat_interleave(torch.arange(len(area), device=area.device), area)
@@ -255,29 +245,29 @@ def _visible(corners: list[Float[Tensor, "t 3 b"]], drawn: Bool[Tensor, "t b"] |
     inside = (weights >= _INSIDE).all(1)
     which, weights = which[inside], weights[inside]
     depth = (points[inside, :, 2] * weights).sum(1)
-    place = (picture[which] * side + row[inside]) * side + column[inside]
-    winner = _nearest(depth, place, corners[0].shape[2] * side * side)
+    sample = (picture[which] * side + row[inside]) * side + column[inside]
+    winner = _nearest(depth, sample, corners[0].shape[2] * side * side)
     covered = (winner < len(which)).nonzero().squeeze(1)
     winner = winner[covered]
-    return _Seen(covered, face[which[winner]], picture[which[winner]], weights[winner].float())
+    return _Visible(covered, face[which[winner]], picture[which[winner]], weights[winner].float())
 
 
 def _candidates(
-    corners: list[Float[Tensor, "t 3 b"]], drawn: Bool[Tensor, "t b"] | None, side: int
+    corners: list[Float[Tensor, "t 3 b"]], front: Bool[Tensor, "t b"] | None, side: int
 ) -> tuple[Int64[Tensor, " n"], Int64[Tensor, " n"], Int64[Tensor, "n 2"], Int64[Tensor, "n 2"]]:
-    """The triangles whose box holds a sample: triangle, picture, first and last column and row of samples."""
+    """Return the triangles whose box contains a sample: triangle, picture, first and last column and row."""
     a, b, c = (corner[:, :2] for corner in corners)
     low = torch.minimum(torch.minimum(a, b), c).ceil_().clamp_min_(0)
     high = torch.maximum(torch.maximum(a, b), c).floor_().clamp_max_(side - 1)
-    holds = (high >= low).all(1)  # not so of a tiny triangle between the samples
-    face, picture = (holds if drawn is None else holds & drawn).nonzero().unbind(1)
+    holds = (high >= low).all(1)  # False for a tiny triangle between the samples
+    face, picture = (holds if front is None else holds & front).nonzero().unbind(1)
     return face, picture, low[face, :, picture].long(), high[face, :, picture].long()
 
 
 def _barycentric(
     corners: Float[Tensor, "n 3 3"], column: Int64[Tensor, " n"], row: Int64[Tensor, " n"]
 ) -> Float[Tensor, "n 3"]:
-    """Weights of the three corners at each sample; below 0 outside. A triangle seen edge-on gets -1."""
+    """Return the weights of the three corners at each sample: negative outside, -1 for edge-on triangles."""
     x, y = corners[:, :, 0] - column[:, None], corners[:, :, 1] - row[:, None]
     (xa, xb, xc), (ya, yb, yc) = x.unbind(1), y.unbind(1)
     parts = torch.stack([xb * yc - xc * yb, xc * ya - xa * yc, xa * yb - xb * ya], 1)
@@ -286,14 +276,16 @@ def _barycentric(
     return torch.where(flat[:, None], -1.0, parts / whole[:, None])
 
 
-def _nearest(depth: Float[Tensor, " n"], place: Int64[Tensor, " n"], places: int) -> Int64[Tensor, " places"]:
-    """For each place the candidate with the largest depth, the first among equals; a huge number for none.
+def _nearest(
+    depth: Float[Tensor, " n"], sample: Int64[Tensor, " n"], samples: int
+) -> Int64[Tensor, " samples"]:
+    """Return for each sample the candidate with the largest depth, the first among equals; `_FAR` for none.
 
-    Depth and index are one integer, whose least is the same in whatever order the candidates are compared.
+    Depth and index form one integer, whose minimum does not depend on the order of the candidates.
     """
     bits = (-depth).float().view(torch.int32)
-    # Positive floats are ordered as their bits are; of negative ones all bits but the sign are to be turned.
+    # The bits of positive floats are in order; of negative ones, all bits but the sign must be inverted.
     behind = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).long()
     key = (behind << 32) | torch.arange(len(depth), device=depth.device)
-    least = torch.full((places,), _FAR, device=depth.device).scatter_reduce_(0, place, key, "amin")
+    least = torch.full((samples,), _FAR, device=depth.device).scatter_reduce_(0, sample, key, "amin")
     return torch.where(least == _FAR, _FAR, least & 0xFFFFFFFF)

@@ -1,6 +1,6 @@
-"""Closed solids from few numbers: rings of points joined to tubes, slabs and sheets, all outward.
+"""Closed solids from a few parameters: tubes, slabs and sheets, whose triangles face outward.
 
-Everything is float64 in numpy; x right, y up, z to the front. `joined` makes a mesh for the rasteriser.
+Points are float64 in numpy; x right, y up, z to the front. `joined` returns a mesh for the rasteriser.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ class Solid:
 
 
 def loft(rings: Float[np.ndarray, "n k 3"], *, closed: bool = False, thin: bool = False) -> Solid:
-    """Rings of points, each joined to the next.
+    """Connect rings of points, each to the next.
 
     Args:
-        rings: 2 rings or more of 3 points or more, in whichever sense they run.
-        closed: True: the last ring is joined to the first; False: both ends are capped.
-        thin: False: the end rings are convex; True: they may be bent, but point j lies near point k - 1 - j.
+        rings: 2 rings or more of 3 points or more, in either direction.
+        closed: True: the last ring is connected to the first; False: both ends are capped.
+        thin: False: the end rings are convex; True: they may be bent, but point j is near point k - 1 - j.
     """
     n, k, _ = rings.shape
-    place = np.arange(n * k).reshape(n, k)
-    here, there = (place, np.roll(place, -1, 0)) if closed else (place[:-1], place[1:])
+    index = np.arange(n * k).reshape(n, k)
+    here, there = (index, np.roll(index, -1, 0)) if closed else (index[:-1], index[1:])
     a, b, c, d = here, np.roll(here, -1, 1), np.roll(there, -1, 1), there
     sides = [np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)]
-    caps = [] if closed else [(_strip if thin else _cap)(ring) for ring in (place[0][::-1], place[-1])]
+    caps = [] if closed else [(_strip if thin else _cap)(ring) for ring in (index[0][::-1], index[-1])]
     return _outward(rings.reshape(-1, 3), np.concatenate([*sides, *caps]))
 
 
@@ -58,15 +58,15 @@ def tube(
     sides: int = 6,
     closed: bool = False,
 ) -> Solid:
-    """A bar or tube along a path.
+    """Return a bar or tube along a path.
 
     Args:
         path: 2 points or more, no two neighbours equal.
-        across: a direction that the path never takes; the section's first axis is the nearest to it that is
-            square to the path.
-        half: half the section's size along its first and second axis; a number, or one for each point.
-        sides: 4 for a rectangle, more for an ellipse.
-        closed: True: the path ends where it begins, and its first point isn't repeated.
+        across: a direction that the path never takes; its component normal to the path is the first axis of
+            the cross-section.
+        half: half the size of the cross-section along its first and second axis; a number, or one per point.
+        sides: of the cross-section: 4 for a rectangle, more for an ellipse.
+        closed: True: the path is a loop, whose first point is not repeated.
     """
     points = np.asarray(path, dtype=np.float64)
     along = np.roll(points, -1, 0) - np.roll(points, 1, 0) if closed else np.gradient(points, axis=0)
@@ -75,7 +75,7 @@ def tube(
     first /= np.linalg.norm(first, axis=1, keepdims=True)
     second = np.cross(along, first)
     turn = 2 * np.pi * (np.arange(sides) + 0.5) / sides
-    stretch = np.sqrt(2) if sides == 4 else 1.0  # corners of the rectangle that is meant
+    stretch = np.sqrt(2) if sides == 4 else 1.0  # the corners of a rectangle
     u, v = (np.broadcast_to(np.asarray(size, dtype=np.float64), len(points)) * stretch for size in half)
     rings = (
         points[:, None]
@@ -86,34 +86,34 @@ def tube(
 
 
 def slab(outline: Float[np.ndarray, "k 2"], levels: Sequence[tuple[float, float]]) -> Solid:
-    """A horizontal plate.
+    """Return a horizontal plate.
 
     Args:
         outline: x and z of a convex outline around 0.
-        levels: heights, each with the factor by which the outline is scaled there: two for a plain plate,
-            more for one with rounded edges.
+        levels: heights, each with the scale of the outline there: two for a plain plate, more for rounded
+            edges.
     """
     rings = [np.stack([outline[:, 0] * s, np.full(len(outline), y), outline[:, 1] * s], 1) for y, s in levels]
     return loft(np.stack(rings))
 
 
 def sheet(front: Float[np.ndarray, "n m 3"], behind: Float[np.ndarray, "n m 3"]) -> Solid:
-    """A bent plate between two grids of points that lie close to each other."""
+    """Return a bent plate between two grids of points that are close to each other."""
     return loft(np.concatenate([front, behind[:, ::-1]], axis=1), thin=True)
 
 
 def mirrored(solid: Solid) -> Solid:
-    """The solid on the other side of the plane x = 0."""
+    """Return the mirror image in the plane x = 0."""
     return Solid(solid.vertices * [-1.0, 1.0, 1.0], solid.triangles[:, ::-1])
 
 
 def both_sides(solids: Sequence[Solid]) -> list[Solid]:
-    """The solids, and each of them mirrored."""
+    """Return the solids and their mirror images."""
     return [*solids, *map(mirrored, solids)]
 
 
 def joined(solids: Sequence[Solid]) -> Mesh:
-    """All solids as one mesh."""
+    """Return all solids as one mesh."""
     starts = np.cumsum([0, *(len(solid.vertices) for solid in solids)])
     vertices = np.concatenate([solid.vertices for solid in solids])
     triangles = np.concatenate(
@@ -123,7 +123,7 @@ def joined(solids: Sequence[Solid]) -> Mesh:
 
 
 def _cap(ring: Int64[np.ndarray, " k"]) -> Int64[np.ndarray, "t 3"]:
-    """A convex ring in wide triangles: the rasteriser's work grows with the boxes around them."""
+    """Triangulate a convex ring in wide triangles: the cost of rendering grows with their bounding boxes."""
     faces, spans = [], [(0, len(ring) // 2), (len(ring) // 2, len(ring))]
     while spans:
         first, last = spans.pop()
@@ -136,7 +136,7 @@ def _cap(ring: Int64[np.ndarray, " k"]) -> Int64[np.ndarray, "t 3"]:
 
 
 def _strip(ring: Int64[np.ndarray, " k"]) -> Int64[np.ndarray, "t 3"]:
-    """A strip of triangles that zigzags between the two halves of a ring."""
+    """Triangulate a ring by a strip between its two halves."""
     k = len(ring)
     faces = []
     for j in range((k - 1) // 2):
@@ -149,7 +149,7 @@ def _strip(ring: Int64[np.ndarray, " k"]) -> Int64[np.ndarray, "t 3"]:
 
 
 def _outward(vertices: Float[np.ndarray, "v 3"], triangles: Int64[np.ndarray, "t 3"]) -> Solid:
-    """The solid with its triangles turned outward: its volume is positive."""
+    """Return the solid with its triangles facing outward: its volume is positive."""
     corners = vertices[triangles]
     volume = np.einsum("ti,ti->", corners[:, 0], np.cross(corners[:, 1], corners[:, 2]))
     return Solid(vertices, triangles if volume > 0 else triangles[:, ::-1])

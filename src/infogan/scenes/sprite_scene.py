@@ -1,13 +1,13 @@
-"""White sprites on black with five known factors: the grid of dSprites, drawn anew.
+"""White sprites on black with five known factors, on the factor grid of dSprites.
 
-    images = draw(numpy.arange(1000))         # uint8 [1000, 64, 64, 1]
+    images = render_sprites(numpy.arange(1000))         # uint8 [1000, 64, 64, 1]
     values = factors(numpy.arange(1000))      # {"shape": ..., "scale": ..., ...}
 
-The 737,280 images lie in dSprites' order: shape changes slowest, then scale, orientation and x, and y
-fastest. They are no copies of dSprites' images: its sprites have other outlines and sizes. Like there, the
-last orientation is the first one again, so that these images are there twice. Moreover a square looks the
-same after a quarter turn and an ellipse after half a turn; no whole number of steps is such a turn, but few
-pixels may tell the nearest from it.
+The 737,280 images are in dSprites' order: shape changes slowest, then scale, orientation and x, and y
+fastest. They are not copies of dSprites' images: its sprites have other outlines and sizes. As in dSprites,
+the last orientation equals the first one, so that these images occur twice. Moreover a square is symmetric
+under a quarter turn and an ellipse under half a turn; no integer number of steps is such a turn, but the
+nearest one differs in few pixels.
 """
 
 from __future__ import annotations
@@ -24,12 +24,6 @@ SIZE = 64
 
 SHAPES = ("square", "ellipse", "heart")
 
-GRID = {"shape": 3, "scale": 6, "orientation": 40, "x": 32, "y": 32}
-"""How many values each factor has; the last one changes fastest."""
-
-COUNT = 737_280
-"""Images of the whole grid."""
-
 VALUES: dict[str, Float[np.ndarray, " n"]] = {
     "shape": np.arange(3.0),
     "scale": np.linspace(0.5, 1.0, 6),
@@ -37,84 +31,78 @@ VALUES: dict[str, Float[np.ndarray, " n"]] = {
     "x": np.linspace(0.0, 1.0, 32),
     "y": np.linspace(0.0, 1.0, 32),
 }
-"""The values of each factor, float64: the shape's number in `SHAPES`; the size as a share of the largest;
-radians, counter-clockwise as seen; and the place of the sprite's centre, from the left and from the top. A
-step of x or y is one pixel: 0 is 16.5 pixels from the image's edge, 1 is 47.5."""
+"""The values of each factor, float64; the last factor changes fastest. Shape is an index into `SHAPES`; scale
+a share of the largest size; orientation in radians, counter-clockwise in the picture; x and y the position of
+the centre, from the left and from the top. A step of x or y is one pixel: 0 is 16.5 pixels from the edge of
+the image, 1 is 47.5."""
 
-_BOX = 33  # pixels: no sprite reaches out of such a square around its centre, so none is cut by the border
-_SAMPLES = 5  # a pixel along each axis; it is white where half of them lie in the sprite
+GRID = {name: len(values) for name, values in VALUES.items()}
+"""Number of values of each factor."""
+
+COUNT = 737_280
+"""Number of images of the whole grid."""
+
+_BOX = 33  # pixels: side of a square around the centre that holds any sprite, so that none is cut off
+_SAMPLES = 5  # per pixel along each axis; a pixel is white if at least half of them are inside the sprite
 _SQUARE = 10.9  # half a side, in pixels at scale 1
 _ELLIPSE = (15.5, 9.5)  # half axes
-_HEART = 12.0  # half the way from the notch to the tip
+_HEART = 12.0  # half the distance from the notch to the tip
 
 
 def classes(indices: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, "n 5"]:
-    """Which value each factor has in each image, counted from 0, in `GRID`'s order.
+    """Return the index of the value of each factor, in `GRID`'s order, for these images.
 
     Raises:
-        DataError: an index that is none of an image.
+        DataError: an index is outside the grid.
     """
-    _check(np.asarray(indices), "index", COUNT)
+    wrong = indices[(indices < 0) | (indices >= COUNT)]
+    if len(wrong):
+        raise DataError(
+            f"sprites: the index {wrong[0]} of {COUNT}", f"0 to {COUNT - 1}", f"numpy.arange({COUNT})"
+        )
     columns: Int64[np.ndarray, "n 5"] = np.stack(np.unravel_index(indices, tuple(GRID.values())), axis=1)
     return columns
 
 
-def indices(classes: Int64[np.ndarray, "n 5"]) -> Int64[np.ndarray, " n"]:
-    """The images in which the factors have these values: the inverse of `classes`.
-
-    Raises:
-        DataError: a value that a factor doesn't have.
-    """
-    columns = np.asarray(classes).T
-    for column, (name, count) in zip(columns, GRID.items(), strict=True):
-        _check(column, name, count)
-    found: Int64[np.ndarray, " n"] = np.ravel_multi_index(tuple(columns), tuple(GRID.values()))
-    return found
-
-
 def factors(indices: Int64[np.ndarray, " n"]) -> dict[str, Float[np.ndarray, " n"]]:
-    """The value of each factor in each image, float64; see `VALUES`.
+    """Return the value of each factor, float64, for these images; see `VALUES`.
 
     Raises:
-        DataError: an index that is none of an image.
+        DataError: an index is outside the grid.
     """
-    columns = classes(indices).T
-    return {name: VALUES[name][column] for name, column in zip(GRID, columns, strict=True)}
+    return {name: VALUES[name][column] for name, column in zip(GRID, classes(indices).T, strict=True)}
 
 
-def draw(indices: Int64[np.ndarray, " n"]) -> UInt8[np.ndarray, "n 64 64 1"]:
-    """The images, 0 for black and 255 for white.
+def render_sprites(indices: Int64[np.ndarray, " n"]) -> UInt8[np.ndarray, "n 64 64 1"]:
+    """Return the images, 0 for black and 255 for white.
 
     Raises:
-        DataError: an index that is none of an image.
+        DataError: an index is outside the grid.
     """
-    shape, scale, orientation, x, y = classes(indices).T
     sprites = _sprites()
-    images = np.zeros((len(shape), SIZE, SIZE), np.uint8)
-    for image, left, top, chosen in zip(
-        images, x, y, zip(shape, scale, orientation, strict=True), strict=True
-    ):
-        image[top : top + _BOX, left : left + _BOX] = sprites[chosen]
+    images = np.zeros((len(indices), SIZE, SIZE), np.uint8)
+    for image, (shape, scale, orientation, x, y) in zip(images, classes(indices), strict=True):
+        image[y : y + _BOX, x : x + _BOX] = sprites[shape, scale, orientation]
     return images[..., None]
 
 
 @cache
 def _sprites() -> UInt8[np.ndarray, "3 6 40 {_BOX} {_BOX}"]:
-    """Every sprite in the middle of its box: a step of x or y moves it by whole pixels."""
-    drawn = np.zeros((*list(GRID.values())[:3], _BOX, _BOX), np.uint8)
-    for number, name in enumerate(SHAPES):
+    """Render every sprite in the middle of its box; a step of x or y moves it by one pixel."""
+    sprites = np.zeros((*list(GRID.values())[:3], _BOX, _BOX), np.uint8)
+    for row, shape in enumerate(SHAPES):
         for step, scale in enumerate(VALUES["scale"]):
             for turn, angle in enumerate(VALUES["orientation"][:-1]):
-                drawn[number, step, turn] = _sprite(name, scale, angle)
-    drawn[:, :, -1] = drawn[:, :, 0]  # a whole turn, without the rounding of its sine
-    drawn.flags.writeable = False
-    return drawn
+                sprites[row, step, turn] = _sprite(shape, scale, angle)
+    sprites[:, :, -1] = sprites[:, :, 0]  # a full turn, without the rounding error of its sine
+    sprites.flags.writeable = False
+    return sprites
 
 
 def _sprite(shape: str, scale: float, angle: float) -> UInt8[np.ndarray, "{_BOX} {_BOX}"]:
     side = _BOX * _SAMPLES
-    place = (np.arange(side) + 0.5) / _SAMPLES - _BOX / 2
-    x, y = place / scale, -place[:, None] / scale  # y up
+    position = (np.arange(side) + 0.5) / _SAMPLES - _BOX / 2
+    x, y = position / scale, -position[:, None] / scale  # y up
     along, up = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
     inside = _inside(shape, along, up)
     share = inside.reshape(_BOX, _SAMPLES, _BOX, _SAMPLES).mean((1, 3))
@@ -122,22 +110,14 @@ def _sprite(shape: str, scale: float, angle: float) -> UInt8[np.ndarray, "{_BOX}
 
 
 def _inside(shape: str, x: Float[np.ndarray, "h w"], y: Float[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
-    """Whether points lie in the upright shape of scale 1, in pixels from its centre; y up."""
+    """Return True for points inside the upright shape of scale 1, in pixels from its centre; y up."""
     inside: Bool[np.ndarray, "h w"]
     if shape == "square":
         inside = np.maximum(np.abs(x), np.abs(y)) <= _SQUARE
     elif shape == "ellipse":
         inside = (x / _ELLIPSE[0]) ** 2 + (y / _ELLIPSE[1]) ** 2 <= 1
     else:
-        # The sextic (x^2 + y^2 - 1)^3 = x^2 y^3, moved so that its centre of mass is in the middle.
+        # The sextic (x^2 + y^2 - 1)^3 = x^2 y^3, shifted so that its centre of mass is at 0.
         u, v = x / _HEART, y / _HEART + 0.2935
         inside = (u * u + v * v - 1) ** 3 <= u * u * v**3
     return inside
-
-
-def _check(values: Int64[np.ndarray, " n"], name: str, count: int) -> None:
-    wrong = values[(values < 0) | (values >= count)]
-    if len(wrong):
-        raise DataError(
-            f"sprites: the {name} {wrong[0]} of {count}", f"0 to {count - 1}", f"numpy.arange({count})"
-        )

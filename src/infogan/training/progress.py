@@ -1,4 +1,4 @@
-"""What a run says while it trains: a live line in a terminal, plain lines elsewhere, all in log.txt."""
+"""Progress of training: one live line in a terminal, plain lines otherwise, and everything in log.txt."""
 
 from __future__ import annotations
 
@@ -9,48 +9,52 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-_PLAIN_EVERY = 15.0  # seconds between lines where there is no terminal
+_PLAIN_EVERY = 15.0  # seconds between lines without a terminal
 _CLEAR = "\r\x1b[K"
 
 
 class Progress:
-    """Writes to `stream` (stderr, so that stdout stays for results) and to a log file.
+    """Writes metrics and messages to a stream and to a log file.
 
     Args:
         total: the step at which training ends.
-        stream: where people look.
-        log_path: where every line is kept; None: nowhere.
+        stream: stderr if None, as stdout is for results.
+        log_path: the log file; None for no log.
+        quiet: write to the log file alone.
     """
 
-    def __init__(self, total: int, *, stream: TextIO | None = None, log_path: Path | None = None) -> None:
+    def __init__(
+        self, total: int, *, stream: TextIO | None = None, log_path: Path | None = None, quiet: bool = False
+    ) -> None:
         self.total, self.log_path = total, log_path
-        self._stream: TextIO | None = stream or sys.stderr  # None where the shell closed it: 2>&-
+        # None if the shell closed it: 2>&-
+        self._stream: TextIO | None = None if quiet else stream or sys.stderr
         self._live = self._stream is not None and self._stream.isatty()
-        self._shown = ""  # the live line now on the screen
+        self._live_line = ""
         self._last_plain = -_PLAIN_EVERY
 
     def update(self, line: Mapping[str, Any]) -> None:
-        """Shows one line of metrics.jsonl."""
+        """Show one line of metrics.jsonl."""
         text = describe(line, self.total)
         now = time.monotonic()
         if self._live:
-            self._shown = text[: shutil.get_terminal_size().columns - 1]
-            self._write(_CLEAR + self._shown)
+            self._live_line = text[: shutil.get_terminal_size().columns - 1]
+            self._write(_CLEAR + self._live_line)
         elif now - self._last_plain >= _PLAIN_EVERY or line["step"] == self.total:
             self._last_plain = now
             self._write(f"{text}\n")
         self._log(text)
 
     def say(self, text: str) -> None:
-        """A line that stays, above the live one."""
-        self._write(f"{_CLEAR}{text}\n{self._shown}" if self._shown else f"{text}\n")
+        """Write a message above the live line."""
+        self._write(f"{_CLEAR}{text}\n{self._live_line}" if self._live_line else f"{text}\n")
         self._log(text)
 
     def close(self) -> None:
-        """Leaves the live line as it stands."""
-        if self._shown:
+        """End the live line."""
+        if self._live_line:
             self._write("\n")
-            self._shown = ""
+            self._live_line = ""
 
     def _write(self, text: str) -> None:
         if self._stream is None:
@@ -59,7 +63,7 @@ class Progress:
             self._stream.write(text)
             self._stream.flush()
         except (OSError, ValueError):
-            self._stream = None  # nobody reads any more (a closed pipe): training goes on, log.txt has it all
+            self._stream = None  # a closed pipe; training continues, and log.txt has everything
 
     def _log(self, text: str) -> None:
         if self.log_path is None:
@@ -69,11 +73,11 @@ class Progress:
                 log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
         except OSError as error:
             path, self.log_path = self.log_path, None
-            self._write(f"warning: {path} cannot be written ({error}); training goes on without it\n")
+            self._write(f"warning: {path} cannot be written ({error}); training continues without it\n")
 
 
 def describe(line: Mapping[str, Any], total: int) -> str:
-    """A line of metrics.jsonl in words: "step 1,240/5,000  388 images/s  12 min left  digit 2.11 of 2.30"."""
+    """Return a line of metrics as text: "step 20/5,000  388 images/s  12 min left  digit 2.11 of 2.30"."""
     rate = line["images_per_second"]
     per_step = line["images_seen"] / line["step"]
     parts = [f"step {line['step']:,}/{total:,}", f"{rate:,.0f} images/s"]

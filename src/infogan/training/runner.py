@@ -1,4 +1,4 @@
-"""A run from start to end: the loop, what is saved when, and how a stopped run goes on."""
+"""The training loop of a run: metrics, checkpoints, pictures, interruption and resuming."""
 
 from __future__ import annotations
 
@@ -6,43 +6,46 @@ import csv
 import io
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from infogan import config as configuration
-from infogan import signals
+from infogan import plugins, signals
 from infogan.config import Config
-from infogan.data import Dataset
+from infogan.data import SOURCES, Dataset
 from infogan.errors import ConfigError, DataError, DivergenceError, Interrupted, StorageError
 from infogan.model import InfoGAN
+from infogan.networks import NETWORKS
 from infogan.report import pictures
 from infogan.report.traversals import traversal_picture
 from infogan.runs import checkpoint, health, metrics_log
 from infogan.runs.directory import RunDirectory
 from infogan.training import engine
 from infogan.training.progress import Progress
+from infogan.training.terms import TERMS
 from infogan.training.trainer import METRICS_EVERY, Trainer, nearest_images
 
 FREE_KEYS = frozenset(
     {"data.path", *(f"training.{key}" for key in ("steps", "save_every", "sample_every", "keep", "device"))}
 )
-"""Keys that a resumed run may change freely: they do not change what a step computes. That the images at
-another path are the same is checked by their fingerprint."""
+"""Keys that a resumed run may change: they do not change the result of a step. A fingerprint checks that the
+images at another path are the same."""
 
 RESOLVED_KEYS = frozenset({"data.size", "data.channels", "data.crop", "training.precision"})
-"""Keys that `resolve` settles where they were left open."""
+"""Keys that `resolve` fills in."""
 
-_PICTURE_SEED = 0  # the same noise in every picture of a run, so that progress can be seen
+_PICTURE_SEED = 0  # the same noise at every step, so that pictures of a run can be compared
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training leaves: the model, where all of it is kept, and the data that it was trained on."""
+    """The result of training: the model, its run directory and the data that it was trained on."""
 
     model: InfoGAN
     run: RunDirectory
@@ -50,10 +53,11 @@ class Trained:
 
 
 def resolve(config: Config, dataset: Dataset) -> Config:
-    """`config` with all that was left open settled: the images' form, and the precision on this machine.
+    """Return `config` with what was left open: form of the images, precision, and the plug-ins it uses.
 
     Raises:
-        ConfigError: the machine has no such device.
+        ConfigError: the machine does not have the device.
+        UsageError: a loss term is not registered.
         DataError: the images are not square, or do not have 1, 3 or 4 channels.
     """
     count, height, width, channels = dataset.train.images.shape
@@ -65,74 +69,83 @@ def resolve(config: Config, dataset: Dataset) -> Config:
         )
     device = engine.choose_device(config.training.device)
     precision = engine.choose_precision(config.training.precision, device)
-    return config.model_copy(
-        update={
-            "data": config.data.model_copy(
-                update={"size": height, "channels": channels, "crop": dataset.crop}
-            ),
-            "training": config.training.model_copy(update={"precision": precision}),
-        }
+    for name in config.objective.terms:
+        TERMS.find(name)
+    config = config.model_copy(update={"plugins": used_plugins(config)})
+    return config.replace(
+        data={"size": height, "channels": channels, "crop": dataset.crop}, training={"precision": precision}
     )
 
 
-def train(
-    config: Config, dataset: Dataset, run: RunDirectory, *, progress: Progress | None = None
-) -> Trained:
-    """Trains a new model in a new run directory.
+def used_plugins(config: Config) -> dict[str, str]:
+    """Return name and sha256 of the loaded plug-ins that a training by this configuration uses."""
+    terms = [(TERMS, name) for name in config.objective.terms]
+    return plugins.used([(SOURCES, config.data.source), (NETWORKS, config.network.architecture), *terms])
+
+
+def train(config: Config, dataset: Dataset, run: RunDirectory, *, quiet: bool = False) -> Trained:
+    """Train a new model in a new run directory.
 
     Args:
         config: from `resolve`.
-        dataset: only its training images are used; labels never are.
-        run: as `RunDirectory.create` gives it.
-        progress: where to tell how it goes; stderr and the run's log.txt when left out.
+        dataset: only its training images are used, without labels.
+        run: from `RunDirectory.create`.
+        quiet: write progress to the run's log.txt alone, and not to stderr.
 
     Raises:
-        DivergenceError: the numbers ran away; checkpoints before that are whole.
-        StorageError: the disk is full or the run directory is gone; checkpoints before that are whole.
+        DivergenceError: a loss or weight diverged; earlier checkpoints are intact.
+        StorageError: the disk is full or the run directory is gone; earlier checkpoints are intact.
         Interrupted: a signal came; the state was saved.
     """
     with run.lock():
         run.write_config(config)
         with resumable(run):
-            return Trained(_Session(config, dataset, run, progress).run_to_end(), run, dataset)
+            return Trained(_Session(config, dataset, run, quiet).run_to_end(), run, dataset)
 
 
 def resume(
     run: RunDirectory,
     load_data: Callable[[Config], Dataset],
     *,
-    settings: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
     allow_changes: bool = False,
-    progress: Progress | None = None,
+    quiet: bool = False,
 ) -> Trained:
-    """Goes on from the newest whole checkpoint, exactly as if there had been no stop.
+    """Resume from the newest intact checkpoint; the result is that of a run without interruption.
 
     Args:
         run: the run directory.
-        load_data: gives the data of a configuration; called under the run's lock.
-        settings: KEY=VALUE assignments that differ from the run's configuration.
-        allow_changes: whether keys that change the result may differ, too.
-        progress: as in `train`.
+        load_data: returns the data of a configuration; called while the run is locked.
+        settings: values by key that differ from the run's configuration.
+        allow_changes: allow changes of keys that change the result.
+        quiet: as in `train`.
 
     Raises:
-        ConfigError: a setting that changes the result, without `allow_changes`.
+        ConfigError: a setting changes the result, without `allow_changes`.
+        UsageError: a plug-in that the run uses is not loaded, or has changed.
         StorageError: every checkpoint is damaged.
     """
     with run.lock(), resumable(run):
         before = configuration.read(run.config_path)
-        config = configuration.override(before, settings)
+        check_plugins(run, before, allow_changes)
+        config = configuration.override(before, settings or {})
         check_changes(before, config, allow_changes)
         dataset = load_data(config)
-        session = _Session(config, dataset, run, progress)
+        session = _Session(config, dataset, run, quiet)
         session.restore(allow_changes)
         if config != before:
             run.write_config(config)
         return Trained(session.run_to_end(), run, dataset)
 
 
+def check_plugins(run: RunDirectory, config: Config, allowed: bool) -> None:
+    """Raise UsageError if a plug-in of the run is not loaded, or has changed and that is not `allowed`."""
+    plugins.check(config.plugins, used_plugins(config), str(run.path), allow_changes=allowed)
+
+
 @contextmanager
 def resumable(run: RunDirectory) -> Iterator[None]:
-    """Whoever is interrupted in the block is told of the run that can be gone on with."""
+    """Add the run that can be resumed to an `Interrupted` raised in the block."""
     try:
         yield
     except Interrupted as request:
@@ -141,60 +154,58 @@ def resumable(run: RunDirectory) -> Iterator[None]:
 
 
 def check_changes(before: Config, after: Config, allowed: bool) -> None:
-    """Raises ConfigError if a run that goes on as `after` would be another, unless that is `allowed`."""
-    changed = configuration.changes(before, after)
-    closed = {key: pair for key, pair in changed.items() if key not in FREE_KEYS}
-    if closed and not allowed:
+    """Raise ConfigError if resuming with `after` changes the result, unless `allowed`."""
+    changes = configuration.changes(before, after).items()
+    lines = [f"    {key}: {old} -> {new}" for key, (old, new) in changes if key not in FREE_KEYS]
+    if lines and not allowed:
         raise ConfigError(
-            "resuming with another configuration would be another run:\n"
-            + "\n".join(f"    {key}: {old} -> {new}" for key, (old, new) in closed.items()),
-            f"the run's own configuration, but for {', '.join(sorted(FREE_KEYS))}",
-            "--override, to go on all the same; or infogan train, for a new run",
+            "resuming with another configuration changes the result:\n" + "\n".join(lines),
+            f"the run's own configuration, except for {', '.join(sorted(FREE_KEYS))}",
+            "--override, to resume with these changes; or infogan train, for a new run",
         )
 
 
 class _Session:
-    """One process's share of a run: trainer, log, clock."""
+    """One run in one process, from the start or a checkpoint to the end or an interruption."""
 
-    def __init__(
-        self, config: Config, dataset: Dataset, run: RunDirectory, progress: Progress | None
-    ) -> None:
+    def __init__(self, config: Config, dataset: Dataset, run: RunDirectory, quiet: bool) -> None:
         engine.keep_freed_memory()
         self.config, self.run, self.data = config, run, dataset.fingerprint
         self.steps = config.training.steps
-        self.progress = progress or Progress(self.steps, log_path=run.log_path)
+        self.progress = Progress(self.steps, log_path=run.log_path, quiet=quiet)
         device = engine.choose_device(config.training.device)
         precision = engine.choose_precision(config.training.precision, device)
         if config.seeks_neighbours:
             count = config.objective.neighbours
-            self.progress.say(f"looking for the {count} nearest neighbours of each image")
+            self.progress.say(f"finding the {count} nearest neighbours of each image")
         self.trainer = Trainer(
             InfoGAN(config),
-            torch.from_numpy(np.asarray(dataset.train.images)),  # a memory map stays one
+            torch.from_numpy(np.asarray(dataset.train.images)),  # without copying a memory map
             device=device,
             precision=precision,
             nearest=nearest_images(config, dataset.train),
         )
         self.metrics = metrics_log.MetricsLog(run.metrics_path, self.progress.say)
         self.health = health.Health()
-        self.seconds = 0.0  # of training, over all sessions of the run
+        self.seconds = 0.0  # of training in earlier sessions
         self._started = self._window_started = time.perf_counter()
         self._window_step = 0
+        threads = torch.get_num_threads()
         self.progress.say(
             f"{config.preset}: {len(dataset.train.images):,} images of "
-            f"{config.data.size}x{config.data.size}x{config.data.channels}, "
-            f"{device}, {precision}, {_threads()}, seed {config.training.seed}"
+            f"{config.data.size}x{config.data.size}x{config.data.channels}, {device}, {precision}, "
+            f"{threads} thread{'s' if threads > 1 else ''}, seed {config.training.seed}"
         )
         if dataset.skipped:
             write_skipped(run, dataset)
             self.progress.say(
-                f"warning: {len(dataset.skipped):,} files could not be read; {run.path}/skipped.csv says why"
+                f"warning: {len(dataset.skipped):,} files could not be read; see {run.path}/skipped.csv"
             )
 
     # --- the loop ------------------------------------------------------------------------------------
 
     def run_to_end(self) -> InfoGAN:
-        """Trains up to the last step, or finds that this was done, and gives the model as it is stored."""
+        """Train up to the last step, if it is not reached, and return the stored model."""
         trainer, training = self.trainer, self.config.training
         if trainer.step == self.steps and (self.run.model / "model.safetensors").is_file():
             stored = InfoGAN.from_pretrained(self.run.path)
@@ -202,7 +213,7 @@ class _Session:
                 return stored
         if trainer.step < self.steps or not self.run.environment_path.exists():
             conditions = engine.conditions(trainer.device, trainer.precision)
-            self.run.write_environment(**conditions, data=self.data)  # of the last that trained
+            self.run.write_environment(**conditions, data=self.data)  # of the last session that trains
         self._started = self._window_started = time.perf_counter()
         self._window_step = trainer.step
         try:
@@ -211,14 +222,14 @@ class _Session:
                     trainer.advance()
                     self._log()
                 if trainer.step < self.steps and trainer.step % training.save_every == 0:
-                    self._save_and_go_on()
+                    self._try_to_save_checkpoint()
                 if trainer.step % training.sample_every == 0 or trainer.step == self.steps:
-                    self._draw()
-                if trainer.step == self._window_step:  # images/s leaves saves and pictures out
+                    self._write_pictures()
+                if trainer.step == self._window_step:  # images/s excludes saves and pictures
                     self._window_started = time.perf_counter()
             self._save()
-            for text in self.health.summary():
-                self.progress.say(text)
+            for message in self.health.summary():
+                self.progress.say(message)
         except Interrupted:
             signals.acknowledge()
             self._save()
@@ -230,37 +241,37 @@ class _Session:
         return trainer.model
 
     def restore(self, allow_changes: bool) -> None:
-        """The newest whole checkpoint, or the start where none was written yet."""
-        found = checkpoint.newest(self.run.checkpoints, lambda error: self.progress.say(f"warning: {error}"))
-        if found is None:
-            self.progress.say("no checkpoint was written yet: starting from step 0")
+        """Load the newest intact checkpoint, or start from step 0 if there is none."""
+        saved = checkpoint.newest(self.run.checkpoints, lambda error: self.progress.say(f"warning: {error}"))
+        if saved is None:
+            self.progress.say("the run has no checkpoint yet: starting from step 0")
             metrics_log.truncate(self.run.metrics_path, 0, METRICS_EVERY)
             return
-        if found.state["data"] != self.data and not allow_changes:
+        if saved.state["data"] != self.data and not allow_changes:
             raise DataError(
                 f"the training images are not those that {self.run.path} was trained on "
-                f"(sha256 {self.data[:12]}, then {found.state['data'][:12]})",
-                "the same images, or the run would silently become another",
-                "--data FILES with the images of before, or --override to go on with these",
+                f"(sha256 {self.data[:12]}, before {saved.state['data'][:12]})",
+                "the same images",
+                "--data FILES with the same images, or --override to resume with these",
             )
-        self.trainer.restore(found.model, found.optimizer, found.state["trainer"])
-        self.seconds = found.state["seconds"]
+        self.trainer.restore(saved.model, saved.optimizer, saved.state["trainer"])
+        self.seconds = saved.state["seconds"]
         if self.trainer.step > self.steps:
             raise ConfigError(
                 f"{self.run.path} has already reached step {self.trainer.step}, past step {self.steps}",
                 f"a number of steps above {self.trainer.step}",
                 f"infogan resume {self.run.path} --steps {self.trainer.step * 2}",
             )
-        # A run that has ended keeps its last line, which may be off the grid.
+        # A finished run keeps its last line, whose step may be no multiple of METRICS_EVERY.
         if self.trainer.step < self.steps:
             metrics_log.truncate(self.run.metrics_path, self.trainer.step, METRICS_EVERY)
         self.health = health.replay(metrics_log.read(self.run.metrics_path))
-        self.progress.say(f"going on from {found.path.name}")
+        self.progress.say(f"resumed from {saved.path.name}")
 
     def _log(self) -> None:
         trainer = self.trainer
-        on_grid = trainer.step % METRICS_EVERY == 0
-        if not on_grid and trainer.step != self.steps:
+        regular = trainer.step % METRICS_EVERY == 0
+        if not regular and trainer.step != self.steps:
             return
         now = time.perf_counter()
         steps = trainer.step - self._window_step
@@ -270,31 +281,32 @@ class _Session:
             "images_seen": trainer.step * batch,
             "seconds": round(self._elapsed(), 3),
             "images_per_second": round(steps * batch / max(now - self._window_started, 1e-9), 2),
-            # The window stays at a last step off the grid: a longer run must find it as if this one
-            # had not ended here.
-            **(trainer.take_window() if on_grid else trainer.peek_window()),
+            # An irregular last step leaves the window as it is, for a run that is resumed with more steps.
+            **(trainer.take_window() if regular else trainer.peek_window()),
         }
         self._window_started, self._window_step = now, trainer.step
-        told = self.health.see(line)
+        warnings_changed = self.health.update(line)
         self.metrics.append({**line, "health": self.health.active})
         self.progress.update(line)
-        for text in [*line.get("notes", ()), *told]:
-            self.progress.say(text)
+        for message in [*line.get("notes", ()), *warnings_changed]:
+            self.progress.say(message)
 
     def _elapsed(self) -> float:
         return self.seconds + time.perf_counter() - self._started
 
     # --- saving --------------------------------------------------------------------------------------
 
-    def _save_and_go_on(self) -> None:
-        """A save on the way: one that fails for a reason other than the disk costs only itself."""
+    def _try_to_save_checkpoint(self) -> None:
+        """Save a checkpoint before the end of training; an error other than of the disk is logged."""
         try:
             with signals.deferred():
                 self._save_checkpoint()
         except (StorageError, DivergenceError):
             raise
         except Exception as error:
-            message = f"step {self.trainer.step} was not saved ({error!r}); training goes on to the next save"
+            message = (
+                f"step {self.trainer.step} was not saved ({error!r}); training continues to the next save"
+            )
             warnings.warn(message, RuntimeWarning, stacklevel=2)
             self.progress.say(f"warning: {message}")
 
@@ -316,11 +328,11 @@ class _Session:
         bad = [name for name, value in tensors.items() if not bool(torch.isfinite(value).all())]
         if bad:
             raise DivergenceError(
-                f"training diverged by step {self.trainer.step}: {bad[0]} holds numbers that are not finite",
+                f"training diverged by step {self.trainer.step}: {bad[0]} has values that are not finite",
                 "finite weights; the checkpoint was not written",
-                "smaller learning rates, for example half of them",
+                "smaller learning rates, for example divided by two",
             )
-        self.metrics.sync()  # a power cut must not leave a checkpoint whose log is shorter than its steps
+        self.metrics.sync()  # metrics of all steps reach the disk before the checkpoint does
         state = {"trainer": self.trainer.state(), "seconds": self._elapsed(), "data": self.data}
         checkpoint.save(
             self.run.checkpoints,
@@ -332,40 +344,33 @@ class _Session:
         )
 
     def _with_last_checkpoint(self, error: DivergenceError) -> DivergenceError:
-        found = checkpoint.listed(self.run.checkpoints)
-        kept = (
-            f"; the last checkpoint is {found[max(found)]}" if found else "; no checkpoint was written before"
-        )
-        return DivergenceError(error.happened + kept, error.expected, error.advice)
+        saved = checkpoint.listed(self.run.checkpoints)
+        last = f"the last checkpoint is {saved[max(saved)]}" if saved else "there is no earlier checkpoint"
+        return DivergenceError(f"{error.happened}; {last}", error.expected, error.advice)
 
     # --- pictures ------------------------------------------------------------------------------------
 
-    def _draw(self) -> None:
-        """Samples and traversals of this step; a picture that cannot be written costs only itself."""
+    def _write_pictures(self) -> None:
+        """Write samples and traversals of this step; an error is logged."""
         try:
             self.trainer.check()
             draw_pictures(self.trainer.model, self.run, self.trainer.step)
         except OSError as error:
-            self.progress.say(f"warning: a picture was not written ({error}); training goes on")
+            self.progress.say(f"warning: a picture could not be written ({error}); training continues")
 
 
 def write_skipped(run: RunDirectory, dataset: Dataset) -> None:
-    """Writes skipped.csv: the files that could not be read, and why."""
+    """Write skipped.csv: the files that could not be read, and the reasons."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([("path", "reason"), *dataset.skipped])
     run.write_text("skipped.csv", text.getvalue())
 
 
 def draw_pictures(model: InfoGAN, run: RunDirectory, step: int) -> list[Path]:
-    """Writes samples/step-N.png and traversals/step-N-CODE.png; the paths written."""
+    """Write samples/step-N.png and traversals/step-N-CODE.png, and return their paths."""
     written = [run.samples / f"step-{step:08d}.png"]
     pictures.save_png(pictures.sample_grid(model.sample(64, seed=_PICTURE_SEED)), written[0])
     for name in model.latents.priors:
         written.append(run.traversals / f"step-{step:08d}-{name}.png")
         pictures.save_png(traversal_picture(model, name), written[-1])
     return written
-
-
-def _threads() -> str:
-    count = torch.get_num_threads()
-    return f"{count} thread" + ("s" if count > 1 else "")

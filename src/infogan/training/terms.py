@@ -115,7 +115,8 @@ def term(
     """
 
     def register(compute: Compute) -> Term:
-        return TERMS.add(name, Term(name, player, compute, Schedule.of(weight), maximized, sample))
+        entry = Term(name, player, compute, Schedule.of(weight), maximized, sample)
+        return TERMS.add(name, entry, compute)
 
     return register
 

@@ -120,7 +120,7 @@ def test_memory_does_not_grow_with_the_images(tmp_path: Path) -> None:
         ({"imgs": IMAGES.astype(np.float32)}, "has 'imgs' as float32 [20, 64, 64]"),
         ({"imgs": np.zeros((0, 64, 64), np.uint8)}, "has 'imgs' as uint8 [0, 64, 64]"),
         ({"imgs": np.array(1, np.uint8)}, "has 'imgs' as uint8 []"),
-        ({"imgs": np.asfortranarray(IMAGES)}, "in Fortran's order"),
+        ({"imgs": np.asfortranarray(IMAGES)}, "in Fortran order"),
         ({"imgs": np.array([None] * COUNT, object)}, "(pickled objects, which are never read)"),
         ({"imgs": IMAGES[:-1]}, "has 'latents_values' as float64 [20, 6]"),
         ({"latents_values": VALUES[:, 1:]}, "has 'latents_values' as float64 [20, 5]"),

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from infogan.config import DataConfig
-from infogan.data import Dataset, Skipped, Stream, every, load
+from infogan.data import Dataset, Skipped, Stream, load, load_all
 from infogan.data.preprocessing import common_size
 from infogan.data.sources.folder import read_pictures
 from infogan.errors import DataError
@@ -92,7 +92,7 @@ def test_every_image_comes_with_its_name_whatever_split_it_is_in(tmp_path: Path)
     write(tmp_path / "a" / "more.png", 77)
     for number in range(100):
         write(tmp_path / "b" / f"other-{number}.png", 99)
-    images, names = every(DataConfig(source="folder", path=str(tmp_path)))
+    images, names = load_all(DataConfig(source="folder", path=str(tmp_path)))
     assert len(images) == len(names) == 121
     found = dict(zip(names, images[:, 0, 0, 0].tolist(), strict=True))
     assert found["a/more.png"] == 77 and found["b/03.png"] == 3 and found["a/18.png"] == 18
@@ -271,7 +271,7 @@ def test_a_file_that_vanishes_after_the_first_look_is_skipped(
         (tmp_path / "0007.png").unlink()
         return common_size(sizes)
 
-    monkeypatch.setattr("infogan.data.sources.folder.common_size", vanish)
+    monkeypatch.setattr("infogan.data.decoding.common_size", vanish)
     images, skipped = read_folder(tmp_path, None, None)
     assert len(images) == 99
     assert skipped[0] == ("0007.png", "No such file or directory")

@@ -145,7 +145,7 @@ def test_q_learns_the_partition_and_the_rest_stays(tiny: Tiny, trainer: Make) ->
     assert (pair[1] - wanted).abs().mean() < 0.5 * (pair[0] - wanted).abs().mean()
     assert (read[1].sum(1) - 1).abs().max() < 1e-5
     assert all(torch.equal(value, trunk[name]) for name, value in model.trunk.state_dict().items())
-    rows, first = split_merge.rows_of(model, *dimension), split_merge._first_layer(model)
+    rows, first = split_merge.rows_of(model, *dimension), model.generator.get_submodule("hidden.blocks.0")
     assert torch.equal(first.weight[:, rows.inputs + 2], first.weight[:, rows.inputs + 5])
     assert not made.optimizers["discriminator"].state[model.recognition.output.weight]["exp_avg"].any()
 

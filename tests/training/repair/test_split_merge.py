@@ -111,7 +111,9 @@ def test_the_operation_splits_by_the_sub_code_and_unites_the_twins(tiny: Tiny, t
     assert fine is not None
     with torch.no_grad():
         before, sub = layer(hidden), fine(hidden)
-        columns = split_merge._first_layer(model).weight[:, rows.inputs : rows.inputs + 10].clone()
+        columns = (
+            model.generator.get_submodule("hidden.blocks.0").weight[:, rows.inputs : rows.inputs + 10].clone()
+        )
         found = split_merge.Diagnosis(twins=(1, 4), loss=0.0, double=7, gain=1.0)
         split_merge.operate(model, made.optimizers, ("digit", 0), found, torch.Generator().manual_seed(0))
         after = layer(hidden)
@@ -123,7 +125,7 @@ def test_the_operation_splits_by_the_sub_code_and_unites_the_twins(tiny: Tiny, t
     assert torch.allclose(after[:, d + 1], mean, atol=1e-5)
     others = [k for k in range(layer.out_features) if k - d not in (1, 4, 7)]
     assert torch.equal(after[:, others], before[:, others])
-    first = split_merge._first_layer(model).weight[:, rows.inputs : rows.inputs + 10]
+    first = model.generator.get_submodule("hidden.blocks.0").weight[:, rows.inputs : rows.inputs + 10]
     assert torch.equal(first[:, 4], columns[:, 7])
     assert torch.equal(first[:, [0, 1, 2, 3, 5, 6, 7, 8, 9]], columns[:, [0, 1, 2, 3, 5, 6, 7, 8, 9]])
     moments = made.optimizers["discriminator"].state[layer.weight]["exp_avg"]
@@ -131,7 +133,7 @@ def test_the_operation_splits_by_the_sub_code_and_unites_the_twins(tiny: Tiny, t
     assert moments[[d, d + 2]].any()
     assert (
         not made.optimizers["generator"]
-        .state[split_merge._first_layer(model).weight]["exp_avg"][:, rows.inputs + 4]
+        .state[model.generator.get_submodule("hidden.blocks.0").weight]["exp_avg"][:, rows.inputs + 4]
         .any()
     )
 

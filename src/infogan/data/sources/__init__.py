@@ -1,1 +1,1 @@
-"""The sources of images, one file each; every module here is imported when the sources are listed."""
+"""The data sources; all modules of this package are imported when the sources are listed."""

@@ -1,4 +1,4 @@
-"""The 1,797 real digits that come inside scikit-learn."""
+"""The 1,797 handwritten digits in the package scikit-learn."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ from infogan.data.source import About, source
 def digits(config: DataConfig) -> Found:
     """1,797 real handwritten digits, 8x8 gray, inside scikit-learn.
 
-    Their values count pixels of a 4x4 block, 0 to 16; they are scaled to 0..255.
-    Optical recognition of handwritten digits, UCI, Alpaydin and Kaynak, CC BY 4.0.
+    Their values count the dark pixels of a 4x4 block, 0 to 16, and are scaled to 0..255.
     """
-    from sklearn.datasets import load_digits  # takes a second to import
+    from sklearn.datasets import load_digits  # late: slow to import
 
     bunch = load_digits()
     images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Fashion-MNIST from its four IDX files: of the Debian package, or in a folder."""
+"""Fashion-MNIST from its four IDX files: those of the Debian package, or those in a folder."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ from pathlib import Path
 
 from infogan.config import DataConfig
 from infogan.data.dataset import Found
-from infogan.data.source import About, source
+from infogan.data.source import About, path_of, source
 from infogan.data.sources.mnist import read_files
-from infogan.errors import DataError
 
 FOLDER = Path("/usr/share/datasets/fashion-mnist")
-"""Where the Debian package dataset-fashion-mnist puts the files."""
-
-_INSTALL = "apt-get install dataset-fashion-mnist"
+"""Folder in which the Debian package dataset-fashion-mnist installs the files."""
 
 
 @source(
@@ -26,22 +23,15 @@ _INSTALL = "apt-get install dataset-fashion-mnist"
         sha256="that of the package",
     ),
     held_out=None,
-    place=lambda: FOLDER,
+    default_path=lambda: FOLDER,
 )
 def fashion_mnist(config: DataConfig) -> Found:
     """Fashion-MNIST: 60,000 training and 10,000 test pictures of clothes, 28x28 gray, a Debian package.
 
-    `config.path` names a folder with the four IDX files, gzipped or not; without it they are read from where
-    the package dataset-fashion-mnist puts them. Xiao, Rasul and Vollgraf 2017, MIT licence.
+    `config.path` names a folder with the four IDX files, gzipped or not; without it those of the package
+    dataset-fashion-mnist are read.
 
     Raises:
-        DataError: files are missing, damaged or do not belong together.
+        DataError: files are missing, damaged or do not match.
     """
-    if config.path is None and not FOLDER.is_dir():
-        raise DataError(
-            f"fashion-mnist: there is no folder {FOLDER}",
-            "the Debian package dataset-fashion-mnist, or a folder with its four IDX files",
-            f"{_INSTALL}, or --data FOLDER",
-        )
-    folder = FOLDER if config.path is None else Path(config.path).expanduser()
-    return read_files(folder, "Fashion-MNIST", f"{_INSTALL} and no --data")
+    return read_files(path_of(config), "Fashion-MNIST", "apt-get install dataset-fashion-mnist and no --data")

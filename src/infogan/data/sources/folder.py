@@ -1,4 +1,4 @@
-"""Own images: a folder or archive of files, or one file with an array."""
+"""Your own images: a folder or archive of files, or one file with an array."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from infogan.data.decoding import (
     decoded,
     first_of,
     picture_stream,
-    read_headers,
+    read_form,
     skipping,
 )
-from infogan.data.preprocessing import bring, common_size
-from infogan.data.source import About, source
-from infogan.errors import ConfigError, DataError
+from infogan.data.preprocessing import preprocess
+from infogan.data.source import About, path_of, source
+from infogan.errors import DataError
 from infogan.file_listing import Skipped, walk
 
 SUFFIXES = (*ARRAY_SUFFIXES, *archives.SUFFIXES)
-"""Of files that hold many images."""
+"""Of files that contain many images."""
 
 
 @source(
@@ -40,19 +40,18 @@ SUFFIXES = (*ARRAY_SUFFIXES, *archives.SUFFIXES)
         form="any size and mode; see --size and --crop",
         licence="the owner's",
         origin="a folder, a zip or tar file, or an array in a .npy or .npz file",
-        sha256="of what was prepared, in its manifest",
     ),
 )
 def folder(config: DataConfig) -> Found:
-    """Own images: a folder or a zip or tar file of image files, or a .npy or .npz file with an array.
+    """Your own images: a folder, a zip or tar file of image files, or a .npy or .npz file with an array.
 
-    A folder is searched with all folders in it, in sorted order; names that begin with a dot are left out.
-    Files: png, jpg, jpeg, webp, bmp, tif, tiff, gif. `infogan.data.preprocessing` says how each becomes a
-    square. Where every file lies in one of several folders, the first folder on its way is its class, for
-    measuring alone. `infogan.data.arrays` says which arrays are read.
+    A folder is searched recursively, in sorted order; hidden files are left out. Files: png, jpg, jpeg, webp,
+    bmp, tif, tiff, gif; `infogan.data.preprocessing` documents how each becomes a square. Where every file
+    lies in one of several folders, the top folder is its class, for evaluation only.
+    `infogan.data.arrays` documents which arrays are read.
 
-    Where the configuration names no size, it is the images' own if all are equal squares of 8 to 256 pixels,
-    else 64. Where it names no channels, they are gray if every file is gray by its mode, else RGB.
+    The default size is that of the images if all are equal squares of 8 to 256 pixels, else 64. By default
+    the images are gray if every file has a gray mode, else RGB.
 
     Unreadable files are skipped, with a reason each.
 
@@ -61,20 +60,14 @@ def folder(config: DataConfig) -> Found:
         DataError: the path or the images are missing, fewer than 2 images were found, or over 1 % of them are
             unreadable.
     """
-    if config.path is None:
-        raise ConfigError(
-            "data.path is not set: the source 'folder' has no images of its own",
-            "a folder or archive of images, or a .npy or .npz file",
-            "--data FOLDER",
-        )
-    path = Path(config.path).expanduser()
+    path = path_of(config, expected="a folder or archive of images, or a .npy or .npz file")
     if path.is_dir() or (archives.is_archive(path) and path.is_file()):
         return read_pictures(path, config.size, config.channels, config.crop)
     if path.is_file() and path.suffix.lower() in ARRAY_SUFFIXES:
         return Found(read_array(path))
-    what = "is not there" if not path.exists() else f"is no folder and none of {' '.join(SUFFIXES)}"
+    problem = "is not there" if not path.exists() else f"is no folder and none of {' '.join(SUFFIXES)}"
     raise DataError(
-        f"{config.path} {what}: 0 images",
+        f"{config.path} {problem}: 0 images",
         f"a folder with {' '.join(EXTENSIONS)} files in it, or a {', '.join(SUFFIXES)} file",
         "--data FOLDER, with the path of your images",
     )
@@ -83,7 +76,7 @@ def folder(config: DataConfig) -> Found:
 def read_images(
     path: Path, size: int, channels: int, crop: int | None = None
 ) -> tuple[UInt8[np.ndarray, "n h w c"], list[str]]:
-    """All images at a path in the form that a model reads, and the name of each.
+    """Read all images at a path in the form that a model needs, and the name of each.
 
     Args:
         path: an image file, a folder or archive of them, or a .npy or .npz file.
@@ -92,20 +85,19 @@ def read_images(
         crop: side of the central square of each picture that is used, as in training; None: the largest.
 
     Returns:
-        images; and their paths below the one given, or their places in the array.
+        images; and their paths below the given one, or their indices in the array.
 
     Raises:
-        DataError: nothing is there, a file is no image, or over 1 % of them cannot be read.
+        DataError: the path does not exist, a file is no image, or over 1 % of them cannot be read.
     """
     path = path.expanduser()
     if path.is_dir() and prepared.is_prepared(path):
-        found = prepared.read(path)
-        images = bring(found.images, size, channels)
-        return images, list(found.names) or [str(index) for index in range(len(images))]
+        images, names = prepared.read(path).named()
+        return preprocess(images, size, channels), names
     if path.is_dir() or (archives.is_archive(path) and path.is_file()):
-        return _all_of(path, size, channels, crop)
+        return _read_all(path, size, channels, crop)
     if path.is_file() and path.suffix.lower() in ARRAY_SUFFIXES:
-        images = bring(read_array(path).images, size, channels, crop)
+        images = preprocess(read_array(path).images, size, channels, crop)
         return images, [str(index) for index in range(len(images))]
     skipped: list[Skipped] = []
     if path.is_file():
@@ -118,7 +110,7 @@ def read_images(
     )
 
 
-def _all_of(
+def _read_all(
     path: Path, size: int, channels: int, crop: int | None
 ) -> tuple[UInt8[np.ndarray, "n h w c"], list[str]]:
     items, skipped = list_pictures(path)
@@ -134,38 +126,32 @@ def _all_of(
     return np.stack(images), names
 
 
-def read_pictures(
-    path: Path, size: int | None, channels: int | None, crop: int | None = None, *, fewest: int = 2
-) -> Found:
-    """The images below a folder or in an archive, in the sorted order of their paths.
+def read_pictures(path: Path, size: int | None, channels: int | None, crop: int | None = None) -> Found:
+    """Find the images below a folder or in an archive, in the sorted order of their paths.
 
     Args:
         path: the folder or archive.
         size: height and width in pixels; None: see `folder`.
         channels: 1, 3 or 4; None: see `folder`.
         crop: side of the central square that is used; None: the largest.
-        fewest: how many images there must be.
 
     Raises:
         DataError: see `folder`.
     """
     items, skipped = list_pictures(path)
-    _check_count(path, len(items), fewest, skipped)
+    _check_count(path, len(items), 2, skipped)
     total = len(items) + len(skipped)
     if size is None or channels is None:
-        headers = read_headers(items, skipped)
-        if len(headers.readable) < fewest:
+        items, size, channels = read_form(items, size, channels, skipped)
+        if len(items) < 2:
             check_share(str(path), total, skipped)
-        items = headers.readable
-        _check_count(path, len(items), fewest, skipped)
-        size = size or common_size(headers.sizes)
-        channels = channels or (1 if headers.gray else 3)
+        _check_count(path, len(items), 2, skipped)
     truth = _classes([item.name for item in items])
     return Found(picture_stream(items, size, channels, crop, truth), skipped=tuple(skipped))
 
 
 def list_pictures(path: Path) -> tuple[list[Item], list[Skipped]]:
-    """All pictures below a folder or in an archive in sorted order, and what could not be looked at."""
+    """List all pictures below a folder or in an archive in sorted order, and those that cannot be opened."""
     skipped: list[Skipped] = []
     if not path.is_dir():
         return archives.members(path, is_picture, skipped), skipped
@@ -175,22 +161,22 @@ def list_pictures(path: Path) -> tuple[list[Item], list[Skipped]]:
 
 
 def is_picture(name: str) -> bool:
-    """Whether a name looks like that of a picture. What macOS leaves beside one, "._name.jpg", is none."""
+    """Return True if a name is that of a picture. "._name.jpg", metadata that macOS writes, is none."""
     last = PurePosixPath(name).name
     return last.lower().endswith(EXTENSIONS) and not last.startswith(".")
 
 
 def _classes(names: Sequence[str]) -> Truth:
-    """The first folder of each path as its class, where every image lies in one and there are several."""
-    firsts = [PurePosixPath(name).parts for name in names]
-    # Many archives hold one folder with everything in it.
-    while firsts and all(len(parts) > 1 for parts in firsts) and len({parts[0] for parts in firsts}) == 1:
-        firsts = [parts[1:] for parts in firsts]
-    if not firsts or any(len(parts) < 2 for parts in firsts):
+    """Label each image by its top folder, if every image lies in one and there are several."""
+    paths = [PurePosixPath(name).parts for name in names]
+    # Many archives contain a single folder with everything in it.
+    while paths and all(len(parts) > 1 for parts in paths) and len({parts[0] for parts in paths}) == 1:
+        paths = [parts[1:] for parts in paths]
+    if not paths or any(len(parts) < 2 for parts in paths):
         return Truth()
-    classes = sorted({parts[0] for parts in firsts})
+    classes = sorted({parts[0] for parts in paths})
     number = {name: index for index, name in enumerate(classes)}
-    return Truth(np.array([number[parts[0]] for parts in firsts], np.int64), tuple(classes))
+    return Truth(np.array([number[parts[0]] for parts in paths], np.int64), tuple(classes))
 
 
 def _check_count(path: Path, count: int, fewest: int, skipped: Sequence[Skipped]) -> None:

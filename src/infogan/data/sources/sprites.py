@@ -1,4 +1,4 @@
-"""Sprites on the factor grid of dSprites, drawn here: no download, and every factor known exactly."""
+"""Sprites on the factor grid of dSprites, rendered here: no download, and every factor known exactly."""
 
 from __future__ import annotations
 
@@ -14,46 +14,44 @@ from infogan.data.source import About, source
 from infogan.errors import DataError
 
 _PERIODS = {"orientation": 2 * np.pi}
-_AT_ONCE = 4_096
+_CHUNK = 4_096
 
 
 @source(
     "sprites",
     about=About(
-        images="737,280, the whole grid (3 GB on the disk, twice that while they are drawn), a tenth of them "
-        "held out; --set data.count=N for as many of them",
+        images="737,280, the whole grid (3 GB on the disk, twice that while they are rendered), a tenth held "
+        "out; --set data.count=N for a subset",
         form="64x64 gray, 0 or 255",
         licence="that of infogan",
-        origin="drawn here on the factor grid of dSprites (Matthey et al. 2017); no copies of its images",
-        sha256="of what was drawn, in its manifest",
+        origin="rendered here on the factor grid of dSprites (Matthey et al. 2017); no copies of its images",
     ),
     takes_path=False,
-    draws=True,
+    renders=True,
 )
 def sprites(config: DataConfig) -> Found:
     """White sprites on black on the grid of dSprites: shape, scale, orientation, x and y known exactly.
 
-    With `config.count` so many images of the grid, spread over it by chance, the same ones always. Call them
-    sprites on the dSprites grid, not dSprites.
+    `config.count` selects a fixed random subset of the grid. Cite the data set as "sprites on the dSprites
+    grid", not as dSprites.
 
     Raises:
-        DataError: more images are asked for than the grid has.
+        DataError: `count` is larger than the grid.
     """
-    from infogan.scenes.sprite_scene import COUNT, SIZE, draw, factors
+    from infogan.scenes.sprite_scene import COUNT, SIZE, factors, render_sprites
 
     if config.count is not None and config.count > COUNT:
         raise DataError(
             f"data.count = {config.count}: the grid has {COUNT:,} images",
             f"at most {COUNT:,}",
-            "no data.count, for all of them",
+            "no data.count",
         )
-    chosen: Int64[np.ndarray, " n"] = np.arange(COUNT)
+    rows: Int64[np.ndarray, " n"] = np.arange(COUNT)
     if config.count is not None:
-        chosen = np.sort(shuffle(COUNT)[: config.count])
-    known = {name: Factor(values, _PERIODS.get(name)) for name, values in factors(chosen).items()}
-    parts = [chosen[start : start + _AT_ONCE] for start in range(0, len(chosen), _AT_ONCE)]
-    return Found(
-        Stream(
-            len(chosen), (SIZE, SIZE, 1), lambda: chain.from_iterable(map(draw, parts)), Truth(factors=known)
-        )
+        rows = np.sort(shuffle(COUNT)[: config.count])
+    truth = Truth(
+        factors={name: Factor(values, _PERIODS.get(name)) for name, values in factors(rows).items()}
     )
+    chunks = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
+    images = lambda: chain.from_iterable(map(render_sprites, chunks))  # noqa: E731
+    return Found(Stream(len(rows), (SIZE, SIZE, 1), images, truth))

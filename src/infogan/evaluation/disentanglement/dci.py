@@ -1,4 +1,4 @@
-"""DCI: disentanglement, completeness and informativeness, from what trees find important."""
+"""DCI: disentanglement, completeness and informativeness, by the feature importances of trees."""
 
 from __future__ import annotations
 
@@ -11,44 +11,45 @@ from infogan.evaluation.disentanglement.sample import Sample, standardised
 from infogan.evaluation.disentanglement.score import score
 
 REGRESSOR = ("random forest of 50 trees, depth 6", "gradient boosting, scikit-learn's own settings")
-"""Fast, and full as in disentanglement_lib. A deeper forest splits on noise and finds all codes important."""
+"""In the fast variant, and as in disentanglement_lib. Deeper forests split on noise, by every code."""
 
 
 @score("dci")
 def dci(sample: Sample) -> dict[str, float]:
-    """Eastwood and Williams 2018, section 2, by ensembles of trees (`REGRESSOR`) that tell a factor's levels.
+    """Return the scores of Eastwood and Williams 2018, section 2, by ensembles of trees (`REGRESSOR`).
 
-    Fitted on one half of the images. Importances are mean decreases in impurity; every split looks at all
-    codes, and of codes which tell the same takes one at random, so that they share theirs.
+    The trees predict a factor's levels and are fitted on one half of the images. Importances are mean
+    decreases in impurity; every split considers all codes and chooses randomly among equal ones, so that
+    these share their importance.
 
     Returns:
-        `disentanglement`: 1 less the entropy of a code's importances over factors, weighted by the code's
-        share of all importance; `completeness`: 1 less that of a factor's over codes, the mean over factors;
+        `disentanglement`: 1 - the entropy of a code's importances over factors, weighted by the code's share
+        of all importance; `completeness`: 1 - that of a factor's over codes, averaged over factors;
         `informativeness`: the accuracy of the levels on the other half. Each from 0 to 1; the first is absent
-        of one factor, the second of one code.
+        with a single factor, the second with a single code.
     """
     importance, accuracy = importances(sample)
     return {**from_importances(importance), "informativeness": accuracy}
 
 
 def importances(sample: Sample) -> tuple[Float[np.ndarray, "k f"], float]:
-    """How important each code is for each factor, columns of sum 1, and the accuracy on the other half."""
-    codes, (fit, judged) = standardised(sample.codes), sample.halves
-    columns, scores = [], []
+    """Return the importances of codes for factors, columns of sum 1, and the accuracy on the other half."""
+    codes, (fit, rest) = standardised(sample.codes), sample.halves
+    columns, accuracies = [], []
     for levels in sample.levels.T:
-        if len(np.unique(levels[fit])) < 2:  # a rare level is not in this half: nothing can be learned
+        if len(np.unique(levels[fit])) < 2:  # a rare level may be missing in this half
             columns.append(np.zeros(codes.shape[1]))
-            scores.append(float((levels[judged] == levels[fit][0]).mean()))
+            accuracies.append(float((levels[rest] == levels[fit][0]).mean()))
             continue
-        trees = _trees(sample.full, int(sample.draw.integers(2**31))).fit(codes[fit], levels[fit])
-        columns.append(trees.feature_importances_.clip(0))  # boosting rounds below it
-        scores.append(trees.score(codes[judged], levels[judged]))
-    return np.stack(columns, 1), float(np.mean(scores))
+        trees = _trees(sample.full, int(sample.rng.integers(2**31))).fit(codes[fit], levels[fit])
+        columns.append(trees.feature_importances_.clip(0))  # boosting may round below 0
+        accuracies.append(trees.score(codes[rest], levels[rest]))
+    return np.stack(columns, 1), float(np.mean(accuracies))
 
 
 def _trees(full: bool, seed: int) -> Any:
-    """What REGRESSOR names; not yet fitted."""
-    from sklearn import ensemble  # late: scikit-learn takes a second or two
+    """Return the unfitted model that REGRESSOR names."""
+    from sklearn import ensemble  # slow to import
 
     if full:
         return ensemble.GradientBoostingClassifier(random_state=seed)
@@ -56,19 +57,19 @@ def _trees(full: bool, seed: int) -> Any:
 
 
 def from_importances(importance: Float[np.ndarray, "k f"]) -> dict[str, float]:
-    """`disentanglement` and `completeness` of a table of importances, 0 or more; as far as they apply."""
+    """Return `disentanglement` and `completeness` of a table of importances, as far as they apply."""
     weights = importance.sum(1) / (importance.sum() or 1.0)
-    found = {}
+    scores = {}
     if importance.shape[1] > 1:
-        found["disentanglement"] = float((weights * _concentration(importance)).sum())
+        scores["disentanglement"] = float((weights * _concentration(importance)).sum())
     if importance.shape[0] > 1:
-        found["completeness"] = float(_concentration(importance.T).mean())
-    return found
+        scores["completeness"] = float(_concentration(importance.T).mean())
+    return scores
 
 
 def _concentration(rows: Float[np.ndarray, "a b"]) -> Float[np.ndarray, " a"]:
-    """1 less the entropy of each row to the base of its length, 2 or more; 0 for a row of zeros."""
-    from scipy.special import entr  # late: it takes a good part of a second
+    """Return 1 - the entropy of each row, to the base of its length of 2 or more; 0 for a row of zeros."""
+    from scipy.special import entr  # slow to import
 
     sums = rows.sum(1, keepdims=True)
     shares = np.divide(rows, sums, out=np.full_like(rows, 1 / rows.shape[1]), where=sums > 0)

@@ -1,4 +1,4 @@
-"""Explicitness: can a linear classifier read every factor from all codes together?"""
+"""Explicitness: how well a linear classifier predicts every factor from all codes together."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from infogan.evaluation.disentanglement.score import score
 
 @score("explicitness")
 def explicitness(sample: Sample) -> float:
-    """Ridgeway and Mozer 2018, section 3 (arXiv 1802.05312).
+    """Return the explicitness of Ridgeway and Mozer 2018, section 3 (arXiv 1802.05312).
 
-    A logistic regression (of all levels at once; the paper's is one against the rest) tells each factor's
-    levels from all codes; the area under the ROC curve of each level against the others, on the other half of
-    the images, brought from .5 to 1 to the range from 0 to 1, below 0 is 0; the mean over levels and factors.
+    A logistic regression (of all levels at once; the paper's is one against the rest) predicts each factor's
+    levels from all codes. The score is the area under the ROC curve of each level against the others, on the
+    other half of the images, averaged over levels, scaled from [.5, 1] to [0, 1] and averaged over factors.
     """
-    from sklearn.linear_model import LogisticRegression  # late: scikit-learn takes a second or two
+    from sklearn.linear_model import LogisticRegression  # slow to import
     from sklearn.metrics import roc_auc_score
 
-    codes, (fit, judged) = standardised(sample.codes), sample.halves
+    codes, (fit, rest) = standardised(sample.codes), sample.halves
     means = []
     for levels in sample.levels.T:
         if len(np.unique(levels[fit])) < 2:
             means.append(0.0)
             continue
         model = LogisticRegression(max_iter=1_000).fit(codes[fit], levels[fit])
-        scores = model.predict_proba(codes[judged])  # of a level between others no linear score is highest
-        truths = [levels[judged] == level for level in model.classes_]
+        scores = model.predict_proba(codes[rest])  # a linear score is never highest for a middle level
+        truths = [levels[rest] == level for level in model.classes_]
         areas = [
             roc_auc_score(truth, column)
             for truth, column in zip(truths, scores.T, strict=True)

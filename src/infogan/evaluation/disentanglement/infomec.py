@@ -1,4 +1,4 @@
-"""InfoMEC: modularity and compactness by information, of the codes in use, and explicitness of all codes."""
+"""InfoMEC: modularity and compactness of the active codes by information, and explicitness of all codes."""
 
 from __future__ import annotations
 
@@ -9,42 +9,41 @@ from infogan.evaluation.disentanglement.information import entropy
 from infogan.evaluation.disentanglement.sample import Sample, standardised
 from infogan.evaluation.disentanglement.score import score
 
-_ACTIVE = 1 / 20  # of the largest range, as the authors' code has it
+_ACTIVE = 1 / 20  # of the largest range, as in the authors' code
 _NEIGHBOURS = 10
 
 
 @score("infomec")
 def infomec(sample: Sample) -> dict[str, float]:
-    """Hsu et al. 2023, section 4 (arXiv 2305.18378).
+    """Return the scores of Hsu et al. 2023, section 4 (arXiv 2305.18378).
 
-    The information of a code and a factor, by the nearest neighbours of Ross 2014, as a share of the
-    factor's entropy. Codes whose range is below a twentieth of the largest are left out. The authors fit and
+    The information of a code and a factor is estimated by nearest neighbours (Ross 2014), as a share of the
+    factor's entropy. Codes with less than a twentieth of the largest range are inactive. The authors fit and
     score explicitness on the same images, with balanced classes; here it is scored on the other half.
 
     Returns:
-        `modularity`: the share of a code's information that is about one factor, from an even division 0 to
-        1, the mean over codes; `compactness`: the same of a factor over codes; `explicitness`: how many of a
-        factor's nats a logistic regression on all codes gains on the other half of the images, as a share;
-        below 0 is 0. What has nothing to be compared with is absent: the first of one factor, the second of
-        one code in use.
+        `modularity`: the largest share of a code's information on one factor, 0 for equal shares, averaged
+        over codes; `compactness`: the same of a factor over codes; `explicitness`: the share of a factor's
+        entropy that a logistic regression on all codes predicts on the other half of the images, at least 0.
+        The first is absent with a single factor, the second with a single active code.
     """
     ranges = np.ptp(sample.codes, axis=0)
     active = ranges > _ACTIVE * ranges.max()
-    found = {"explicitness": _explicitness(sample)}
+    scores = {"explicitness": _explicitness(sample)}
     if not ranges.any():
-        return found | {"modularity": 0.0, "compactness": 0.0}
+        return scores | {"modularity": 0.0, "compactness": 0.0}
     table = _normalised_information(sample, np.flatnonzero(active))
     if table.shape[1] > 1:
-        found["modularity"] = float(np.mean(_share_of_best(table)))
+        scores["modularity"] = float(np.mean(_share_of_best(table)))
     if table.shape[0] > 1:
-        found["compactness"] = float(np.mean(_share_of_best(table.T)))
-    return found
+        scores["compactness"] = float(np.mean(_share_of_best(table.T)))
+    return scores
 
 
 def _normalised_information(sample: Sample, codes: np.ndarray) -> Float[np.ndarray, "a f"]:
-    from sklearn.feature_selection import mutual_info_classif  # late: scikit-learn takes a second or two
+    from sklearn.feature_selection import mutual_info_classif  # slow to import
 
-    seed = int(sample.draw.integers(2**31))
+    seed = int(sample.rng.integers(2**31))
     columns = [
         mutual_info_classif(sample.codes[:, codes], levels, n_neighbors=_NEIGHBOURS, random_state=seed)
         / entropy(levels)
@@ -54,7 +53,7 @@ def _normalised_information(sample: Sample, codes: np.ndarray) -> Float[np.ndarr
 
 
 def _share_of_best(rows: Float[np.ndarray, "a b"]) -> Float[np.ndarray, " a"]:
-    """The largest share of each row, from an even division, 0, to 1; 0 for a row of zeros."""
+    """Return the largest share of each row, scaled to 0 for equal shares; 0 for a row of zeros."""
     count = rows.shape[1]
     sums = rows.sum(1)
     share = np.divide(rows.max(1), sums, out=np.full(len(rows), 1 / count), where=sums > 0)
@@ -62,18 +61,18 @@ def _share_of_best(rows: Float[np.ndarray, "a b"]) -> Float[np.ndarray, " a"]:
 
 
 def _explicitness(sample: Sample) -> float:
-    from sklearn.linear_model import LogisticRegression  # late: scikit-learn takes a second or two
+    from sklearn.linear_model import LogisticRegression  # slow to import
     from sklearn.metrics import log_loss
 
-    codes, (fit, judged) = standardised(sample.codes), sample.halves
+    codes, (fit, rest) = standardised(sample.codes), sample.halves
     gains = []
     for levels in sample.levels.T:
         if len(np.unique(levels[fit])) < 2:
             gains.append(0.0)
             continue
-        # The source has no penalty; where a plane parts few images, the search would then never end.
+        # The paper has no penalty, but without one the fit diverges where few images are separable.
         model = LogisticRegression(C=1e4, max_iter=1_000).fit(codes[fit], levels[fit])
-        seen = judged[np.isin(levels[judged], model.classes_)]
-        left = log_loss(levels[seen], model.predict_proba(codes[seen]), labels=model.classes_)
-        gains.append(max(0.0, 1 - left / entropy(levels)))
+        known = rest[np.isin(levels[rest], model.classes_)]
+        loss = log_loss(levels[known], model.predict_proba(codes[known]), labels=model.classes_)
+        gains.append(max(0.0, 1 - loss / entropy(levels)))
     return float(np.mean(gains))

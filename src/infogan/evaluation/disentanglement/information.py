@@ -1,4 +1,4 @@
-"""The mutual information of each code and factor, and what is read off that table: MIG and modularity."""
+"""The mutual information of each code and factor, and the scores MIG and modularity of that table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from infogan.evaluation.disentanglement.score import score
 
 
 def entropy(levels: Int[np.ndarray, " n"]) -> float:
-    """In nats, of the levels as often as they occur."""
+    """Return the entropy of the levels' frequencies in nats."""
     shares = np.bincount(levels) / len(levels)
     return float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
 
@@ -18,9 +18,9 @@ def entropy(levels: Int[np.ndarray, " n"]) -> float:
 def information_table(
     codes: Float[np.ndarray, "n k"], levels: Int[np.ndarray, "n f"]
 ) -> Float[np.ndarray, "k f"]:
-    """I(code; factor) in nats, of codes in CODE_BINS bins of equal width between their extremes.
+    """Return I(code; factor) in nats, of codes in CODE_BINS bins of equal width between their extremes.
 
-    Plug-in estimates: of unrelated ones it is about (bins - 1) (levels - 1) / 2n, not 0.
+    These are plug-in estimates: about (bins - 1) (levels - 1) / 2n for unrelated ones, not 0.
     """
     table = np.zeros((codes.shape[1], levels.shape[1]))
     for code in alive(codes):
@@ -41,10 +41,10 @@ def _information(first: Int[np.ndarray, " n"], second: Int[np.ndarray, " n"]) ->
 
 @score("mig")
 def mig(sample: Sample) -> float:
-    """The mutual information gap of Chen et al. 2018, equation 6 (arXiv 1802.04942).
+    """Return the mutual information gap of Chen et al. 2018, equation 6 (arXiv 1802.04942).
 
-    For each factor the information of the code that tells most of it, less that of the second best, as a
-    share of the factor's entropy; the mean over factors. 0 where two codes tell the same.
+    This is the information of the best code for a factor minus that of the second best, as a share of the
+    factor's entropy, averaged over factors. It is 0 where two codes are equal.
     """
     table = np.sort(information_table(sample.codes, sample.levels), axis=0)[::-1]
     second = table[1] if len(table) > 1 else np.zeros(table.shape[1])
@@ -54,17 +54,18 @@ def mig(sample: Sample) -> float:
 
 @score("modularity")
 def modularity(sample: Sample) -> float | None:
-    """The modularity of Ridgeway and Mozer 2018, equation 2 (arXiv 1802.05312): is a code about one factor?
+    """Return the modularity of Ridgeway and Mozer 2018, equation 2 (arXiv 1802.05312).
 
-    1 less the share of squared information about other factors than the one that the code tells most of; the
-    mean over codes. A code that tells nothing of any factor has none. High for duplicated codes; None of one
-    factor. It is a ratio, and so not near 0 for codes that tell nothing: read it beside MIG.
+    This is 1 - the share of a code's squared information on all factors but its best, averaged over codes; 0
+    for a code without any information. It is high for duplicated codes, and None with a single factor. As a
+    ratio it is not near 0 for codes with little information: compare it with MIG.
     """
     squared = information_table(sample.codes, sample.levels) ** 2
     count = squared.shape[1]
     if count < 2:
         return None
     best = squared.max(1)
-    telling = best > 0
-    share = (squared.sum(1)[telling] - best[telling]) / (best[telling] * (count - 1))
+    informative = best > 0
+    others = squared.sum(1)[informative] - best[informative]
+    share = others / (best[informative] * (count - 1))
     return float((1 - share).sum() / len(squared))

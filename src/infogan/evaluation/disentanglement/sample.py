@@ -1,4 +1,4 @@
-"""What the scores of this package are given: codes and true factors of the same images, as arrays."""
+"""The input of disentanglement scores: codes and true factors of the same images, as arrays."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from jaxtyping import Float, Int
 from infogan.data.dataset import Factor
 
 LEVELS = (10, 40)
-"""Parts of equally many images into which a factor of more values than that is cut: fast, and full.
+"""The most levels of a factor, in the fast and the full variant; others are cut at quantiles.
 
-Few images tell fine levels apart no better than chance, and then every code seems to matter for every factor.
+With few images, fine levels cannot be predicted, and every code seems to matter for every factor.
 """
 
 LEAST = 40
-"""Images that have to be of another level than the rest: half of a half of them must still show it."""
+"""The fewest images outside the most frequent level, so that a quarter of all images still shows others."""
 
 CODE_BINS = 20
-"""Bins of equal width for a code, as disentanglement_lib has them."""
+"""Number of bins of equal width for a code, as in disentanglement_lib."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,15 @@ class Sample:
     """Codes and factors of n images.
 
     Attributes:
-        codes: one column a code, float64.
-        levels: one column a factor, from 0 up: its value, or the part of its range that it lies in.
-        draw: of all chance in a score; the scores of one sample need not be measured in a set order.
-        full: the long variant: more votes, larger forests.
+        codes: one column per code, float64.
+        levels: one column per factor, from 0: its value, or the quantile bin of its value.
+        rng: for all randomness of a score.
+        full: use the long variant, with more votes and larger forests.
     """
 
     codes: Float[np.ndarray, "n k"]
     levels: Int[np.ndarray, "n f"]
-    draw: np.random.Generator
+    rng: np.random.Generator
     full: bool = False
 
     def __post_init__(self) -> None:
@@ -47,21 +47,21 @@ class Sample:
 
     @property
     def halves(self) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " m"]]:
-        """A division of the images: what a predictor is fitted on, and what it is judged on."""
-        order = self.draw.permutation(len(self.codes))
+        """A random division of the images, to fit a predictor and to score it."""
+        order = self.rng.permutation(len(self.codes))
         return order[: len(order) // 2], order[len(order) // 2 :]
 
     def random_halves(self, count: int) -> list[Sample]:
-        """So many samples of a half of the images each, drawn without replacement."""
-        chosen = (self.draw.permutation(len(self.codes))[: len(self.codes) // 2] for _ in range(count))
-        return [Sample(self.codes[rows], self.levels[rows], self.draw, self.full) for rows in chosen]
+        """Return `count` random halves of the images, sampled without replacement."""
+        chosen = (self.rng.permutation(len(self.codes))[: len(self.codes) // 2] for _ in range(count))
+        return [Sample(self.codes[rows], self.levels[rows], self.rng, self.full) for rows in chosen]
 
 
 def as_levels(factors: Mapping[str, Factor], full: bool = False) -> Int[np.ndarray, "n f"]:
-    """Factors as `Sample` has them.
+    """Return factors as the levels of `Sample`.
 
-    A factor of up to LEVELS values has a level for each; any other is cut at quantiles. Factors of one level
-    are the caller's to leave out: `varying`.
+    A factor of up to LEVELS values has a level for each; any other is cut at quantiles. The caller leaves
+    constant factors out with `varying`.
     """
     most = LEVELS[full]
     columns = []
@@ -75,7 +75,7 @@ def as_levels(factors: Mapping[str, Factor], full: bool = False) -> Int[np.ndarr
 
 
 def varying(factors: Mapping[str, Factor]) -> dict[str, Factor]:
-    """The factors that vary: LEAST images or more are not of the commonest level."""
+    """Return the factors of which LEAST images or more are outside the most frequent level."""
     return {
         name: factor
         for name, factor in factors.items()
@@ -84,13 +84,13 @@ def varying(factors: Mapping[str, Factor]) -> dict[str, Factor]:
 
 
 def alive(codes: Float[np.ndarray, "n k"]) -> Int[np.ndarray, " a"]:
-    """The columns that vary at all, beside rounding."""
+    """Return the columns that vary by more than rounding."""
     spread = np.ptp(codes, axis=0)
     return np.flatnonzero(spread > 1e-9 * max(1.0, float(np.abs(codes).max())))
 
 
 def standardised(codes: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
-    """Every code with mean 0 and std 1, so that its unit does not matter; a constant one is 0."""
+    """Scale every code to mean 0 and std 1; a constant one becomes 0."""
     spread = codes.std(0)
     spread[[i for i in range(codes.shape[1]) if i not in alive(codes)]] = np.inf
     return np.asarray((codes - codes.mean(0)) / spread)

@@ -1,4 +1,4 @@
-"""SAP: the gap between the two codes that predict a factor best by a straight line."""
+"""SAP: the gap between the two codes that predict a factor best, by linear regression."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from infogan.evaluation.disentanglement.score import score
 
 @score("sap")
 def sap(sample: Sample) -> float:
-    """The separated attribute predictability of Kumar et al. 2018, section 3 (arXiv 1711.00848).
+    """Return the separated attribute predictability of Kumar et al. 2018, section 3 (arXiv 1711.00848).
 
-    For each factor the squared correlation of its level with a code (the paper's score for factors with an
-    order), the best less the second best; the mean over factors. For a factor without an order, such as
-    shape, that is low for every code.
+    This is the best squared correlation of a code with a factor's level (the paper's score for ordered
+    factors) minus the second best, averaged over factors. It is low for a factor without an order, such as
+    shape.
     """
     codes, levels = standardised(sample.codes), standardised(sample.levels.astype(np.float64))
     squared = np.sort((codes.T @ levels / len(codes)) ** 2, axis=0)[::-1]

@@ -1,4 +1,4 @@
-"""Disentanglement scores: what a score is, and the registry that it is entered into."""
+"""Disentanglement scores and their registry."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from infogan.evaluation.disentanglement.sample import Sample
 from infogan.registry import Registry
 
 Score = Callable[[Sample], "float | dict[str, float] | None"]
-"""From codes and factors to a figure from 0 to 1, or several by name; None where it does not apply."""
+"""Computes a figure from 0 to 1, or several by name, from codes and factors; None if it does not apply."""
 
 Registered = TypeVar("Registered", bound=Score)
 

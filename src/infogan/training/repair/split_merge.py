@@ -16,9 +16,9 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from infogan import regularizers
+from infogan import networks, regularizers
 from infogan.model import InfoGAN
 from infogan.runs.health import FORMED, MARGIN
 
@@ -192,7 +192,7 @@ def operate(
     rows = rows_of(model, *dimension)
     kept, freed = found.twins
     double = found.double
-    output, fine, first = model.recognition.output, model.recognition.subcodes, _first_layer(model)
+    output, fine, first = model.recognition.output, model.recognition.subcodes, _first_weight(model)
     assert fine is not None
     a, b, d = rows.outputs + kept, rows.outputs + freed, rows.outputs + double
     s = rows.subcodes + 2 * double
@@ -205,8 +205,9 @@ def operate(
     output.bias[a] += math.log(2.0)  # together as probable as both were
     output.bias[[b, d]] -= math.log(2.0)  # as probable as the one was, where its sub-codes are unsure
     columns = [rows.inputs + k for k in (kept, freed, double)]
-    first.weight[:, columns[1]] = first.weight[:, columns[2]]
-    forget(optimizers["generator"], first.weight, columns, dimension=1)
+    if first is not None:
+        first[:, columns[1]] = first[:, columns[2]]
+        forget(optimizers["generator"], first, columns, dimension=1)
     _renew_subcodes(model, optimizers, rows, (kept, freed, double), rng)
 
 
@@ -219,10 +220,11 @@ def make_alike(
     rng: torch.Generator,
 ) -> None:
     """Make G generate the same images for two categories, and reset their sub-codes."""
-    rows, first = rows_of(model, *dimension), _first_layer(model)
+    rows, first = rows_of(model, *dimension), _first_weight(model)
     columns = [rows.inputs + k for k in pair]
-    first.weight[:, columns] = first.weight[:, columns].mean(1, keepdim=True)
-    forget(optimizers["generator"], first.weight, columns, dimension=1)
+    if first is not None:
+        first[:, columns] = first[:, columns].mean(1, keepdim=True)
+        forget(optimizers["generator"], first, columns, dimension=1)
     _renew_subcodes(model, optimizers, rows, pair, rng)
 
 
@@ -245,11 +247,14 @@ def _renew_subcodes(
         forget(optimizers["discriminator"], parameter, again)
 
 
-def _first_layer(model: InfoGAN) -> nn.Linear:
-    """Return the layer of G that reads the codes."""
-    layer = model.generator.get_submodule("hidden.blocks.0")
-    assert isinstance(layer, nn.Linear)
-    return layer
+def _first_weight(model: InfoGAN) -> Tensor | None:
+    """Return the weight of the layer of G that reads the codes; None for a generator of a plug-in.
+
+    Such a generator learns the repaired categories from Q.
+    """
+    if not isinstance(model.generator, networks.Generator):
+        return None
+    return model.generator.get_submodule("hidden.blocks.0").get_parameter("weight")
 
 
 def forget(

@@ -1,0 +1,221 @@
+"""Baselines: an untrained network, k-means and principal components, and the clustering that they reach."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from infogan import images as edge
+from infogan import streams
+from infogan.config import Config
+from infogan.evaluation.batch_norm import average_batches
+from infogan.evaluation.clustering import (
+    Assignments,
+    choose,
+    measurable,
+    model_clustering,
+    predict_categories,
+    score,
+    subject_labels,
+)
+from infogan.evaluation.metric import metric
+from infogan.evaluation.predicted_codes import (
+    Values,
+    continuous_dimensions,
+    line_codes,
+    outputs_of_test,
+    outputs_of_train,
+)
+from infogan.evaluation.subject import Subject, pixels
+from infogan.model import InfoGAN
+
+_STARTS = 4  # of k-means; the best of them counts
+_MOST_KMEANS_PIXELS = 1_024  # a 32x32 gray image; k-means takes principal components of larger ones
+_MOST_PCA_PIXELS = 4_096
+_COMPONENTS = 50
+_CALIBRATION_BATCHES, _CALIBRATION_BATCH = 20, 128
+
+Images = UInt8[np.ndarray, "_ h w c"]
+Codes = dict[str, Values]
+"""Continuous codes by name, scaled to [-1, 1] as `line_codes` does."""
+
+
+# --- k-means and principal components --------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Squared distances of images to the centres of k-means.
+
+    Attributes:
+        train: of the images that the centres are fitted to.
+        test: of other images.
+        features: the features in words: "pixels" from 0 to 1, or their principal components.
+    """
+
+    train: Float[np.ndarray, "n k"]
+    test: Float[np.ndarray, "m k"]
+    features: str
+
+
+def fit_kmeans(train: Images, test: Images, categories: int) -> Distances:
+    """Fit k-means to training images, and return the distances of both sets to the centres.
+
+    Images of more than 1,024 numbers are reduced to their principal components first. There are fewer centres
+    than `categories` where there are fewer images.
+    """
+    from sklearn.cluster import KMeans  # slow to import
+
+    x, y, features = pixels(train), pixels(test), "pixels"
+    if x.shape[1] > _MOST_KMEANS_PIXELS and len(x) > _COMPONENTS:
+        x, y = pixel_components(train, test)
+        features = f"{_COMPONENTS} principal components of the pixels"
+    centres = KMeans(min(categories, len(x)), n_init=_STARTS, random_state=0).fit(x)
+    return Distances(np.square(centres.transform(x)), np.square(centres.transform(y)), features)
+
+
+def pixel_components(train: Images, test: Images) -> tuple[np.ndarray, np.ndarray]:
+    """Return at most 50 principal components of the pixels of both sets, fitted to the first."""
+    from sklearn.decomposition import PCA  # slow to import
+
+    x = pixels(train)
+    pca = PCA(min(_COMPONENTS, *x.shape), svd_solver="randomized", random_state=0).fit(x)
+    return pca.transform(x), pca.transform(pixels(test))
+
+
+def component_codes(train: Images, test: Images, count: int) -> tuple[Codes, Codes]:
+    """Return the first `count` principal components of the pixels of both sets as codes.
+
+    Each is spread evenly over [-1, 1] by the ranks of training images, as a uniform code is, so that
+    `circular` compares angles with it fairly.
+    """
+    from sklearn.decomposition import PCA  # slow to import
+
+    stride = math.ceil(train[0].size / _MOST_PCA_PIXELS)  # of pixels, each with all its channels
+    x, y = (
+        images.reshape(len(images), -1, images.shape[-1])[:, ::stride]
+        .reshape(len(images), -1)
+        .astype(np.float32)
+        for images in (train, test)
+    )
+    model = PCA(min(count, *x.shape), random_state=0).fit(x)
+    columns = model.transform(x).T
+    ranked = [np.sort(column) for column in columns]
+
+    def spread(components: np.ndarray) -> Codes:
+        return {
+            f"component{i + 1}": 2 * np.searchsorted(ranked[i], values) / len(x) - 1
+            for i, values in enumerate(components)
+        }
+
+    return spread(columns), spread(model.transform(y).T)
+
+
+def subject_components(subject: Subject) -> tuple[Codes, Codes]:
+    """Return as many `component_codes` as there are continuous codes. Call it with `subject.once`."""
+    count = len(continuous_dimensions(subject.model.latents))
+    return component_codes(subject.train_images, subject.real.test.images, count)
+
+
+# --- an untrained network --------------------------------------------------------------------------------
+
+
+def untrained(config: Config, images: Images, *, seed: int = 0, steps: int | None = None) -> InfoGAN:
+    """Return a network of the same configuration before training, from another seed.
+
+    Its batch norm has seen real images: without them the network gives nearly the same output for all images,
+    and the baseline would miss more than the training.
+
+    Args:
+        config: of the model under evaluation.
+        images: real training images.
+        seed: of the order in which batch norm sees them.
+        steps: of the model under evaluation, which set the noise level of its input; by default those of the
+            configuration.
+    """
+    training = config.training.model_copy(update={"seed": (config.training.seed + 1) % 2**63})
+    model = InfoGAN(config.model_copy(update={"training": training}))
+    model.provenance = {"steps": config.training.steps if steps is None else steps}
+    model.trunk.train()
+    model.recognition.train()
+    with torch.no_grad():
+        for batch in range(_CALIBRATION_BATCHES):
+            average_batches(model, batch)
+            rng = streams.generator(seed, "evaluation/calibration", batch)
+            chosen = torch.randint(len(images), (_CALIBRATION_BATCH,), generator=rng).numpy()
+            x = edge.to_float(torch.from_numpy(images[chosen]), model.table.output)
+            model.recognition(model.trunk(x, ("real",)), ("real",))
+            if model.code_noise:
+                # A trained model uses generated images here; those of this one are not like the data.
+                noisy = x + model.code_noise * torch.randn(x.shape, generator=rng)
+                model.recognition(model.trunk(noisy, ("noisy",)), ("noisy",))
+    return model.eval()
+
+
+def untrained_model(subject: Subject) -> InfoGAN:
+    """Return `untrained` for the model under evaluation. Call it with `subject.once`."""
+    model = subject.model
+    steps = model.provenance.get("steps")
+    return untrained(model.config, subject.train_images, seed=subject.seed, steps=steps).to(model.device)
+
+
+def untrained_outputs_of_test(subject: Subject) -> Float[Tensor, "n outputs"]:
+    """Return the untrained Q's raw outputs for all test images. Call it with `subject.once`."""
+    return subject.once(untrained_model).recognise(subject.real.test.images, domain="real")
+
+
+def outputs(subject: Subject) -> dict[str, tuple[Tensor, Tensor]]:
+    """Return raw outputs of Q for training and test images, of the "model" and of the "untrained" network.
+
+    Call it with `subject.once`.
+    """
+    of_train = subject.once(untrained_model).recognise(subject.train_images, domain="real")
+    return {
+        "model": (subject.once(outputs_of_train), subject.once(outputs_of_test)),
+        "untrained": (of_train, subject.once(untrained_outputs_of_test)),
+    }
+
+
+def codes_and_baselines(subject: Subject) -> dict[str, tuple[Codes, Codes]]:
+    """Return `line_codes` of training and test images: of "model", "untrained" and "pca".
+
+    Call it with `subject.once`.
+    """
+    latents = subject.model.latents
+    predicted = {
+        name: (line_codes(latents, train), line_codes(latents, test))
+        for name, (train, test) in subject.once(outputs).items()
+    }
+    return {**predicted, "pca": subject.once(subject_components)}
+
+
+@metric("baselines")
+def _metric(subject: Subject) -> dict[str, Any]:
+    if not measurable(subject):
+        return {}
+    labels, seed, latents = subject.once(subject_labels), subject.seed, subject.model.latents
+    categories = subject.once(model_clustering).categories
+    kmeans = fit_kmeans(subject.train_images, subject.real.test.images, categories)
+    nearest = Assignments(kmeans.train.argmin(1), kmeans.test.argmin(1), categories)
+    candidates = predict_categories(latents, *subject.once(outputs)["untrained"])
+    best = choose(candidates, labels)
+    return {
+        "baselines": {
+            "kmeans": {
+                "clustering": score(nearest, labels, seed=seed, stream="kmeans"),
+                "features": kmeans.features,
+            },
+            "untrained": {
+                "clustering": {
+                    "code": latents.dimension_name(best),
+                    **score(candidates[best], labels, seed=seed, stream="untrained"),
+                }
+            },
+        }
+    }

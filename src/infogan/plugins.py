@@ -1,0 +1,105 @@
+"""Plug-ins: code from outside the package that adds data sources, networks, loss terms, metrics and more.
+
+A plug-in is a Python file, or an installed module under the entry point group `infogan.plugins`. It is
+imported only where it is named. A run records the name and the sha256 of each plug-in that its training uses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import importlib.util
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from infogan.errors import UsageError, did_you_mean
+from infogan.registry import PLUGIN_PREFIX, Registry
+
+ENTRY_POINTS = "infogan.plugins"
+"""The entry point group of installed plug-ins."""
+
+
+def load_plugin(plugin: str | Path) -> str:
+    """Import a plug-in, which adds its entries to the registries, and return its name.
+
+    Args:
+        plugin: a Python file, or the name of an installed plug-in.
+
+    Raises:
+        UsageError: there is no such file or installed plug-in, or it cannot be imported.
+    """
+    path = Path(plugin).expanduser()
+    if path.suffix == ".py":
+        return _load_file(path)
+    installed = {point.name: point for point in importlib.metadata.entry_points(group=ENTRY_POINTS)}
+    if str(plugin) not in installed:
+        raise UsageError(
+            f"there is no plug-in {str(plugin)!r}{did_you_mean(str(plugin), installed)}",
+            f"a Python file, or an installed plug-in ({', '.join(installed) or 'none is installed'})",
+            "the path of a .py file",
+        )
+    importlib.import_module(installed[str(plugin)].module)
+    return str(plugin)
+
+
+def _load_file(path: Path) -> str:
+    name = f"{PLUGIN_PREFIX}{path.stem}"
+    path = path.resolve()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    if digest and getattr(sys.modules.get(name), "__imported__", None) == (path, digest):
+        return path.stem  # imported already, and unchanged since
+    spec = importlib.util.spec_from_file_location(name, path)
+    if not digest or spec is None or spec.loader is None:
+        raise UsageError(f"the plug-in {path} does not exist", "a Python file", f"ls {path.parent}")
+    module = importlib.util.module_from_spec(spec)
+    module.__imported__ = path, digest  # type: ignore[attr-defined]
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise UsageError(
+            f"the plug-in {path} cannot be imported: {type(error).__name__}: {error}",
+            "a Python file that registers sources, networks, terms, metrics, presets or recipes",
+            f"python {path}, to see the whole traceback",
+        ) from error
+    return path.stem
+
+
+def used(entries: Iterable[tuple[Registry[Any], str]]) -> dict[str, str]:
+    """Return name and sha256 of the plug-ins that registry entries come from; infogan's own have none."""
+    origins = (registry.origins.get(name) for registry, name in entries)
+    return dict(sorted(origin for origin in origins if origin is not None))
+
+
+def check(
+    recorded: Mapping[str, str], now: Mapping[str, str], run: str, *, allow_changes: bool = False
+) -> None:
+    """Check that the plug-ins that a run recorded are loaded, and unchanged.
+
+    Args:
+        recorded: name to sha256, as the run has them.
+        now: the same of the plug-ins that are loaded.
+        run: the run's path, for messages.
+        allow_changes: accept a plug-in whose file has changed.
+
+    Raises:
+        UsageError: a plug-in is not loaded, or its file has changed.
+    """
+    for name, sha256 in recorded.items():
+        if name not in now:
+            raise UsageError(
+                f"{run} uses the plug-in {name!r}, which is not loaded",
+                "its file or installed name: a plug-in is code, and is imported only where it is named",
+                f"plugins=['{name}.py'] in Python, --plugin {name}.py on the command line",
+            )
+        if now[name] != sha256 and not allow_changes:
+            raise UsageError(
+                f"the plug-in {name!r} has changed since {run} was trained (sha256 {now[name][:12]}, was "
+                f"{sha256[:12]})",
+                "the same file, or the run would become another one",
+                "the file as it was, or override, to go on with the changed one",
+            )

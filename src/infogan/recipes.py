@@ -1,0 +1,229 @@
+"""Recipes: named ways to train, as data. A plug-in adds one to `RECIPES`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from infogan.config import (
+    CONTINUOUS_WEIGHT,
+    AugmentationConfig,
+    Code,
+    Config,
+    Continuous,
+    Gaussian,
+    NetworkConfig,
+    Normal,
+    ObjectiveConfig,
+    TrainingConfig,
+    Uniform,
+    VonMises,
+)
+from infogan.errors import ConfigError, UsageError, did_you_mean, nearest
+from infogan.registry import Registry
+
+Changes = Mapping[str, Mapping[str, Any]]
+"""Values of a configuration that differ: by section and key."""
+
+LEAST_STD, SOFT_WEIGHT = 0.3, 0.2
+"""Of continuous codes in `robust`: the least std of their posterior, in half ranges, and their lambda."""
+
+CR_STEPS, CR_START = 322_560, 288_000
+REGULARISED_FROM = CR_START / CR_STEPS
+"""Share of the steps of `cr` after which its contrastive regulariser acts (the code of Lin et al. 2020)."""
+
+CR_WEIGHT = 0.05
+"""lambda of continuous codes in `cr`."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A way to train, applied to a configuration with the paper's networks and codes.
+
+    Applying it first resets all that goes beyond the paper (`PAPER`), then makes the changes.
+
+    Attributes:
+        name: as users type it.
+        summary: one or two sentences for `infogan presets NAME`.
+        changes: values by section and key.
+        augmentation: the policy of images for which the preset has none; None: trains without augmentation.
+        max_width: limit of `network.width`.
+        code: returns a code as the recipe trains it; its second argument says whether continuous codes are
+            predicted from noisy images.
+    """
+
+    name: str
+    summary: str
+    changes: Changes = field(default_factory=dict)
+    augmentation: Mapping[str, Any] | None = None
+    max_width: float = 8.0
+    code: Callable[[Code, bool], Code] | None = None
+
+    def apply(self, config: Config) -> Config:
+        """Return `config` with this recipe.
+
+        Raises:
+            ConfigError: `config` has a recipe other than this one or `paper`: its codes and networks may
+                differ from the preset's, and the result would be neither.
+        """
+        before = config.training.recipe
+        if before not in (self.name, "paper"):
+            raise ConfigError(
+                f"recipe {self.name}: this configuration is of recipe {before}, with codes of its own",
+                "a preset, or a configuration of the recipe paper",
+                f"infogan.api.configure({config.preset!r}, recipe={self.name!r})",
+                command=f"infogan train {config.preset} --recipe {self.name}",
+            )
+        policy = config.augmentation
+        if self.code is not None:
+            noisy = policy.code_noise is not None
+            config = config.with_codes(
+                {name: self.code(code, noisy) for name, code in config.latents.codes.items()}
+            )
+        config = config.replace(**PAPER)
+        if self.augmentation is not None:
+            own = policy if policy.active else {**self.augmentation, "code_noise": policy.code_noise}
+            config = config.replace(augmentation=dict(own))
+        width = min(config.network.width, self.max_width)
+        config = config.replace(network={"width": width}, training={"recipe": self.name})
+        return config.replace(**self.changes)
+
+
+def find(name: str) -> Recipe:
+    """Return the recipe of that name.
+
+    Raises:
+        UsageError: there is none; with the nearest name.
+    """
+    if name not in RECIPES:
+        near = nearest(name, RECIPES) or "robust"
+        raise UsageError(
+            f"no recipe is named {name!r}{did_you_mean(name, RECIPES)}",
+            f"one of {', '.join(RECIPES)}",
+            f"recipe={near!r}",
+            command=f"--recipe {near}",
+        )
+    return RECIPES[name]
+
+
+def apply(config: Config, name: str) -> Config:
+    """Return `config` with the recipe of that name.
+
+    Raises:
+        UsageError: no recipe has that name.
+        ConfigError: as of `Recipe.apply`.
+    """
+    return find(name).apply(config)
+
+
+def _with_fixed_std(code: Code, noisy: bool) -> Code:
+    """Return a continuous code with std 1 and lambda .05; a weight or posterior that a user chose stays."""
+    if not isinstance(code, Uniform | Normal):
+        return code
+    posterior = Gaussian(std=1.0) if code.posterior == Gaussian() else code.posterior
+    weight = CR_WEIGHT if code.info_weight == CONTINUOUS_WEIGHT else code.info_weight
+    return replace(code, info_weight=weight, posterior=posterior)  # type: ignore[arg-type]  # its own family
+
+
+def _softer(code: Code, noisy: bool) -> Code:
+    """Return a continuous code that need not be predicted so sharply that no room is left for noise.
+
+    Its weight is `SOFT_WEIGHT`, and the least std of its posterior `LEAST_STD`; with noisy images the noise
+    already limits how sharply it can be predicted. Values that a user chose stay.
+    """
+    if not isinstance(code, Continuous):
+        return code
+    posterior = code.posterior
+    fits = isinstance(posterior, VonMises) or posterior.std_max >= LEAST_STD
+    if not noisy and fits and posterior.std_min == type(posterior)().std_min:
+        posterior = replace(posterior, std_min=LEAST_STD)
+    weight = SOFT_WEIGHT if code.info_weight == CONTINUOUS_WEIGHT else code.info_weight
+    return replace(code, info_weight=weight, posterior=posterior)  # type: ignore[arg-type]  # its own family
+
+
+PAPER: Changes = {
+    "latents": {"noise_prior": "uniform"},
+    "network": {"recognition_init_std": NetworkConfig().recognition_init_std},
+    # The paper knows lambda and the control experiment; which neighbours help is a property of the images.
+    "objective": {
+        key: value
+        for key, value in dict(ObjectiveConfig()).items()
+        if key not in ("info_weight", "generator_information", "neighbour_share")
+    },
+    "augmentation": dict(AugmentationConfig()),
+    "training": {
+        key: getattr(TrainingConfig(), key)
+        for key in (
+            "recipe", "batch_size", "generator_updates", "beta1", "ema_decay", "ema_start",
+            "learning_rate_schedule", "repair_start", "repair_end",
+        )
+    },
+}  # fmt: skip
+"""What appendix C says, and the authors' code where the paper is silent.
+
+Codes, width and learning rates are those of the preset: the paper has others for each experiment.
+"""
+
+_TABLE = (
+    Recipe("paper", "Appendix C of the InfoGAN paper (Chen et al. 2016), and nothing beyond it."),
+    Recipe(
+        "robust",
+        "Q also learns from augmented real images, so that codes are meaningful with every seed "
+        "(docs/recipe.md).",
+        changes={
+            "network": {"recognition_init_std": 0.08},
+            "objective": {
+                "real_information_weight": 1.0,
+                "neighbours": 10,
+                "marginal_weight": 2.0,
+                "subcode_weight": 1.0,
+                "mode_seeking_weight": 0.005,
+            },
+            "training": {
+                "learning_rate_discriminator": 4e-4,
+                "learning_rate_schedule": [[2_500, 1.0], [5_000, 0.02]],
+                "repair_start": 500,
+                "repair_end": 2_000,
+            },
+        },
+        augmentation={
+            "rotation": 15.0,
+            "shift": 0.07,
+            "scale": 0.12,
+            "shear": 0.15,
+            "code_rotation": 10.0,
+            "code_shear": 0.0,
+        },
+        max_width=0.5,
+        code=_softer,
+    ),
+    Recipe(
+        "cr",
+        "InfoGAN-CR (Lin et al. 2020) as for dSprites: spectral norm, and a contrastive regulariser in the "
+        "last 34,560 of 322,560 steps. For a shorter run also set objective.contrastive_weight, from 89 % of "
+        "its steps.",
+        changes={
+            "network": {
+                "architecture": "dsprites",
+                "normalization": "spectral",
+                "spectral_bound": 1.0,
+                "spectral_recognition": True,
+                "width": 1.0,
+            },
+            "objective": {"contrastive_weight": [[CR_START, 0.0], [CR_START, 2.0]]},
+            "training": {
+                "steps": CR_STEPS,
+                "batch_size": 64,
+                "learning_rate_discriminator": 2e-3,
+                "learning_rate_generator": 1e-3,
+                "generator_updates": 2,
+            },
+        },
+        code=_with_fixed_std,
+    ),
+)
+
+RECIPES: Registry[Recipe] = Registry("recipe")
+for _recipe in _TABLE:
+    RECIPES.add(_recipe.name, _recipe)

@@ -1,0 +1,166 @@
+"""The documentation: links resolve, commands exist, and the words are those of the project."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from infogan.config import Config
+
+ROOT = Path(__file__).parents[2]
+LAB_NOTES = ROOT / "docs" / "lab-notes"
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+"""Every page of the documentation."""
+
+CURRENT_PAGES = [path for path in PAGES if LAB_NOTES not in path.parents]
+"""Pages about the package as it is. Lab notes may name commands and settings of older versions."""
+
+MODULES = sorted((ROOT / "src").rglob("*.py"))
+
+PHRASES = {
+    r"(is|are) told": "logged, reported, receives",
+    r"held against": "compared with",
+    r"moved cop(y|ies)": "augmented view",
+    r"anew": "again, fresh",
+    r"likewise": "also, in the same way",
+    r"beside": "compared with, next to, in addition to",
+    r"mend(s|ed|ing)?": "repair",
+    r"in the small": "a smoke test",
+    r"so many": "N, the number of",
+    r"(go|goes|going|gone|went) on with": "resume",
+    r"(read|reads|reading) off": "predict, encode",
+    r"spoil(s|t|ed)": "corrupt",
+    r"nobody": "no user, nothing",
+    r"whoever": "code that, users who",
+    r"by luck": "in k of n seeds",
+}
+"""Phrases that sound odd in a manual, as regular expressions, with what to write instead."""
+
+BANNED = re.compile(rf"\b({'|'.join(PHRASES)})\b", re.IGNORECASE)
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*$", re.MULTILINE)
+
+
+def name_of(path: Path) -> str:
+    """Return a path below the repository, as the name of a test case."""
+    return str(path.relative_to(ROOT))
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a Markdown page: its headings as GitHub names them, and explicit ids."""
+    text = page.read_text(encoding="utf-8")
+    slugs = {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in HEADING.findall(FENCE.sub("", text))
+    }
+    return slugs | set(re.findall(r'<a id="([^"]+)"', text))
+
+
+def links(page: Path) -> list[str]:
+    """Return the targets of the relative links and images of a page."""
+    targets = LINK.findall(FENCE.sub("", page.read_text(encoding="utf-8")))
+    return [target for target in targets if not target.startswith(("http://", "https://", "mailto:"))]
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """Yield the words of each infogan command in the code blocks of a page."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    for line in text.splitlines():
+        match = re.match(r"^\s*(?:\$ )?(infogan\s.*)$", line)
+        if match and (line.startswith("    ") or line.startswith(("infogan", "$ infogan"))):
+            yield from (shlex.split(part, comments=True) for part in match[1].split(" ; "))
+
+
+@cache
+def help_of(command: tuple[str, ...]) -> str:
+    """Return the help text of a command."""
+    run = subprocess.run(
+        [sys.executable, "-m", "infogan", *command, "--help"],
+        check=True, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    return run.stdout
+
+
+def phrases(text: str) -> list[str]:
+    """Return the phrases of a text that should be replaced, each with a better one."""
+    plain = " ".join(text.split())
+    found = []
+    for match in BANNED.finditer(plain):
+        better = next(b for phrase, b in PHRASES.items() if re.fullmatch(phrase, match[0], re.IGNORECASE))
+        found.append(f"{plain[max(0, match.start() - 30) : match.end() + 30]!r}: write {better}")
+    return found
+
+
+def strings(module: Path) -> Iterator[tuple[int, str]]:
+    """Yield line and text of every string of a module: its docstrings and messages."""
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
+
+
+def test_the_readme_has_at_most_100_lines() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 100
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_relative_links_resolve(page: Path) -> None:
+    broken = []
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    assert broken == []
+
+
+@pytest.mark.parametrize("page", CURRENT_PAGES, ids=name_of)
+def test_commands_exist_with_the_flags_that_are_shown(page: Path) -> None:
+    for words in commands(page):
+        command = tuple(words[1:3] if words[1] == "data" else words[1:2])
+        if command[0].startswith("-"):
+            continue
+        known = set(re.findall(r"--[a-z][a-z-]*", help_of(command)))
+        used = {word.partition("=")[0] for word in words if word.startswith("--")}
+        assert used <= known | {"--help"}, words
+
+
+@pytest.mark.parametrize("page", CURRENT_PAGES, ids=name_of)
+def test_settings_that_commands_change_exist(page: Path) -> None:
+    sections = [field.annotation for field in Config.model_fields.values()]
+    known = {key for section in sections for key in getattr(section, "model_fields", {})}
+    for words in commands(page):
+        changed = [value for flag, value in pairwise(words) if flag == "--set"]
+        keys = {setting.partition("=")[0].rpartition(".")[2] for setting in changed}
+        assert keys <= known | {"KEY"}, words
+
+
+@pytest.mark.parametrize("page", CURRENT_PAGES, ids=name_of)
+def test_pages_use_plain_words(page: Path) -> None:
+    assert phrases(page.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name_of)
+def test_docstrings_and_messages_use_plain_words(module: Path) -> None:
+    assert [f"line {line}: {phrase}" for line, text in strings(module) for phrase in phrases(text)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("Retrain on a moved\ncopy of the image.", 1),
+        ("The clusters are recommended for amended tables.", 0),
+        ("Nobody is told.", 2),
+    ],
+)
+def test_phrases_are_found_as_whole_words_and_over_line_breaks(text: str, count: int) -> None:
+    assert len(phrases(text)) == count
