@@ -7,7 +7,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 # One torch thread a test process: two that share two cores would only wait for each other.
 TEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: install demo test lint bench faults experiments figures reference package clean
+.PHONY: install demo test test-all test-slow lint bench faults experiments figures reference package clean
 .DEFAULT_GOAL := install
 
 $(BIN)/python:
@@ -31,8 +31,14 @@ install: $(VENV)/.installed  ## .venv with the infogan command
 demo: $(VENV)/.installed-demo  ## train on 5,000 real digits and look at the pictures
 	$(BIN)/infogan train mnist-5k
 
-test: $(VENV)/.installed-dev  ## all tests but those of `make experiments`
+test: $(VENV)/.installed-dev  ## the quick tests: some minutes on two cores
+	$(TEST) -n 2 -m 'not slow' tests --ignore tests/long
+
+test-all: $(VENV)/.installed-dev  ## all tests but those of `make experiments`
 	$(TEST) -n 2 tests --ignore tests/long
+
+test-slow: $(VENV)/.installed-dev  ## the tests of `make test-all` that `make test` leaves out
+	$(TEST) -n 2 -m slow tests --ignore tests/long
 
 faults: $(VENV)/.installed-dev  ## kill, truncate, fill up, flip bits: nothing may be lost
 	$(TEST) -n 2 tests/faults

@@ -104,6 +104,7 @@ def test_one_code_of_two_factors_is_complete_and_not_modular(truth: np.ndarray) 
     assert both["infomec.modularity"] < apart["infomec.modularity"] - 0.2
 
 
+@pytest.mark.slow
 def test_order_and_unit_of_the_codes_change_nothing(truth: np.ndarray) -> None:
     codes = truth + 0.5 * chance(7).standard_normal(truth.shape)
     plain = in_one(measured(codes, truth))
@@ -121,6 +122,7 @@ def few_halves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disentanglement, "HALVES", 3)
 
 
+@pytest.mark.slow
 def test_one_sample_and_one_seed_give_one_answer(truth: np.ndarray, few_halves: None) -> None:
     codes, truth = truth[:200, :2] + 0.5 * chance(8).standard_normal((200, 2)), truth[:200, :2]
     one, again, other = (score_all(codes, truth, lambda _, key=key: chance(key)) for key in (3, 3, 4))  # type: ignore[misc]

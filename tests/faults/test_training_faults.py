@@ -44,7 +44,7 @@ size = 4
 kind = "uniform"
 info_weight = 0.1
 [network]
-width = 0.125
+width = 0.0625
 [training]
 steps = 60
 batch_size = 16
@@ -164,15 +164,14 @@ def wait_for(what: Callable[[], bool], process: subprocess.Popen[str]) -> None:
 
 @pytest.mark.parametrize(
     "stops",
-    [[1], [10], [20], [25], [30], [47], [7, 29, 31, 59]],
-    ids=[
-        "first step",
-        "epoch's edge",
-        "on the grid",
-        "off the grid",
-        "average starts",
-        "after",
-        "four stops",
+    [
+        pytest.param([1], id="first step", marks=pytest.mark.slow),
+        pytest.param([10], id="end of an epoch", marks=pytest.mark.slow),
+        pytest.param([20], id="step of a line of metrics", marks=pytest.mark.slow),
+        pytest.param([25], id="step between two lines"),
+        pytest.param([30], id="start of the average"),
+        pytest.param([47], id="later", marks=pytest.mark.slow),
+        pytest.param([7, 29, 31, 59], id="four stops", marks=pytest.mark.slow),
     ],
 )
 def test_resumed_training_equals_the_undisturbed_one(
@@ -187,6 +186,7 @@ def test_resumed_training_equals_the_undisturbed_one(
     assert (path / "config.toml").read_text() == (undisturbed / "config.toml").read_text()
 
 
+@pytest.mark.slow
 def test_a_resumed_training_under_spectral_norm_is_the_same(config: Path, tmp_path: Path) -> None:
     """The vectors that follow the singular values are state, too."""
     kind = (
@@ -216,8 +216,9 @@ def test_a_stop_ends_with_a_line_and_a_model(config: Path, tmp_path: Path) -> No
     ("fault", "kept"),
     [
         ("file:optimizer.safetensors:2", [20]),
-        ("prune:1", [40, 60]),
-        ("file:config.toml:2", [40, 60]),  # the first is the run's own, the second the model's
+        pytest.param("prune:1", [40, 60], marks=pytest.mark.slow),
+        # The first config.toml is the run's own, the second the model's.
+        pytest.param("file:config.toml:2", [40, 60], marks=pytest.mark.slow),
     ],
 )
 def test_killed_while_saving(
@@ -234,7 +235,10 @@ def test_killed_while_saving(
     assert left == []
 
 
-@pytest.mark.parametrize("point", ["file:model.safetensors", "manifest", "rename"])
+@pytest.mark.parametrize(
+    "point",
+    ["file:model.safetensors", *(pytest.param(p, marks=pytest.mark.slow) for p in ("manifest", "rename"))],
+)
 def test_a_save_that_fails_once_costs_only_itself(
     point: str,
     config: Path,
@@ -299,7 +303,10 @@ def cut(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [checkpoint.MODEL, checkpoint.OPTIMIZER, checkpoint.STATE, "MANIFEST.json"])
-@pytest.mark.parametrize("damage", [flip, cut, Path.unlink])
+@pytest.mark.parametrize(
+    "damage",
+    [flip, *(pytest.param(damage, marks=pytest.mark.slow) for damage in (cut, Path.unlink))],
+)
 def test_a_damaged_checkpoint_is_named_and_the_one_before_used(
     damage: Callable[[Path], None],
     name: str,
@@ -575,6 +582,7 @@ def test_sigterm_from_outside(config: Path, undisturbed: Path, tmp_path: Path, s
     assert lines(path)[0] == lines(undisturbed)[0]
 
 
+@pytest.mark.slow
 def test_sigint_twice_ends_at_once_though_a_save_hangs(config: Path, tmp_path: Path, start: Start) -> None:
     path, hanging = tmp_path / "run", tmp_path / "hanging"
     hang = (

@@ -24,6 +24,7 @@ TINY = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_table_of_seeds_resumes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -45,6 +46,7 @@ def test_a_table_of_seeds_resumes(
         run("robust-digits", replace(options, settings={**options.settings, "marginal_weight": 3.0}))
 
 
+@pytest.mark.slow
 def test_several_seeds_of_a_group_are_all_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,7 @@ def test_every_metric_returns_the_exact_value_of_its_example() -> None:
         assert one.measured == pytest.approx(one.theory, abs=0.03, rel=0.02), one
 
 
+@pytest.mark.slow
 def test_the_page_of_examples_shows_every_score(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

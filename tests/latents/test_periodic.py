@@ -323,6 +323,7 @@ def test_a_run_with_an_angle_goes_on_exactly(place: Path) -> None:
     assert set(line["ceiling"]) == {"digit"}
 
 
+@pytest.mark.slow
 def test_a_run_with_an_angle_is_evaluated(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("evaluate", place / "whole", "--json", "--samples", 200) == 0
     scores = json.loads(capsys.readouterr().out)

@@ -85,6 +85,7 @@ def test_scores_of_another_format_are_evaluated_again(
     assert "digit" in api.report(run).read_text()
 
 
+@pytest.mark.slow
 def test_the_report_of_several_seeds_shows_the_training_of_the_best(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

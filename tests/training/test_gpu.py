@@ -17,6 +17,7 @@ from infogan.runs import checkpoint
 from infogan.runs.directory import RunDirectory
 from infogan.training import runner
 from infogan.training.engine import Precision
+from infogan.training.schedules import settings_at
 from infogan.training.trainer import Trainer, nearest_images
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
@@ -37,7 +38,7 @@ CASES = {
 
 @pytest.mark.parametrize("preset, recipe, settings", CASES.values(), ids=CASES)
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_a_run_goes_on_from_what_was_saved(
+def test_a_run_resumes_from_its_checkpoint(
     preset: str, recipe: str, settings: dict[str, Any], precision: Precision, tmp_path: Path
 ) -> None:
     asked = {**SMALL, **settings, "training.precision": precision}
@@ -71,3 +72,26 @@ def test_a_run_goes_on_from_what_was_saved(
     assert stored.provenance["steps"] == 12
     for name, read in went_on.model.encode(images[:8]).items():  # on the GPU, and here on the CPU
         np.testing.assert_allclose(read, stored.encode(images[:8])[name], atol=0.05)
+
+
+@pytest.mark.parametrize("preset, recipe, settings", CASES.values(), ids=CASES)
+def test_a_step_does_not_wait_for_the_gpu(preset: str, recipe: str, settings: dict[str, Any]) -> None:
+    values = {**SMALL, "objective.neighbours": 0, "training.ema_decay": 0.9, **settings}
+    config = api.configure(preset, recipe=recipe, settings=values)
+    size = {"mnist": 28, "faces-azimuth": 32, "sprites": 64}[preset]
+    images = torch.randint(0, 256, (80, size, size, 1), dtype=torch.uint8)
+    dataset = Dataset("noise", Split(images.numpy()), Split(images[:4].numpy()))
+    model = InfoGAN(runner.resolve(config, dataset))
+    trainer = Trainer(model, images, device=torch.device(DEVICE), precision="bfloat16")
+    for trainer.step in (0, 5):  # the first step of each phase makes tables that later steps keep
+        for _ in range(2):
+            settings_now = settings_at(trainer.config, trainer.step)
+            inputs = trainer.batches(), trainer.sampler.sample(trainer.step, settings_now), settings_now
+            trainer.make_step(*inputs)
+        torch.cuda.synchronize()
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            trainer.make_step(*inputs)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    trainer.check()

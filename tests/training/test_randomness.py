@@ -127,7 +127,7 @@ def test_a_pair_shares_its_noise_and_one_code_dimension() -> None:
 def test_pairs_need_two_code_dimensions(tiny_config: Config) -> None:
     single = tiny_config.model_copy(update={"latents": LatentsConfig(codes={"style": Uniform()})})
     with pytest.raises(ConfigError, match="two codes or more"):
-        override(single, ["objective.contrastive_weight=1"])
+        override(single, {"objective.contrastive_weight": 1})
 
 
 # --- batches of real images ------------------------------------------------------------------------------

@@ -122,7 +122,7 @@ def test_lines_that_cannot_be_written_cost_only_themselves(tiny_config: Config, 
     directory = RunDirectory.create(tmp_path / "run")
     directory.metrics_path.mkdir()  # nothing can be appended to a folder
     run = runner.train(configure(tiny_config, steps=20), dataset(), directory).run
-    assert "training goes on" in run.log_path.read_text()
+    assert "training continues" in run.log_path.read_text()
     assert InfoGAN.from_pretrained(run.path).provenance["steps"] == 20
 
 

@@ -271,6 +271,7 @@ PLACES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_an_interruption_changes_nothing(
@@ -315,6 +316,7 @@ CRASHES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", CRASHES)
 def test_a_crash_between_two_writes_changes_nothing(
     place: str, finished: Path, known: None, tmp_path: Path
@@ -384,6 +386,7 @@ def diverging(monkeypatch: pytest.MonkeyPatch, steps: dict[int, int]) -> None:
     monkeypatch.setattr(Trainer, "advance", broken)
 
 
+@pytest.mark.slow
 def test_a_seed_that_diverges_is_pruned_and_the_others_continue(
     known: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -409,6 +412,7 @@ def test_if_all_seeds_diverge_the_run_fails(
     assert f"infogan resume {tmp_path / 'run'}" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_when_the_best_alone_diverges_the_second_best_is_named(
     known: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from infogan import streams
+from infogan import recipes, streams
 from infogan.config import AugmentationConfig, Config, ObjectiveConfig, parse_codes
 from infogan.model import InfoGAN
-from infogan.presets import apply_recipe, load
+from infogan.presets import load
 from infogan.training import optimizers
 from infogan.training.guard import DivergenceGuard
 from infogan.training.real_statistics import RealStatistics
@@ -360,7 +360,7 @@ def configured(case: str, tiny_config: Config) -> Config:
         return config
     if case == "contrastive":
         return config.replace(objective={"contrastive_weight": 1.0}, network={"normalization": "spectral"})
-    robust = apply_recipe(load("digits"), "robust")
+    robust = recipes.apply(load("digits"), "robust")
     return robust.replace(
         network={"width": 0.0625},
         latents={"codes": parse_codes("digit:4 style:u")},

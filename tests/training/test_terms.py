@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from infogan import config as configuration
+from infogan import recipes
 from infogan.config import Config
 from infogan.errors import ConfigError
-from infogan.presets import apply_recipe, load
+from infogan.presets import load
 from infogan.training.terms import TERMS, TermInputs, term, weight_of
 from tests.training.helpers import (
     advance,
@@ -76,12 +77,12 @@ def test_without_noise_there_is_no_mode_to_seek(tiny_config: Config) -> None:
 
 
 def test_terms_that_cannot_work_are_refused() -> None:
-    config = apply_recipe(load("digits"), "robust")
+    config = recipes.apply(load("digits"), "robust")
     with pytest.raises(ConfigError, match="augmentation"):
         configuration.override(
-            config, [f"augmentation.{key}=0.0" for key in ("rotation", "shift", "scale", "shear")]
+            config, {f"augmentation.{key}": 0.0 for key in ("rotation", "shift", "scale", "shear")}
         )
     with pytest.raises(ConfigError, match="subcode_weight"):
-        configuration.override(config, ["subcode_weight=0.0"])
+        configuration.override(config, {"subcode_weight": 0.0})
     with pytest.raises(ConfigError, match="rising order"):
         configuration.override(config, {"learning_rate_schedule": [[6_000, 1.0], [5_000, 0.02]]})

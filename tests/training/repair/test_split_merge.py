@@ -1,21 +1,18 @@
-"""The remedy for a stuck code: seen in the joint table, done to the rows of the networks, judged, undone."""
+"""Merged and split categories: found in the joint distribution, corrected in the rows of the networks."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from infogan import recipes, regularizers
-from infogan.config import Config, parse_codes
-from infogan.errors import ConfigError
-from infogan.presets import load
-from infogan.training.repair import category_repair, split_merge
+from infogan.config import Config
+from infogan.training.repair import split_merge
 from infogan.training.trainer import Trainer
+from tests.training.helpers import advance
 
 Tiny = Callable[..., Config]
 Make = Callable[[Config], Trainer]
@@ -59,7 +56,7 @@ def test_splitting_the_category_of_two_clusters_gains_what_they_hold() -> None:
     assert gains[:3].abs().max().item() == pytest.approx(0, abs=1e-6)
 
 
-def test_a_stuck_code_is_told_from_a_healthy_one() -> None:
+def test_a_code_with_merged_and_split_categories_is_distinguished_from_a_healthy_one() -> None:
     found = split_merge.diagnose(table_of(TWINS, 4), fine_table(double=3))
     assert (set(found.twins), found.double, found.stuck) == ({0, 1}, 3, True)
     healthy = table_of([(k, k, 0.25) for k in range(4)], 4)
@@ -82,7 +79,7 @@ def test_a_double_category_that_is_itself_a_twin_is_left_alone() -> None:
     assert not found.stuck
 
 
-def test_two_categories_that_lie_close_are_looked_into() -> None:
+def test_two_categories_that_are_close_are_suspect() -> None:
     apart = torch.eye(5) / 5
     assert split_merge.suspect(apart) is None
     close = apart.clone()
@@ -92,12 +89,12 @@ def test_two_categories_that_lie_close_are_looked_into() -> None:
     assert split_merge.suspect(0.1 * close + 0.9 * torch.ones(5, 5) / 25) is None, "nothing has formed yet"
 
 
-def test_the_distance_of_a_pair_is_measured_by_what_is_usual() -> None:
+def test_the_distance_of_a_pair_is_relative_to_a_typical_pair() -> None:
     joint = table_of(TWINS, 4)
     assert split_merge.distance(joint, (0, 1)) < 0.05
     assert split_merge.distance(joint, (2, 3)) > 0.7
     assert split_merge.distance(torch.full((4, 4), 1 / 16), (0, 1)) == pytest.approx(0, abs=1e-3)
-    # What grows for all pairs alike, as a code becomes surer, brings no pair nearer to the others.
+    # Growth of all losses, as a code becomes more certain, leaves the ratio as it is.
     blurred = [0.6 * table_of(TWINS, 4) + 0.4 / 16, 0.9 * table_of(TWINS, 4) + 0.1 / 16]
     early, late = (split_merge.distance(one, (2, 3)) for one in blurred)
     assert split_merge.merge_losses(blurred[1])[2, 3] > 2 * split_merge.merge_losses(blurred[0])[2, 3]
@@ -106,8 +103,7 @@ def test_the_distance_of_a_pair_is_measured_by_what_is_usual() -> None:
 
 def test_the_operation_splits_by_the_sub_code_and_unites_the_twins(tiny: Tiny, trainer: Make) -> None:
     made = trainer(tiny())
-    for _ in range(3):
-        made.advance()
+    advance(made, 2)
     model = made.model
     rows = split_merge.rows_of(model, "digit", 0)
     hidden = torch.randn(20, model.recognition.output.in_features, generator=torch.Generator().manual_seed(0))
@@ -115,7 +111,9 @@ def test_the_operation_splits_by_the_sub_code_and_unites_the_twins(tiny: Tiny, t
     assert fine is not None
     with torch.no_grad():
         before, sub = layer(hidden), fine(hidden)
-        columns = split_merge._first_layer(model).weight[:, rows.inputs : rows.inputs + 10].clone()
+        columns = (
+            model.generator.get_submodule("hidden.blocks.0").weight[:, rows.inputs : rows.inputs + 10].clone()
+        )
         found = split_merge.Diagnosis(twins=(1, 4), loss=0.0, double=7, gain=1.0)
         split_merge.operate(model, made.optimizers, ("digit", 0), found, torch.Generator().manual_seed(0))
         after = layer(hidden)
@@ -127,7 +125,7 @@ def test_the_operation_splits_by_the_sub_code_and_unites_the_twins(tiny: Tiny, t
     assert torch.allclose(after[:, d + 1], mean, atol=1e-5)
     others = [k for k in range(layer.out_features) if k - d not in (1, 4, 7)]
     assert torch.equal(after[:, others], before[:, others])
-    first = split_merge._first_layer(model).weight[:, rows.inputs : rows.inputs + 10]
+    first = model.generator.get_submodule("hidden.blocks.0").weight[:, rows.inputs : rows.inputs + 10]
     assert torch.equal(first[:, 4], columns[:, 7])
     assert torch.equal(first[:, [0, 1, 2, 3, 5, 6, 7, 8, 9]], columns[:, [0, 1, 2, 3, 5, 6, 7, 8, 9]])
     moments = made.optimizers["discriminator"].state[layer.weight]["exp_avg"]
@@ -135,139 +133,12 @@ def test_the_operation_splits_by_the_sub_code_and_unites_the_twins(tiny: Tiny, t
     assert moments[[d, d + 2]].any()
     assert (
         not made.optimizers["generator"]
-        .state[split_merge._first_layer(model).weight]["exp_avg"][:, rows.inputs + 4]
+        .state[model.generator.get_submodule("hidden.blocks.0").weight]["exp_avg"][:, rows.inputs + 4]
         .any()
     )
 
 
-@pytest.fixture
-def always(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every look finds a stuck code, and a trial is short."""
-    monkeypatch.setattr(split_merge, "MARGIN", -1.0)
-    monkeypatch.setattr(split_merge, "FORMED", -1.0)
-    monkeypatch.setattr(category_repair, "TRIAL", 6)
-
-
-def always_gives(value: float) -> Any:
-    return lambda self, *arguments: value
-
-
-@pytest.mark.usefixtures("always")
-@pytest.mark.parametrize(("nats", "apart"), [(2.0, 0.9), (0.5, 0.9), (2.0, 0.3)])
-def test_what_did_not_do_what_it_was_made_for_is_undone(
-    monkeypatch: pytest.MonkeyPatch, nats: float, apart: float, tiny: Tiny, trainer: Make
-) -> None:
-    """The information rises in these steps in any case: that alone keeps nothing."""
-    made = trainer(tiny(repair_end=4))
-    monkeypatch.setattr(category_repair.Remedy, "_information", always_gives(1.0))
-    monkeypatch.setattr(category_repair.Remedy, "_distance", always_gives(0.4))
-    for _ in range(4):
-        made.advance()
-    assert made.remedy.trial is not None
-    kept = {key: value.clone() for key, value in made.remedy.before.items()}
-    for _ in range(5):
-        made.advance()
-    monkeypatch.setattr(category_repair.Remedy, "_information", always_gives(nats))
-    monkeypatch.setattr(category_repair.Remedy, "_distance", always_gives(apart))
-    made.advance()
-    assert made.remedy.trial is None
-    own = {f"before.model.{name}": value for name, value in made.model.state_dict().items()}
-    same = all(torch.equal(value, kept[name]) for name, value in own.items())
-    good = nats > 1.0 and apart > 0.4
-    assert same is not good
-    assert ("kept" if good else "undone") in made.take_window()["notes"][-1]
-
-
-@pytest.mark.usefixtures("always")
-def test_a_trial_is_about_the_two_categories_that_were_parted(
-    monkeypatch: pytest.MonkeyPatch, tiny: Tiny, trainer: Make
-) -> None:
-    asked: list[tuple[int, int]] = []
-    monkeypatch.setattr(split_merge, "distance", lambda joint, pair: asked.append(pair) or len(asked))
-    found = split_merge.Diagnosis(twins=(1, 4), loss=0.0, double=7, gain=1.0)
-    monkeypatch.setattr(split_merge, "diagnose", lambda joint, fine: found)
-    made = trainer(tiny(repair_end=4))
-    for _ in range(10):
-        made.advance()
-    assert asked == [(1, 4), (4, 7)]  # the twins were too close; what one of them took is to lie farther off
-
-
-@pytest.mark.usefixtures("always")
-def test_a_run_resumed_during_a_trial_is_the_same_run(tiny: Tiny, trainer: Make) -> None:
-    config = tiny()
-    whole = trainer(config)
-    for _ in range(6):
-        whole.advance()
-    assert whole.remedy.trial is not None
-    state = whole.state()
-    model = {name: value.clone() for name, value in whole.model.state_dict().items()}
-    optimizer = {name: value.clone() for name, value in whole.optimizer_tensors().items()}
-    again = trainer(config)
-    again.restore(model, optimizer, state)
-    for one in (whole, again):
-        for _ in range(14):
-            one.advance()
-    assert whole.take_window() == again.take_window()
-    for name, value in whole.model.state_dict().items():
-        assert torch.equal(value, again.model.state_dict()[name]), name
-
-
-def test_learning_rates_are_a_function_of_the_absolute_step(tiny: Tiny, trainer: Make) -> None:
-    made = trainer(tiny(learning_rate_schedule=[[2, 1.0], [6, 0.5]], repair_end=0))
-    rates = []
-    for _ in range(8):
-        made.advance()
-        rates.append(made.optimizers["generator"].param_groups[0]["lr"] / 1e-3)
-    assert rates == pytest.approx([1, 1, 1, 0.875, 0.75, 0.625, 0.5, 0.5])
-
-
-def test_real_reading_finds_what_q_keeps_of_a_moved_copy(tiny: Tiny, trainer: Make) -> None:
-    made = trainer(tiny())
-    prior = made.model.latents.categorical["digit"]
-    raw = torch.zeros(40, made.model.latents.posterior_width)
-    start = split_merge.rows_of(made.model, "digit", 0).outputs
-    for row in range(40):
-        raw[row, start + (row % 20) % 10] = 50.0
-    terms = made.real.information(raw, None)
-    assert float(regularizers.table_information(made.real.category_table(("digit", 0)))) == pytest.approx(
-        prior.entropy, abs=1e-4
-    )
-    assert terms["real_information"].item() == pytest.approx(3 * prior.entropy, abs=1e-3)  # 2 * 2 - 1
-
-
-def test_terms_that_cannot_work_are_refused() -> None:
-    from infogan import config as configuration
-
-    config = recipes.apply(load("digits"), "robust")
-    with pytest.raises(ConfigError, match="augmentation"):
-        configuration.override(
-            config, [f"augmentation.{key}=0.0" for key in ("rotation", "shift", "scale", "shear")]
-        )
-    with pytest.raises(ConfigError, match="subcode_weight"):
-        configuration.override(config, {"subcode_weight": 0.0})
-    with pytest.raises(ConfigError, match="rising order"):
-        configuration.override(config, {"learning_rate_schedule": [[6_000, 1.0], [5_000, 0.02]]})
-
-
-def test_without_noise_there_is_no_mode_to_seek(tiny: Tiny, trainer: Make) -> None:
-    config = tiny(repair_end=0, repair_start=0)
-    made = trainer(config.model_copy(update={"latents": config.latents.model_copy(update={"noise": 0})}))
-    made.advance()
-    assert "mode_seeking" not in made.take_window()["terms"]
-
-
-def test_means_of_real_images_weigh_every_batch_alike_at_first(tiny: Tiny, trainer: Make) -> None:
-    made = trainer(tiny())
-    outputs = made.model.latents.posterior_width
-    start = split_merge.rows_of(made.model, "digit", 0).outputs
-    for category in (0, 1, 2):
-        raw = torch.zeros(8, outputs)
-        raw[:, start + category] = 50.0
-        made.real.observe(raw)
-    assert torch.allclose(made.real.usage["digit", 0][:3], torch.tensor(1 / 3), atol=1e-5)
-
-
-def test_what_health_reads_is_what_the_remedy_acts_on() -> None:
+def test_the_health_warnings_and_the_repair_use_the_same_numbers() -> None:
     fine = fine_table(double=3)
     joint = 0.9 * table_of(TWINS, 4) + 0.1 / 16
     found, entry = split_merge.diagnose(joint, fine), split_merge.report(joint, fine)
@@ -277,19 +148,3 @@ def test_what_health_reads_is_what_the_remedy_acts_on() -> None:
     assert found.loss / usual == pytest.approx(split_merge.distance(joint, found.twins))
     assert entry["split"] == {"double": found.double, "nats": found.gain}
     assert split_merge.report(torch.eye(41) / 41, torch.eye(82) / 82) == {}
-
-
-def test_the_smallest_batches_train(tiny: Tiny, trainer: Make) -> None:
-    """Batch norm needs two images, also in the part of a batch that continuous codes are read from."""
-    made = trainer(tiny(batch_size=2, repair_end=0, repair_start=0))
-    made.advance()
-    assert made.step == 1
-
-
-def test_without_categories_nothing_is_looked_for_on_real_images(tiny: Tiny) -> None:
-    """No neighbours, no second view: no term would read them."""
-    config = tiny()
-    latents = config.latents.model_copy(update={"codes": parse_codes("slant:u width:u")})
-    assert config.seeks_neighbours and config.reads_real
-    bare = config.model_copy(update={"latents": latents})
-    assert not bare.seeks_neighbours and not bare.reads_real
