@@ -48,7 +48,7 @@ def configure(  # noqa: PLR0913 - everything that decides a configuration, by na
         recipe: how to train, such as "robust" or "paper". When left out, the preset's own; a TOML file and a
             `Config` keep theirs.
         codes: codes by name, or text such as "digit:10 rotation:u width:u".
-        model: networks in place of the tables of appendix C: a registered name, or a function as
+        model: networks instead of the tables of appendix C: a registered name, or a function as
             `infogan.network` takes it.
         terms: loss terms beyond those of the recipe, made by `infogan.term`, or their names.
         plugins: files or installed plug-ins to import first. The loss terms that they register are used.
@@ -166,7 +166,7 @@ def data_config(
         settings: as in `configure`.
 
     Raises:
-        InfoGANError: as of `configure`.
+        InfoGANError: as in `configure`.
     """
     if source in SOURCES and source not in PRESETS:  # a preset would set the size of its images
         config = PRESETS["folder"].load().replace(data={"source": source})
@@ -210,7 +210,7 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
     Args:
         source: as in `configure`; or the images themselves, uint8 [N, H, W] or [N, H, W, C], as an array, a
             torch tensor (also [N, C, H, W]) or a list.
-        dataset: the images, in place of those that `source` names.
+        dataset: the images, instead of those that `source` names.
         labels: of images given as an array, [N]; they are used for evaluation only.
         data: as in `configure`.
         out: the run directory; the next free of runs/PRESET-001 and so on when left out.
@@ -223,7 +223,7 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
         size: height and width of the images in pixels, 8 to 256.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: of the layers; "auto" uses bfloat16 if the hardware supports it natively.
-        model: networks in place of the tables of appendix C: a registered name or a function as
+        model: networks instead of the tables of appendix C: a registered name or a function as
             `infogan.network` takes it.
         terms: loss terms beyond those of the recipe, made by `infogan.term`, or their names.
         plugins: files or installed plug-ins to import first. The loss terms that they register are used.
@@ -316,7 +316,7 @@ def resume(  # noqa: PLR0913 - everything that may differ, by name
     ).model
 
 
-def resume_run(  # noqa: PLR0913 - as of `resume`
+def resume_run(  # noqa: PLR0913 - as in `resume`
     run: str | Path,
     *,
     dataset: Dataset | None = None,
@@ -349,7 +349,7 @@ def load(run: str | Path, *, plugins: Sequence[str | Path] = ()) -> InfoGAN:
         plugins: the plug-ins that its networks come from.
 
     Raises:
-        InfoGANError: as of `InfoGAN.from_pretrained`.
+        InfoGANError: as in `InfoGAN.from_pretrained`.
     """
     from infogan.model import InfoGAN
 
@@ -376,7 +376,7 @@ def select(
         The result of `infogan.evaluation.model_selection.choose`.
 
     Raises:
-        InfoGANError: as of `InfoGAN.from_pretrained` and `choose`.
+        InfoGANError: as in `InfoGAN.from_pretrained` and `choose`.
     """
     from infogan.evaluation import model_selection
     from infogan.evaluation.subject import silent
@@ -406,7 +406,7 @@ def report(run: str | Path, *, data_path: str | Path | None = None, progress: Pr
         The path of the report, one self-contained HTML file.
 
     Raises:
-        InfoGANError: as of `InfoGAN.from_pretrained` and `evaluate`; or the report cannot be written.
+        InfoGANError: as in `InfoGAN.from_pretrained` and `evaluate`; or the report cannot be written.
     """
     from infogan.model import InfoGAN
     from infogan.report import page

@@ -27,7 +27,7 @@ class AugmentationSample:
     Attributes:
         uniform: on [-1, 1], eight numbers per image: rotation, scale, shear, flip, two shifts, contrast and
             brightness.
-        noise: standard normal, where the policy adds noise to pixels.
+        noise: standard normal, if the policy adds noise to pixels.
     """
 
     uniform: Float[Tensor, "n 8"]

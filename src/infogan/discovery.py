@@ -121,12 +121,12 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
     Returns:
         The content of OUT/discovery.json: `found`, the number of runs that have each found code, by code of
         the chosen run; `run`, the chosen run; `categories`, and the `sweep` that selected their number;
-        `runs` and `shared`, as of `model_selection.choose`; `minutes` and `minutes_spent`. OUT also holds
+        `runs` and `shared`, as in `model_selection.choose`; `minutes` and `minutes_spent`. OUT also holds
         report.html and codes.csv.
 
     Raises:
         UsageError: too few images, or no time.
-        InfoGANError: as of `api.train_config`.
+        InfoGANError: as in `api.train_config`.
     """
     if not minutes > 0:
         raise UsageError(f"minutes = {minutes:g}", "more than 0", "minutes=10", command="--minutes 10")

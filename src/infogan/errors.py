@@ -18,7 +18,7 @@ class InfoGANError(Exception):
         happened: what happened, with the value and the path.
         expected: what was expected instead.
         advice: what to do next, in the words of the Python API.
-        command: the same in the words of the command line, where they differ.
+        command: the same in the words of the command line, if they differ.
     """
 
     exit_code = 1

@@ -4,7 +4,7 @@
     L_I(G, Q) = E[log Q(c | G(z, c))] + H(c)  <=  I(c; G(z, c))                                   (equation 5)
     min over G, Q   max over D   V(D, G) - lambda L_I(G, Q)                                       (equation 6)
 
-One training step makes two updates, each with noise z and codes c of its own (the authors' code):
+One training step makes two updates, each with its own noise z and codes c (the authors' code):
 
     D, Q and their trunk descend   -V(D, G)       - sum_i lambda_i L_i      (discriminator_objective)
     G descends                     -E[log D(G)]   - sum_i lambda_i L_i      (generator_objective)

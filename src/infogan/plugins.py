@@ -82,7 +82,7 @@ def check(
 
     Args:
         recorded: name to sha256, as the run has them.
-        now: the same of the plug-ins that are loaded.
+        now: the same for the loaded plug-ins.
         run: the run's path, for messages.
         allow_changes: accept a plug-in whose file has changed.
 

@@ -94,7 +94,7 @@ def find(name: str) -> Recipe:
     """Return the recipe of that name.
 
     Raises:
-        UsageError: there is none; with the nearest name.
+        UsageError: no recipe has that name; the message has the nearest name.
     """
     if name not in RECIPES:
         near = nearest(name, RECIPES) or "robust"
@@ -112,7 +112,7 @@ def apply(config: Config, name: str) -> Config:
 
     Raises:
         UsageError: no recipe has that name.
-        ConfigError: as of `Recipe.apply`.
+        ConfigError: as in `Recipe.apply`.
     """
     return find(name).apply(config)
 

@@ -58,10 +58,10 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         Args:
             name: as users type it.
             entry: the entry.
-            function: the code behind the entry, where it is not the entry itself.
+            function: the code behind the entry, if it is not the entry itself.
 
         Raises:
-            ValueError: there is one of that name.
+            ValueError: an entry of that name exists.
         """
         origin = origin_of(function or entry)
         own = name in self.origins and origin is not None and self.origins[name].plugin == origin.plugin
@@ -76,7 +76,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         """Return the entry of that name.
 
         Raises:
-            UsageError: there is none; with the nearest name.
+            UsageError: no entry has that name; the message has the nearest name.
         """
         if name not in self:
             raise UsageError(
@@ -88,7 +88,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
 
     @contextmanager
     def restored(self) -> Iterator[None]:
-        """Undo at the end of the block whatever was added or removed in it; for tests."""
+        """Undo at the end of the block all entries that were added or removed in it; for tests."""
         self._import_package()
         before, origins = dict(self._entries), dict(self.origins)
         try:
@@ -118,7 +118,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
 
 
 def origin_of(code: object) -> Origin | None:
-    """Return where a function or class from outside the package comes from; None for infogan's own."""
+    """Return the origin of a function or class from outside the package; None for infogan's own."""
     name = getattr(code, "__module__", None)
     if name is None or name.partition(".")[0] in ("infogan", "infogan_experiments"):
         return None
@@ -130,7 +130,7 @@ def origin_of(code: object) -> Origin | None:
 
 
 def _source(code: object) -> str:
-    """Return the source of a function, or its byte code where the source is not known."""
+    """Return the source of a function, or its byte code if the source is not known."""
     try:
         return inspect.getsource(code)  # type: ignore[arg-type]
     except (OSError, TypeError):

@@ -146,7 +146,7 @@ def write_folder(
 ) -> None:
     """Create or replace a folder of files with a manifest, atomically.
 
-    A folder with the same intact content is left as it is. The folder's parent must exist.
+    A folder with the same intact content is left unchanged. The folder's parent must exist.
 
     Args:
         folder: may exist if infogan wrote it or if it is empty.

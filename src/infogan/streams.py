@@ -1,7 +1,7 @@
 """Random numbers as a function of (seed, stream, step); there is no global random state.
 
-A resumed run samples the same numbers as one that was not interrupted. A new use of randomness gets a stream
-of its own, and does not change the numbers of the others.
+A resumed run samples the same numbers as one that was not interrupted. A new use of randomness gets its own
+stream, and does not change the numbers of the others.
 """
 
 from __future__ import annotations

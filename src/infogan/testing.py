@@ -37,7 +37,7 @@ def check_source(name: str, *, path: str | None = None, size: int | None = None)
 
     Args:
         name: of a registered source.
-        path: where its images are, as `data.path` has it.
+        path: path of its images, as in `data.path`.
         size: side of the images in pixels, as `data.size` has it.
 
     Returns:

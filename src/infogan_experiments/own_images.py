@@ -116,7 +116,7 @@ def render_folder(folder: Path, count: int, seed: int) -> None:
     Folder names are used for evaluation only.
 
     Args:
-        folder: written under another name and renamed; an existing folder is left as it is.
+        folder: written under another name and renamed; an existing folder is left unchanged.
         count: number of pictures, without damaged files, of which there is at most one per two hundred.
         seed: random seed.
 

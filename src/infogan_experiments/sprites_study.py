@@ -203,7 +203,7 @@ def _mean(results: Sequence[Result], path: str) -> Number:
 
 
 def _steps_table(results: Sequence[Result], names: Sequence[str]) -> str:
-    """Return means over seeds by variant and steps; with the number of seeds where some are missing."""
+    """Return means over seeds by variant and steps; with the number of seeds if some are missing."""
     steps = sorted({result["steps"] for result in results})
     most = len({result["seed"] for result in results})
     groups = {

@@ -30,7 +30,7 @@ _INTRODUCTION = """# Configuration
 
 A configuration is a TOML file: `infogan train mnist --dry-run > config.toml` writes one with a comment for
 each key, and `infogan train config.toml` trains by it. `--set KEY=VALUE` changes one key, by its dotted name
-(`training.save_every`) or by its last part where that is unique (`save_every`). In Python,
+(`training.save_every`) or by its last part if that is unique (`save_every`). In Python,
 `settings={"save_every": 100}` does the same.
 
 A *schedule* is a number, or a list of `[step, value]` points: linear between them, constant outside. Two

@@ -185,7 +185,7 @@ class ObjectiveConfig(Section):
     """The weights of the objective's terms (equation 6). A term whose weight is 0 is not computed."""
 
     info_weight: float = Field(
-        default=1.0, ge=0, le=1_000, description="lambda of codes that have no info_weight of their own"
+        default=1.0, ge=0, le=1_000, description="lambda of codes without their own info_weight"
     )
     generator_information: bool = Field(
         default=True,
@@ -233,7 +233,7 @@ class ObjectiveConfig(Section):
 
 
 class TrainingConfig(Section):
-    """The length of training, the optimiser, and checkpoints."""
+    """The length of training, the optimizer, and checkpoints."""
 
     recipe: str = Field(
         default="paper",
@@ -320,7 +320,7 @@ class Config(Section):
     network: NetworkConfig = Field(default=NetworkConfig(), description="the networks")
     objective: ObjectiveConfig = Field(default=ObjectiveConfig(), description="weights of the terms")
     augmentation: AugmentationConfig = Field(default=AugmentationConfig(), description="the policy")
-    training: TrainingConfig = Field(default=TrainingConfig(), description="length and optimiser")
+    training: TrainingConfig = Field(default=TrainingConfig(), description="length and optimizer")
     plugins: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = Field(
         default={}, description="plug-ins that the run uses: name, and SHA-256 of the file"
     )

@@ -109,7 +109,7 @@ def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
 
 
 class _TarStream:
-    """The decompressed bytes of a tar file, at any offset; fast only forward where it is compressed."""
+    """The decompressed bytes of a tar file, at any offset; fast only forward if it is compressed."""
 
     def __init__(self, path: Path) -> None:
         self.file: BinaryIO = _OPENERS.get(path.suffix.lower(), open)(path, "rb")  # type: ignore[operator]
@@ -139,7 +139,7 @@ def _tar_members(path: Path) -> Iterator[_Member]:
 
 def _check_length(content: bytes, promised: int) -> bytes:
     if len(content) != promised:
-        raise ValueError(f"{len(content):,} bytes in place of {promised:,}")
+        raise ValueError(f"{len(content):,} bytes instead of {promised:,}")
     return content
 
 

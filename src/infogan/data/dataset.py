@@ -33,7 +33,7 @@ class Truth:
 
     Attributes:
         labels: the class of each image, int64 [N], or None.
-        classes: names of the classes, in the order of their numbers; empty where they have no names.
+        classes: names of the classes, in the order of their numbers; empty if they have no names.
         factors: true variables by name.
         attributes: binary properties by name, bool [N].
     """
@@ -135,7 +135,7 @@ class Stream:
         shape: height, width and channels of each.
         make: iterates over the images in order: each as uint8 [H, W, C], or the reason why it was skipped.
         truth: ground truth of all `count`.
-        names: of all `count`, where they come from files: paths below the source's own.
+        names: of all `count`, if they come from files: paths below the source's own.
     """
 
     count: int
@@ -150,7 +150,7 @@ class Found:
     """The images that a source returns, before they are preprocessed.
 
     Attributes:
-        train: all images, or the training images where the source has its own test images.
+        train: all images, or the training images if the source has its own test images.
         test: the source's own test images; None: `load` holds out some of `train`.
         skipped: files that could not be opened.
     """

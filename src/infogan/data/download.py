@@ -70,7 +70,7 @@ class Mirrors:
 
 
 def cache_folder() -> Path:
-    """Return the cache folder: INFOGAN_CACHE where it is set, else the platform's default."""
+    """Return the cache folder: INFOGAN_CACHE if it is set, else the platform's default."""
     named = os.environ.get(CACHE_VARIABLE)
     return Path(named).expanduser() if named else Path(pooch.os_cache("infogan"))
 
@@ -83,7 +83,7 @@ def fetch(file: RemoteFile, mirrors: Mirrors, folder: Path, by_hand: str) -> byt
     Args:
         file: the file to fetch.
         mirrors: the servers to download it from.
-        folder: of the cache; created where it is missing.
+        folder: of the cache; created if it is missing.
         by_hand: the error's advice: what a user can do without the download.
 
     Raises:
@@ -175,13 +175,13 @@ def _verify(file: RemoteFile, payload: bytes) -> bytes:
     if sha256 == file.sha256:
         return data
     if data.lstrip()[:1] == b"<":
-        raise _DownloadError("sends a web page in place of the file")
+        raise _DownloadError("sends a web page instead of the file")
     size = f"more than {file.size}" if len(data) > file.size else len(data)
     raise _DownloadError(f"sends another file: {size} bytes with the sha256 {sha256}")
 
 
 def _read_cached(file: RemoteFile, path: Path) -> bytes | None:
-    """Return the bytes of a file in the cache; None where it is missing, or damaged and now removed."""
+    """Return the bytes of a file in the cache; None if it is missing, or damaged and now removed."""
     with _storing(path):
         try:
             with path.open("rb") as stream:

@@ -27,7 +27,7 @@ def load(config: DataConfig) -> Dataset:
     """Load the images that a configuration names, in one form and in two splits.
 
     They are read from a prepared folder: the one that `data.path` names, or one in the cache, which is made
-    where it is missing, damaged or out of date. Images of a source without a test split are shuffled by a
+    if it is missing, damaged or out of date. Images of a source without a test split are shuffled by a
     fixed permutation, and the last `held_out` of them become the test split.
 
     Returns:
@@ -45,7 +45,7 @@ def load(config: DataConfig) -> Dataset:
     if stored.train is None:
         train, test = _hold_out(images, config, entry)
     elif config.held_out is not None:
-        raise unsupported(config, "held_out", f"these images of {entry.name} have a test split of their own")
+        raise unsupported(config, "held_out", f"these images of {entry.name} have their own test split")
     else:
         train, test = images.take(slice(stored.train)), images.take(slice(stored.train, None))
     return _dataset(entry, config, train, test, stored.skipped)
@@ -58,7 +58,7 @@ def load_all(config: DataConfig) -> tuple[UInt8[np.ndarray, "n h w c"], list[str
         the prepared images; and their paths below `data.path`, or their indices if they are not files.
 
     Raises:
-        UsageError, ConfigError, DataError, StorageError: as of `load`.
+        UsageError, ConfigError, DataError, StorageError: as in `load`.
     """
     return _open(config)[1].named()
 
@@ -68,10 +68,10 @@ def prepare(config: DataConfig, out: Path | None = None) -> Path:
 
     Args:
         config: its held_out and validation are ignored.
-        out: the folder; None: one in the cache, which is reused where it exists.
+        out: the folder; None: one in the cache, which is reused if it exists.
 
     Raises:
-        InfoGANError: as of `load`.
+        InfoGANError: as in `load`.
     """
     entry, config = _resolve(config)
     if out is None:
@@ -130,7 +130,7 @@ def _resolve(config: DataConfig) -> tuple[Source, DataConfig]:
     renderers = ", ".join(other.name for other in SOURCES.values() if other.renders)
     for key, applies, reason in (
         ("path", entry.takes_path, f"{name} reads no path, its images are its own"),
-        ("held_out", entry.held_out is not None, f"{name} has a test split of its own"),
+        ("held_out", entry.held_out is not None, f"{name} has its own test split"),
         ("count", entry.renders, f"{name} renders no images; these sources do: {renderers}"),
         ("crop", not entry.renders or entry.accepts, f"{name} renders its images, which are not cropped"),
     ):

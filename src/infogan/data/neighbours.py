@@ -32,7 +32,7 @@ def nearest(images: UInt8[np.ndarray, "n h w c"], count: int) -> Int64[np.ndarra
 
     chosen = np.linspace(0, len(images) - 1, min(_FITTED, len(images)), dtype=np.int64)
     pixels = _pixels(images[chosen])
-    with np.errstate(invalid="ignore"):  # a total variance of 0, where all images are equal
+    with np.errstate(invalid="ignore"):  # a total variance of 0, if all images are equal
         components = PCA(min(COMPONENTS, *pixels.shape), random_state=0).fit(pixels)
     starts = range(0, len(images), _CHUNK)
     parts = [components.transform(_pixels(images[start : start + _CHUNK])) for start in starts]

@@ -1,6 +1,6 @@
 """Prepared images: one verified, memory-mapped array, with the ground truth of each image in the same folder.
 
-A prepared folder holds `images.npy`, uint8 [N, H, W, C]; where they are known `labels.npy`, `factors.npy` and
+A prepared folder holds `images.npy`, uint8 [N, H, W, C]; if known, `labels.npy`, `factors.npy` and
 `attributes.npy`; `names.json` where images come from files; `skipped.csv` with the files that could not be
 read; and a manifest with the sha256 of each. It is written under another name and renamed, so that it is
 complete or absent. Training and evaluation read nothing else: no file is decoded twice.
@@ -59,7 +59,7 @@ class Prepared:
         images: uint8 [N, H, W, C], a memory map.
         truth: their ground truth.
         train: number of training images, which come first; None: the source has no test split.
-        names: of the files that the images come from; empty where they come from none.
+        names: of the files that the images come from; empty if they come from none.
         skipped: files that could not be read.
         facts: the manifest.
     """

@@ -33,7 +33,7 @@ SMALLEST, LARGEST = 8, 256
 """Image sizes, in pixels, that the networks support."""
 
 DEFAULT_SIZE = 64
-"""Image size, in pixels, where neither the configuration nor the images determine it."""
+"""Image size, in pixels, if neither the configuration nor the images determine it."""
 
 
 def fit(
@@ -62,13 +62,13 @@ def fit(
 def preprocess(
     images: UInt8[np.ndarray, "n h w c"], size: int, channels: int | None, crop: int | None = None
 ) -> UInt8[np.ndarray, "n size size channels"]:
-    """Preprocess an array of images; returned as it is, without a copy, where it has the form already.
+    """Preprocess an array of images; it is returned without a copy if it has the right shape already.
 
     Args:
         images: 0..255.
         size: height and width in pixels.
         channels: 1, 3 or 4; None: those that `images` have.
-        crop: as of `fit`.
+        crop: as in `fit`.
     """
     channels = images.shape[3] if channels is None else channels
     if images.shape[1:] == (size, size, channels) and (crop is None or crop >= size):
@@ -89,7 +89,7 @@ def preprocess_one(
 
 
 def common_size(sizes: Collection[tuple[int, int]]) -> int:
-    """Return the image size where none is configured.
+    """Return the image size if none is configured.
 
     It is that of the images if all are equal squares of 8 to 256 pixels, else 64.
 

@@ -51,7 +51,7 @@ class Source:
         name: the value of `data.source` in a configuration.
         about: a description for `infogan data list`.
         held_out: default number (int) or share (float) of the images that become the test split; None: the
-            function returns test images of its own.
+            function returns its own test images.
         takes_path: False: `data.path` is refused, because the function ignores it.
         default_path: returns the file or folder that is read where `data.path` is not set; None: the images
             lie inside a package or are rendered.

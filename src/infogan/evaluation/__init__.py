@@ -1,6 +1,6 @@
 """Evaluation of a model: how much information each code carries, and what it means. Never imports training.
 
-Each metric is a function on arrays in a file of its own, registered by `metric`.
+Each metric is a function on arrays in its own file, registered by `metric`.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ def score(
         test_attributes: of the images that are scored.
 
     Returns:
-        By attribute: `code`; `category`, where the code has categories; `sense`, 1 or -1, as of `choose`;
+        By attribute: `code`; `category`, if the code has categories; `sense`, 1 or -1, as in `choose`;
         `auc` on test images with its 95 % `auc_interval`; `auc_choosing`, the AUC on the images that chose;
         `share` of the test images that have the attribute. An attribute that fewer than 8 images have, or
         lack, in either split is absent.

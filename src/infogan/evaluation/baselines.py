@@ -68,7 +68,7 @@ def fit_kmeans(train: Images, test: Images, categories: int) -> Distances:
     """Fit k-means to training images, and return the distances of both sets to the centres.
 
     Images of more than 1,024 numbers are reduced to their principal components first. There are fewer centres
-    than `categories` where there are fewer images.
+    than `categories` if there are fewer images.
     """
     from sklearn.cluster import KMeans  # slow to import
 

@@ -35,7 +35,7 @@ def frechet(first: Float[np.ndarray, "n features"], second: Float[np.ndarray, "m
 def kernel(first: Float[np.ndarray, "n features"], second: Float[np.ndarray, "m features"]) -> float:
     """Return the squared MMD with the kernel (x.y / d + 1)^3 (Binkowski et al. 2018, section 3.1).
 
-    It is unbiased for any number of images, and may be below 0 where the two sets are alike.
+    It is unbiased for any number of images, and may be below 0 if the two sets are alike.
     """
     x, y = first.astype(np.float64), second.astype(np.float64)
 

@@ -47,7 +47,7 @@ def turn_classifier(images: UInt8[np.ndarray, "n h w c"], *, seed: int, device: 
 
 
 def fidelity_features(subject: Subject) -> Features | None:
-    """Return features of at most MOST_IMAGES of each set; None where there are too few images.
+    """Return features of at most MOST_IMAGES of each set; None if there are too few images.
 
     Call it with `subject.once`.
     """

@@ -125,7 +125,7 @@ def fit_recognition(  # noqa: PLR0913
         progress: called with the held-out bound at each evaluation.
 
     Returns:
-        `codes`, as of `mutual_information.score_codes`, with the `best_step` of each; `curve`, the held-out
+        `codes`, as in `mutual_information.score_codes`, with the `best_step` of each; `curve`, the held-out
         bound in nats by code (`mutual_information`) at each `step`, with the std that Q itself gives; `steps`
         taken; `converged`, false where `max_steps` ended the training.
     """

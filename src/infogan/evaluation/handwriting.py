@@ -81,7 +81,7 @@ def within_categories(
 
     Args:
         values: of a code; the correlation of a constant code is 0.
-        factor: of the images; those where it is nan are left out.
+        factor: of the images; images for which it is nan are left out.
         categories: of the images.
     """
     from scipy.stats import rankdata  # slow to import

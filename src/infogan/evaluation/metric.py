@@ -33,7 +33,7 @@ from infogan.evaluation.subject import Subject
 from infogan.registry import Registry
 
 Metric = Callable[[Subject], dict[str, Any]]
-"""From the subject to a part of evaluation.json; {} where the metric does not apply."""
+"""From the subject to a part of evaluation.json; {} if the metric does not apply."""
 
 METRICS: Registry[Metric] = Registry("metric", "infogan.evaluation", advice="only=(), for all metrics")
 """Every metric by the name that `evaluate(only=...)` takes and progress shows."""

@@ -57,7 +57,7 @@ def choose(
 
     Args:
         models: two or more by the run's name, of images of one form.
-        images: real images, as of `images_to_read`.
+        images: real images, as in `images_to_read`.
         seed: of the subset of images, their augmentations and the votes in ModelCentrality.
         progress: called with a line for each run.
 

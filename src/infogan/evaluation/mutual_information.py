@@ -1,7 +1,7 @@
 """L_I(G, Q) of each code on newly generated images, with its standard error, in nats (equation 5).
 
-For a discrete code H(c) is a ceiling: "2.11 of 2.30 nats". For a continuous code it is none; there the
-posterior's standard deviation and R^2 give the number of nats a meaning.
+For a discrete code H(c) is a ceiling: "2.11 of 2.30 nats". A continuous code has no ceiling; its posterior's
+standard deviation and R^2 help to interpret the number of nats.
 """
 
 from __future__ import annotations

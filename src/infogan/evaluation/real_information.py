@@ -25,7 +25,7 @@ from infogan.evaluation.subject import Subject
 from infogan.regularizers import joint_table, table_information
 
 DEFAULT_POLICY = AugmentationConfig(rotation=15.0, shift=0.07, scale=0.12, shear=0.15)
-"""The augmentations where the recipe of the model has none."""
+"""The augmentations if the recipe of the model has none."""
 
 _BATCH = 256
 

@@ -87,7 +87,7 @@ def augmentation_information(run: RunCodes) -> float:
 def agreement(first: RunCodes, second: RunCodes) -> dict[tuple[str, str], float]:
     """Return the agreement of each code of one run with each of the same sort in another, 0 to 1.
 
-    `continuous_agreement`, 0 where one is constant, or `category_agreement`.
+    `continuous_agreement`, 0 if one is constant, or `category_agreement`.
     """
     table = {}
     for a, x in first.continuous.items():

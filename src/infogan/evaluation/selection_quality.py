@@ -60,7 +60,7 @@ def regret(scores: Float[np.ndarray, " seeds"], accuracies: Float[np.ndarray, " 
 def _spearman(
     scores: Float[np.ndarray, "samples seeds"], accuracies: Float[np.ndarray, "samples seeds"]
 ) -> Float[np.ndarray, " samples"]:
-    """Return Spearman's correlation of each row; nan where one of the two is constant."""
+    """Return Spearman's correlation of each row; nan if one of the two is constant."""
     from scipy.stats import rankdata  # slow to import
 
     first, second = (rankdata(values, axis=1) for values in (scores, accuracies))

@@ -30,7 +30,7 @@ def measure(images: UInt8[np.ndarray, "n h w 1"]) -> dict[str, Float[np.ndarray,
         `thickness`: in pixels, 2 area / perimeter, area the sum of the ink and perimeter that of its
         gradient's length: t l / (t + l) for a bar of t by l pixels, which is nearly t for a long stroke, and
         independent of the ink's brightness.
-        All are nan where there is no ink; slant and width also where all ink is in one row.
+        All are nan if there is no ink; slant and width also if all ink is in one row.
     """
     parts = [_measure(images[start : start + _CHUNK]) for start in range(0, max(len(images), 1), _CHUNK)]
     return {name: np.concatenate([part[name] for part in parts]) for name in FACTORS}
@@ -68,6 +68,6 @@ def _perimeter(ink: Float[np.ndarray, "n h w"]) -> Float[np.ndarray, " n"]:
 def _ratio(
     numerators: Float[np.ndarray, " n"], denominators: Float[np.ndarray, " n"]
 ) -> Float[np.ndarray, " n"]:
-    """Return the ratios, nan where the denominator is 0."""
+    """Return the ratios, nan if the denominator is 0."""
     none = np.full(len(denominators), np.nan)
     return np.asarray(np.divide(numerators, denominators, out=none, where=denominators > 0))

@@ -1,7 +1,7 @@
-"""Agreement of continuous codes with the true factors of images, where these are known (Figures 3 and 4).
+"""Agreement of continuous codes with the true factors of images, if these are known (Figures 3 and 4).
 
 Codes are matched one to one to factors on training images and scored on test images, which show other
-identities and objects where the data source provides for it. A factor on a line is compared with a code by
+identities and objects if the data source provides for it. A factor on a line is compared with a code by
 |Spearman|, and an angle by the length of the mean of exp(i (pi code -+ angle)), for the better sense of
 rotation (the linear-circular correlation of a perfect code is only .78). The table `agreement` holds every
 code with every factor, without a choice.
@@ -24,7 +24,7 @@ from infogan.evaluation.resampling import NORMAL_QUANTILE, centred_interval, mea
 from infogan.evaluation.subject import Subject, train_subset
 
 _RESAMPLES = 300
-_LEAST = 8  # images of an object, for an agreement of its own
+_LEAST = 8  # images of an object, to compute its own agreement
 
 
 def spearman(values: Float[np.ndarray, " n"], factor: Float[np.ndarray, " n"]) -> float:
@@ -51,7 +51,7 @@ def spearman_interval(correlation: float, count: int) -> list[float]:
 def circular(values: Float[np.ndarray, " n"], angles: Float[np.ndarray, " n"]) -> float:
     """Return the agreement of a code with an angle, from 0 to 1: max |mean exp(i (pi code -+ angle))|.
 
-    It is 1 where the code turns with the angle, from any zero and in either sense, and near 0 where the two
+    It is 1 if the code turns with the angle, from any zero and in either sense, and near 0 if the two
     are unrelated.
 
     Args:
@@ -74,7 +74,7 @@ def circular_interval(
 def circular_by_object(
     values: Float[np.ndarray, " n"], angles: Float[np.ndarray, " n"], objects: Int64[np.ndarray, " n"]
 ) -> Float[np.ndarray, " m"]:
-    """Return `circular` of each object of 8 images or more: each may have a zero of its own."""
+    """Return `circular` of each object of 8 images or more: each may have its own zero."""
     members = (objects == number for number in np.unique(objects))
     return np.array(
         [circular(values[rows], angles[rows]) for rows in members if rows.sum() >= _LEAST], dtype=np.float64
@@ -110,7 +110,7 @@ def measure(
 
     Returns:
         `spearman` or `circular`, as the factor requires, with its 95 % interval; for angles of labelled
-        images also `circular_by_object`, the mean over objects, with an interval where there are two or more.
+        images also `circular_by_object`, the mean over objects, with an interval if there are two or more.
     """
     measured = agreement(values, factor)
     if factor.period is None:

@@ -126,7 +126,7 @@ def recovery(latents: Latents, raw: Float[Tensor, "n outputs"], codes: Codes) ->
 def changes(
     subject: Subject, noise: Float[Tensor, "n noise"], codes: Codes, images: UInt8[np.ndarray, "n h w c"]
 ) -> dict[str, Float[np.ndarray, "n pixels"]]:
-    """Return, by code, the change of images where that code alone is sampled again; pixels from 0 to 1.
+    """Return, by code, the change of images if only that code is sampled again; pixels from 0 to 1.
 
     Args:
         subject: the model.

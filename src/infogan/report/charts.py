@@ -1,4 +1,4 @@
-"""Line charts as SVG: inside the HTML report, with its colours, or as a file of their own."""
+"""Line charts as SVG: inside the HTML report, with its colours, or as separate files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ text { fill: #5b6570; font: 12px sans-serif; } .title { fill: #1b1f24; font-size
 
 @dataclass(frozen=True)
 class _Series:
-    """One labelled set of points, with the CSS classes that give its colour and dashes."""
+    """One labelled set of points, with the CSS classes for its colour and dashes."""
 
     label: str
     style: str

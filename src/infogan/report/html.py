@@ -52,7 +52,7 @@ METRICS = {
 }
 """Names of metrics and baselines whose key is not a good name."""
 
-_SEPARATE = ("codes", "baselines")  # sections that are not tables of their own
+_SEPARATE = ("codes", "baselines")  # sections that have no table
 _MAX_OPEN_ROWS = 12  # longer tables are folded
 _VISIBLE = 0.01  # least share of the variance of generated images, for a code to be relied on
 _CERTAIN = 0.3  # least certainty on real images

@@ -31,7 +31,7 @@ def crest(style: Style, s: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 
 
 def _slats(style: Style) -> list[Solid]:
-    """Flat slats, or more and thinner round spindles."""
+    """Build flat slats, or more and thinner round spindles."""
     slats = style.back == "slats"
     at = np.linspace(-1, 1, style.count + (2 if slats else 4))[1:-1]
     half = (0.55 * style.rear[0] / (style.count + 1), 0.007) if slats else (0.008, 0.008)
@@ -114,7 +114,7 @@ def _lattice(style: Style) -> list[Solid]:
 
 
 def _barrel(style: Style) -> list[Solid]:
-    """A curved wall around the seat, highest at the rear; solid, or a rail on spindles."""
+    """Build a curved wall around the seat, highest at the rear; solid, or a rail on spindles."""
     angle = np.radians(np.linspace(-25, 205, 17))
     foot = (
         np.stack([np.cos(angle) * SEAT_WIDTH / 2, np.zeros(17), -np.sin(angle) * style.depth / 2], 1) * 0.97
@@ -133,7 +133,7 @@ def _barrel(style: Style) -> list[Solid]:
 
 
 def _none(style: Style) -> list[Solid]:
-    """The rim behind a stool's seat, which distinguishes its front from its rear."""
+    """Build the rim behind a stool's seat, which distinguishes its front from its rear."""
     angle = np.radians(np.linspace(25, 155, 11))
     foot = np.stack([np.cos(angle) * SEAT_WIDTH / 2, np.zeros(11), -np.sin(angle) * style.depth / 2], 1)
     levels = np.array([style.height - 0.01, style.top + 0.07])
@@ -142,7 +142,7 @@ def _none(style: Style) -> list[Solid]:
 
 
 def _posts(style: Style) -> list[Solid]:
-    """The two posts at the back's sides, thinner towards their upper ends."""
+    """Build the two posts at the back's sides, thinner towards their upper ends."""
     t = np.array([_LOWEST, 0.4, 1.0])
     thick = style.bar * np.array([1.0, 0.95, 0.75])
     return both_sides([tube(back_point(style, 1.0, t), (1, 0, 0), (thick, thick), sides=style.sides)])
@@ -151,13 +151,13 @@ def _posts(style: Style) -> list[Solid]:
 def _upright(
     style: Style, s: float, span: tuple[float, float], half: tuple[float, float], sides: int
 ) -> Solid:
-    """A slat or spindle in the back's surface, bent where the surface is."""
+    """Build a slat or spindle in the back's surface, bent where the surface is."""
     t = np.linspace(*span, 2 if style.bow == 0 else 4)
     return tube(back_point(style, s, t), (1, 0, 0), half, sides=sides)
 
 
 def _top_rail(style: Style, share: float) -> Solid:
-    """The bar on the posts' upper ends, as high as a share of the back."""
+    """Build the bar on the posts' upper ends, as high as a share of the back."""
     return _plate(style, (-1.06, 1.06), (1 - share, 1.0), 0.013)
 
 
@@ -170,7 +170,7 @@ def _lower_rail(style: Style) -> tuple[float, list[Solid]]:
 
 
 def _plate(style: Style, s: tuple[float, float], t: tuple[float, float], half_thickness: float) -> Solid:
-    """A plate in the back's surface; one that reaches up to 1 follows the crest."""
+    """Build a plate in the back's surface; one that reaches up to 1 follows the crest."""
     plain = style.bow == 0 and (t[1] < 1 or style.crest == "flat")
     across = np.linspace(*s, 2 if plain else 17 if style.crest == "wavy" else 9)
     rise = crest(style, across) if t[1] >= 1 else np.zeros_like(across)

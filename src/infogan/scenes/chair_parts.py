@@ -60,7 +60,7 @@ def _seat(style: Style) -> list[Solid]:
 
 
 def _four(style: Style) -> list[Solid]:
-    """Four legs, and the stretchers between them."""
+    """Build four legs, and the stretchers between them."""
     lean = math.tan(style.splay) if style.legs == "splayed" else 0.0
     profile = {
         "tapered": np.array([1.15, 0.55]),
@@ -104,7 +104,7 @@ def _stretchers(style: Style, lean: float) -> list[Solid]:
 
 
 def _crossed(style: Style) -> list[Solid]:
-    """Legs that cross on each side, with bars between the sides."""
+    """Build legs that cross on each side, with bars between the sides."""
     x = 0.86 * SEAT_WIDTH / 2
     top, z = style.height - 0.4 * style.thickness, 0.48 * style.depth
     half = (0.8 * style.bar, 1.1 * style.bar)
@@ -126,7 +126,7 @@ def _crossed(style: Style) -> list[Solid]:
 
 
 def _sled(style: Style) -> list[Solid]:
-    """A frame at each side whose lower bar is on the floor."""
+    """Build a frame at each side whose lower bar is on the floor."""
     x, z = style.front[0], 0.9 * style.depth / 2
     top, r = style.height - 0.5 * style.thickness, style.bar
     bend = 0.03
@@ -139,7 +139,7 @@ def _sled(style: Style) -> list[Solid]:
 
 
 def _cantilever(style: Style) -> list[Solid]:
-    """One bent tube: under the seat, down at the front, along the floor to the rear."""
+    """Build one bent tube: under the seat, down at the front, along the floor to the rear."""
     x, z = 0.88 * SEAT_WIDTH / 2, 0.96 * style.depth / 2
     top, r = style.height - 0.5 * style.thickness, 0.85 * style.bar
     bend = 0.05
@@ -151,7 +151,7 @@ def _cantilever(style: Style) -> list[Solid]:
 
 
 def _pedestal(style: Style) -> list[Solid]:
-    """A column on a round foot."""
+    """Build a column on a round foot."""
     top, foot = style.height - 0.5 * style.thickness, 0.42 * style.depth
     neck = style.bar * (1.0 + 1.5 * style.open)
     radii = [foot, foot, 0.55 * foot, neck * 1.3, neck, neck * 1.2, neck * 3]
@@ -165,7 +165,7 @@ def _pedestal(style: Style) -> list[Solid]:
 
 
 def _star(style: Style) -> list[Solid]:
-    """A column on five arms with castors, or on four without."""
+    """Build a column on five arms with castors, or on four without."""
     top, count = style.height - 0.5 * style.thickness, 5 if style.count > 3 else 4
     column = tube([(0, 0.07, 0), (0, top, 0)], (1, 0, 0), ([0.03, 0.022], [0.03, 0.022]), sides=8)
     parts = [column]
@@ -181,7 +181,7 @@ def _star(style: Style) -> list[Solid]:
 
 
 def _plinth(style: Style) -> list[Solid]:
-    """A block under an upholstered chair, on the floor or on short feet."""
+    """Build a block under an upholstered chair, on the floor or on short feet."""
     feet = 0.09 if style.count > 4 else 0.0
     block = slab(outline(style), [(feet, 0.93), (style.height - 0.3 * style.thickness, 0.97)])
     if not feet:
@@ -216,7 +216,7 @@ def _arm_ends(style: Style) -> tuple[Float[np.ndarray, 3], Float[np.ndarray, 3]]
 
 
 def _straight_arms(style: Style) -> list[Solid]:
-    """A flat arm on a post at the seat's front."""
+    """Build a flat arm on a post at the seat's front."""
     rear, front = _arm_ends(style)
     arm = tube([rear, front + 0.05 * AHEAD], (1, 0, 0), ([style.bar, 0.028], [0.011, 0.011]), sides=4)
     foot = np.array([0.96 * SEAT_WIDTH / 2, style.height - style.thickness, front[2]])
@@ -225,7 +225,7 @@ def _straight_arms(style: Style) -> list[Solid]:
 
 
 def _sloped_arms(style: Style) -> list[Solid]:
-    """A curved arm that falls towards the front, on a leaning post."""
+    """Build a curved arm that falls towards the front, on a leaning post."""
     rear, front = _arm_ends(style)
     t = np.linspace(0, 1, 7)[:, None]
     out = np.sin(np.pi * t) * [0.025, 0, 0]
@@ -237,7 +237,7 @@ def _sloped_arms(style: Style) -> list[Solid]:
 
 
 def _loop_arms(style: Style) -> list[Solid]:
-    """One bent bar: from the back to the front and down to the seat."""
+    """Build one bent bar: from the back to the front and down to the seat."""
     rear, front = _arm_ends(style)
     front = front + 0.04 * AHEAD
     foot = np.array([front[0], style.height - 0.5 * style.thickness, front[2]])
@@ -248,7 +248,7 @@ def _loop_arms(style: Style) -> list[Solid]:
 
 
 def _panel_arms(style: Style) -> list[Solid]:
-    """Upholstered walls at the sides, down to the floor on a block."""
+    """Build upholstered walls at the sides, down to the floor on a block."""
     low = 0.09 * (style.count > 4) if style.legs == "plinth" else style.height - style.thickness
     high = style.top + style.arm_height
     thick = 0.045 if style.legs == "plinth" else 0.016

@@ -79,7 +79,7 @@ def render_chairs(
 
     Args:
         shape: returns the chair of a style: `procedural(seed)`, or `meshes.__getitem__` of a list of them.
-        factors: as of `sample_factors`; any azimuths and elevations, widths within `WIDTHS`.
+        factors: as in `sample_factors`; any azimuths and elevations, widths within `WIDTHS`.
         size: of the images, in pixels.
         look: `CLOSED` is faster where all meshes are closed and their triangles face outward.
 

@@ -54,7 +54,7 @@ def read_mesh(path: Path) -> Mesh:
 
     Raises:
         DataError: the file is unreadable, of another type, too large, without faces or extent, or has an
-            invalid number or index; with the line where there is one.
+            invalid number or index; with its line, if there is one.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
@@ -141,7 +141,7 @@ class _Surface:
         except ValueError:
             number = None
         if number is None or abs(number) > 10 * MOST:
-            raise self.error(line, f"{word[:40]!r} in place of a whole number", "an index or a count")
+            raise self.error(line, f"{word[:40]!r} instead of a whole number", "an index or a count")
         return number
 
     def error(self, line: int, problem: str, expected: str) -> DataError:

@@ -58,7 +58,7 @@ class Look:
         smooth: True: normals are interpolated between the vertices; False: flat shading.
         two_sided: True: both sides of a triangle are rendered as a front, for open meshes and unreliable
             winding; False: backs are culled.
-        background: gray value where there is no surface, 0..1.
+        background: gray value of pixels without a surface, 0..1.
         supersampling: samples per pixel along each axis.
         distance: of the camera from z = 0, in the unit of the vertices, all of which must be nearer to z = 0;
             infinite: orthographic.

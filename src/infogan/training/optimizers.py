@@ -21,7 +21,7 @@ def adam(module: nn.Module, learning_rate: float, beta1: float) -> torch.optim.A
 
 
 def update(optimizer: torch.optim.Optimizer, failed: Float[Tensor, ""]) -> None:
-    """Apply the gradients, unless `failed` is 1: then weights, moments and step counts stay as they are.
+    """Apply the gradients, unless `failed` is 1: then weights, moments and step counts stay unchanged.
 
     Fused Adam reads the flag on the device, as for `torch.amp.GradScaler`, so that the host need not wait.
     """

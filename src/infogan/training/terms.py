@@ -97,7 +97,7 @@ _BUILT_IN = {
     "contrastive": "contrastive_weight",
     "mode_seeking": "mode_seeking_weight",
 }
-"""Terms whose weight is a key of its own in the configuration's section `objective`."""
+"""Terms with their own key in the section `objective` of the configuration."""
 
 _OF_REAL_IMAGES = {"real_information", "subcode_information"}
 

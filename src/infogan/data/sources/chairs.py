@@ -106,7 +106,7 @@ def drawn_chairs(config: DataConfig) -> Found:
 def chair_meshes(config: DataConfig) -> Found:
     """Chairs rendered from a folder of .obj or .off files, with exactly known azimuth, elevation and width.
 
-    Factors and splits as of `drawn-chairs`; a mesh turns about the vertical axis of its file.
+    Factors and splits as in `drawn-chairs`; a mesh turns about the vertical axis of its file.
 
     Raises:
         ConfigError: there is no path.

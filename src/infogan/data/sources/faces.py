@@ -88,7 +88,7 @@ def heads(config: DataConfig) -> Found:
 def basel_faces(config: DataConfig) -> Found:
     """Faces from the Basel Face Model 2009, with exactly known azimuth, elevation, light and width; gray.
 
-    `config.path` names 01_MorphableModel.mat. Factors as of `heads`; each image shows another identity. The
+    `config.path` names 01_MorphableModel.mat. Factors as in `heads`; each image shows another identity. The
     paper's own pictures, as prepared by Kulkarni et al., were never published.
 
     Raises:
@@ -113,7 +113,7 @@ def basel_faces(config: DataConfig) -> Found:
 def ict_faces(config: DataConfig) -> Found:
     """Faces from the ICT face model, with exactly known azimuth, elevation, light and width; gray.
 
-    `config.path` names the model's .npz file. Factors as of `heads`; each image shows another identity.
+    `config.path` names the model's .npz file. Factors as in `heads`; each image shows another identity.
 
     Raises:
         ConfigError: there is no path.

@@ -161,7 +161,7 @@ def list_pictures(path: Path) -> tuple[list[Item], list[Skipped]]:
 
 
 def is_picture(name: str) -> bool:
-    """Return True if a name is that of a picture. "._name.jpg", metadata that macOS writes, is none."""
+    """Return True if a name is that of an image. "._name.jpg" is metadata that macOS writes."""
     last = PurePosixPath(name).name
     return last.lower().endswith(EXTENSIONS) and not last.startswith(".")
 

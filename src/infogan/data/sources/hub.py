@@ -60,7 +60,7 @@ def hub(config: DataConfig) -> Found:
     splits = _load(path)
     names = _choose(splits, path)
     if len(names) == 2 and config.held_out is not None:
-        raise unsupported(config, "held_out", f"{path} has a test split of its own")
+        raise unsupported(config, "held_out", f"{path} has its own test split")
     parts = [_items(splits[name], name, path) for name in names]
     size: int | None = config.size
     channels: int | None = config.channels

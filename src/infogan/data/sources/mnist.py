@@ -55,7 +55,7 @@ def mnist(config: DataConfig) -> Found:
 
     `config.path` names a folder with the four IDX files of MNIST or of other handwriting (KMNIST), gzipped or
     not, under the original names or with a dot (train-images.idx3-ubyte). Without it they are read from the
-    cache, and downloaded where they are missing.
+    cache, and downloaded if they are missing.
 
     Raises:
         DataError: files are missing, damaged or do not match, or no mirror provided them.

@@ -58,7 +58,7 @@ def svhn(config: DataConfig) -> Found:
 
     `config.path` names a folder with train_32x32.mat and test_32x32.mat (MATLAB 5: `X`, uint8 [32, 32, 3, N],
     and `y`, uint8 [N, 1], 1 to 10, where 10 stands for 0). Without it they are read from the cache, and
-    downloaded where they are missing. Labels are the digits.
+    downloaded if they are missing. Labels are the digits.
 
     Raises:
         DataError: files are missing, damaged or of another form, or could not be downloaded.
@@ -76,7 +76,7 @@ def svhn_extra(config: DataConfig) -> Found:
     the extra ones. Preparing them, once, takes 2 GB of memory.
 
     Raises:
-        DataError: as of `svhn`.
+        DataError: as in `svhn`.
         StorageError: the cache cannot be written.
     """
     train, extra, test = _locate(config, TRAIN, EXTRA, TEST)

@@ -23,7 +23,7 @@ def infomec(sample: Sample) -> dict[str, float]:
 
     Returns:
         `modularity`: the largest share of a code's information on one factor, 0 for equal shares, averaged
-        over codes; `compactness`: the same of a factor over codes; `explicitness`: the share of a factor's
+        over codes; `compactness`: the same for a factor over codes; `explicitness`: the share of a factor's
         entropy that a logistic regression on all codes predicts on the other half of the images, at least 0.
         The first is absent with a single factor, the second with a single active code.
     """
