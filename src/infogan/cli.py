@@ -123,7 +123,7 @@ def _settings(arguments: argparse.Namespace, shorthands: Mapping[str, str]) -> d
 
 
 def _warn_of_late_start(chosen: Config) -> None:
-    """Warn if training ends before the contrastive regulariser begins, which then has no effect."""
+    """Warn if training ends before the contrastive regularizer begins, which then has no effect."""
     from infogan.recipes import REGULARISED_FROM
 
     weight, steps = chosen.objective.contrastive_weight, chosen.training.steps
@@ -131,7 +131,7 @@ def _warn_of_late_start(chosen: Config) -> None:
     if weight and not weight.at(steps - 1):
         late = round(REGULARISED_FROM * steps)
         _say(
-            f"note: the contrastive regulariser begins at step {start:,}, but training ends at {steps:,}; "
+            f"note: the contrastive regularizer begins at step {start:,}, but training ends at {steps:,}; "
             "to apply it in the last tenth: "
             f'--set "contrastive_weight=[[{late}, 0], [{late}, {max(weight.values):g}]]"'
         )

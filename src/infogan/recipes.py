@@ -31,7 +31,7 @@ LEAST_STD, SOFT_WEIGHT = 0.3, 0.2
 
 CR_STEPS, CR_START = 322_560, 288_000
 REGULARISED_FROM = CR_START / CR_STEPS
-"""Share of the steps of `cr` after which its contrastive regulariser acts (the code of Lin et al. 2020)."""
+"""Share of the steps of `cr` after which its contrastive regularizer acts (the code of Lin et al. 2020)."""
 
 CR_WEIGHT = 0.05
 """lambda of continuous codes in `cr`."""
@@ -200,7 +200,7 @@ _TABLE = (
     ),
     Recipe(
         "cr",
-        "InfoGAN-CR (Lin et al. 2020) as for dSprites: spectral norm, and a contrastive regulariser in the "
+        "InfoGAN-CR (Lin et al. 2020) as for dSprites: spectral norm, and a contrastive regularizer in the "
         "last 34,560 of 322,560 steps. For a shorter run also set objective.contrastive_weight, from 89 % of "
         "its steps.",
         changes={

@@ -1,4 +1,4 @@
-"""Sprites on the dSprites grid: spectral norm, the contrastive regulariser and selection among runs.
+"""Sprites on the dSprites grid: spectral norm, the contrastive regularizer and selection among runs.
 
 The four rows of Lin et al. 2020 (arXiv 1906.06034, table 1), shortened; they train 322,560 steps a run.
 """
@@ -54,12 +54,12 @@ PUBLISHED = {
 
 
 def regularised_from(steps: int) -> int:
-    """Return the first step with the regulariser."""
+    """Return the first step with the regularizer."""
     return round(REGULARISED_FROM * steps)
 
 
 def starting_at(step: int) -> dict[str, Any]:
-    """Return the settings of a regulariser that starts at a step."""
+    """Return the settings of a regularizer that starts at a step."""
     return {"objective.contrastive_weight": [[step, 0.0], [step, 2.0]]}
 
 
@@ -67,7 +67,7 @@ NEVER = starting_at(1_000_000_000)
 
 
 def regularised(steps: int) -> str:
-    """Return the name of the variant with the regulariser."""
+    """Return the name of the variant with the regularizer."""
     return f"{CONTRASTIVE} from step {regularised_from(steps)} on"
 
 
@@ -82,7 +82,7 @@ def variants(steps: int) -> dict[str, dict[str, Any]]:
 
 @experiment("sprites")
 def sprites(options: Options) -> None:
-    """InfoGAN-CR's networks on sprites: batch norm, spectral norm, the regulariser, and selection."""
+    """InfoGAN-CR's networks on sprites: batch norm, spectral norm, the regularizer, and selection."""
     folder = options.folder("sprites")
     steps, seeds = options.steps or STEPS, options.seed_range(SEEDS)
     if steps < FEWEST_STEPS:
@@ -129,7 +129,7 @@ def _train(folder: Path, steps: int, marks: Sequence[int], base: Config) -> None
 def _order(marks: Sequence[int], steps: int) -> list[tuple[str, int]]:
     """Return variants and steps in the order of training.
 
-    A run with the regulariser is a copy of the run with spectral norm until the regulariser starts.
+    A run with the regularizer is a copy of the run with spectral norm until the regularizer starts.
     """
     before = [mark for mark in marks if mark <= regularised_from(steps)]
     after = [mark for mark in marks if mark > regularised_from(steps)]
@@ -138,7 +138,7 @@ def _order(marks: Sequence[int], steps: int) -> list[tuple[str, int]]:
 
 
 def _fork(source: Path, target: Path, start: int) -> None:
-    """Copy a run that continues with the regulariser, unless the copy exists or the run is past its start."""
+    """Copy a run that continues with the regularizer, unless the copy exists or the run is past its start."""
     if target.exists():
         return
     config = RunDirectory.open(source).read_config()
