@@ -280,7 +280,7 @@ def test_a_training_that_ends_before_its_regulariser_begins_says_so(
     np.save(images, np.random.Generator(np.random.Philox(0)).integers(0, 255, (40, 16, 16), dtype=np.uint8))
     command = ["train", images, "--recipe", "cr", "--steps", "2", "--set", "batch_size=4"]
     assert run(*command, "--out", tmp_path / "late") == 0
-    assert "begins at step 288,000, this training ends at 2" in capsys.readouterr().err
+    assert "begins at step 288,000, but training ends at 2" in capsys.readouterr().err
     assert run(*command, "--set", "contrastive_weight=[[1, 0], [1, 2]]", "--out", tmp_path / "run") == 0
     assert "note:" not in capsys.readouterr().err
 

@@ -47,7 +47,7 @@ def configure(  # noqa: PLR0913 - everything that decides a configuration, by na
         data: the file or folder of the images, if `source` does not say.
         recipe: how to train, such as "robust" or "paper". When left out, the preset's own; a TOML file and a
             `Config` keep theirs.
-        codes: "digit:10 rotation:u width:u", or codes by name.
+        codes: codes by name, or text such as "digit:10 rotation:u width:u".
         model: networks in place of the tables of appendix C: a registered name, or a function as
             `infogan.network` takes it.
         terms: loss terms beyond those of the recipe, made by `infogan.term`, or their names.
@@ -112,7 +112,7 @@ def _with_extensions(
 
 
 def _network_name(model: str | Build) -> str:
-    """Return the name of registered networks; a function that is not registered is, under its own name."""
+    """Return the name of a network; a function that is not registered yet is registered by its own name."""
     from infogan.networks import NETWORKS, network
 
     if isinstance(model, str):
@@ -124,7 +124,7 @@ def _network_name(model: str | Build) -> str:
 
 
 def _from_source(source: str | Path | Config) -> tuple[Config, Preset | None]:
-    """Return the source's configuration, and the preset whose recipe is not applied to it yet."""
+    """Return the source's configuration and, for a preset, the preset, whose recipe is not applied yet."""
     if isinstance(source, Config):
         return source, None
     if not str(source):
@@ -138,7 +138,7 @@ def _from_source(source: str | Path | Config) -> tuple[Config, Preset | None]:
         return PRESETS["folder"].load().replace(data={"path": _absolute(path)}), PRESETS["folder"]
     if path.exists():
         raise DataError(
-            f"{path} is no folder of images, none of {', '.join(SUFFIXES)} and no .toml file",
+            f"{path} is neither a folder of images, nor one of {', '.join(SUFFIXES)}, nor a .toml file",
             "a folder or archive of images, an array file [N, H, W, C], or a configuration",
             "infogan train FOLDER",
         )
@@ -149,7 +149,7 @@ def _from_source(source: str | Path | Config) -> tuple[Config, Preset | None]:
             "infogan train mnist-5k, or infogan presets for all presets",
         )
     raise UsageError(
-        f"{str(source)!r} is no preset and no path{did_you_mean(str(source), PRESETS)}",
+        f"{str(source)!r} is neither a preset nor a path{did_you_mean(str(source), PRESETS)}",
         f"one of {', '.join(PRESETS)}; a folder, archive or array of images; a .toml file",
         "infogan presets, to see what each one does",
     )
@@ -168,7 +168,7 @@ def data_config(
     Raises:
         InfoGANError: as of `configure`.
     """
-    if source in SOURCES and source not in PRESETS:  # a preset's images have the size that it trains on
+    if source in SOURCES and source not in PRESETS:  # a preset would set the size of its images
         config = PRESETS["folder"].load().replace(data={"source": source})
     else:
         config, _ = _from_source(source)
@@ -178,7 +178,7 @@ def data_config(
 
 
 def _absolute(path: str | Path) -> str:
-    """Return a path that stays right when the run is opened from another folder."""
+    """Return an absolute path, which stays valid when the run is opened from another folder."""
     if not str(path):  # Path("") would be the current folder
         raise UsageError("a path is empty", "a file or folder", "the path of the images, or none")
     return str(Path(path).expanduser().resolve())
@@ -222,7 +222,7 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
             and the best is returned.
         size: height and width of the images in pixels, 8 to 256.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        precision: of the layers; "auto" uses bfloat16 where the hardware multiplies it.
+        precision: of the layers; "auto" uses bfloat16 if the hardware supports it natively.
         model: networks in place of the tables of appendix C: a registered name or a function as
             `infogan.network` takes it.
         terms: loss terms beyond those of the recipe, made by `infogan.term`, or their names.
@@ -259,7 +259,7 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
 
 
 def memory_dataset(images: Images, config: Config, labels: Labels | None = None) -> Dataset:
-    """Return images that are in memory as a data set, preprocessed and split as those of a folder are."""
+    """Return images in memory as a data set, preprocessed and split like those of a folder."""
     return data.from_array(data.as_images(images), config.data, data.as_labels(labels))
 
 
@@ -295,11 +295,11 @@ def resume(  # noqa: PLR0913 - everything that may differ, by name
     override: bool = False,
     progress: bool = True,
 ) -> InfoGAN:
-    """Resume a run from its newest intact checkpoint, exactly as if it had never stopped.
+    """Resume a run from its newest intact checkpoint. The result is that of a run without interruption.
 
     Args:
         run: the run directory.
-        steps: the step to train to, where it is another than before.
+        steps: the step at which training ends, if it differs from the configuration's.
         dataset: the images, for a run that was trained on images in memory.
         plugins: the plug-ins that the run uses, as in `train`.
         settings: values by key, such as `{"training.save_every": 100}`.
@@ -364,7 +364,7 @@ def select(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Choose among several runs without labels, and match the codes that are the same factor.
+    """Choose among several runs without labels, and match codes of the same factor.
 
     Args:
         runs: two or more run directories, or models that `InfoGAN.from_pretrained` reads.
@@ -395,7 +395,7 @@ def select(
 
 
 def report(run: str | Path, *, data_path: str | Path | None = None, progress: Progress | None = None) -> Path:
-    """Write RUN/report.html: what the codes do, what to trust, figures and how to repeat them.
+    """Write RUN/report.html: traversals and verdicts of all codes, metrics, and the commands to repeat them.
 
     Args:
         run: a run directory, or RUN/seeds/seed-N.
@@ -403,7 +403,7 @@ def report(run: str | Path, *, data_path: str | Path | None = None, progress: Pr
         progress: called with a message when a part begins.
 
     Returns:
-        The path of the report: one file for any browser, which loads nothing from elsewhere.
+        The path of the report, one self-contained HTML file.
 
     Raises:
         InfoGANError: as of `InfoGAN.from_pretrained` and `evaluate`; or the report cannot be written.
@@ -431,16 +431,16 @@ def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by 
     full: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Measure what a model's codes carry; return the content of evaluation.json.
+    """Compute the metrics of a model; return the content of evaluation.json.
 
     Args:
         model: a trained model.
-        dataset: a preset's name, a path or a `Config` whose data to measure on; a data set; or the images
+        dataset: a preset's name, a path or a `Config` that names the images; a data set; or the images
             themselves, as in `train`. The training data set when left out.
         labels: of images given as an array, [N].
         data_path: the current file or folder of the images.
         weights: "raw" or "ema"; the model's default when left out.
-        samples: generated images that each figure is measured on, 2 or more.
+        samples: number of generated images per metric, 2 or more.
         seed: random seed of the evaluation.
         only: names of the metrics to compute; all when left out.
         full: use the long variants of metrics that have one, as published: minutes instead of seconds.

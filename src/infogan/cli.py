@@ -24,7 +24,7 @@ Command = Callable[[argparse.Namespace], None]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit code.
+    """Run one command and return its exit code.
 
     0: success, 2: usage or configuration, 3: diverged, 4: storage, 5: data, 130 or 143: stopped by a signal.
     """
@@ -64,7 +64,7 @@ def _say(text: str) -> None:
 
 
 def _flush() -> None:
-    """Flush both streams; Python would complain at its end about a reader that has ended."""
+    """Flush both streams; without it, Python reports at exit that a reader has ended."""
     for stream in (sys.stdout, sys.stderr):
         if stream is None:
             continue
@@ -76,13 +76,13 @@ def _flush() -> None:
 
 def _farewell(request: Interrupted) -> str:
     if request.run is None:
-        return "infogan: stopped; nothing had begun that could be lost"
+        return "infogan: stopped; nothing to resume"
     run = shlex.quote(str(request.run))
-    return f"infogan: stopped; everything is saved\n  to resume: {_program()} resume {run}"
+    return f"infogan: stopped; the run is saved\n  to resume: {_program()} resume {run}"
 
 
 def _program() -> str:
-    """Return the command as this shell finds it: a virtual environment may not be active."""
+    """Return the command that starts infogan in the user's shell, also without an active environment."""
     return "infogan" if shutil.which("infogan") or not sys.argv[0].endswith("infogan") else sys.argv[0]
 
 
@@ -114,7 +114,7 @@ def _train(arguments: argparse.Namespace) -> None:
 
 
 def _settings(arguments: argparse.Namespace, shorthands: Mapping[str, str]) -> dict[str, Any]:
-    """Return the settings of flags of their own, by flag and key, and of `--set`, which override them."""
+    """Return settings by key from `--set` and from the flags in `shorthands`; `--set` has precedence."""
     from infogan import config
 
     given = {key: getattr(arguments, flag, None) for flag, key in shorthands.items()}
@@ -131,8 +131,8 @@ def _warn_of_late_start(chosen: Config) -> None:
     if weight and not weight.at(steps - 1):
         late = round(REGULARISED_FROM * steps)
         _say(
-            f"note: the contrastive regulariser begins at step {start:,}, this training ends at {steps:,}; "
-            "to have it in the last tenth or so: "
+            f"note: the contrastive regulariser begins at step {start:,}, but training ends at {steps:,}; "
+            "to apply it in the last tenth: "
             f'--set "contrastive_weight=[[{late}, 0], [{late}, {max(weight.values):g}]]"'
         )
 
@@ -329,11 +329,13 @@ def _data_check(arguments: argparse.Namespace) -> None:
 
     folders = arguments.folders or sorted(loading.prepared_folder().glob("[!.]*"))
     if not folders:
-        print(f"nothing is prepared in {loading.prepared_folder()}")
+        print(f"there are no preprocessed images in {loading.prepared_folder()}")
     failed = []
     for folder in folders:
         if not folder.is_dir():
-            raise UsageError(f"{folder} is no folder", "a folder of prepared images", "infogan data check")
+            raise UsageError(
+                f"{folder} is not a folder", "a folder of preprocessed images", "infogan data check"
+            )
         try:
             found = prepared.read(folder)
         except StorageError as error:
@@ -345,7 +347,7 @@ def _data_check(arguments: argparse.Namespace) -> None:
         raise StorageError(
             f"{len(failed)} of {len(folders)} folders are damaged or not prepared, the first one {failed[0]}",
             "folders as infogan wrote them",
-            "delete them: they are written again when they are needed",
+            "delete these folders; infogan writes them again when they are needed",
         )
 
 
@@ -382,11 +384,11 @@ def _print_prepared(folder: Path) -> None:
     found = prepared.read(folder)
     print(f"{folder}: {_described(found)}")
     if found.skipped:
-        print(f"  {len(found.skipped):,} files could not be read: {folder / 'skipped.csv'} says why")
+        print(f"  {len(found.skipped):,} files could not be read; see {folder / 'skipped.csv'}")
 
 
 def _described(found: Any) -> str:
-    """Return a line about preprocessed images: their number and shape, and what is known of each."""
+    """Return a line about preprocessed images: number, shape, and known labels, factors and attributes."""
     count, height, width, channels = found.images.shape
     truth = found.truth
     known = [] if truth.labels is None else ["labels"]
@@ -399,7 +401,7 @@ def _described(found: Any) -> str:
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse whose errors have three parts."""
+    """An ArgumentParser whose errors have three parts."""
 
     def error(self, message: str) -> NoReturn:
         usage = " ".join(self.format_usage().split()).removeprefix("usage: ")
@@ -407,7 +409,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _one_of(*words: str) -> Callable[[str], str]:
-    """Return a type of arguments that are one of some words, with a suggestion for a misspelt one."""
+    """Return an argument type for one of several words; its error suggests the nearest one."""
 
     def convert(text: str) -> str:
         if text in words:
@@ -426,16 +428,16 @@ def _path(text: str) -> Path:
 
 
 def _whole(least: int = 0, most: int | None = None) -> Callable[[str], int]:
-    """Return a type of arguments that are whole numbers in a range."""
-    wanted = f"{least} or more" if most is None else f"{least} to {most}"
+    """Return an argument type for whole numbers in a range."""
+    expected = f"{least} or more" if most is None else f"{least} to {most}"
 
     def convert(text: str) -> int:
         try:
             value = int(text)
         except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, {wanted}") from None
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, {expected}") from None
         if value < least or (most is not None and value > most):
-            raise argparse.ArgumentTypeError(f"{text!r} is out of range: expected {wanted}")
+            raise argparse.ArgumentTypeError(f"{text!r} is out of range: expected {expected}")
         return value
 
     return convert
@@ -474,61 +476,68 @@ _RUN = _flag("run", _path, "RUN", "a run directory")
 _DATA = _flag("--data", _path, "FILES", "file or folder of the images")
 _STEPS = _flag("--steps", _whole(1), "N", "number of training steps")
 _SEED = _flag("--seed", _whole(), "N", "random seed (default: 0)", default=0)
-_FIRST_SEED = _flag("--seed", _whole(), "N", "random seed (default: the configuration's own)")
+_FIRST_SEED = _flag("--seed", _whole(), "N", "random seed (default: that of the configuration)")
 _SIZE = _flag("--size", _whole(), "N", "height and width of the images, 8 to 256")
 _CROP = _flag("--crop", _whole(1), "N", "side of the central square that is cropped")
-_JSON = _switch("--json", "print one JSON object on stdout, nothing else")
+_JSON = _switch("--json", "print one JSON object on stdout")
 _WEIGHTS = _flag("--weights", _one_of("raw", "ema"), "raw|ema", "weights of the generator")
-_PNG = _flag("--out", _path, "PNG", "the picture to write")
+_PNG = _flag("--out", _path, "PNG", "output file")
 _PLUGIN: Argument = (
     "--plugin",
-    {"action": "append", "default": [], "metavar": "FILE.py", "help": "import a plug-in first"},
+    {"action": "append", "default": [], "metavar": "FILE.py", "help": "plug-in to import first (repeatable)"},
 )
 _SET: Argument = (
     "--set",
-    {"action": "append", "default": [], "metavar": "KEY=VALUE", "help": "set any key of the configuration"},
+    {
+        "action": "append",
+        "default": [],
+        "metavar": "KEY=VALUE",
+        "help": "set any key of the configuration (repeatable)",
+    },
 )
 
 _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
     ("train", _train, "train a model on images", (
         ("source", {"nargs": "?", "help": "a preset, a folder, archive or array of images, or a .toml file"}),
         _DATA,
-        _flag("--out", _path, "RUN", "the run directory (default: runs/PRESET-NNN)"),
-        _flag("--recipe", str, "RECIPE", "how to train: robust, paper for appendix C, or cr for InfoGAN-CR"),
+        _flag("--out", _path, "RUN", "run directory (default: runs/PRESET-NNN)"),
+        _flag("--recipe", str, "RECIPE", "robust, paper or cr (default: the preset's recipe)"),
         _STEPS,
         _FIRST_SEED,
-        _flag("--seeds", _whole(1, 100), "N", "train N seeds, prune weak ones early, keep the best",
-        default=1), _SIZE,
+        _flag("--seeds", _whole(1, 100), "N", "train N seeds, prune weak ones, keep the best (default: 1)",
+              default=1),
+        _SIZE,
         _CROP,
-        _flag("--codes", str, "CODES", 'for example "digit:10 rotation:u width:u"'),
-        _flag("--config", _path, "FILE", "a TOML file, as --dry-run prints it"),
-        _flag("--device", str, "DEVICE", "auto, cpu, cuda or cuda:N"),
-        _flag("--precision", _one_of("auto", "float32", "bfloat16"), "auto|float32|bfloat16"),
+        _flag("--codes", str, "CODES", 'latent codes, for example "digit:10 rotation:u width:u"'),
+        _flag("--config", _path, "FILE", "TOML configuration, as --dry-run prints it"),
+        _flag("--device", str, "DEVICE", "auto, cpu, cuda, cuda:N or mps"),
+        _flag("--precision", _one_of("auto", "float32", "bfloat16"), "auto|float32|bfloat16",
+        "precision of the layers"),
         _SET,
-        _switch("--dry-run", "print the configuration with a comment for each key, and stop"),
+        _switch("--dry-run", "print the configuration with a comment for each key; do not train"),
     )),
-    ("resume", _resume, "resume a run that was stopped", (
+    ("resume", _resume, "resume a stopped run, or train a finished run further", (
         _RUN,
-        _flag("--steps", _whole(1), "N", "the step at which to end"),
+        _flag("--steps", _whole(1), "N", "step at which training ends"),
         _DATA,
         _SET,
-        _switch("--override", "allow settings that change the result"),
+        _switch("--override", "allow settings, images and plug-ins that change the result"),
     )),
-    ("discover", _discover, "find what varies in a folder of images, within a number of minutes", (
+    ("discover", _discover, "find the factors of variation in a folder of images, within a time budget", (
         _flag("path", _path, "PATH", "a folder, archive or array of images"),
-        _flag("--minutes", _minutes, "N", "time for all of it (default: 10)", default=10.0),
-        _flag("--out", _path, "FOLDER", "default: runs/discover-NNN"),
+        _flag("--minutes", _minutes, "N", "time budget for the whole command (default: 10)", default=10.0),
+        _flag("--out", _path, "FOLDER", "output folder (default: runs/discover-NNN)"),
         _flag("--seed", _whole(), "N", "first random seed (default: 0)", default=0),
         _SET,
     )),
-    ("reproduce", _reproduce, "run an experiment of the paper and write its figure", (
-        ("experiment", {"nargs": "?", "metavar": "EXPERIMENT", "help": "default: list all"}),
+    ("reproduce", _reproduce, "reproduce an experiment: train, measure and write its page", (
+        ("experiment", {"nargs": "?", "metavar": "EXPERIMENT", "help": "the experiment (default: list all)"}),
         _DATA,
-        _flag("--out", _path, "FOLDER", "default: runs/EXPERIMENT-NNN"),
+        _flag("--out", _path, "FOLDER", "output folder (default: runs/EXPERIMENT-NNN)"),
         _STEPS,
-        _flag("--seed", _whole(), "N", "first random seed (default: the experiment's own)"),
-        _flag("--seeds", _whole(1), "N", "number of seeds (default: the experiment's own)"),
-        _flag("--recipe", str, "RECIPE", "robust, paper or cr (default: the preset's own)"),
+        _flag("--seed", _whole(), "N", "first random seed (default: the experiment's)"),
+        _flag("--seeds", _whole(1), "N", "number of seeds (default: the experiment's)"),
+        _flag("--recipe", str, "RECIPE", "robust, paper or cr (default: the preset's recipe)"),
         _switch("--quick", "a smoke test: one seed, few steps, small networks"),
         _SET,
     )),
@@ -539,56 +548,56 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _SEED,
         _WEIGHTS,
     )),
-    ("traverse", _traverse, "plot what a code changes, with all else constant along a row", (
+    ("traverse", _traverse, "plot latent traversals: each row varies one code and keeps the rest constant", (
         _RUN,
-        _flag("--code", str, "NAME", "one code (default: a picture for each)"),
-        _flag("--rows", _whole(1), "N", "number of rows (default: 8)", default=8),
-        _flag("--values", _numbers, "A,B,...", "values of the code, as --values=-2,0,2"),
+        _flag("--code", str, "NAME", "name of the code (default: all, one picture each)"),
+        _flag("--rows", _whole(1), "N", "number of rows, each with its own noise (default: 8)", default=8),
+        _flag("--values", _numbers, "A,B,...", "values of the code, for example --values=-2,0,2"),
         _PNG,
         _SEED,
         _WEIGHTS,
     )),
-    ("encode", _encode, "predict the codes of images, into a CSV file", (
+    ("encode", _encode, "predict the codes of images and write a CSV file", (
         _RUN,
         _flag("images", _path, "IMAGES", "an image, a folder, archive or array of images"),
-        _flag("--out", _path, "CSV", "the file to write (default: codes.csv)", default=Path("codes.csv")),
+        _flag("--out", _path, "CSV", "output file (default: codes.csv)", default=Path("codes.csv")),
     )),
-    ("evaluate", _evaluate, "measure what the codes carry", (
+    ("evaluate", _evaluate, "compute metrics of a run and write evaluation.json", (
         _RUN,
         _JSON,
         _DATA,
         _flag("--samples", _whole(1), "N", "number of generated images (default: 10,000)", default=10_000),
-        _switch("--full", "long variants of the metrics that have one: minutes in place of seconds"),
+        _switch("--full", "use the long variants of metrics that have one: minutes instead of seconds"),
         _SEED,
         _WEIGHTS,
     )),
-    ("select", _select, "choose among several runs, without labels", (
+    ("select", _select, "choose the best of several runs without labels", (
         _flag("runs", _path, "RUN", "run directories", nargs="+"),
         _JSON,
         _DATA,
         _SEED,
     )),
-    ("report", _report, "write a run's HTML report: codes, verdicts, figures, how to repeat it", (_RUN,
-    _DATA)), ("presets", _presets, "list the presets, or show one and how its recipes differ", (
-        ("name", {"nargs": "?", "metavar": "NAME", "help": "the preset to show (default: list all)"}),
+    ("report", _report, "write the HTML report of a run", (_RUN, _DATA)),
+    ("presets", _presets, "list the presets, or show one with its recipes", (
+        ("name", {"nargs": "?", "metavar": "NAME", "help": "name of the preset (default: list all)"}),
     )),
     ("data", _data_list, "list, prepare, check and render images", ()),
-    ("data list", _data_list, "list every source with its images, origin and licence", ()),
-    ("data prepare", _data_prepare, "preprocess images once, which train otherwise does", (
+    ("data list", _data_list, "list all data sources with their images, origin and licence", ()),
+    ("data prepare", _data_prepare, "preprocess images before training", (
         ("source", {"metavar": "SOURCE", "help": "a source, a preset, or a folder, archive or array"}),
         _DATA,
-        _flag("--out", _path, "FOLDER", "the folder to write"),
+        _flag("--out", _path, "FOLDER", "output folder"),
         _SIZE,
         _SET,
         _CROP,
     )),
-    ("data check", _data_check, "check every byte of preprocessed images", (
-        _flag("folders", _path, "FOLDER", "default: all in the cache", nargs="*"),
+    ("data check", _data_check, "verify the checksums of preprocessed images", (
+        _flag("folders", _path, "FOLDER", "folders to check (default: all in the cache)", nargs="*"),
     )),
-    ("data render", _data_render, "render images whose factors are known, and a contact sheet", (
-        ("source", {"metavar": "SOURCE", "help": "a source that renders images; any other word lists them"}),
+    ("data render", _data_render, "render images with known factors, and a contact sheet", (
+        ("source", {"metavar": "SOURCE", "help": "a source that renders images, such as faces"}),
         _DATA,
-        _flag("--out", _path, "FOLDER", "the folder to write"),
+        _flag("--out", _path, "FOLDER", "output folder"),
         _SIZE,
         _SET,
         _flag("--count", _whole(1), "N", "number of images"),
@@ -600,7 +609,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="infogan",
-        description="Finds what varies in a set of images, without labels.",
+        description="Find the factors of variation in a set of unlabelled images (InfoGAN).",
         epilog="First steps: infogan train mnist-5k, then infogan traverse runs/mnist-5k-001",
     )
     parser.add_argument("--version", action="version", version=f"infogan {__version__}")

@@ -52,10 +52,10 @@ _OWN_SECTIONS = ("latents.",)
 _TRIAL_STEPS, _LEAST_STEPS = 12, 24
 _LONGER = 4  # length of a run of the population, in lengths of a run of the sweep
 _RESERVE, _LEAST_RESERVE = 0.05, 8.0  # share of the budget, and seconds: for metrics, report and table
-_ENCODED_LATER = 40_000  # images that are encoded to choose a run and to measure it
+_ENCODED_LATER = 40_000  # images that are encoded to choose and measure a run
 _STARTUP = 1.0  # seconds of a run before it trains
 _SAMPLES = 2_000
-_COMPARED = 4_000  # images whose categories two runs are compared by
+_COMPARED = 4_000  # images on which the categories of two runs are compared
 
 
 @dataclass
@@ -87,19 +87,17 @@ class Budget:
 
 
 def sweep_steps(left: float, seconds_a_step: float) -> int:
-    """Return the steps of each run of the sweep, so that a population of `_LONGER` times as many fits after
-    it."""
+    """Return the steps of each run of the sweep; a run of the population is `_LONGER` times as long."""
     runs = len(CATEGORIES) * SWEEP_SEEDS - SWEEP_SEEDS + SEEDS * _LONGER
     return max(_LEAST_STEPS, int(left / seconds_a_step / runs))
 
 
 def population_steps(left: float, seconds_a_step: float, done: int) -> int:
-    """Return the step at which each run of the population ends; runs of the sweep have reached step
-    `done`."""
+    """Return the step at which each run of the population ends; those of the sweep are at step `done`."""
     return max(done + _LEAST_STEPS, int((left / seconds_a_step + SWEEP_SEEDS * done) / SEEDS))
 
 
-def discover(  # noqa: PLR0913 - what the command takes, and the clock
+def discover(  # noqa: PLR0913 - the options of the command, and the clock
     path: str | Path,
     *,
     minutes: float = 10.0,
@@ -113,7 +111,7 @@ def discover(  # noqa: PLR0913 - what the command takes, and the clock
 
     Args:
         path: a folder, archive or array of images.
-        minutes: time budget for all of it.
+        minutes: time budget.
         out: the folder to write; the next free of runs/discover-001 and so on when left out.
         seed: random seed of the first run; the others follow.
         settings: values by key for every run, as in `infogan.api.configure`.
@@ -142,7 +140,7 @@ def discover(  # noqa: PLR0913 - what the command takes, and the clock
             f"{model_selection.FEWEST} or more",
             "more images",
         )
-    progress(f"{count:,} images of {dataset.train.images.shape[1:]}; {minutes:g} minutes for all of it")
+    progress(f"{count:,} images of {dataset.train.images.shape[1:]}; time budget {minutes:g} minutes")
     field = _Field(folder, base, dataset, budget, progress)
     sweep, categories, runs = _trained(field)
     models = {name: InfoGAN.from_pretrained(run) for name, run in runs.items()}
@@ -198,9 +196,7 @@ def _configured(
         try:
             config, dataset = smaller, data.load(smaller.data)
         except InfoGANError:  # images that were prepared in one size
-            progress(
-                f"the images stay {native}x{native}, as they were prepared: fewer steps than at {SIZE}x{SIZE}"
-            )
+            progress(f"the images were prepared in {native}x{native}: fewer steps fit than in {SIZE}x{SIZE}")
     return config.replace(training={"seed": seed}), dataset
 
 
@@ -216,7 +212,7 @@ class _Made(NamedTuple):
 
 @dataclass
 class _Field:
-    """Everything that the trainings of one discovery share."""
+    """The common state of the trainings of one discovery."""
 
     folder: Path
     base: Config
@@ -288,7 +284,7 @@ def _trained(field: _Field) -> tuple[dict[int, float], int, dict[str, Path]]:
         sweep, short = _sweep(field)
         categories = max(sweep, key=sweep.__getitem__)
         agreements = _agreements(sweep)
-        field.progress(f"{categories} categories: two runs partition the images most alike ({agreements})")
+        field.progress(f"{categories} categories have the highest agreement between two runs ({agreements})")
         return sweep, categories, _population(field, categories, short)
     except Interrupted as request:
         request.run = None  # a run can be resumed, but not the discovery
@@ -297,7 +293,7 @@ def _trained(field: _Field) -> tuple[dict[int, float], int, dict[str, Path]]:
 
 
 def _sweep(field: _Field) -> tuple[dict[int, float], int]:
-    """Return how alike two seeds partition the images, by number of categories; and the steps of each run.
+    """Return the agreement of two seeds by number of categories, and the steps of each run.
 
     Raises:
         DivergenceError: no number of categories has two runs that did not diverge.
@@ -341,8 +337,7 @@ def _seconds_a_step(run: Path) -> float:
 
 
 def _agreement(runs: Sequence[Path], dataset: Dataset) -> float:
-    """Return the adjusted Rand index of two runs' categories on real images: 1 is equal, 0 is chance
-    level."""
+    """Return the adjusted Rand index of two runs' categories of real images: 1 if equal, 0 at chance."""
     images = dataset.train.images
     chosen = drawn_subset(len(images), _COMPARED, seed=0, stream="discovery/sweep")
     first, second = (_categories(InfoGAN.from_pretrained(run), np.asarray(images[chosen])) for run in runs)
@@ -356,9 +351,9 @@ def _categories(model: InfoGAN, images: UInt8[np.ndarray, "n h w c"]) -> np.ndar
 
 
 def _population(field: _Field, categories: int, short: int) -> dict[str, Path]:
-    """Train the runs to choose from, all of the same length, which the time left allows.
+    """Train the runs to choose from, all to the same step, within the time left.
 
-    Nothing depends on the length up to the step from which learning rates fall. At this step the seconds per
+    The length matters only from the step at which learning rates begin to fall. At this step the seconds per
     step are measured again, since they may have changed since the sweep.
     """
     left = field.budget.for_training - 2 * SEEDS * _STARTUP
@@ -391,7 +386,7 @@ def _written(
     """Write metrics, report and table of the chosen run; return it with the codes that count as found."""
     name = choice["chosen"]
     model, run = models[name], RunDirectory.open(runs[name])
-    field.progress(f"{name} is chosen; metrics, report and table")
+    field.progress(f"{name} is selected; writing metrics, report and table")
     scores = evaluation.evaluate(model, field.dataset, samples=_SAMPLES, only=METRICS)
     run.write_text(run.evaluation_path.name, json.dumps(scores, indent=2) + "\n")
     found = found_codes(name, scores, choice)
@@ -402,7 +397,7 @@ def _written(
 
 
 def found_codes(name: str, scores: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, int]:
-    """Return the codes of a run with a visible effect that other runs have, too; with the number of runs."""
+    """Return the codes with a visible effect that other runs share, each with its number of runs."""
     visible = {
         code
         for code, figures in scores["codes"].items()
@@ -429,11 +424,11 @@ def summary(result: Mapping[str, Any]) -> str:
     if not result["found"]:
         return (
             f"no factor found in {result['images']:,} images ({spent}): "
-            f"no code with a visible effect is in two of {runs} runs. "
-            "More images or more minutes may help; or nothing varies."
+            f"two of {runs} runs share no code with a visible effect. "
+            "More images or a larger time budget may help."
         )
     lines = [
         f"found in {result['images']:,} images, {result['categories']} categories, {runs} runs ({spent}):"
     ]
     lines += [f"  {code}: found in {count} of {runs} runs" for code, count in result["found"].items()]
-    return "\n".join([*lines, f"the run: {result['run']}"])
+    return "\n".join([*lines, f"selected run: {result['run']}"])

@@ -1,7 +1,7 @@
 """InfoGAN as one object: the prior and the networks; sample, traverse, encode, save and load.
 
-Images are uint8 [N, H, W, C] numpy arrays here; nothing of training is imported, so that whoever only uses
-a trained model pays nothing for it.
+Images are uint8 [N, H, W, C] numpy arrays here. Nothing is imported from `infogan.training`, so that a
+trained model loads fast.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from infogan.errors import ConfigError, StorageError, UsageError, did_you_mean
 from infogan.latents import Codes, Latents
 from infogan.networks.normalization import Domain, add_domain
 
-_READINGS = 8  # fields of noise through which continuous codes are read, where they were in training
-_ENCODE_BATCH = 64  # every batch is filled up to it, so that an image's code never depends on its company
+_NOISE_FIELDS = 8  # noise fields over which predictions of continuous codes are averaged
+_ENCODE_BATCH = 64  # each batch is padded to it, so that an image's code does not depend on its batch
 _GENERATE_BATCH = 256
 
 Weights = str
-"""Which generator to draw from: "raw", or "ema" where an exponential moving average was kept."""
+"""The generator's weights: "raw", or "ema" for their exponential moving average, if training kept one."""
 
 
 class InfoGAN(nn.Module):
@@ -79,7 +79,7 @@ class InfoGAN(nn.Module):
         """Build the networks in the order in which their weights are initialised.
 
         Args:
-            features: of a trunk that replaces the table's; None: those of the table.
+            features: number of features of a custom trunk; None: that of the table's trunk.
         """
         config, network = self.config, self.config.network
         of_batch = networks.Style(network.width, self.table.leak)
@@ -107,7 +107,7 @@ class InfoGAN(nn.Module):
             add_domain(self.recognition, "noisy")
 
     def _custom_networks(self, name: str) -> tuple[nn.Module | None, networks.CustomTrunk | None]:
-        """Return the generator and the trunk of a plug-in, where it has them."""
+        """Return generator and trunk of a registered network; None for each that it does not define."""
         if name not in networks.NETWORKS:
             return None, None
         shape = networks.NetworkShape(self.latents.width, self.channels, self.size)
@@ -120,12 +120,12 @@ class InfoGAN(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights lie."""
+        """The device of the weights."""
         return next(self.parameters()).device
 
     @property
     def weights(self) -> Weights:
-        """The generator that `sample` and `traverse` use when not told: "ema" where there is one."""
+        """The default weights of `sample` and `traverse`: "ema" if there is a moving average, else "raw"."""
         return "raw" if self.ema is None else "ema"
 
     def sample(
@@ -136,19 +136,22 @@ class InfoGAN(nn.Module):
         codes: Mapping[str, Any] | None = None,
         weights: Weights | None = None,
     ) -> UInt8[np.ndarray, "count h w c"]:
-        """Generated images, each with its own noise and codes.
+        """Generate images with random noise and codes.
 
         Args:
-            count: how many images.
-            seed: the same seed gives the same images.
-            codes: values to hold fixed, by name: a category's index or a number (or one a dimension), for
-                all images; the other codes are drawn from their priors.
-            weights: "raw" or "ema".
+            count: number of images.
+            seed: random seed.
+            codes: fixed values by name: a category's index or a number, or one per dimension, for all
+                images. The other codes are sampled from their priors.
+            weights: "raw" or "ema"; `self.weights` when left out.
+
+        Raises:
+            UsageError: a code or value does not exist, or the model has no such weights.
         """
-        noise, drawn = self.draw(count, seed=seed)
+        noise, sampled = self.draw(count, seed=seed)
         for name, value in (codes or {}).items():
-            drawn[name] = self._code_values(name, value).expand(count, -1)
-        return self.generate(noise, drawn, weights=weights)
+            sampled[name] = self._code_values(name, value).expand(count, -1)
+        return self.generate(noise, sampled, weights=weights)
 
     def traverse(
         self,
@@ -159,18 +162,18 @@ class InfoGAN(nn.Module):
         values: Sequence[float | Sequence[float]] | None = None,
         weights: Weights | None = None,
     ) -> UInt8[np.ndarray, "rows columns h w c"]:
-        """What one code does: along a row the noise and all other codes stay fixed (Figure 2).
+        """Generate a latent traversal of one code (Figure 2): a row varies this code alone.
 
         Args:
-            name: of the code.
-            rows: how many draws of noise and other codes.
-            seed: of those draws.
-            values: the code's values across; when left out every category, twice the trained range, or one
-                full turn of a periodic code without its end.
-            weights: "raw" or "ema".
+            name: name of the code.
+            rows: number of rows, each with its own noise and other codes.
+            seed: random seed of noise and other codes.
+            values: values of the code, one per column. When left out: every category; twice the range of
+                the prior; or one full turn of a periodic code, without its end.
+            weights: "raw" or "ema"; `self.weights` when left out.
 
         Raises:
-            UsageError: no code has that name.
+            UsageError: no code has that name, a value does not fit it, or the model has no such weights.
         """
         line = self.traversal_values(name, values)
         noise, codes = self.draw(rows, seed=seed)
@@ -183,7 +186,7 @@ class InfoGAN(nn.Module):
     def traversal_values(
         self, name: str, values: Sequence[float | Sequence[float]] | None = None
     ) -> Float[Tensor, "columns width"]:
-        """The rows of code values that `traverse` shows across."""
+        """Return the values of a code in the columns of `traverse`; `values` as there."""
         self.check_code(name)
         if values is None:
             return self.latents.priors[name].traversal()
@@ -193,17 +196,20 @@ class InfoGAN(nn.Module):
     def encode(
         self, images: UInt8[np.ndarray, "n h w c"], *, domain: Domain = "real"
     ) -> dict[str, np.ndarray]:
-        """What Q reads from images: the mean of each code's posterior, an angle's mean direction.
+        """Predict the codes of images: the mean of each code's posterior; of a periodic code, its direction.
+
+        Continuous codes that Q predicted from noisy images in training are predicted from noisy images here.
 
         Args:
             images: uint8, of the model's size and channels.
-            domain: "real" for photographs and scans, "fake" for images of this generator: each is
-                normalised by the statistics of its own kind. Continuous codes that training read through
-                noise are read through noise, and by the statistics of generated images.
+            domain: "real", or "fake" for images of this generator: selects the statistics of batch norm.
 
         Returns:
-            Per code float32 [N, K] probabilities for a category of K values, [N] for a code of one
-            dimension, else [N, dim].
+            For each code, float32: probabilities [N, K] of a code of K categories; [N] for a code of one
+            dimension, [N, dim] for others.
+
+        Raises:
+            UsageError: the images have another type or shape.
         """
         raw = self.recognise(images, domain=domain)
         means = {name: q.mean.numpy() for name, q in self.latents.posteriors(raw).items()}
@@ -212,10 +218,10 @@ class InfoGAN(nn.Module):
         }
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Writes model.safetensors, config.toml and provenance.json, with a manifest of sha256 sums.
+        """Write model.safetensors, config.toml and provenance.json, with a manifest of sha256 sums.
 
         Raises:
-            StorageError: the folder cannot be written; what was there before is still there.
+            StorageError: the folder cannot be written; its former content is unchanged.
         """
         tensors = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
         storage.write_folder(
@@ -229,12 +235,12 @@ class InfoGAN(nn.Module):
 
     @classmethod
     def from_pretrained(cls, path: str | Path) -> InfoGAN:
-        """The model in a run (its `model` folder) or in a folder that `save_pretrained` wrote.
+        """Load the model of a run (its `model` folder) or of a folder that `save_pretrained` wrote.
 
         Raises:
-            UsageError: there is no model at `path`.
+            UsageError: there is no model at `path`; or a plug-in of its networks is not loaded, or has
+                changed.
             StorageError: a file is damaged, or the weights do not fit the configuration.
-            UsageError: the networks are those of a plug-in that is not loaded, or has changed.
         """
         path = Path(path)
         folder = path / "model" if (path / "model").is_dir() else path
@@ -247,10 +253,10 @@ class InfoGAN(nn.Module):
                 f"infogan resume {path}" if stopped else "infogan train mnist-5k, to make a run",
             )
         files = storage.read_folder(folder)
-        lacking = {"model.safetensors", "config.toml", "provenance.json"} - set(files)
-        if lacking:
+        missing = {"model.safetensors", "config.toml", "provenance.json"} - set(files)
+        if missing:
             raise StorageError(
-                f"{folder} is no whole model: its manifest has no {' and no '.join(sorted(lacking))}",
+                f"{folder} is not a complete model: its manifest has no {' and no '.join(sorted(missing))}",
                 "a folder that save_pretrained wrote",
                 "another copy of the model",
             )
@@ -276,7 +282,7 @@ class InfoGAN(nn.Module):
     def draw(
         self, count: int, *, seed: int, stream: str = "sample"
     ) -> tuple[Float[Tensor, "n noise"], Codes]:
-        """Noise and codes from their priors, on the CPU."""
+        """Sample noise and codes from their priors, on the CPU."""
         noise = self.latents.sample_noise(count, streams.generator(seed, f"{stream}/noise"))
         return noise, self.latents.sample_codes(count, streams.generator(seed, f"{stream}/codes"))
 
@@ -284,7 +290,7 @@ class InfoGAN(nn.Module):
     def generate(
         self, noise: Float[Tensor, "n noise"], codes: Mapping[str, Tensor], *, weights: Weights | None = None
     ) -> UInt8[np.ndarray, "n h w c"]:
-        """Images of given noise and codes, batch norm with running statistics."""
+        """Generate images from noise and codes, with the running statistics of batch norm."""
         network = self._generator(weights or self.weights)
         latents = self.latents.join(noise, codes)
         with _evaluating(network):
@@ -300,29 +306,33 @@ class InfoGAN(nn.Module):
         images: UInt8[np.ndarray, "n h w c"],
         *,
         domain: Domain = "real",
-        moved: bool = False,
+        augmented: bool = False,
     ) -> Float[Tensor, "n outputs"]:
-        """Raw outputs of Q's head for images, on the CPU; one image alone exactly as in a batch.
+        """Return the raw outputs of Q's head, on the CPU; an image's outputs do not depend on its batch.
 
         Args:
             images: uint8, of the model's size and channels.
-            domain: as of `encode`.
-            moved: whether they were changed as in training, and so are soft already.
+            domain: as in `encode`.
+            augmented: the images are augmented views, which interpolation has already blurred.
         """
-        return self._read(images, domain, features=False, moved=moved)
+        return self._forward(images, domain, features=False, augmented=augmented)
 
     @torch.inference_mode()
     def features(
         self, images: UInt8[np.ndarray, "n h w c"], *, domain: Domain = "real"
     ) -> Float[Tensor, "n features"]:
-        """The shared trunk's features, on the CPU."""
-        return self._read(images, domain, features=True)
+        """Return the features of the trunk, on the CPU; arguments as in `encode`."""
+        return self._forward(images, domain, features=True)
 
     def load_tensors(self, tensors: Mapping[str, Tensor], source: str) -> None:
-        """Takes over weights and statistics after a check of every name, shape and type.
+        """Load weights and statistics, after a check of every name, shape and type.
+
+        Args:
+            tensors: as `state_dict` returns them.
+            source: where they come from, for error messages.
 
         Raises:
-            StorageError: with the first mismatches; no weight was changed.
+            StorageError: a tensor is missing, unknown or of another form; no weight is changed.
         """
         own = self.state_dict()
         wrong = [f"{name} is missing" for name in own if name not in tensors]
@@ -344,7 +354,7 @@ class InfoGAN(nn.Module):
                 value.copy_(tensors[name])
 
     def check_code(self, name: str) -> None:
-        """Raises UsageError unless a code has that name."""
+        """Raise UsageError if no code has that name."""
         if name not in self.latents.priors:
             known = list(self.latents.priors)
             raise UsageError(
@@ -365,7 +375,7 @@ class InfoGAN(nn.Module):
         )
 
     def _code_values(self, name: str, value: Any) -> Float[Tensor, "1 width"]:
-        """One row of code values from an index of a category, a number, or one number a dimension."""
+        """Return one row of code values for a category's index, a number, or one of them per dimension."""
         self.check_code(name)
         code = self.latents.priors[name].code
         given = np.atleast_1d(np.asarray(value, dtype=np.float64))
@@ -374,7 +384,7 @@ class InfoGAN(nn.Module):
         if given.shape != (code.dim,) or (categorical and not (whole and given.max() < code.size)):
             limits = f"an index from 0 to {code.size - 1}" if categorical else "a number"
             raise UsageError(
-                f"{name} = {value!r} is no value of this code",
+                f"{name} = {value!r} is not a value of this code",
                 limits if code.dim == 1 else f"{code.dim} of {limits}",
                 f"0 for {name}; infogan traverse RUN --code {name} shows what its values do",
             )
@@ -383,12 +393,15 @@ class InfoGAN(nn.Module):
             return nn.functional.one_hot(index, code.size).flatten()[None].float()
         return torch.from_numpy(given.astype(np.float32))[None]
 
-    def _read(self, images: np.ndarray, domain: Domain, *, features: bool, moved: bool = False) -> Tensor:
+    def _forward(
+        self, images: np.ndarray, domain: Domain, *, features: bool, augmented: bool = False
+    ) -> Tensor:
+        """Return the trunk's features, or the raw outputs of Q, of images in batches of constant size."""
         form = (self.size, self.size, self.channels)
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != form:
             raise UsageError(
                 f"images are {images.dtype} {list(images.shape)}",
-                f"uint8 [N, {', '.join(map(str, form))}], the form that this model was trained on",
+                f"uint8 [N, {', '.join(map(str, form))}], the shape that this model was trained on",
                 "infogan encode RUN IMAGES, which resizes files",
             )
         parts = []
@@ -398,43 +411,42 @@ class InfoGAN(nn.Module):
                 full = np.zeros((_ENCODE_BATCH, *images.shape[1:]), np.uint8)
                 full[: len(part)] = part
                 x = edge.to_float(torch.from_numpy(full).to(self.device), self.table.output)
-                x = x if moved else still(x, self.config.augmentation)
-                found = self.trunk(x, (domain,))
+                x = x if augmented else still(x, self.config.augmentation)
+                outputs = self.trunk(x, (domain,))
                 if not features:
-                    found = self._through_noise(x, self.recognition(found, (domain,)).float())
-                parts.append(found[: len(part)].float().cpu())
+                    outputs = self._predict_from_noisy(x, self.recognition(outputs, (domain,)).float())
+                parts.append(outputs[: len(part)].float().cpu())
         empty = self.trunk.features if features else self.latents.posterior_width
         return torch.cat(parts) if len(images) else torch.zeros(0, empty)
 
     @property
     def code_noise(self) -> float:
-        """Std of the noise through which continuous codes are read: as at the step where training stood."""
+        """Std of the pixel noise from which Q predicts continuous codes, as at the last step of training."""
         steps = self.provenance.get("steps", self.config.training.steps)
         policy = self.config.augmentation
         return policy.for_codes(steps).pixel_noise if self.config.reads_through_noise else 0.0
 
-    def _through_noise(
+    def _predict_from_noisy(
         self, images: Float[Tensor, "n c h w"], raw: Float[Tensor, "n outputs"]
     ) -> Float[Tensor, "n outputs"]:
-        """Raw outputs in which continuous codes are read as in training, where that was through noise.
+        """Replace the raw outputs of continuous codes by those for noisy images, if training predicted so.
 
-        Q has only learned to read them from noisy images: of clean ones it may read nothing. The mean over a
-        few fields of noise, which are the same for every image, so that an image is read as it is alone.
+        Q has learned to predict these codes from noisy images only. Predictions are averaged over a few
+        noise fields, which are the same for all images, so that an image's codes do not depend on its batch.
         """
         std = self.code_noise
         if not std:
             return raw
         noisy = torch.zeros_like(raw)
-        for number in range(_READINGS):
-            draw = streams.generator(0, "encode/noise", number)
-            field = torch.randn(images.shape[1:], generator=draw).to(images.device)
-            # Statistics of noisy images are of generated ones: no others were read so.
+        for number in range(_NOISE_FIELDS):
+            rng = streams.generator(0, "encode/noise", number)
+            field = torch.randn(images.shape[1:], generator=rng).to(images.device)
             noisy += self.recognition(self.trunk(images + std * field, ("noisy",)), ("noisy",)).float()
         columns = [
             torch.full((prior.posterior_width,), name in self.config.continuous)
             for name, prior in self.latents.priors.items()
         ]
-        return torch.where(torch.cat(columns).to(raw.device), noisy / _READINGS, raw)
+        return torch.where(torch.cat(columns).to(raw.device), noisy / _NOISE_FIELDS, raw)
 
 
 def _form(tensor: Tensor) -> str:
@@ -443,10 +455,10 @@ def _form(tensor: Tensor) -> str:
 
 @contextmanager
 def _evaluating(module: nn.Module) -> Iterator[None]:
-    """Batch norm with running statistics inside, as it was outside."""
-    was = module.training
+    """Put a module into evaluation mode inside the block, and restore its mode afterwards."""
+    was_training = module.training
     module.eval()
     try:
         yield
     finally:
-        module.train(was)
+        module.train(was_training)

@@ -100,6 +100,6 @@ def check(
             raise UsageError(
                 f"the plug-in {name!r} has changed since {run} was trained (sha256 {now[name][:12]}, was "
                 f"{sha256[:12]})",
-                "the same file, or the run would become another one",
-                "the file as it was, or override, to go on with the changed one",
+                "the same file, so that the result does not change",
+                "the former file, or override=True, to accept the changed one",
             )

@@ -30,10 +30,10 @@ class Preset:
 
     Attributes:
         name: as users type it.
-        summary: what `infogan train NAME` runs and what to expect, in one or two sentences.
+        summary: the training of `infogan train NAME` and the expected result, in one or two sentences.
         config: sections of the configuration, with the paper's networks, before a recipe is applied.
-        recipe: the recipe of a training that names none.
-        changes: by recipe, what it changes for these images, after its own changes.
+        recipe: the default recipe.
+        changes: by recipe, values for these images, which override those of the recipe.
         codes: by recipe, the codes that replace those of the same name.
     """
 
@@ -49,12 +49,12 @@ class Preset:
         return validate({"preset": self.name, **self.config})
 
     def apply(self, config: Config, recipe: str, *, own_codes: bool = True) -> Config:
-        """Return `config`, which `load` gave, with a recipe and what that changes for this preset.
+        """Return `config`, from `load`, with a recipe and its changes for this preset.
 
         Args:
             config: the configuration; its data and codes may have been changed since.
             recipe: its name.
-            own_codes: replace codes as the preset says; False where a user chose the codes.
+            own_codes: replace codes by those of the preset for this recipe; False if a user chose the codes.
 
         Raises:
             UsageError: no recipe has that name.
@@ -65,7 +65,7 @@ class Preset:
         return found.apply(config).replace(**self.changes.get(recipe, {}))
 
     def configuration(self, recipe: str | None = None) -> Config:
-        """Return the whole configuration of a training by a recipe; by the preset's own when left out."""
+        """Return the configuration with a recipe; the preset's own recipe when left out."""
         return self.apply(self.load(), recipe or self.recipe)
 
 
@@ -82,7 +82,7 @@ def recipe_table(preset: Preset) -> list[str]:
     """Return a table, line by line, of the keys whose values differ between a preset's recipes."""
     configs = {}
     for name in sorted(RECIPES, key=lambda name: name != preset.recipe):
-        with suppress(ConfigError):  # cr needs two codes, which figure1 has not
+        with suppress(ConfigError):  # cr needs two codes, and figure1 has one
             configs[name] = preset.configuration(name)
     flat = [flatten(config.model_dump(mode="json")) for config in configs.values()]
     keys = dict.fromkeys(key for values in flat for key in values)
@@ -97,7 +97,7 @@ def _cell(value: Any) -> str:
 
 
 def merged(*parts: Changes) -> dict[str, dict[str, Any]]:
-    """Return nested mappings as one; of two values for one key the later counts."""
+    """Merge nested mappings; later values override earlier ones."""
     result: dict[str, dict[str, Any]] = {}
     for part in parts:
         for section, values in part.items():
@@ -118,18 +118,18 @@ _BOUNDED: Changes = {
     "network": {"normalization": "spectral"},
     "training": {"learning_rate_discriminator": 0.001, "learning_rate_generator": 0.001},
 }
-"""Spectral norm, with learning rates that suit it: the discriminator does not run ahead of the generator."""
+"""Spectral norm with suitable learning rates, so that the discriminator does not become too strong."""
 
 _PHOTOGRAPHS: Changes = {
     # Appendix C's generator of photographs has layers without batch norm, and is slow.
     "network": {"architecture": "generic"},
-    # At full weight, several codes make textures that Q can predict long before there is a picture.
+    # At full weight, several codes reward textures that Q can predict long before images form.
     "objective": {"real_information_weight": 0.1, "subcode_weight": 0.0},
     "training": {"repair_end": 0},
 }
 
 _NO_NEIGHBOURS: Changes = {"objective": {"neighbour_share": 0.0}}
-"""For images that are not alike in what matters when their pixels are alike, such as photographs."""
+"""For images whose neighbours by pixels do not share their category, such as photographs."""
 
 
 def _steps(steps: int, fall: int) -> Changes:
@@ -138,7 +138,7 @@ def _steps(steps: int, fall: int) -> Changes:
 
 
 def _falling_noise(first: float, last: float, start: int = 1_500, end: int = 2_500) -> dict[str, Any]:
-    """Return `code_noise` that is high while continuous codes find their factors, and falls afterwards."""
+    """Return `code_noise` that is high until continuous codes have found their factors, and then falls."""
     return {"code_noise": [[start, first], [end, last]]}
 
 
@@ -162,7 +162,7 @@ def _faces(variation: str, weight: float, rates: tuple[float, float]) -> Preset:
             "data": {"source": "faces", "size": 32, "channels": 1},
             "latents": {"noise": 128, "codes": _codes("style", 5, Uniform(info_weight=weight))},
             "network": {"architecture": "faces"},
-            # A small shift alone: everything else is a factor.
+            # Only a small shift: everything else is a factor.
             "augmentation": {"shift": 0.03, **_falling_noise(1.0, 0.4)},
             "objective": {"neighbour_share": 0.0},
             "training": {
@@ -232,7 +232,7 @@ _TABLE = (
         "generic networks. Expect clustering accuracy of about two thirds (ClusterGAN: 61.2 +- 2.3 %).",
         "fashion-mnist",
         {"latents": {"codes": _TYPE_CODES}},
-        # The pixels that are most alike are of the same brightness, not of the same class of shoe.
+        # Neighbours by pixels have the same brightness, not the same class.
         _NO_NEIGHBOURS,
         changes={
             "robust": merged(
@@ -252,8 +252,8 @@ _TABLE = (
             "data": {"held_out": 1_000},
             "training": {"steps": 1_000, "save_every": 200, "sample_every": 200},
         },
-        # Two categories hold fewer images than there are features: in all of them a split would be random.
-        # Codes have formed by step 400, which leaves time for two trials.
+        # A pair of categories has fewer images than there are features, so that a partition in all features
+        # would be random. Codes have formed by step 400, which leaves time for two trials.
         changes={"robust": {"training": {"repair_components": 20, "repair_start": 400}}},
     ),
     Preset(
@@ -294,7 +294,7 @@ _TABLE = (
     Preset(
         "celeba",
         "CelebA celebrities (appendix C.3): 10 Cat(10), 6,000 steps of generic networks with spectral norm. "
-        "Expect categories that go with men, beards and hats; the paper found pose, glasses, hair and "
+        "Expect categories that predict men, beards and hats; the paper found pose, glasses, hair and "
         "emotion.",
         {
             "data": {"source": "celeba", "size": 32, "channels": 3},
@@ -317,17 +317,17 @@ _TABLE = (
     _chairs(
         "rotation",
         "3D chairs (appendix C.5, Table 7): 3 Cat(20) and one periodic code, 2,500 steps of residual "
-        "networks. The periodic code turned 50 chair meshes all the way round; the paper has Unif(-1, 1) of "
-        "lambda 10.",
+        "networks. On 50 chair meshes the periodic code found the full rotation; the paper has Unif(-1, 1) "
+        "of lambda 10.",
         (1.0, 10.0),
-        "residual",  # plain convolutions mostly reach half a turn: front and back go to other codes
-        Periodic(info_weight=0.5),  # a full turn comes back to its start, which Unif(-1, 1) cannot
+        "residual",  # plain convolutions mostly find half a turn; front and back go to other codes
+        Periodic(info_weight=0.5),  # a full turn returns to its start, unlike Unif(-1, 1)
     ),
     _chairs(
         "width",
         "3D chairs (appendix C.5, Table 7): 3 Cat(20) of lambda .3 and one Unif(-1, 1) of .2, 2,500 steps of "
-        "generic networks. Half of the images are mirrored, so that no code can be the turn to left or "
-        "right.",
+        "generic networks. Half of the images are mirrored, so that no code can be the turn to the left "
+        "or right.",
         (2.0, 0.05),
         "generic",
         _STYLE,
@@ -349,7 +349,7 @@ _TABLE = (
         "folder",
         "Your own images, from a folder, an archive or an array file: Cat(10) and two Unif(-1, 1), 5,000 "
         "steps of generic networks with spectral norm.",
-        # Neighbours by pixels help only where one thing fills the frame in one position.
+        # Neighbours by pixels help only if one object fills the image in one position.
         {"data": {"source": "folder"}, "latents": {"codes": _TYPE_CODES}, **_NO_NEIGHBOURS},
         changes={"robust": _BOUNDED},
     ),

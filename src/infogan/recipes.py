@@ -1,4 +1,4 @@
-"""Recipes: named ways to train, as data. A plug-in adds one to `RECIPES`."""
+"""Recipes: named sets of training settings, as data. A plug-in adds one to `RECIPES`."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from infogan.errors import ConfigError, UsageError, did_you_mean, nearest
 from infogan.registry import Registry
 
 Changes = Mapping[str, Mapping[str, Any]]
-"""Values of a configuration that differ: by section and key."""
+"""Values of a configuration by section and key."""
 
 LEAST_STD, SOFT_WEIGHT = 0.3, 0.2
-"""Of continuous codes in `robust`: the least std of their posterior, in half ranges, and their lambda."""
+"""Least std of the posterior of continuous codes in `robust`, in half ranges, and their lambda."""
 
 CR_STEPS, CR_START = 322_560, 288_000
 REGULARISED_FROM = CR_START / CR_STEPS
@@ -39,17 +39,17 @@ CR_WEIGHT = 0.05
 
 @dataclass(frozen=True)
 class Recipe:
-    """A way to train, applied to a configuration with the paper's networks and codes.
+    """A set of training settings, applied to a configuration with the paper's networks and codes.
 
-    Applying it first resets all that goes beyond the paper (`PAPER`), then makes the changes.
+    Applying it first resets all settings beyond the paper (`PAPER`), then makes the changes.
 
     Attributes:
         name: as users type it.
         summary: one or two sentences for `infogan presets NAME`.
         changes: values by section and key.
-        augmentation: the policy of images for which the preset has none; None: trains without augmentation.
+        augmentation: the default policy, if the preset has none; None: trains without augmentation.
         max_width: limit of `network.width`.
-        code: returns a code as the recipe trains it; its second argument says whether continuous codes are
+        code: returns a code as the recipe trains it; its second argument is True if continuous codes are
             predicted from noisy images.
     """
 
@@ -118,7 +118,7 @@ def apply(config: Config, name: str) -> Config:
 
 
 def _with_fixed_std(code: Code, noisy: bool) -> Code:
-    """Return a continuous code with std 1 and lambda .05; a weight or posterior that a user chose stays."""
+    """Return a continuous code with std 1 and lambda .05; values that a user chose are kept."""
     if not isinstance(code, Uniform | Normal):
         return code
     posterior = Gaussian(std=1.0) if code.posterior == Gaussian() else code.posterior
@@ -127,10 +127,10 @@ def _with_fixed_std(code: Code, noisy: bool) -> Code:
 
 
 def _softer(code: Code, noisy: bool) -> Code:
-    """Return a continuous code that need not be predicted so sharply that no room is left for noise.
+    """Return a continuous code with weight `SOFT_WEIGHT` and a posterior std of at least `LEAST_STD`.
 
-    Its weight is `SOFT_WEIGHT`, and the least std of its posterior `LEAST_STD`; with noisy images the noise
-    already limits how sharply it can be predicted. Values that a user chose stay.
+    Codes that must be predicted more sharply leave no room for noise in the images. If codes are predicted
+    from noisy images, this noise already limits the precision. Values that a user chose are kept.
     """
     if not isinstance(code, Continuous):
         return code
@@ -145,7 +145,7 @@ def _softer(code: Code, noisy: bool) -> Code:
 PAPER: Changes = {
     "latents": {"noise_prior": "uniform"},
     "network": {"recognition_init_std": NetworkConfig().recognition_init_std},
-    # The paper knows lambda and the control experiment; which neighbours help is a property of the images.
+    # The paper has lambda and the control experiment; useful neighbours are a property of the images.
     "objective": {
         key: value
         for key, value in dict(ObjectiveConfig()).items()
@@ -160,9 +160,9 @@ PAPER: Changes = {
         )
     },
 }  # fmt: skip
-"""What appendix C says, and the authors' code where the paper is silent.
+"""The settings of appendix C, or of the authors' code if the paper does not state them.
 
-Codes, width and learning rates are those of the preset: the paper has others for each experiment.
+Codes, width and learning rates are those of the preset, since they differ between the paper's experiments.
 """
 
 _TABLE = (

@@ -1,4 +1,4 @@
-"""What `infogan discover` finds in unlabelled images within its time budget.
+"""The results of `infogan discover` on data sets with known labels or attributes, and on noise.
 
 Images are written as files into one folder, as a user would have them. Labels and attributes are used for
 evaluation only, on test images that no discovery used.
@@ -59,7 +59,7 @@ class Trial:
         write: writes the images of one discovery into an empty folder.
         labelled: loads images with labels or attributes, for training and test; None: nothing to find.
         metrics: to evaluate the selected run with; the last of them also evaluates the others.
-        discoveries: how many, with different seeds.
+        discoveries: number of discoveries, with different seeds.
         takes_data: supports `--data`.
     """
 
@@ -333,7 +333,7 @@ for _trial in TRIALS:
 
 
 def discovery_tables(name: str, results: Sequence[Result]) -> str:
-    """Return what each discovery found and its minutes, and the scores measured with labels."""
+    """Return tables of the factors that each discovery found, and of scores measured with labels."""
     complete = [result for result in results if "diverged" not in result]
     rows = [[one["seed"], "", "", one["diverged"], "", ""] for one in results if "diverged" in one]
     rows += [_discovery_row(result) for result in complete]

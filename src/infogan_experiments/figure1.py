@@ -24,7 +24,7 @@ PAPER: dict[str, dict[str, list[float]]] = {
     "infogan": {"step": [25, 100, 500, 935], "nats": [2.0, 2.25, 2.28, 2.28]},
     "gan": {"step": [130, 250, 935], "nats": [0.6, 0.075, 0.075]},
 }
-"""Points of the paper's Figure 1, read by eye; from step 250 on its low curve lies between .05 and .1."""
+"""Points of the paper's Figure 1, estimated by eye; from step 250 its low curve is between .05 and .1."""
 
 
 @experiment("figure1")

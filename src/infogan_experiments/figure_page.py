@@ -45,7 +45,7 @@ def page(figure: PaperFigure, results: Sequence[Result], pictures: Mapping[Varia
         results: of all variants.
         pictures: names of PNG files in the page's folder, by variant.
     """
-    ours = f"Here: {figure.steps:,} steps, {_counted(figure.seeds, 'seed')}."
+    ours = f"This reproduction: {figure.steps:,} steps, {_counted(figure.seeds, 'seed')}."
     parts = [
         f"# {figure.title}",
         f"{figure.section}. Written by `infogan reproduce {figure.preset}`.",
@@ -133,7 +133,7 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _setup(results: Sequence[Result]) -> str:
-    """Return images, intervals, training time and machine in words."""
+    """Describe images, intervals, training time and machine."""
     scores = [result["scores"] for result in results]
     sets = dict.fromkeys(
         f"{one['images']:,} {one['split']} images of `{one['dataset']}`" for one in scores if "images" in one
@@ -143,13 +143,13 @@ def _setup(results: Sequence[Result]) -> str:
     machines = dict.fromkeys(machine(result["machine"]) for result in results)
     return (
         f"Measured on {' and '.join(sets)}. In brackets: 95 % intervals over images; for means, over seeds. "
-        + (f"Training took {span} minutes a seed" if minutes else "The training time is not known")
+        + (f"Training took {span} minutes per seed" if minutes else "The training time is not known")
         + f", on {'; '.join(machines)}."
     )
 
 
 def machine(environment: Mapping[str, Any]) -> str:
-    """Return the machine of a training in words, from its environment.json."""
+    """Describe the machine of a training, from its environment.json."""
     versions = environment.get("versions", {})
     known = [f"{name} {versions[name]}" for name in ("torch", "numpy") if name in versions]
     processor = environment.get("processor", "an unknown processor")

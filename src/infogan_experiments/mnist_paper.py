@@ -19,7 +19,7 @@ FROM_STEP = 550
 
 
 def train(config: Config, steps: int, path: Path) -> dict[str, Any]:
-    """Train and measure; a copy of the model at this step is kept next to the run."""
+    """Train and measure, and keep a copy of the model at this step next to the run."""
     result = train_and_measure(config, steps, path)
     copy = path.with_name(f"{path.name}-step-{steps}")
     if not copy.exists():
@@ -35,7 +35,7 @@ STUDY = Study(
 
 @experiment("mnist-paper")
 def mnist_paper(options: Options) -> None:
-    """Appendix C.1: three seeds for 1,000 steps, the first of them on to 5,000; accuracy on test images.
+    """Appendix C.1: three seeds of 1,000 steps, the first also of 5,000; accuracy on test images.
 
     Categories are matched to digits on training labels. All seeds are shown. If it was stopped, the command
     resumes.

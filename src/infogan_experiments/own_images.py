@@ -1,7 +1,7 @@
-"""A folder of pictures, from files to generated images: what a user with photographs gets.
+"""A folder of image files, from reading to generated images, as a user with photographs would have.
 
-The pictures are rendered here, so that the experiment needs no download: a house, a fir tree, a sailing boat
-or a lighthouse in a landscape, at any time of day, in three sizes of which two are not square. Some files are
+The images are rendered, so that the experiment needs no download: a house, a fir tree, a sailing boat or a
+lighthouse in a landscape, at any time of day, in three sizes of which two are not square. Some files are
 damaged.
 """
 
@@ -143,9 +143,9 @@ def render_folder(folder: Path, count: int, seed: int) -> None:
 
 @experiment("own-pictures", takes=("quick",))
 def own_pictures(options: Options) -> None:
-    """A folder of 3,000 colour pictures of three sizes, some files damaged: train on it and sample.
+    """Train on a folder of 3,000 colour images of three sizes, with some damaged files, and sample.
 
-    Trained as by `infogan train FOLDER --size 32 --codes "kind:4 style1:u style2:u"`, 2,000 steps, one seed.
+    Trains like `infogan train FOLDER --size 32 --codes "kind:4 style1:u style2:u"`, 2,000 steps, one seed.
     Writes own-pictures.json and own-pictures.md; its pictures are in the run directories.
     """
     if options.data is not None:

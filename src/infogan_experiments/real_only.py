@@ -1,8 +1,8 @@
-"""Clustering of real images without a generator: the fair baseline of the recipe `robust`.
+"""Clustering of real images without a generator: a baseline of the recipe `robust`.
 
 It has the same trunk, head, augmentations and steps, and maximises the same information between an image and
-an augmented view of it or of a neighbour (Ji et al. 2019); only generated images are missing. Augmentations
-and neighbours are prior knowledge; this measures what they do alone.
+an augmented view of it or of a neighbour (Ji et al. 2019), without generated images. It measures the effect
+of augmentations and neighbours, which are prior knowledge, alone.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def cluster_real(config: Config, dataset: Dataset) -> InfoGAN:
         dataset: only its training images are used.
     """
     model, training = InfoGAN(config), config.training
-    reading = nn.ModuleList([model.trunk, model.recognition]).train()
+    trained = nn.ModuleList([model.trunk, model.recognition]).train()
     optimizer = torch.optim.Adam(
-        reading.parameters(),
+        trained.parameters(),
         lr=training.learning_rate_discriminator,
         betas=(training.beta1, 0.999),
         fused=True,

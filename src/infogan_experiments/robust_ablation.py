@@ -45,8 +45,7 @@ PARTS: dict[str, tuple[str, ...]] = {
         "training.learning_rate_schedule",  # learning rates fall after the steps of this table
     ),
 }
-"""The parts of the recipe in the order in which the table adds them, and their keys. Published results name
-variants by these, so they stay."""
+"""The parts of the recipe in the order of the table, and their keys. Published results use these names."""
 
 READ_REAL_IMAGES = ("real information", "weighted marginals", "neighbours", "sub-codes", "split and merge")
 NEEDS = {"split and merge": "sub-codes"}
@@ -114,7 +113,7 @@ STUDY = Study(
 
 @experiment("robust")
 def robust(options: Options) -> None:
-    """The recipe `robust` on MNIST: each part added, then each left out; accuracy on test images.
+    """Ablation of the recipe `robust` on MNIST: parts added and left out; accuracy on test images.
 
     Half the paper's width, 1,000 steps, five seeds. If it was stopped, the command resumes; two shells with
     different --seed and the same --out share the work.

@@ -46,7 +46,7 @@ FASHION = replace(FASHION, first_seed=120)  # test results of seeds 100 to 102 i
 
 @experiment("robust-mnist")
 def robust_mnist(options: Options) -> None:
-    """MNIST, ten seeds from 100 on: after 1,250 steps, and at the end; test images."""
+    """MNIST, ten seeds from 100 on, after 1,250 and after all steps; test images."""
     _publish_seeds(MNIST, options)
 
 
@@ -193,7 +193,7 @@ def seeds_table(results: Sequence[Result]) -> str:
 
 
 def train_several(config: Config, steps: int, path: Path) -> dict[str, Any]:
-    """Train several seeds, keep the best without labels and measure it; and each where it was stopped."""
+    """Train several seeds, keep the best without labels and measure it; also measure each pruned seed."""
     if path.exists():
         trained = api.resume_run(path)
     else:
@@ -222,7 +222,7 @@ FASHION_SEEDS = Study(
 
 @experiment("fashion-seeds")
 def fashion_seeds(options: Options) -> None:
-    """Fashion-MNIST by `--seeds 4`, five times: twenty seeds from 100 on, all shown; test images."""
+    """Fashion-MNIST with `--seeds 4`, five times: twenty seeds from 100 on; test images."""
     folder, results = train_study(FASHION_SEEDS, options)
     accuracies = _accuracies([result["scores"] for result in results])
     del accuracies["accuracy_median"]

@@ -1,4 +1,4 @@
-"""Label-free selection among runs: how well each criterion orders ten runs, judged by labels afterwards."""
+"""Label-free selection among runs: the quality of each criterion on ten runs, evaluated with labels."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A figure of the paper as data: what the paper states, how it is measured, and which target counts as met.
+"""Data model of a figure of the paper: its statement, metrics and targets, and the verdict.
 
-Works on the scores that `infogan.evaluation.evaluate` returns, and trains nothing.
+Works on the scores that `infogan.evaluation.evaluate` returns.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ Codes = Callable[[Scores], Sequence[str]]
 
 @dataclass(frozen=True)
 class Metric:
-    """How one statement of the paper is measured.
+    """A metric for a statement of the paper.
 
     Attributes:
         name: in words.
         measure: returns the value from a training's scores.
-        target: the required value; None: the metric is shown and has no verdict.
+        target: the required value; None: the metric has no verdict.
         needed: number of seeds that must reach the target; None: their mean must.
         limits: the range of the metric, to which the interval of the mean is clipped.
     """
@@ -76,21 +76,21 @@ class PaperFigure:
     """A figure of the paper, and how it is reproduced and measured.
 
     Attributes:
-        preset: what is trained; also the experiment's name.
+        preset: the preset to train; also the experiment's name.
         title: of the page.
         section: of the paper.
-        statement: what the paper says.
+        statement: the paper's statement.
         panels: of the picture.
-        metrics: how the statement is measured.
+        metrics: of the statement.
         seeds: number of seeds, from `first_seed`.
         steps: of each training.
-        remark: where the reproduction differs from the paper.
-        paper_runs: what the paper's authors ran, if it is known to differ.
-        best_of: of how many runs the paper shows the best; None: it does not say so.
-        columns: number of panels next to each other.
+        remark: differences between the reproduction and the paper.
+        paper_runs: number of runs and steps of the paper, if known to differ.
+        best_of: number of runs of which the paper shows the best; None: not stated.
+        columns: number of panels in a row.
         same_training: presets that `robust` trains in the same way, so that results are shared.
-        first_seed: differs where the recipe was changed after results of other seeds had been seen.
-        details: returns more of all results in Markdown.
+        first_seed: another one if the recipe was changed after results of the first seeds had been seen.
+        details: returns additional Markdown about all results.
     """
 
     preset: str
@@ -119,7 +119,7 @@ class PaperFigure:
 
 
 def at(path: str) -> Measure:
-    """Measure the value at a path of keys, such as "clustering.accuracy", and the same of baselines."""
+    """Return a measure of the value at a key path, such as "clustering.accuracy", and of its baselines."""
 
     def find(scores: Scores) -> tuple[Number, str] | None:
         number = number_at(scores, path)
@@ -129,7 +129,7 @@ def at(path: str) -> Measure:
 
 
 def factor(name: str, measure: str) -> Measure:
-    """Measure how well a code agrees with a true factor; 0 if no code was matched to a known factor.
+    """Return a measure of the agreement of a code with a true factor; 0 if no code was matched to it.
 
     Args:
         name: of the factor.
@@ -148,7 +148,7 @@ def factor(name: str, measure: str) -> Measure:
 
 
 def only_code(name: str, measure: str) -> Measure:
-    """Measure how well the only continuous code agrees with a true factor, whatever it was matched to."""
+    """Return a measure of the agreement of the only continuous code with a true factor."""
 
     def find(scores: Scores) -> tuple[Number, str] | None:
         agreement = scores.get("agreement", {})
@@ -190,10 +190,11 @@ class Outcome:
 
     Attributes:
         metric: the metric.
-        measurements: by seed; None where it does not apply.
-        planned: the seeds that count. Others are shown: more seeds would make a target easier to reach.
-        verdict: "pass", "short", "open" while it depends on seeds that are not trained, or "" without a
-            target or where the metric does not apply.
+        measurements: by seed; None if the metric does not apply.
+        planned: the seeds that count; others are only shown, since more seeds would make a target easier
+            to reach.
+        verdict: "pass", "short", "open" while it depends on seeds that are not trained, or "" if there is
+            no target or the metric does not apply.
         mean: over the planned seeds that exist, else over all, with its 95 % interval by Student's t if
             there are several; None without any value.
     """
@@ -206,7 +207,7 @@ class Outcome:
 
     @property
     def values(self) -> dict[int, Measurement]:
-        """Measurements by seed, where the metric applies."""
+        """Measurements by seed, without seeds to which the metric does not apply."""
         return {seed: one for seed, one in self.measurements.items() if one is not None}
 
     @property

@@ -1,4 +1,4 @@
-"""Every metric on synthetic examples, compared with theory where there is one: tables to check them by."""
+"""Metrics on synthetic examples, compared with theoretical values."""
 
 from __future__ import annotations
 

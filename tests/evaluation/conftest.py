@@ -42,7 +42,7 @@ class DrawnInfoGAN(InfoGAN):
         background = np.random.Generator(np.random.Philox(len(noise))).random((len(noise), 8, 8, 1))
         return draw_images(codes["digit"].argmax(1).numpy(), codes["style"][:, 0].numpy(), background)
 
-    def recognise(self, images: np.ndarray, *, domain: Any = "real", moved: bool = False) -> torch.Tensor:
+    def recognise(self, images: np.ndarray, *, domain: Any = "real", augmented: bool = False) -> torch.Tensor:
         columns = images[:, :7, :, 0].mean(1).reshape(-1, CATEGORIES, 2).mean(2)
         style = images[:, 7].mean((1, 2)) / 255 * 2 - 1
         logits = np.where(columns == columns.max(1, keepdims=True), 30.0, 0.0)

@@ -46,7 +46,7 @@ def test_a_score_is_of_the_chosen_code_alone() -> None:
 class TwoStyles(DrawnInfoGAN):
     """The style is the last row's level, which is what differs in brightness; the other does nothing."""
 
-    def recognise(self, images: np.ndarray, *, domain: Any = "real", moved: bool = False) -> torch.Tensor:
+    def recognise(self, images: np.ndarray, *, domain: Any = "real", augmented: bool = False) -> torch.Tensor:
         raw = super().recognise(images)
         none = torch.from_numpy(images[:, 0, 0].astype(np.float32) % 7)
         return torch.cat([raw, none, torch.full_like(none, -20)], 1)

@@ -81,7 +81,7 @@ class Planted(InfoGAN):
             images = (images & 254) | ones.astype(np.uint8)
         return images.reshape(-1, SIZE, SIZE, 1)
 
-    def recognise(self, images: np.ndarray, *, domain: Any = "real", moved: bool = False) -> torch.Tensor:
+    def recognise(self, images: np.ndarray, *, domain: Any = "real", augmented: bool = False) -> torch.Tensor:
         flat = images.reshape(len(images), -1).astype(np.float64)
         read = (flat - 128) @ self.patterns[:3].T / (25 * SIZE * SIZE)
         if self.fault == "low bits":

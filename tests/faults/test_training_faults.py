@@ -550,7 +550,7 @@ def test_a_signal_while_images_are_loaded(
 ) -> None:
     monkeypatch.setattr(data, "load", send(signal.SIGTERM))
     assert run("train", config, "--out", tmp_path / "new") == 143
-    assert "nothing had begun" in capsys.readouterr().err
+    assert "nothing to resume" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
     assert run("resume", begun, "--steps", 60) == 143  # here there is something to go on with
     assert f"infogan resume {begun}\n" in capsys.readouterr().err

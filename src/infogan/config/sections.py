@@ -47,10 +47,10 @@ class DataConfig(Section):
         description="file or folder of the images; unset: downloaded, or from an installed package",
     )
     size: int | None = Field(
-        default=None, ge=8, le=256, description="height and width in pixels; unset: as the source has it"
+        default=None, ge=8, le=256, description="height and width in pixels; unset: those of the source"
     )
     channels: Literal[1, 3, 4] | None = Field(
-        default=None, description="1 (gray), 3 (colour) or 4 (with alpha); unset: as the source has it"
+        default=None, description="1 (gray), 3 (colour) or 4 (with alpha); unset: those of the source"
     )
     crop: int | None = Field(
         default=None, ge=8, le=100_000, description="side in pixels of the central square that is cropped"
@@ -63,8 +63,8 @@ class DataConfig(Section):
     )
     validation: _Count | None = Field(
         default=None,
-        description="number of last training images to evaluate on in place of the test split; "
-        "they are not trained on",
+        description="number of last training images to evaluate on instead of the test split; they are not "
+        "used for training",
     )
 
 
@@ -75,14 +75,16 @@ class LatentsConfig(Section):
     noise_prior: Literal["uniform", "normal"] = Field(
         default="uniform", description="distribution of the noise: uniform on [-1, 1], or standard normal"
     )
-    codes: dict[str, Code] = Field(min_length=1, description="the codes by name, each a table of its own")
+    codes: dict[str, Code] = Field(min_length=1, description="the codes, by name")
 
     @field_validator("codes")
     @classmethod
     def _names(cls, codes: dict[str, Any]) -> dict[str, Any]:
         for name in codes:
             if not NAME.fullmatch(name) or name == "noise":
-                raise ValueError(f"a code cannot be named {name!r}: small letters, digits and _, not 'noise'")
+                raise ValueError(
+                    f"a code cannot be named {name!r}: lower-case letters, digits and _, not 'noise'"
+                )
         return codes
 
 
@@ -94,7 +96,7 @@ class NetworkConfig(Section):
         description="table of layers: mnist, svhn, celeba, faces, chairs, dsprites, generic or residual",
     )
     normalization: Literal["batch", "spectral"] = Field(
-        default="batch", description="of D and the trunk: batch norm, as in the paper, or spectral norm"
+        default="batch", description="normalization of D and the trunk: batch, as in the paper, or spectral"
     )
     spectral_bound: float = Field(
         default=1.5, gt=0, le=100, description="largest singular value of a weight under spectral norm"
@@ -109,9 +111,9 @@ class NetworkConfig(Section):
 
 
 class AugmentationConfig(Section):
-    """The augmentation policy: what it varies is thereby declared irrelevant to the categories.
+    """The augmentation policy. Categories become invariant to the augmentations.
 
-    Sampled for every image and every pass; all ranges go both ways and are uniform.
+    Augmentations are sampled for every image and pass, uniformly and in both directions.
     """
 
     rotation: float = Field(default=0.0, ge=0, le=180, description="largest angle in degrees")
@@ -199,8 +201,8 @@ class ObjectiveConfig(Section):
         default=0,
         ge=0,
         le=1_000,
-        description="number of nearest images of which one may give the second view; 0: always the image "
-        "itself",
+        description="number of nearest neighbours from which the second view may be taken; 0: always the "
+        "image itself",
     )
     neighbour_share: float = Field(
         default=1.0, ge=0, le=1, description="share of images whose second view is of a neighbour"
@@ -209,21 +211,20 @@ class ObjectiveConfig(Section):
         default=1.0,
         ge=0,
         le=100,
-        description="weight of the marginal entropies in that information; above 1 keeps all categories in "
-        "use",
+        description="weight of the marginal entropies in real_information_weight; above 1 keeps all "
+        "categories in use",
     )
     subcode_weight: _Weight = Field(
         default=_OFF,
-        description="schedule: weight of the same information for each category's two sub-codes; 0: no "
-        "sub-codes",
+        description="schedule: weight of that information with two sub-codes per category; 0: no sub-codes",
     )
     mode_seeking_weight: _Weight = Field(
         default=_OFF,
-        description="schedule: weight of the distance of two noise vectors over the distance of their images",
+        description="schedule: weight of the distance of two noise vectors divided by that of their images",
     )
     contrastive_weight: _Weight = Field(
         default=_OFF,
-        description="schedule: weight of the classifier that names the one code which two generated images "
+        description="schedule: weight of the classifier that predicts the code that two generated images "
         "share",
     )
     terms: dict[str, _Weight] = Field(
@@ -232,11 +233,11 @@ class ObjectiveConfig(Section):
 
 
 class TrainingConfig(Section):
-    """The length of training, the optimiser, and what is written on the way."""
+    """The length of training, the optimiser, and checkpoints."""
 
     recipe: str = Field(
         default="paper",
-        description="name of the recipe that gave these values; changing it changes nothing else",
+        description="name of the recipe that these values come from; changing it changes no other value",
     )
     steps: int = Field(
         default=5_000,
@@ -278,7 +279,7 @@ class TrainingConfig(Section):
     seed: int = Field(default=0, ge=0, lt=2**63, description="random seed")
     prune_steps: tuple[_Step, ...] = Field(
         default=(1_250, 2_250),  # the second after the last trial of a repair
-        strict=False,  # TOML's lists are no tuples
+        strict=False,  # TOML has lists, not tuples
         description="with several seeds: steps at which the worse half is pruned; at the last, all but the "
         "best",
     )
@@ -290,7 +291,8 @@ class TrainingConfig(Section):
     keep: int = Field(default=2, ge=1, le=1_000, description="number of newest checkpoints that are kept")
     sample_every: _Step = Field(default=500, description="steps between two pictures of samples")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        default="auto", description="of the layers; auto: bfloat16 on GPUs that have it, else float32"
+        default="auto",
+        description="precision of the layers; auto: bfloat16 if the hardware multiplies it natively",
     )
     device: str = Field(
         default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$", description="auto, cpu, cuda, cuda:N or mps"
@@ -305,13 +307,13 @@ class TrainingConfig(Section):
 
 
 class Config(Section):
-    """Everything that a run depends on."""
+    """The configuration of a run."""
 
     version: Literal[2] = Field(default=2, description="version of this file format")
     preset: str = Field(
         default="custom",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        description="name of the preset that gave these values; run directories are named after it",
+        description="name of the preset that these values come from; run directories are named after it",
     )
     data: DataConfig = Field(description="the images")
     latents: LatentsConfig = Field(description="noise and codes")
@@ -349,13 +351,13 @@ class Config(Section):
 
     @property
     def reads_real(self) -> bool:
-        """True if Q also learns from real images, which only categorical codes can."""
+        """True if Q also learns from real images, for which it needs a categorical code."""
         weighted = self.objective.real_information_weight or self.objective.subcode_weight
         return bool(weighted) and any(isinstance(c, Categorical) for c in self.latents.codes.values())
 
     @property
     def reads_codes_apart(self) -> bool:
-        """True if continuous codes are predicted from images that are augmented by a policy of their own."""
+        """True if continuous codes are predicted from images with a separate augmentation policy."""
         policy = self.augmentation
         return bool(self.continuous) and policy.all_images and policy.for_codes(0) != policy
 
@@ -371,7 +373,7 @@ class Config(Section):
 
     @property
     def seeks_neighbours(self) -> bool:
-        """True if an image's second view may be of another image."""
+        """True if the second view of an image may be taken from a neighbour."""
         return self.reads_real and self.objective.neighbours > 0 and self.objective.neighbour_share > 0
 
     def replace(self, **values: Mapping[str, Any] | str) -> Config:

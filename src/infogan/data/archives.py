@@ -55,7 +55,7 @@ def members(path: Path, wanted: Callable[[str], bool], skipped: list[Skipped]) -
         skipped: receives the wanted members that are refused, with reasons.
 
     Raises:
-        DataError: the file is no archive, is damaged, or has too many entries.
+        DataError: the file is not an archive, is damaged, or has too many entries.
     """
     items = []
     suffix = path.suffix.lower()

@@ -55,7 +55,7 @@ def load_all(config: DataConfig) -> tuple[UInt8[np.ndarray, "n h w c"], list[str
     """Load all images that a configuration names, of both splits, and the name of each.
 
     Returns:
-        the prepared images; and their paths below `data.path`, or their indices where they are no files.
+        the prepared images; and their paths below `data.path`, or their indices if they are not files.
 
     Raises:
         UsageError, ConfigError, DataError, StorageError: as of `load`.

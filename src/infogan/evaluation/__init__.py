@@ -108,8 +108,8 @@ def sorting_line(model: InfoGAN, dataset: Dataset, *, seed: int = 0) -> str | No
     low, high = clustering.figures["accuracy_interval"]
     images = f"{len(dataset.test.images):,} {dataset.split} images"
     return (
-        f"{name} sorts {clustering.figures['accuracy']:.1%} of {images} as their labels "
-        f"do (95 % interval {low:.1%} to {high:.1%}); no label was used in training"
+        f"clustering accuracy of {name}: {clustering.figures['accuracy']:.1%} of {images} "
+        f"(95 % interval {low:.1%} to {high:.1%}); labels are used for evaluation only"
     )
 
 

@@ -1,4 +1,4 @@
-"""The region of the image that a categorical code changes: SVHN's codes vary the digits beside the centre.
+"""The region of the image that a categorical code changes: SVHN's codes vary the neighbouring digits.
 
 The paper shows it by eye (Figure 5b). Here pairs of generated images differ in one code alone, and the
 squared difference of their pixels is split into a middle strip and the context to its left and right.

@@ -159,7 +159,7 @@ def _run_codes(
 ) -> RunCodes:
     latents = model.latents
     views = augmented_views(images, policy, model.table.output, seed=seed)
-    first, second = model.recognise(images, domain="real"), model.recognise(views, moved=True)
+    first, second = model.recognise(images, domain="real"), model.recognise(views, augmented=True)
     of_views = latents.category_probabilities(second)
     nats, categories = {}, {}
     for dimension, probabilities in latents.category_probabilities(first).items():

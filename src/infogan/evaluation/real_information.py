@@ -113,7 +113,7 @@ def _metric(subject: Subject) -> dict[str, Any]:
         ("untrained", "untrained", subject.once(untrained_outputs_of_test), untrained),
     ):
         first = model.latents.category_probabilities(raw)
-        second = model.latents.category_probabilities(network.recognise(views, moved=True))
+        second = model.latents.category_probabilities(network.recognise(views, augmented=True))
         figures: dict[str, dict[str, Any]] = {}
         for dimension, probabilities in first.items():
             name = model.latents.dimension_name(dimension)

@@ -1,12 +1,12 @@
-"""The networks of appendix C as tables of data; `builder` turns any table into modules.
+"""The networks of appendix C as tables of data; `builder` turns a table into modules.
 
-Every block is a layer, then batch norm, then a nonlinearity (in one table the last two change places). All
-kernels are 4x4. A table names no image
-size: the pictures that a generator starts from follow from the image's size and the table's strides (7x7
-for MNIST, 2x2 for SVHN, as in the paper), so that one table serves any size from 8 to 256.
+A block is a layer, then batch norm, then a nonlinearity; in the table `dsprites` the last two are swapped.
+All kernels are 4x4. A table does not depend on the image size: the size of the generator's first feature maps
+follows from the image size and the strides (7x7 for MNIST, 2x2 for SVHN, as in the paper). Sizes range from
+8 to 256.
 
-Beyond the paper: any table's D and Q can have spectral norm in place of batch norm, and the table
-`residual` is made of residual blocks.
+Beyond the paper: D and Q of any table can have spectral norm instead of batch norm, and the table `residual`
+has residual blocks.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ class Layer:
     """One row of a table.
 
     Attributes:
-        kind: "dense"; "picture", a dense layer whose outputs become a small image of `width` channels;
+        kind: "dense"; "picture", a dense layer whose outputs become feature maps of `width` channels;
             "conv"; "up", a transposed convolution; or "shrink" and "grow", residual blocks that halve and
-            double a picture.
+            double the size.
         width: units or channels, before the width factor.
         stride: of convolutions.
-        norm: whether batch norm stands before the layer's nonlinearity, or behind it.
+        norm: the layer has batch norm.
         leak: slope of the generator's nonlinearity below zero; D and Q have one for all layers.
     """
 
@@ -46,12 +46,12 @@ class Architecture:
     """A table of appendix C. The last layers (one logit, the raw posterior, the image) are implied.
 
     Attributes:
-        trunk: what D and Q share.
+        trunk: layers that D and Q share.
         recognition: Q's own hidden layers on top of the trunk.
-        generator: from the latents to the last hidden picture; a stride-2 layer to the image follows.
+        generator: hidden layers; a transposed convolution of stride 2 to the image follows.
         output: the generator's last nonlinearity, which sets the range of all images.
         leak: slope of the leaky ReLU below zero in D and Q.
-        norm_last: whether the generator's batch norm stands behind the nonlinearity.
+        norm_last: the generator's batch norm follows the nonlinearity.
     """
 
     trunk: tuple[Layer, ...]
@@ -92,7 +92,7 @@ TABLES: dict[str, Architecture] = {
         recognition=(_dense(128),),
         generator=(_dense(1024), _picture(128), _up(64)),
     ),
-    # Table 2 (C.2) and Table 3 (C.3), which are one
+    # Tables 2 (C.2) and 3 (C.3) are the same
     "svhn": _COLOUR,
     "celeba": _COLOUR,
     # Tables 4 and 5 (C.4): only the last layer differs for D and Q
@@ -119,7 +119,7 @@ TABLES: dict[str, Architecture] = {
 
 
 def generic_table(size: int) -> Architecture:
-    """The MNIST table carried to any size: halved until fewer than 8 pixels are left, 64 to 512 channels."""
+    """Extend the MNIST table to any size: it is halved until below 8 pixels, with 64 to 512 channels."""
     widths: list[int] = []
     while size >= 8:
         size //= 2
@@ -132,10 +132,10 @@ def generic_table(size: int) -> Architecture:
 
 
 def residual_table(size: int) -> Architecture:
-    """Residual blocks between a convolution at the image's own size and 4 pixels or a little more.
+    """Return a table of residual blocks, down to feature maps of 4 to 7 pixels.
 
-    The layers next to the image are plain ones, of stride 2: residual blocks there would be nearly all of
-    the cost.
+    The layers next to the image are plain convolutions of stride 2: residual blocks there would dominate the
+    cost.
     """
     widths: list[int] = []
     size //= 2

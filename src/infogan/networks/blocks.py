@@ -1,4 +1,4 @@
-"""The blocks that networks are built of: layer, batch norm, nonlinearity; and residual blocks."""
+"""Blocks of networks: a layer with batch norm and nonlinearity, and residual blocks."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ KERNEL = 4
 
 
 class Flatten(nn.Module):
-    """[N, C, H, W] to [N, H*W*C]: the order in which channels-last pictures already lie in memory."""
+    """[N, C, H, W] to [N, H*W*C], which is the memory order of channels-last feature maps."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x.permute(0, 2, 3, 1).flatten(1)
 
 
 class Unflatten(nn.Module):
-    """[N, H*W*C] to a channels-last picture [N, C, H, W]."""
+    """[N, H*W*C] to channels-last feature maps [N, C, H, W]."""
 
     def __init__(self, size: int, channels: int) -> None:
         super().__init__()
@@ -34,14 +34,14 @@ class Unflatten(nn.Module):
 
 
 class SameConv(nn.Conv2d):
-    """Stride 1 with an even kernel keeps the size by one more row and column of padding at the end."""
+    """A convolution of stride 1 that keeps the size: an even kernel needs unequal padding."""
 
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(F.pad(input, (1, 2, 1, 2)))
 
 
 class SameUp(nn.ConvTranspose2d):
-    """The transposed twin of `SameConv`."""
+    """A transposed convolution of stride 1 that keeps the size."""
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         return super().forward(input)[..., 1:-2, 1:-2]
@@ -62,12 +62,12 @@ class Stack(nn.Module):
 
 @dataclass(frozen=True)
 class Style:
-    """How the layers of D and Q are built.
+    """Width, slope and normalization of the layers of D and Q.
 
     Attributes:
-        factor: on every hidden width.
+        factor: width factor of hidden layers.
         leak: slope of the leaky ReLU below zero.
-        bound: of their layers under spectral norm; None: batch norm keeps them in bounds.
+        bound: largest singular value under spectral norm; None: batch norm instead.
     """
 
     factor: float
@@ -75,17 +75,17 @@ class Style:
     bound: float | None = None
 
     def normalized(self, layer: AnyLayer) -> AnyLayer:
-        """The layer itself, or under spectral norm."""
+        """Return the layer, with spectral norm if this style has it."""
         return bounded(layer, self.bound)
 
     def after(self, width: int, norm: bool) -> list[nn.Module]:
-        """What follows a layer: batch norm, where it has one, and the nonlinearity."""
-        batch = [BatchNorm(width, ("real", "fake"))] if norm and self.bound is None else []
-        return [*batch, nn.LeakyReLU(self.leak, inplace=True)]
+        """Return the modules after a layer: batch norm, if it has one, and the nonlinearity."""
+        batch_norm = [BatchNorm(width, ("real", "fake"))] if norm and self.bound is None else []
+        return [*batch_norm, nn.LeakyReLU(self.leak, inplace=True)]
 
 
 class Residual(nn.Module):
-    """A picture changed in size, plus what two convolutions make of it (He et al. 2016, pre-activation)."""
+    """A pre-activation residual block that changes the size of feature maps (He et al. 2016)."""
 
     def __init__(self, resize: nn.Module, around: nn.Module, inside: Stack) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class Residual(nn.Module):
 
 
 def shrink(inputs: int, outputs: int, style: Style) -> Residual:
-    """Half the size, without batch norm: a block of D and Q."""
+    """Return a residual block of D and Q that halves the size, without batch norm."""
     inside = [
         nn.LeakyReLU(style.leak),
         style.normalized(nn.Conv2d(inputs, outputs, 3, padding=1)),
@@ -108,7 +108,7 @@ def shrink(inputs: int, outputs: int, style: Style) -> Residual:
 
 
 def grow(inputs: int, outputs: int, odd: bool) -> Residual:
-    """Twice the size, or one more: a block of G."""
+    """Return a residual block of G that doubles the size, and adds 1 if `odd`."""
     enlarge: nn.Module = nn.Upsample(scale_factor=2)
     if odd:
         enlarge = nn.Sequential(enlarge, nn.ReplicationPad2d((0, 1, 0, 1)))
@@ -122,14 +122,14 @@ def grow(inputs: int, outputs: int, odd: bool) -> Residual:
 
 
 def conv_layer(inputs: int, outputs: int, stride: int) -> nn.Module:
-    """Return a convolution that divides the size of a picture by its stride, 1 or 2."""
+    """Return a convolution that divides the size by its stride, 1 or 2."""
     if stride == 1:
         return SameConv(inputs, outputs, KERNEL)
     return Conv(inputs, outputs, KERNEL, stride, padding=1)
 
 
 def up_layer(inputs: int, outputs: int, stride: int, odd: bool) -> nn.Module:
-    """Return a transposed convolution that multiplies the size by its stride, and adds 1 where `odd`."""
+    """Return a transposed convolution that multiplies the size by its stride, and adds 1 if `odd`."""
     if stride == 1:
         return SameUp(inputs, outputs, KERNEL)
     return Up(inputs, outputs, KERNEL, stride, padding=1, output_padding=int(odd))

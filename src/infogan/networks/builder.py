@@ -1,4 +1,4 @@
-"""The one builder that turns a table into a generator, a trunk, and the heads of D and Q."""
+"""Build the generator, the trunk and the heads of D and Q from a table."""
 
 from __future__ import annotations
 
@@ -25,16 +25,23 @@ from infogan.networks.layers import Dense
 from infogan.networks.normalization import BatchNorm, Domain, begin_spectrum, bounded, raw_weight
 
 STD = 0.02
-"""Of the first weights (the authors' code)."""
+"""Standard deviation of initial weights (the authors' code)."""
 
 
 def _scaled(width: int, factor: float) -> int:
-    """A hidden width times the width factor, as a multiple of 8."""
+    """Return a hidden width times the width factor, rounded to a multiple of 8."""
     return max(8, round(width * factor / 8) * 8)
 
 
 def _downward(rows: Sequence[Layer], channels: int, size: int, style: Style) -> tuple[list[nn.Module], int]:
-    """Blocks of D and Q from an image (or, at size 1, from features), and the features they end in."""
+    """Return blocks of D and Q, and the number of their output features.
+
+    Args:
+        rows: the layers of a table.
+        channels: of the input images; at size 1, number of input features.
+        size: of the input images.
+        style: how the layers are built.
+    """
     blocks: list[nn.Module] = []
     picture = False
     for row in rows:
@@ -61,14 +68,7 @@ def _downward(rows: Sequence[Layer], channels: int, size: int, style: Style) -> 
 
 
 class Trunk(Stack):
-    """What D and Q share: images [N, C, H, W] to features [N, F] (appendix C).
-
-    Args:
-        table: the architecture.
-        channels: of the images.
-        size: of the images.
-        style: how its layers are built.
-    """
+    """The layers that D and Q share: images [N, C, H, W] to features [N, F] (appendix C)."""
 
     def __init__(self, table: Architecture, channels: int, size: int, style: Style) -> None:
         blocks, features = _downward(table.trunk, channels, size, style)
@@ -77,7 +77,7 @@ class Trunk(Stack):
 
 
 class Discriminator(nn.Module):
-    """D's head: features to one logit, log D/(1 - D). The sigmoid lives in the loss."""
+    """D's head: features to one logit, log D/(1 - D). The loss applies the sigmoid."""
 
     def __init__(self, features: int, bound: float | None = None) -> None:
         super().__init__()
@@ -93,10 +93,10 @@ class Recognition(nn.Module):
 
     Args:
         table: the architecture.
-        features: of the trunk.
-        outputs: raw outputs of all posteriors.
-        style: how its layers are built; batch norm keeps them in bounds also above a trunk without.
-        subcodes: raw outputs of all sub-codes, which only training on real images reads; 0: none.
+        features: number of features of the trunk.
+        outputs: number of raw outputs of all posteriors.
+        style: how its layers are built.
+        subcodes: number of raw outputs of all sub-codes, which the loss on real images uses; 0: none.
     """
 
     def __init__(
@@ -111,25 +111,26 @@ class Recognition(nn.Module):
     def forward(
         self, features: Float[Tensor, "n features"], domains: Sequence[Domain]
     ) -> Float[Tensor, "n outputs"]:
+        """Return the raw outputs of all posteriors."""
         raw: Tensor = self.output(self.hidden(features, domains))
         return raw
 
     def read(
         self, features: Float[Tensor, "n features"], domains: Sequence[Domain]
     ) -> tuple[Float[Tensor, "n outputs"], Float[Tensor, "n subcodes"] | None]:
-        """The same, with the raw outputs of the sub-codes where there are some."""
+        """Return the raw outputs of all posteriors and of the sub-codes; None if there are no sub-codes."""
         hidden = self.hidden(features, domains)
         return self.output(hidden), None if self.subcodes is None else self.subcodes(hidden)
 
 
 class PairClassifier(nn.Module):
-    """Says which code two generated images share (Lin et al. 2020: the CR discriminator).
+    """Predicts which code dimension two generated images share (Lin et al. 2020: the CR discriminator).
 
-    D's trunk once more, over both images as channels of one, and a dense layer.
+    A trunk like that of D, applied to both images stacked along the channels, and a dense layer.
 
     Args:
-        trunk: of images with the channels of two.
-        code_dimensions: codes that could be shared.
+        trunk: for images with twice the channels.
+        code_dimensions: number of code dimensions to choose from.
     """
 
     def __init__(self, trunk: Trunk, code_dimensions: int) -> None:
@@ -148,13 +149,17 @@ _UPWARD = ("up", "grow")
 
 
 class Generator(nn.Module):
-    """Latents [N, L] to images [N, C, H, W] in the range of the table's output."""
+    """G: latents [N, L] to images [N, C, H, W] in the range of the table's output.
+
+    Raises:
+        ConfigError: the images are too small for the table.
+    """
 
     def __init__(self, table: Architecture, latents: int, channels: int, size: int, width: float) -> None:
         super().__init__()
         strides = [2 if row.kind == "grow" else row.stride for row in table.generator if row.kind in _UPWARD]
         strides.append(2)
-        sizes = [size]  # from the image back to the first picture
+        sizes = [size]  # of feature maps, from the image backwards
         for stride in reversed(strides):
             sizes.append(sizes[-1] // stride)
         if sizes[-1] < 1:
@@ -187,7 +192,7 @@ class Generator(nn.Module):
             else:
                 features = width * (sizes[0] ** 2 if row.kind == "picture" else 1)
                 blocks.append(Dense(inputs, features))
-            # A picture is normalised before it is one: each of its outputs apart (6,272 on MNIST).
+            # The authors' code normalises each output of this dense layer, 6,272 on MNIST, not each channel.
             after: list[nn.Module] = [BatchNorm(features, ("fake",))] if row.norm else []
             after.append(nn.LeakyReLU(row.leak, inplace=True) if row.leak else nn.ReLU(inplace=True))
             blocks += reversed(after) if table.norm_last else after
@@ -201,11 +206,11 @@ class Generator(nn.Module):
 
 
 def initialise(module: nn.Module, generator: torch.Generator) -> None:
-    """Every weight of `module`, drawn anew as in the authors' code, in the order of its submodules.
+    """Initialise all weights of `module` as in the authors' code, in the order of its submodules.
 
-    Convolutions N(0, .02) truncated at two standard deviations, other layers N(0, .02), batch norm gains
-    N(1, .02), biases 0, running statistics those of standard normal features; vectors of spectral norm from
-    a random start.
+    Convolutions: N(0, 0.02) truncated at two standard deviations. Other layers: N(0, 0.02). Batch norm: gains
+    N(1, 0.02), running means 0 and variances 1. Biases: 0. Singular vectors of spectral norm: random, then
+    refined.
     """
     with torch.no_grad():
         for part in module.modules():
@@ -225,7 +230,7 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
 
 
 def rescale(module: nn.Module, std: float) -> None:
-    """Gives the dense weights of a `module` that was just initialised another standard deviation."""
+    """Set the standard deviation of the dense weights of a newly initialised `module`."""
     with torch.no_grad():
         for part in module.modules():
             if isinstance(part, nn.Linear):

@@ -57,7 +57,7 @@ class Networks:
 Build = Callable[[NetworkShape], Networks]
 
 NETWORKS: Registry[Build] = Registry("network")
-"""Networks of plug-ins by the name that `network.architecture` may have."""
+"""Networks of plug-ins, by their name in `network.architecture`."""
 
 
 def network(name: str) -> Callable[[Build], Build]:
@@ -67,13 +67,9 @@ def network(name: str) -> Callable[[Build], Build]:
     seed.
 
     Raises:
-        ValueError: there are networks of that name.
+        ValueError: networks of that name are registered already.
     """
-
-    def register(build: Build) -> Build:
-        return NETWORKS.add(name, build)
-
-    return register
+    return lambda build: NETWORKS.add(name, build)
 
 
 class CustomGenerator(nn.Module):
@@ -92,8 +88,8 @@ class CustomGenerator(nn.Module):
 class CustomTrunk(nn.Module):
     """A trunk from outside the package, behind the interface of `Trunk`.
 
-    Each domain's part of a batch passes the module on its own, so that batch norm inside it never mixes real
-    and generated images (the authors' code).
+    Each domain's part of a batch passes through the module separately, so that batch norm inside it never
+    mixes real and generated images (the authors' code).
 
     Args:
         module: the trunk.
@@ -112,6 +108,7 @@ class CustomTrunk(nn.Module):
 
 @torch.no_grad()
 def _count_features(module: nn.Module, shape: NetworkShape) -> int:
+    """Return the number of features of a trunk; raise ConfigError if its output is not [N, F]."""
     was_training = module.training
     features = module.eval()(torch.zeros(2, *shape.image))
     module.train(was_training)

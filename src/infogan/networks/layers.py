@@ -3,8 +3,8 @@
 They have the parameters and the results of torch's own layers, up to rounding. Measured with MKL and oneDNN,
 on two threads at batch 128:
 
-- a batch of products of some hundred columns each is 1.1 to 1.5 times as fast as one product of thousands:
-  MKL then gives each thread separate blocks;
+- a batch of products of a few hundred columns each is 1.1 to 1.5 times as fast as one product of thousands,
+  since MKL then gives each thread separate blocks;
 - oneDNN adds the bias of a transposed convolution in a separate slow pass, a fifth of that layer's time;
   its sums for the gradients of biases are slow, too;
 - its transposed convolution to images of one channel runs on one thread; a product and `fold` do not.
@@ -21,16 +21,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
 
-_COLUMNS = 800  # of a block
+_COLUMNS = 800  # the most per block
 _FEW_CHANNELS = 4
 _STRIDE, _PADDING = 2, 1
 
 
 class Dense(nn.Linear):
-    """`nn.Linear`."""
+    """A fast `nn.Linear`."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Return the same as torch's layer."""
+        """Return the output of torch's layer."""
         if not _on_cpu(self, input):
             return super().forward(input)
         output: Tensor = _Dense.apply(input, self.weight, self.bias)  # type: ignore[no-untyped-call]
@@ -38,10 +38,10 @@ class Dense(nn.Linear):
 
 
 class Conv(nn.Conv2d):
-    """`nn.Conv2d` of stride 2 and padding 1."""
+    """A fast `nn.Conv2d` of stride 2 and padding 1."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Return the same as torch's layer."""
+        """Return the output of torch's layer."""
         if not _on_cpu(self, input):
             return super().forward(input)
         output: Tensor = _Conv.apply(input, self.weight, self.bias)  # type: ignore[no-untyped-call]
@@ -49,10 +49,10 @@ class Conv(nn.Conv2d):
 
 
 class Up(nn.ConvTranspose2d):
-    """`nn.ConvTranspose2d` of stride 2 and padding 1."""
+    """A fast `nn.ConvTranspose2d` of stride 2 and padding 1."""
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """Return the same as torch's layer."""
+        """Return the output of torch's layer."""
         if not _on_cpu(self, input):
             return super().forward(input, output_size)
         odd = [int(padding) for padding in self.output_padding]
@@ -79,11 +79,11 @@ class _Dense(Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         input, weight = ctx.saved_tensors
-        asked = ctx.needs_input_grad
+        needed = ctx.needs_input_grad
         return (
-            _product(grad, weight) if asked[0] else None,
-            grad.t() @ input if asked[1] else None,
-            grad.sum(0) if asked[2] else None,
+            _product(grad, weight) if needed[0] else None,
+            grad.t() @ input if needed[1] else None,
+            grad.sum(0) if needed[2] else None,
         )
 
 
@@ -96,11 +96,11 @@ class _Conv(Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         input, weight = ctx.saved_tensors
-        asked = ctx.needs_input_grad
+        needed = ctx.needs_input_grad
         return (
-            _enlarge(grad, weight, input.shape[2:]) if asked[0] else None,
-            _weight_gradient(input, grad, weight) if asked[1] else None,
-            grad.sum((0, 2, 3)) if asked[2] else None,
+            _enlarge(grad, weight, input.shape[2:]) if needed[0] else None,
+            _weight_gradient(input, grad, weight) if needed[1] else None,
+            grad.sum((0, 2, 3)) if needed[2] else None,
         )
 
 
@@ -113,17 +113,17 @@ class _Up(Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         input, weight = ctx.saved_tensors
-        asked = ctx.needs_input_grad
+        needed = ctx.needs_input_grad
         return (
-            F.conv2d(grad, weight, None, _STRIDE, _PADDING) if asked[0] else None,
-            _weight_gradient(grad, input, weight) if asked[1] else None,
-            grad.sum((0, 2, 3)) if asked[2] else None,
+            F.conv2d(grad, weight, None, _STRIDE, _PADDING) if needed[0] else None,
+            _weight_gradient(grad, input, weight) if needed[1] else None,
+            grad.sum((0, 2, 3)) if needed[2] else None,
             None,
         )
 
 
 def _product(rows: Tensor, matrix: Tensor) -> Tensor:
-    """Return rows @ matrix; for many columns as a batch of products of some hundred columns each."""
+    """Return rows @ matrix; for many columns as a batch of products of a few hundred columns each."""
     columns = matrix.shape[1]
     even = range(2, columns // 256 + 1, 2)  # the same number of blocks for two threads
     blocks = next((count for count in even if columns % count == 0 and columns // count <= _COLUMNS), None)
@@ -145,8 +145,8 @@ def _enlarge(small: Tensor, weight: Tensor, size: Any) -> Tensor:
 
 def _weight_gradient(large: Tensor, small: Tensor, weight: Tensor) -> Tensor:
     """Return the weight gradient of a convolution from large to small, or of a transposed one back."""
-    stride, padding, asked = [_STRIDE] * 2, [_PADDING] * 2, [False, True, False]
+    stride, padding, needed = [_STRIDE] * 2, [_PADDING] * 2, [False, True, False]
     gradient: Tensor = torch.ops.aten.convolution_backward(
-        small, large, weight, [0], stride, padding, [1, 1], False, [0, 0], 1, asked
+        small, large, weight, [0], stride, padding, [1, 1], False, [0, 0], 1, needed
     )[1]
     return gradient

@@ -1,4 +1,4 @@
-"""What keeps layers in bounds: batch norm that keeps real and generated images apart, and spectral norm."""
+"""Normalization layers: batch norm with separate statistics for real and generated images; spectral norm."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 Domain = Literal["real", "fake", "noisy"]
-"""Where images come from. Real and generated ones are normalised apart, in training and after it; and so are
-those through whose noise continuous codes are read, where a configuration has any."""
+"""The origin of images. Batch norm has separate statistics for real, generated and noisy generated images,
+the last only if Q predicts continuous codes from noisy images."""
 
 AnyLayer = TypeVar("AnyLayer", bound=nn.Module)
 
-_ORIGINAL = "parametrizations.weight.original"  # torch's name for it
+_ORIGINAL = "parametrizations.weight.original"  # torch's name
 _FIRST_ITERATIONS = 15
 
 
 class BatchNorm(nn.Module):
-    """Batch norm of [N, F] or [N, C, H, W] that keeps real and generated images apart.
+    """Batch norm of [N, F] or [N, C, H, W] with separate statistics for each domain.
 
-    While training, each domain's part of the batch is normalised by its own statistics. Afterwards an
-    image is normalised by the running statistics of its domain, so that its code does not depend on the
-    batch that it comes in, nor on how far generated images are from real ones.
+    In training, each domain's part of the batch is normalised by its own statistics. In evaluation, an image
+    is normalised by the running statistics of its domain, so that its codes depend neither on its batch nor
+    on the difference between generated and real images.
     """
 
     eps = 1e-5
@@ -40,12 +40,12 @@ class BatchNorm(nn.Module):
             self.add(domain)
 
     def add(self, domain: Domain) -> None:
-        """Keeps running statistics of one more domain."""
+        """Add running statistics of a domain."""
         for name in ("mean", "var"):
             self.register_buffer(f"{domain}_{name}", torch.empty_like(self.weight, requires_grad=False))
 
     def forward(self, x: Tensor, domains: Sequence[Domain]) -> Tensor:
-        """`x` holds as many images of each domain, one domain after the other."""
+        """Normalise `x`, which holds equally many images of each domain, one domain after the other."""
         parts = [
             F.batch_norm(
                 part,
@@ -63,13 +63,13 @@ class BatchNorm(nn.Module):
 
 
 class SpectralNorm(nn.Module):
-    """A weight brought to a largest singular value of `bound` (Miyato et al. 2018: of 1).
+    """Scales a weight so that its largest singular value is `bound` (Miyato et al. 2018: 1).
 
-    A leaky ReLU of slope .1 takes half of the energy from layer to layer: a bound above 1 gives it back to D.
-    docs/recipe.md has what was measured, which is little.
+    A leaky ReLU of slope 0.1 halves the energy of each layer's features; a bound above 1 compensates for it.
+    docs/recipe.md has the measurements.
 
-    The weight is read as a matrix [outputs, all else]. One power iteration each time that it is read in
-    training follows its singular vector, which is kept with the weights.
+    The weight is treated as a matrix [outputs, all else]. Each forward pass in training makes one power
+    iteration, which updates the singular vector stored with the weights.
     """
 
     def __init__(self, outputs: int, bound: float) -> None:
@@ -78,52 +78,52 @@ class SpectralNorm(nn.Module):
         self.register_buffer("vector", torch.empty(outputs))
 
     def forward(self, weight: Tensor) -> Tensor:
-        """The normalised weight, of the same shape."""
+        """Return the normalised weight, of the same shape."""
         with torch.autocast(weight.device.type, enabled=False):
             matrix = weight.flatten(1)
             if self.training:
                 self.iterate(matrix)
             vector = self.get_buffer("vector").clone()  # a later pass changes it before this one's gradient
             with torch.no_grad():
-                other = F.normalize(vector @ matrix, dim=0, eps=1e-12)
-            largest = vector @ (matrix @ other)
+                right = F.normalize(vector @ matrix, dim=0, eps=1e-12)
+            largest = vector @ (matrix @ right)
             return weight * (self.bound / largest)
 
     @torch.no_grad()
     def iterate(self, matrix: Float[Tensor, "outputs inputs"]) -> None:
-        """One power iteration."""
+        """Make one power iteration."""
         vector = self.get_buffer("vector")
-        other = F.normalize(vector @ matrix, dim=0, eps=1e-12)
-        vector.copy_(F.normalize(matrix @ other, dim=0, eps=1e-12))
+        right = F.normalize(vector @ matrix, dim=0, eps=1e-12)
+        vector.copy_(F.normalize(matrix @ right, dim=0, eps=1e-12))
 
 
 def add_domain(module: nn.Module, domain: Domain) -> None:
-    """One more domain for every batch norm in a module, at any depth."""
+    """Add a domain to every batch norm in a module, at any depth."""
     for part in module.modules():
         if isinstance(part, BatchNorm):
             part.add(domain)
 
 
 def bounded(layer: AnyLayer, bound: float | None) -> AnyLayer:
-    """The layer itself where batch norm stands behind it (a bound of None), else under spectral norm."""
+    """Return the layer with spectral norm, or unchanged if `bound` is None."""
     return layer if bound is None else spectral(layer, bound)
 
 
 def spectral(layer: AnyLayer, bound: float) -> AnyLayer:
-    """The same layer with its weight under spectral norm."""
+    """Add spectral norm to the weight of a layer, and return the layer."""
     assert isinstance(layer.weight, Tensor)
-    # Unsafe: shapes stay, and a check of that would need numbers.
+    # unsafe=True skips a check that would need allocated weights; shapes do not change.
     parametrize.register_parametrization(layer, "weight", SpectralNorm(len(layer.weight), bound), unsafe=True)
     return layer
 
 
 def raw_weight(layer: nn.Module) -> Tensor:
-    """The weight that is learned, which spectral norm divides."""
+    """Return the trainable weight of a layer, before spectral norm."""
     return layer.get_parameter(_ORIGINAL if parametrize.is_parametrized(layer) else "weight")
 
 
 def begin_spectrum(layer: nn.Module, generator: torch.Generator) -> None:
-    """A first singular vector of a weight that was just drawn, near enough to begin with."""
+    """Initialise the singular vector of a newly initialised weight, with a few power iterations."""
     if parametrize.is_parametrized(layer):
         norm = layer.get_submodule("parametrizations.weight.0")
         assert isinstance(norm, SpectralNorm)

@@ -1,7 +1,6 @@
-"""The machine under the training loop: device, precision and memory; nothing here knows the method.
+"""Device, precision and memory of training, independent of the method.
 
-Precision is decided by what the processor can do, never by a stopwatch: two runs of one command on one
-machine must not differ.
+"auto" chooses the precision by the features of the processor, not by timing, so that a run is reproducible.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _KEEP_BYTES = 2**30
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of that name; "auto" takes a GPU where there is one.
+    """Return the device of that name; "auto" selects a GPU if there is one.
 
     Raises:
         ConfigError: the machine has no such device.
@@ -31,8 +30,10 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(name)
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there[device.type] or (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not available[device.type] or (
+        device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
+    ):
         raise ConfigError(
             f"device = {name!r}: this machine has no such device", "auto or cpu", "--device cpu"
         )
@@ -40,22 +41,22 @@ def choose_device(name: str) -> torch.device:
 
 
 def conditions(device: torch.device, precision: Precision) -> dict[str, Any]:
-    """What a training runs on, for environment.json: `device`, `precision`, `threads`, a GPU's name."""
+    """Return `device`, `precision`, `threads` and the `accelerator`'s name for environment.json."""
     named = {"accelerator": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}
     return {"device": str(device), **named, "precision": precision, "threads": torch.get_num_threads()}
 
 
-def choose_precision(asked: str, device: torch.device) -> Precision:
-    """float32 or bfloat16; "auto" takes bfloat16 where the hardware multiplies it natively."""
-    if asked == "auto":
+def choose_precision(requested: str, device: torch.device) -> Precision:
+    """Return float32 or bfloat16; "auto" selects bfloat16 if the hardware supports it natively."""
+    if requested == "auto":
         return "bfloat16" if multiplies_bfloat16(device) else "float32"
-    return "bfloat16" if asked == "bfloat16" else "float32"
+    return "bfloat16" if requested == "bfloat16" else "float32"
 
 
 def multiplies_bfloat16(device: torch.device, cpu_flags: Path = _CPU_FLAGS) -> bool:
-    """Whether the hardware multiplies bfloat16 by itself, in matrix units or at least in vector ones.
+    """Return True if the hardware multiplies bfloat16 natively, in matrix or in vector units.
 
-    A CPU that does not emulates it and trains about ten times slower. With AVX512-BF16 alone the networks of
+    Other CPUs emulate it and train about ten times slower. With AVX512-BF16 alone the networks of
     appendix C train 1.4 to 1.5 times as fast as at float32 (`make bench`).
     """
     has_vectors = device.type == "cpu" and "avx512_bf16" in _flags(cpu_flags)
@@ -63,14 +64,14 @@ def multiplies_bfloat16(device: torch.device, cpu_flags: Path = _CPU_FLAGS) -> b
 
 
 def has_matrix_units(device: torch.device, cpu_flags: Path = _CPU_FLAGS) -> bool:
-    """Whether it has such for bfloat16: AMX on a CPU, tensor cores from Ampere on."""
+    """Return True if there are matrix units for bfloat16: AMX on a CPU, tensor cores from Ampere on."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     return device.type == "cpu" and {"amx_tile", "amx_bf16"} <= _flags(cpu_flags)
 
 
 def _flags(cpu_flags: Path) -> set[str]:
-    """What the first processor can do; nothing where the system does not say."""
+    """Return the feature flags of the first processor; empty if the system does not list them."""
     if not cpu_flags.is_file():
         return set()
     lines = cpu_flags.read_text().splitlines()
@@ -78,12 +79,12 @@ def _flags(cpu_flags: Path) -> set[str]:
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
-    """Layers in bfloat16 inside; weights, optimiser, losses and batch norm statistics stay float32."""
+    """Return a context that computes layers in `precision`; weights, losses and statistics stay float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
 def keep_freed_memory() -> None:
-    """Tells glibc to keep freed blocks: mapping large tensors anew each step costs page faults."""
+    """Make glibc keep freed blocks: mapping large tensors again in each step costs page faults."""
     if platform.system() != "Linux" or platform.libc_ver()[0] != "glibc":
         return
     libc = ctypes.CDLL(None)

@@ -16,9 +16,9 @@ _NETWORKS = {"contrastive": "contrastive classifier"}
 
 
 class DivergenceGuard:
-    """A sticky flag: once a value or gradient is not finite, or a value is far too large, it stays 1.
+    """A flag that becomes 1, and stays 1, when a value or gradient is not finite or a value is far too large.
 
-    The flag lives on the device and is passed to the optimizers, so that no update follows; the host reads it
+    The flag is kept on the device and passed to the optimizers, which then make no update. The host reads it
     when it logs or saves.
 
     Args:

@@ -1,4 +1,4 @@
-"""Adam for each update of a step, guarded against updates that are not finite without a look at the host."""
+"""Adam for each update of a step; it skips bad updates without waiting for the host."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from infogan.errors import StorageError
 
-_KEPT = {"step", "exp_avg", "exp_avg_sq"}
+_STATE_KEYS = {"step", "exp_avg", "exp_avg_sq"}
 
 
 def adam(module: nn.Module, learning_rate: float, beta1: float) -> torch.optim.Adam:
-    """Return Adam over the parameters of a module, fused into one kernel where the device has one."""
+    """Return Adam over the parameters of a module, fused into one kernel."""
     parameters = list(module.parameters())
     fused = parameters[0].device.type != "meta"
     return torch.optim.Adam(parameters, lr=learning_rate, betas=(beta1, 0.999), fused=fused)
@@ -23,8 +23,7 @@ def adam(module: nn.Module, learning_rate: float, beta1: float) -> torch.optim.A
 def update(optimizer: torch.optim.Optimizer, failed: Float[Tensor, ""]) -> None:
     """Apply the gradients, unless `failed` is 1: then weights, moments and step counts stay as they are.
 
-    Fused Adam reads the flag on the device (the mechanism of `torch.amp.GradScaler`), so that the host need
-    not wait for it.
+    Fused Adam reads the flag on the device, as for `torch.amp.GradScaler`, so that the host need not wait.
     """
     if optimizer.defaults["fused"]:
         optimizer.found_inf = failed  # type: ignore[attr-defined]
@@ -54,7 +53,7 @@ def load_moments(optimizers: Mapping[str, torch.optim.Optimizer], tensors: Mappi
         for index, parameter in enumerate(optimizer.param_groups[0]["params"]):
             prefix = f"{name}.{index}."
             loaded = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-            if set(loaded) != _KEPT:
+            if set(loaded) != _STATE_KEYS:
                 raise StorageError(
                     f"the checkpoint's optimizer.safetensors has no complete state {prefix}*",
                     "Adam's step, exp_avg and exp_avg_sq of every parameter",

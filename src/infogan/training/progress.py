@@ -20,14 +20,14 @@ class Progress:
         total: the step at which training ends.
         stream: stderr if None, as stdout is for results.
         log_path: the log file; None for no log.
-        quiet: write to the log file alone.
+        quiet: write to the log file only.
     """
 
     def __init__(
         self, total: int, *, stream: TextIO | None = None, log_path: Path | None = None, quiet: bool = False
     ) -> None:
         self.total, self.log_path = total, log_path
-        # None if the shell closed it: 2>&-
+        # sys.stderr is None if the shell closed it: 2>&-
         self._stream: TextIO | None = None if quiet else stream or sys.stderr
         self._live = self._stream is not None and self._stream.isatty()
         self._live_line = ""
@@ -63,7 +63,7 @@ class Progress:
             self._stream.write(text)
             self._stream.flush()
         except (OSError, ValueError):
-            self._stream = None  # a closed pipe; training continues, and log.txt has everything
+            self._stream = None  # a closed pipe; training continues, with log.txt only
 
     def _log(self, text: str) -> None:
         if self.log_path is None:

@@ -17,7 +17,7 @@ from infogan.latents import Codes, Latents
 from infogan.training.schedules import StepSettings
 from infogan.training.terms import TERMS
 
-_CODES_SHARE = 1 / 3  # of a batch for continuous codes: a whole one would make a step half as slow again
+_CODES_SHARE = 1 / 3  # of a batch, for continuous codes; a whole batch would make a step 1.5 times as slow
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ class SampledPairs:
 
 @dataclass(frozen=True)
 class Randomness:
-    """Everything random in one step, by update ("discriminator", "generator", "generator-1", ...) or by use.
+    """All random numbers of one step, by update ("discriminator", "generator", "generator-1", ...) or by use.
 
     Attributes:
         latents: by update.
         augmentations: by use: "real-0" and "real-1" for the two views, "fake/UPDATE", "codes/UPDATE".
-        pairs: by update, where the contrastive term is active; "contrastive" for the classifier's own update.
-        terms: by term of a plug-in, what its `sample` function returned.
+        pairs: by update, if the contrastive term is active; "contrastive" for the classifier's own update.
+        terms: by term of a plug-in, the result of its `sample` function.
     """
 
     latents: Mapping[str, SampledLatents]
@@ -70,7 +70,7 @@ def generator_updates(config: Config) -> list[str]:
 
 
 def codes_batch_size(batch_size: int) -> int:
-    """Return how many generated images continuous codes are predicted from; batch norm needs two."""
+    """Return the number of generated images to predict continuous codes from; batch norm needs two."""
     return max(2, math.ceil(batch_size * _CODES_SHARE))
 
 
@@ -81,7 +81,7 @@ class RandomnessSampler:
         config: of the run.
         latents: the priors.
         image_shape: channels, height and width.
-        device: where the numbers are sampled; another device gives other numbers.
+        device: device on which numbers are sampled; they depend on the type of device.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ from infogan.latents import CodeDimension, Latents
 from infogan.training.repair import split_merge
 
 _DECAY = 0.98
-"""Of the moving averages: about the last 50 steps count."""
+"""Decay of the moving averages, which cover about 50 steps."""
 
 
 class RealStatistics:
@@ -75,7 +75,7 @@ class RealStatistics:
         return terms
 
     def observe(self, raw: Float[Tensor, "n outputs"]) -> None:
-        """Update the usage of categories alone, where nothing is learned from real images."""
+        """Update the usage of categories only, for a Q that does not learn from real images."""
         for dimension, probabilities in self.latents.category_probabilities(raw).items():
             self._see(dimension, probabilities)
 
@@ -91,7 +91,7 @@ class RealStatistics:
 
     def report(self) -> dict[str, Any]:
         """Return, by code dimension, `usage`, `information_nats` and what `split_merge.report` returns."""
-        found: dict[str, Any] = {}
+        result: dict[str, Any] = {}
         for dimension in self.latents.categorical_dimensions:
             entry: dict[str, Any] = {}
             if dimension in self.usage:
@@ -100,16 +100,16 @@ class RealStatistics:
                 categories = self.category_table(dimension)
                 entry["information_nats"] = float(regularizers.table_information(categories))
                 entry |= split_merge.report(categories, self.tables[dimension])
-            found[self.latents.dimension_name(dimension)] = entry
-        return found
+            result[self.latents.dimension_name(dimension)] = entry
+        return result
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the averages as named tensors, for a checkpoint."""
         seen = {dimension: torch.tensor(float(count)) for dimension, count in self._seen.items()}
-        kept = {"table": self.tables, "usage": self.usage, "seen": seen}
+        averages = {"table": self.tables, "usage": self.usage, "seen": seen}
         return {
             f"real.{what}.{name}.{index}": value
-            for what, values in kept.items()
+            for what, values in averages.items()
             for (name, index), value in values.items()
         }
 
@@ -138,7 +138,7 @@ class RealStatistics:
         self._follow(self.usage, dimension, probabilities.mean(0))
 
     def _follow(self, means: dict[CodeDimension, Tensor], dimension: CodeDimension, value: Tensor) -> None:
-        """Update a plain mean over the first steps and a moving average after them."""
+        """Update an average: a plain mean over the first steps, then a moving average."""
         value = value.detach()
         before = means[dimension] if dimension in means else torch.zeros_like(value)
         means[dimension] = torch.lerp(before, value, max(1 - _DECAY, 1 / self._seen[dimension]))

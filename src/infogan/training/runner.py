@@ -53,7 +53,7 @@ class Trained:
 
 
 def resolve(config: Config, dataset: Dataset) -> Config:
-    """Return `config` with what was left open: form of the images, precision, and the plug-ins it uses.
+    """Return `config` with the open values set: shape of the images, precision, and the plug-ins it uses.
 
     Raises:
         ConfigError: the machine does not have the device.
@@ -90,7 +90,7 @@ def train(config: Config, dataset: Dataset, run: RunDirectory, *, quiet: bool = 
         config: from `resolve`.
         dataset: only its training images are used, without labels.
         run: from `RunDirectory.create`.
-        quiet: write progress to the run's log.txt alone, and not to stderr.
+        quiet: write progress to log.txt only, not to stderr.
 
     Raises:
         DivergenceError: a loss or weight diverged; earlier checkpoints are intact.
@@ -145,7 +145,7 @@ def check_plugins(run: RunDirectory, config: Config, allowed: bool) -> None:
 
 @contextmanager
 def resumable(run: RunDirectory) -> Iterator[None]:
-    """Add the run that can be resumed to an `Interrupted` raised in the block."""
+    """Add the run to an `Interrupted` raised in the block, for the advice to resume it."""
     try:
         yield
     except Interrupted as request:
@@ -262,7 +262,7 @@ class _Session:
                 f"a number of steps above {self.trainer.step}",
                 f"infogan resume {self.run.path} --steps {self.trainer.step * 2}",
             )
-        # A finished run keeps its last line, whose step may be no multiple of METRICS_EVERY.
+        # A finished run keeps its last line, whose step may not be a multiple of METRICS_EVERY.
         if self.trainer.step < self.steps:
             metrics_log.truncate(self.run.metrics_path, self.trainer.step, METRICS_EVERY)
         self.health = health.replay(metrics_log.read(self.run.metrics_path))
@@ -281,7 +281,7 @@ class _Session:
             "images_seen": trainer.step * batch,
             "seconds": round(self._elapsed(), 3),
             "images_per_second": round(steps * batch / max(now - self._window_started, 1e-9), 2),
-            # An irregular last step leaves the window as it is, for a run that is resumed with more steps.
+            # A last step between two regular lines keeps the window, for a run that is resumed later.
             **(trainer.take_window() if regular else trainer.peek_window()),
         }
         self._window_started, self._window_step = now, trainer.step
@@ -297,7 +297,7 @@ class _Session:
     # --- saving --------------------------------------------------------------------------------------
 
     def _try_to_save_checkpoint(self) -> None:
-        """Save a checkpoint before the end of training; an error other than of the disk is logged."""
+        """Save a checkpoint during training; log errors other than of storage and divergence."""
         try:
             with signals.deferred():
                 self._save_checkpoint()

@@ -1,4 +1,4 @@
-"""Everything that changes with the step, as plain numbers of one step."""
+"""The settings that change with the step, as plain numbers for one step."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class StepSettings:
     ema_decay: float
 
     def weight(self, term: str) -> float:
-        """Return the weight of a loss term; 0 where it is not used."""
+        """Return the weight of a loss term; 0 if it is not used."""
         return self.weights.get(term, 0.0)
 
 
 def settings_at(config: Config, step: int) -> StepSettings:
-    """Return the scheduled settings at a step: functions of the absolute step, not of a run's length."""
+    """Return the scheduled settings of a step. They do not depend on the length of the run."""
     training = config.training
     factor = training.learning_rate_schedule.at(step)
     discriminator = training.learning_rate_discriminator * factor

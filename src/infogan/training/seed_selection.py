@@ -1,7 +1,7 @@
 """Training with several seeds: prunes weak seeds early with a label-free score and keeps the best.
 
 All seeds are trained up to each pruning step but the last, where the worse half is pruned and at least two
-remain. At the last pruning step all but the best are pruned; the best is trained to the end.
+remain. At the last pruning step, all but the best are pruned. The best is trained to the end.
 
 RUN/seeds/seed-0, seed-1 ... are ordinary runs. Seeds do not influence each other: each ends in the same bytes
 as the same seed trained alone. RUN/selection.json records which seed was pruned when and why; RUN/model and
@@ -33,7 +33,7 @@ from infogan.training.runner import Trained
 
 MAX_SEEDS = 100
 SCORED_STEPS = 100
-"""The score is a mean over the lines of metrics of that many steps before the pruning step."""
+"""Number of steps before the pruning step over which the score is averaged."""
 
 
 # --- the rules -------------------------------------------------------------------------------------------
@@ -110,7 +110,7 @@ def _information(line: Mapping[str, Any]) -> float | None:
 
 
 def _decide(step: int, scores: Mapping[int, float], diverged: Mapping[int, str], keep: int) -> Round:
-    """Keep the `keep` highest scores; of two equal scores, the lower seed's."""
+    """Decide to keep the seeds with the `keep` highest scores; of two equal ones, the lower seed."""
     ranked = sorted(scores, key=lambda seed: (-scores[seed], seed))
     best = ranked[0]
     reasons = {

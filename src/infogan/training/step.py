@@ -1,7 +1,7 @@
 """One training step: the losses of a batch, and the two updates (appendix C, the authors' code).
 
-Everything random was sampled before (`Randomness`), everything scheduled is a number (`StepSettings`), and no
-value of a tensor is read on the host, so that a step can run without waiting for the device.
+Random numbers are sampled before the step (`Randomness`), scheduled settings are plain numbers
+(`StepSettings`), and the host reads no tensor, so that a step runs without waiting for the device.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ class Step:
         """Make all updates of one step and return the values to log, on the device.
 
         Args:
-            batches: real images; where Q learns from real images, a second batch whose views are paired with
-                those of the first.
+            batches: real images; if Q learns from real images, also a second batch, whose views are paired
+                with those of the first.
             randomness: of this step.
             settings: of this step.
         """
@@ -108,7 +108,7 @@ class Step:
     def _update_discriminator(
         self, batches: Sequence[Tensor], randomness: Randomness, settings: StepSettings
     ) -> Values:
-        """Update D, Q and the trunk, and before them the contrastive classifier where its term is active."""
+        """Update D, Q and the trunk, and first the contrastive classifier, if its term is active."""
         if "contrastive" in randomness.pairs:
             loss = self.contrastive_loss("contrastive", randomness)
             self._apply("contrastive", {"contrastive": loss}, loss)
@@ -123,7 +123,7 @@ class Step:
         return self._apply("discriminator", values, self._with_terms(total, losses.terms, settings))
 
     def _update_generator(self, update: str, randomness: Randomness, settings: StepSettings) -> Values:
-        """Update G through frozen networks, on latents of its own; return its loss and terms."""
+        """Update G through the frozen other networks, with its own latents; return its loss and terms."""
         with _frozen(self.frozen):
             losses = self.generator_losses(update, randomness, settings)
             total = losses.loss
@@ -180,32 +180,35 @@ class Step:
         with self._autocast():
             with torch.no_grad():
                 generated = model.generator(latents.vector)
-                shown = self._augmented(generated, "fake/discriminator", randomness)
-            # One pass through the trunk, with batch norm statistics of each batch apart.
+                fake = self._augmented(generated, "fake/discriminator", randomness)
+            # One pass through the trunk; batch norm has separate statistics for each batch.
             domains: list[Domain] = ["real"] * len(views)
-            features = model.trunk(torch.cat([*views, shown]), (*domains, "fake"))
+            features = model.trunk(torch.cat([*views, fake]), (*domains, "fake"))
             logits = model.discriminator(features)
             raw = model.recognition(features[seen:], ("fake",))
             sample = randomness.augmentations.get("codes/discriminator")
             bounds = self._bounds(raw, generated, latents.codes, sample, settings)
             with torch.set_grad_enabled(self.config.reads_real):
-                # In `paper` Q never learns from real images; its statistics of them are for encoding.
+                # With the recipe `paper`, this pass only updates the batch norm statistics for encoding.
                 real_raw, subcodes = model.recognition.read(features[:seen], domains)
         real_terms: Values = {}
         if self.config.reads_real:
             real_terms = self.statistics.information(real_raw, subcodes)
         else:
             self.statistics.observe(real_raw)
-        # A second view is no image of the data unless D sees every image augmented.
-        judged = seen if self.config.augmentation.all_images else len(views[0])
-        loss = objective.discriminator_loss(logits[:judged], logits[seen:])
+        # D must not see augmented second views if its other real images are not augmented.
+        compared = seen if self.config.augmentation.all_images else len(views[0])
+        loss = objective.discriminator_loss(logits[:compared], logits[seen:])
         scores = logits.detach().float().sigmoid()
         inputs = TermInputs(
             model, tuple(views), generated, latents.vector, latents.codes, features[seen:], {}, real_terms
         )
         terms = real_terms | self._terms("discriminator", inputs, randomness, settings)
         return Losses(
-            loss, bounds, terms, {"scores.real": scores[:judged].mean(), "scores.fake": scores[seen:].mean()}
+            loss,
+            bounds,
+            terms,
+            {"scores.real": scores[:compared].mean(), "scores.fake": scores[seen:].mean()},
         )
 
     def generator_losses(self, update: str, randomness: Randomness, settings: StepSettings) -> Losses:
@@ -244,7 +247,7 @@ class Step:
     def views(
         self, batches: Sequence[UInt8[Tensor, "n h w c"]], randomness: Randomness
     ) -> list[Float[Tensor, "n c h w"]]:
-        """Return real images as D and Q see them: where Q learns from them, two augmented views."""
+        """Return real images as D and Q see them: two augmented views if Q learns from them."""
         images = [edge.to_float(batch, self.model.table.output) for batch in batches]
         return [self._augmented(batch, f"real-{n}", randomness) for n, batch in enumerate(images)]
 
@@ -262,23 +265,23 @@ class Step:
         sample: AugmentationSample | None,
         settings: StepSettings,
     ) -> Values:
-        """Compute L_I of each code; with a `sample`, that of continuous codes from views of their own."""
+        """Compute L_I of each code; with a `sample`, that of continuous codes from separate views."""
         model = self.model
         bounds = objective.mutual_information_bound(model.latents, raw, codes)
         if sample is None:
             return bounds
         few = codes_batch_size(len(generated))
-        shown = augment(generated[:few], settings.code_policy, sample)
+        views = augment(generated[:few], settings.code_policy, sample)
         domain: Domain = "noisy" if self.config.reads_through_noise else "fake"
-        raw = model.recognition(model.trunk(shown, (domain,)), (domain,))
+        raw = model.recognition(model.trunk(views, (domain,)), (domain,))
         few_codes = {name: values[:few] for name, values in codes.items()}
-        apart = objective.mutual_information_bound(model.latents, raw, few_codes)
-        return bounds | {name: apart[name] for name in self.config.continuous}
+        separate = objective.mutual_information_bound(model.latents, raw, few_codes)
+        return bounds | {name: separate[name] for name in self.config.continuous}
 
     def _terms(
         self, player: Player, inputs: TermInputs, randomness: Randomness, settings: StepSettings
     ) -> Values:
-        """Compute the terms of a player that have a weight at this step, and are not computed already."""
+        """Compute the terms of a player that have a weight at this step and are not computed yet."""
         values: Values = {}
         for name, term in TERMS.items():
             if term.player != player or not settings.weight(name) or name in inputs.real_terms:
@@ -295,7 +298,7 @@ class Step:
 
 @contextmanager
 def _frozen(modules: nn.Module) -> Iterator[None]:
-    """Compute no gradients for these weights; gradients still pass through to what lies before them."""
+    """Compute no gradients for these weights inside the block; gradients pass through to their inputs."""
     modules.requires_grad_(False)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Loss terms beyond the paper: what a term is, the registry, and the terms that infogan has.
+"""Loss terms beyond the paper: their interface, the registry, and the terms of infogan.
 
 A term from outside the package is one decorated function:
 
@@ -26,23 +26,23 @@ from infogan.model import InfoGAN
 from infogan.registry import Registry
 
 Player = Literal["discriminator", "generator"]
-"""Who descends a term: D, Q and the trunk together, or G."""
+"""The networks that minimise a term: D, Q and the trunk together, or G."""
 
 
 @dataclass(frozen=True)
 class TermInputs:
-    """What a loss term can use.
+    """The inputs of a loss term.
 
     Attributes:
         model: the networks. In the generator's update all networks but the generator are frozen.
-        views: real images as D sees them, [N, C, H, W]; a second augmented view of each where Q learns from
+        views: real images as D sees them, [N, C, H, W]; a second augmented view of each if Q learns from
             real images. Empty in the generator's update.
         generated: generated images [N, C, H, W], not augmented; with gradients in the generator's update
             only.
         latents: the generator's input, [N, width], noise first.
         codes: the codes in it, by name.
         features: the trunk's features of the (augmented) generated images, [N, F].
-        samples: what the term's `sample` function returned for this step.
+        samples: result of the term's `sample` function for this step.
         real_terms: information on real images, computed with Q's predictions; the discriminator's update
             only.
         contrastive_loss: computes the contrastive term; the generator's update only.
@@ -65,15 +65,15 @@ Sample = Callable[[torch.Generator, int], Mapping[str, Tensor]]
 
 @dataclass(frozen=True)
 class Term:
-    """A loss term: `player` descends `weight` times the value of `compute`.
+    """A loss term: `player` minimises `weight` times the value of `compute`.
 
     Attributes:
         name: as in metrics.jsonl (`terms.NAME`) and in the configuration.
-        player: who descends it.
+        player: the networks that minimise it.
         compute: from `TermInputs` to a scalar, the mean over the batch. It must not read values of tensors on
             the host (`.item()`, `if tensor:`), so that a step can run without waiting for the device.
         weight: default weight, a number or a schedule [[step, weight], ...].
-        maximized: the player ascends the term instead.
+        maximized: the player maximises the term instead.
         sample: samples the term's own randomness before the step, from a random number generator and the
             batch size.
     """
@@ -113,7 +113,7 @@ def term(
     """Register the decorated function as a loss term. Arguments are those of `Term`.
 
     Raises:
-        ValueError: there is a term of that name.
+        ValueError: a term of that name is registered already.
     """
 
     def register(compute: Compute) -> Term:
@@ -124,7 +124,7 @@ def term(
 
 
 def weight_of(name: str, config: Config) -> Schedule:
-    """Return the weight of a term in a configuration; 0 where the term is not used."""
+    """Return the weight of a term in a configuration; 0 if the term is not used."""
     if name in _OF_REAL_IMAGES and not config.reads_real:  # no categorical code
         return Schedule.of(0.0)
     if name in _BUILT_IN:

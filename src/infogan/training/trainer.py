@@ -38,7 +38,7 @@ VARIANCE_EVERY = 100
 
 
 def nearest_images(config: Config, images: Split) -> Int64[Tensor, "n k"] | None:
-    """Return the nearest neighbours of all training images, or None where the configuration uses none."""
+    """Return the nearest neighbours of all training images, or None if the configuration uses none."""
     if not config.seeks_neighbours:
         return None
     return torch.from_numpy(images.nearest(config.objective.neighbours))
@@ -82,7 +82,7 @@ class Trainer:
         self.repair = CategoryRepair(self.config.training, model, self.statistics, surveyor)
 
     def advance(self) -> None:
-        """Make one step: the updates of D and G, then a category repair where one is due."""
+        """Make one step: the updates of D and G, then a category repair if one is due."""
         settings = settings_at(self.config, self.step)
         values = self.make_step(self.batches(), self.sampler.sample(self.step, settings), settings)
         self.window.add(list(values), torch.stack(list(values.values())))
@@ -90,10 +90,9 @@ class Trainer:
         self._repair()
 
     def batches(self) -> list[UInt8[Tensor, "n h w c"]]:
-        """Return the real images of the present step; where Q learns from them, also those of their second
-        views.
+        """Return the real images of this step; if Q learns from them, also the images of their second views.
 
-        The second view of an image is that of the image itself or of one of its neighbours.
+        The second view of an image is a view of the image itself or of one of its neighbours.
         """
         training = self.config.training
         indices = streams.batch_indices(training.seed, self.step, training.batch_size, len(self.images))
@@ -117,7 +116,7 @@ class Trainer:
     # --- category repair -----------------------------------------------------------------------------------
 
     def _repair(self) -> None:
-        """Repair a categorical code where that is due, or undo a repair that did not help."""
+        """Repair a categorical code if that is due, or undo a repair that did not help."""
         notes, undo = self.repair.act(self.step, self.optimizers, self._networks_and_moments)
         self.notes += notes
         if undo is not None:
@@ -204,7 +203,7 @@ def _optimizers(model: InfoGAN) -> dict[str, torch.optim.Adam]:
         "discriminator": training.learning_rate_discriminator,
         "generator": training.learning_rate_generator,
     }
-    found = {
+    adams = {
         update: optimizers.adam(
             nn.ModuleList(model.get_submodule(name) for name in names), rates[update], training.beta1
         )
@@ -212,12 +211,12 @@ def _optimizers(model: InfoGAN) -> dict[str, torch.optim.Adam]:
     }
     if model.contrastive is not None:
         rate = training.learning_rate_discriminator
-        found["contrastive"] = optimizers.adam(model.contrastive, rate, training.beta1)
-    return found
+        adams["contrastive"] = optimizers.adam(model.contrastive, rate, training.beta1)
+    return adams
 
 
 def _limits(model: InfoGAN) -> dict[str, float]:
-    """Return by how much a value may exceed the usual limit: sums over many code dimensions are large."""
+    """Return how many times the usual limit a value may reach: sums over many code dimensions are large."""
     limits = {
         f"mutual_information.{name}": float(prior.code.dim) for name, prior in model.latents.priors.items()
     }

@@ -1,4 +1,4 @@
-"""Running means of what a training logs; sums stay on the device until they are logged."""
+"""Running means of logged values; sums stay on the device until they are logged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class MetricsWindow:
         self.clear()
 
     def clear(self) -> None:
-        """Forget all sums."""
+        """Reset all sums."""
         self._names: list[str] = []
         self._steps: dict[str, int] = {}
         self._totals = torch.zeros(0, dtype=self._dtype, device=self._device)
@@ -49,9 +49,9 @@ class MetricsWindow:
 
     def state(self) -> dict[str, float]:
         """Return sums by name, `steps`, and `steps.NAME` of values that fewer steps had, for a checkpoint."""
-        kept: dict[str, float] = dict(zip(self._names, self._totals.tolist(), strict=True))
-        kept |= {f"steps.{name}": float(count) for name, count in self._steps.items() if count != self.steps}
-        return kept | ({"steps": float(self.steps)} if self.steps else {})
+        sums: dict[str, float] = dict(zip(self._names, self._totals.tolist(), strict=True))
+        sums |= {f"steps.{name}": float(count) for name, count in self._steps.items() if count != self.steps}
+        return sums | ({"steps": float(self.steps)} if self.steps else {})
 
     def restore(self, state: Mapping[str, float]) -> None:
         """Restore what `state` returned."""

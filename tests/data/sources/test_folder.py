@@ -139,7 +139,7 @@ def test_too_few_images_names_folder_extensions_and_count(tmp_path: Path, count:
 
 @pytest.mark.parametrize(
     ("name", "what"),
-    [("missing", "is not there"), ("file.txt", "is no folder and none of .npy .npz .zip")],
+    [("missing", "is not there"), ("file.txt", "is neither a folder nor one of .npy .npz .zip")],
 )
 def test_a_path_that_is_no_folder(tmp_path: Path, name: str, what: str) -> None:
     (tmp_path / "file.txt").write_text("text")

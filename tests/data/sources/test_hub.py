@@ -181,7 +181,7 @@ def test_out_of_reach_the_hub_is_asked_once(monkeypatch: pytest.MonkeyPatch, dat
 def test_what_is_neither_folder_nor_name_says_how_a_name_is_given(path: str, datasets: Any) -> None:
     with pytest.raises(DataError) as caught:
         load(DataConfig(source="hub", path=path))
-    assert f"{path!r} is no folder, and no name of a data set" in caught.value.happened
+    assert f"{path!r} is neither a folder nor the name of a data set" in caught.value.happened
     assert "--set data.path=OWNER/NAME" in caught.value.advice
 
 

@@ -65,7 +65,7 @@ def folder(config: DataConfig) -> Found:
         return read_pictures(path, config.size, config.channels, config.crop)
     if path.is_file() and path.suffix.lower() in ARRAY_SUFFIXES:
         return Found(read_array(path))
-    problem = "is not there" if not path.exists() else f"is no folder and none of {' '.join(SUFFIXES)}"
+    problem = "is not there" if not path.exists() else f"is neither a folder nor one of {' '.join(SUFFIXES)}"
     raise DataError(
         f"{config.path} {problem}: 0 images",
         f"a folder with {' '.join(EXTENSIONS)} files in it, or a {', '.join(SUFFIXES)} file",
@@ -88,7 +88,7 @@ def read_images(
         images; and their paths below the given one, or their indices in the array.
 
     Raises:
-        DataError: the path does not exist, a file is no image, or over 1 % of them cannot be read.
+        DataError: the path does not exist, a file is not an image, or over 1 % of them cannot be read.
     """
     path = path.expanduser()
     if path.is_dir() and prepared.is_prepared(path):

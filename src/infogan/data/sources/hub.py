@@ -96,7 +96,7 @@ def _load(path: str) -> Mapping[str, Any]:
         name, _, configuration = path.partition(":")
         if not _NAME.fullmatch(name):
             raise DataError(
-                f"data.path = {path!r} is no folder, and no name of a data set",
+                f"data.path = {path!r} is neither a folder nor the name of a data set",
                 "OWNER/NAME as on huggingface.co, such as ylecun/mnist; --data makes a path of its value",
                 _SET_PATH,
             )

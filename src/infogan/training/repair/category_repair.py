@@ -54,7 +54,7 @@ class CategoryRepair:
         optimizers: Mapping[str, torch.optim.Optimizer],
         tensors: Callable[[], Mapping[str, Tensor]],
     ) -> tuple[list[str], dict[str, Tensor] | None]:
-        """Do what is due after `step` steps.
+        """Start, keep or undo a repair, if that is due after `step` steps.
 
         Args:
             step: steps done.
@@ -62,10 +62,10 @@ class CategoryRepair:
             tensors: returns networks and moments, to restore them if the repair is undone.
 
         Returns:
-            Sentences for the log, and the tensors to restore where a repair is undone.
+            Sentences for the log, and the tensors to restore if a repair is undone.
         """
         if self.trial is not None:
-            return self._judge(step) if step >= self.trial["step"] + TRIAL else ([], None)
+            return self._end_trial(step) if step >= self.trial["step"] + TRIAL else ([], None)
         training = self.training
         due = training.repair_start <= step <= training.repair_end
         if not due or step % training.repair_every:
@@ -131,7 +131,7 @@ class CategoryRepair:
             f"({found.gain:.3f} nats), into itself and category {freed}"
         )
 
-    def _judge(self, step: int) -> tuple[list[str], dict[str, Tensor] | None]:
+    def _end_trial(self, step: int) -> tuple[list[str], dict[str, Tensor] | None]:
         trial = self.trial
         assert trial is not None
         name, index = trial["dimension"]

@@ -1,9 +1,9 @@
-"""Re-partition: find a better boundary between the images of two categories, and teach it to Q.
+"""Re-partition: find a better boundary between the images of two categories, and train Q on it.
 
-Two categories can share two clusters of images in the wrong way: for example fours and nines as slanted and
+Two categories can divide two clusters along the wrong boundary: for example fours and nines into slanted and
 upright digits. Q's head no longer separates the clusters, but the trunk's features still do: a linear
 partition of these features that maximises the information between two views of an image, from several random
-starts, keeps about twice as much information as Q's. Where Q is right, it keeps about as much.
+starts, keeps about twice as much information as Q's. If Q is right, it keeps about as much.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from infogan.training.repair import split_merge
 from infogan.training.repair.survey import Survey
 
 BETTER, GAIN = 1.4, 0.05
-"""A new partition must keep this many times as much information as Q's, and this many nats more."""
+"""A new partition must keep at least this many times Q's information, and this many nats more."""
 
 STARTS, STEPS, BATCH = 4, 200, 512
 
 FEW_BETTER, FEW_GAIN, FEW_STARTS = 1.1, 0.02, 16
-"""The same in a few principal components, where a partition overfits less and less evidence is enough.
+"""The values for a few principal components, in which a partition overfits less.
 
 On `mnist-5k` wrong pairs reached 1.13 times and more, right ones 1.02, or 1.3 while categories are not
 distinct yet. About one start in four finds the clusters, at a third of the cost of a start in all features.
 """
 
-_LEAST = 100  # images of a pair in each half; fewer are no evidence
+_LEAST = 100  # images of a pair in each half; fewer are too little evidence
 _DECAY = 1e-3  # weight decay: some pairs have no more images than there are features
 
 
@@ -45,7 +45,7 @@ class Partition:
         survey: the images that it was found on.
         pair: the two categories.
         present: information in nats between the two views of the pair's images that Q's partition keeps.
-        found: the same of this partition; both on images that it was not fitted to.
+        found: information that this partition keeps; both are measured on held-out images.
         weight: of the logits of the two categories, [2, f].
         bias: of these logits, [2].
         few: it was found in a few principal components of the features.
@@ -61,7 +61,7 @@ class Partition:
 
     @property
     def stuck(self) -> bool:
-        """This partition is so much better that Q's must be wrong."""
+        """True if this partition is so much better that Q's must be wrong."""
         better, gain = (FEW_BETTER, FEW_GAIN) if self.few else (BETTER, GAIN)
         return self.found > max(better * self.present, self.present + gain)
 
@@ -86,7 +86,7 @@ def find_partition(
             has fewer images than there are features, so that nearly any start fits them perfectly.
 
     Returns:
-        The partition, or None where there are too few images.
+        The partition, or None if there are too few images.
     """
     chosen = survey.of_pair(pair).nonzero()[:, 0]
     half = len(chosen) // 2
@@ -156,7 +156,7 @@ def operate(
     partition: Partition,
     rng: torch.Generator,
 ) -> None:
-    """Teach Q's head the new partition on the surveyed images, and keep its other outputs as they were.
+    """Train Q's head on the new partition of the surveyed images; its other outputs are kept.
 
     The trunk stays unchanged, and the head's mean gradients are reset. G generates both clusters for either
     category until Q's new predictions have taught it the difference.
@@ -189,9 +189,9 @@ def operate(
 
 
 def _others(model: InfoGAN, dimension: CodeDimension) -> Tensor:
-    """Return the indices of Q's outputs that are no category of this code dimension."""
+    """Return the indices of Q's outputs that are not categories of this code dimension."""
     first = split_merge.rows_of(model, *dimension).outputs
     size = model.latents.priors[dimension[0]].code.size
-    kept = torch.ones(model.recognition.output.out_features, dtype=torch.bool)
-    kept[first : first + size] = False
-    return kept.nonzero()[:, 0]
+    others = torch.ones(model.recognition.output.out_features, dtype=torch.bool)
+    others[first : first + size] = False
+    return others.nonzero()[:, 0]

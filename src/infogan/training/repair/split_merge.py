@@ -1,10 +1,9 @@
 """Split and merge: twin categories that share one cluster become one, and a double category becomes two.
 
-Runs of InfoGAN get stuck where one category covers two clusters of images while two others share one. The
-joint
-distribution of the categories of two views shows this without labels: merging the twins loses little
-information, and the sub-code of the double category adds much. It also shows pairs that are suspiciously
-close, which may separate two clusters along the wrong boundary; `repartition` examines them.
+Runs of InfoGAN can get stuck with one category that covers two clusters of images while two others share
+one. The joint distribution of the categories of two views shows this without labels: merging the twins loses
+little information, and the sub-code of the double category adds much. It also shows pairs that are
+suspiciously close, which may separate two clusters along the wrong boundary; `repartition` examines them.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ class Diagnosis:
 
     @property
     def stuck(self) -> bool:
-        """Splitting the double category and merging the twins would gain information."""
+        """True if splitting the double category and merging the twins would gain information."""
         return self.formed and self.double not in self.twins and self.gain > self.loss + MARGIN
 
 
@@ -123,7 +122,7 @@ def suspect(joint: Float[Tensor, "k k"]) -> tuple[int, int] | None:
 def distance(joint: Float[Tensor, "k k"], pair: tuple[int, int]) -> float:
     """Compute the distance of two categories: the nats that merging them loses, relative to a typical pair.
 
-    A ratio, since all losses grow during training. 0 where categories carry no information.
+    A ratio, since all losses grow during training. 0 if the categories carry no information.
     """
     losses = merge_losses(joint.cpu())
     usual = _usual(losses)
@@ -202,8 +201,8 @@ def operate(
         parameter[b] = parameter[d] - half
         parameter[d] = parameter[d] + half
         forget(optimizers["discriminator"], parameter, [a, b, d])
-    output.bias[a] += math.log(2.0)  # together as probable as both were
-    output.bias[[b, d]] -= math.log(2.0)  # as probable as the one was, where its sub-codes are unsure
+    output.bias[a] += math.log(2.0)  # as probable as both together
+    output.bias[[b, d]] -= math.log(2.0)  # together as probable as before
     columns = [rows.inputs + k for k in (kept, freed, double)]
     if first is not None:
         first[:, columns[1]] = first[:, columns[2]]
@@ -238,13 +237,13 @@ def _renew_subcodes(
     """Reset the sub-codes of categories that have changed their meaning."""
     fine = model.recognition.subcodes
     assert fine is not None
-    again = [rows.subcodes + 2 * k + half for k in categories for half in (0, 1)]
+    indices = [rows.subcodes + 2 * k + half for k in categories for half in (0, 1)]
     std = model.config.network.recognition_init_std
-    fresh = torch.randn(len(again), fine.weight.shape[1], generator=rng, device=rng.device) * std
-    fine.weight[again] = fresh.to(fine.weight.device)
-    fine.bias[again] = 0.0
+    fresh = torch.randn(len(indices), fine.weight.shape[1], generator=rng, device=rng.device) * std
+    fine.weight[indices] = fresh.to(fine.weight.device)
+    fine.bias[indices] = 0.0
     for parameter in (fine.weight, fine.bias):
-        forget(optimizers["discriminator"], parameter, again)
+        forget(optimizers["discriminator"], parameter, indices)
 
 
 def _first_weight(model: InfoGAN) -> Tensor | None:

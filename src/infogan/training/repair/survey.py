@@ -46,7 +46,7 @@ class Surveyor:
     Args:
         model: in evaluation mode when called, so that batch norm uses its running statistics.
         images: all training images, on the model's device.
-        nearest: their nearest neighbours, where second views are taken from neighbours.
+        nearest: their nearest neighbours, if second views are taken from neighbours.
         precision: of the layers.
     """
 
