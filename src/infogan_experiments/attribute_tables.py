@@ -30,26 +30,26 @@ def leads(scores: Scores) -> dict[str, tuple[float, float]]:
         By attribute, the lead in AUC on the images that selected the code, by which attributes are ranked;
         and on test images the lead over the upper end of the highest interval of any baseline.
     """
-    found = {}
+    lead = {}
     for name, own in scores.get("attributes", {}).items():
         baselines = of_baselines(scores, name).values()
         if name in COLOURS or not baselines:
             continue
-        found[name] = (
-            own["auc_choosing"] - max(one["auc_choosing"] for one in baselines),
-            own["auc"] - max(one["auc_interval"][1] for one in baselines),
+        lead[name] = (
+            own["auc_choosing"] - max(entry["auc_choosing"] for entry in baselines),
+            own["auc"] - max(entry["auc_interval"][1] for entry in baselines),
         )
-    return found
+    return lead
 
 
 def smallest_lead(scores: Scores) -> Measurement | None:
     """Return the smallest lead on test images of the three attributes that lead most on selection images."""
-    found = leads(scores)
-    best = sorted(found, key=lambda name: found[name][0])[-REQUIRED:]
+    lead_of = leads(scores)
+    best = sorted(lead_of, key=lambda name: lead_of[name][0])[-REQUIRED:]
     if len(best) < REQUIRED:
         return None
-    note = ", ".join(f"{name} {found[name][1]:+.3f}" for name in reversed(best))
-    return Measurement(Number(min(found[name][1] for name in best)), note=note)
+    note = ", ".join(f"{name} {lead_of[name][1]:+.3f}" for name in reversed(best))
+    return Measurement(Number(min(lead_of[name][1] for name in best)), note=note)
 
 
 def of_baselines(scores: Scores, attribute: str) -> dict[str, Mapping[str, Any]]:

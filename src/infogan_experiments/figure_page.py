@@ -23,18 +23,18 @@ Variant = tuple[str, int]
 
 def by_variant(results: Sequence[Result]) -> dict[Variant, list[Result]]:
     """Return the results by recipe and steps, each sorted by seed."""
-    found: dict[Variant, list[Result]] = {}
-    for result in sorted(results, key=lambda one: (one["arm"], one["steps"], one["seed"])):
-        found.setdefault((result["arm"], result["steps"]), []).append(result)
-    return found
+    groups: dict[Variant, list[Result]] = {}
+    for result in sorted(results, key=lambda result: (result["arm"], result["steps"], result["seed"])):
+        groups.setdefault((result["arm"], result["steps"]), []).append(result)
+    return groups
 
 
 def outcomes(figure: PaperFigure, results: Sequence[Result]) -> list[Outcome]:
     """Return every metric over the results of one variant; a smoke test has no verdicts."""
-    found = [outcome(metric, results, figure.planned) for metric in figure.metrics]
+    all_outcomes = [outcome(metric, results, figure.planned) for metric in figure.metrics]
     if any(result["quick"] for result in results):
-        return [replace(one, verdict="") for one in found]
-    return found
+        return [replace(item, verdict="") for item in all_outcomes]
+    return all_outcomes
 
 
 def page(figure: PaperFigure, results: Sequence[Result], pictures: Mapping[Variant, str]) -> str:
@@ -136,10 +136,12 @@ def _setup(results: Sequence[Result]) -> str:
     """Describe images, intervals, training time and machine."""
     scores = [result["scores"] for result in results]
     sets = dict.fromkeys(
-        f"{one['images']:,} {one['split']} images of `{one['dataset']}`" for one in scores if "images" in one
+        f"{entry['images']:,} {entry['split']} images of `{entry['dataset']}`"
+        for entry in scores
+        if "images" in entry
     )
-    minutes = sorted(one["train_seconds"] / 60 for one in scores if "train_seconds" in one)
-    span = " to ".join(dict.fromkeys(f"{one:.1f}" for one in minutes[:1] + minutes[-1:]))
+    minutes = sorted(entry["train_seconds"] / 60 for entry in scores if "train_seconds" in entry)
+    span = " to ".join(dict.fromkeys(f"{time:.1f}" for time in minutes[:1] + minutes[-1:]))
     machines = dict.fromkeys(machine(result["machine"]) for result in results)
     return (
         f"Measured on {' and '.join(sets)}. In brackets: 95 % intervals over images; for means, over seeds. "

@@ -68,7 +68,7 @@ def estimate(path: str, decimals: int = 3) -> Cell:
 
 def results_table(results: Sequence[Result], columns: Mapping[str, Cell]) -> str:
     """Return a Markdown table with one line per result; `columns` maps titles to cells."""
-    return markdown_table(list(columns), [[cell(one) for cell in columns.values()] for one in results])
+    return markdown_table(list(columns), [[cell(result) for cell in columns.values()] for result in results])
 
 
 def values_table(title: str, values: Result, decimals: int = 3) -> str:

@@ -75,20 +75,22 @@ def with_parts(paper: Config, robust: Config, parts: Sequence[str]) -> Config:
 def variants() -> dict[str, tuple[str, ...]]:
     """Return every variant with its parts: cumulative, then all but one, then augmentation for D alone."""
     names = tuple(PARTS)
-    found: dict[str, tuple[str, ...]] = {"paper": ()}
+    parts_by_variant: dict[str, tuple[str, ...]] = {"paper": ()}
     for count, name in enumerate(names, start=1):
-        found[f"plus {name}"] = names[:count]
+        parts_by_variant[f"plus {name}"] = names[:count]
     for left in names[:-1]:
-        found[f"all but {left}"] = tuple(name for name in names if left not in (name, NEEDS.get(name)))
-    found["changes for D alone"] = tuple(name for name in names if name not in READ_REAL_IMAGES)
-    return found
+        parts_by_variant[f"all but {left}"] = tuple(
+            name for name in names if left not in (name, NEEDS.get(name))
+        )
+    parts_by_variant["changes for D alone"] = tuple(name for name in names if name not in READ_REAL_IMAGES)
+    return parts_by_variant
 
 
 def _configurations(options: Options, seed: int) -> dict[str, Config]:
     settings = {**WIDTH, "training.seed": seed}
     paper, robust = (configure("mnist", options, settings, recipe=recipe) for recipe in ("paper", "robust"))
-    found = {name: with_parts(paper, robust, parts) for name, parts in variants().items()}
-    return found | {REAL_ONLY: robust}
+    configs = {name: with_parts(paper, robust, parts) for name, parts in variants().items()}
+    return configs | {REAL_ONLY: robust}
 
 
 def _cluster(config: Config, steps: int, _: Path) -> dict[str, Any]:

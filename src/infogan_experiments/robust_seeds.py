@@ -89,7 +89,7 @@ def summary(results: Sequence[Result]) -> dict[str, Any]:
 
 
 def _accuracies(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    values = [one["clustering"]["accuracy"] for one in scores]
+    values = [entry["clustering"]["accuracy"] for entry in scores]
     mean = mean_over_seeds(values)
     return {
         "accuracy_mean": mean.value,
@@ -102,49 +102,57 @@ def _accuracies(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _medians(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return medians over seeds; a factor without a matched code counts as a correlation of 0."""
-    found: dict[str, Any] = {
-        "generated_purity_median": statistics.median(one["clustering"]["generated_purity"] for one in scores)
+    medians: dict[str, Any] = {
+        "generated_purity_median": statistics.median(
+            entry["clustering"]["generated_purity"] for entry in scores
+        )
     }
-    if all("variance" in one for one in scores):
-        variances = [one["variance"] for one in scores]
-        found["variance_median"] = {
-            "generated_over_real": statistics.median(one["generated"] / one["real"] for one in variances),
-            "noise_over_generated": statistics.median(one["noise"] / one["generated"] for one in variances),
+    if all("variance" in entry for entry in scores):
+        variances = [entry["variance"] for entry in scores]
+        medians["variance_median"] = {
+            "generated_over_real": statistics.median(
+                entry["generated"] / entry["real"] for entry in variances
+            ),
+            "noise_over_generated": statistics.median(
+                entry["noise"] / entry["generated"] for entry in variances
+            ),
         }
-    r2 = [code["r2_fake"] for one in scores for code in one.get("codes", {}).values() if "r2_fake" in code]
-    found |= {"r2_fake_least": min(r2)} if r2 else {}
-    for name, factors in STROKES.items() if all("factors" in one for one in scores) else ():
-        found[f"{name}_median"] = {
+    r2 = [
+        code["r2_fake"] for entry in scores for code in entry.get("codes", {}).values() if "r2_fake" in code
+    ]
+    medians |= {"r2_fake_least": min(r2)} if r2 else {}
+    for name, factors in STROKES.items() if all("factors" in entry for entry in scores) else ():
+        medians[f"{name}_median"] = {
             key: statistics.median(
-                max(one["factors"].get(factor, {}).get(f"spearman_{key}", 0.0) for factor in factors)
-                for one in scores
+                max(entry["factors"].get(factor, {}).get(f"spearman_{key}", 0.0) for factor in factors)
+                for entry in scores
             )
             for key in ("generated", "real")
         }
-    return found
+    return medians
 
 
 def _label_free(results: Sequence[Result]) -> dict[str, Any]:
     """Return by step how well the label-free score of that step predicts the accuracy."""
     accuracies = np.array([result["scores"]["clustering"]["accuracy"] for result in results])
-    found: dict[str, Any] = {}
+    quality: dict[str, Any] = {}
     for step in results[0]["label_free_nats"]:
         nats = np.array([result["label_free_nats"][step] for result in results])
-        found[step] = {
+        quality[step] = {
             "picked_seed": results[int(nats.argmax())]["seed"],
             "regret": selection_quality.regret(nats, accuracies),
             **selection_quality.rank_correlation(
                 nats, accuracies, numpy_generator(0, "experiments/selection")
             ),
         }
-    return found
+    return quality
 
 
 # --- every seed ------------------------------------------------------------------------------------------
 
 
 def _information(result: Result) -> str:
-    return " ".join(f"{one['information_nats']:.3f}" for one in result["scores"].get("real", {}).values())
+    return " ".join(f"{entry['information_nats']:.3f}" for entry in result["scores"].get("real", {}).values())
 
 
 def _variances(result: Result) -> str:
@@ -163,8 +171,8 @@ def _correlations(*factors: str) -> Cell:
     def cell(result: Result) -> str:
         known = result["scores"].get("factors", {})
         keys = ("spearman_generated", "spearman_real")
-        found = [known[name] for name in factors if name in known]
-        return "; ".join(", ".join(f"{one[key]:.2f}" for key in keys if key in one) for one in found)
+        entries = [known[name] for name in factors if name in known]
+        return "; ".join(", ".join(f"{entry[key]:.2f}" for key in keys if key in entry) for entry in entries)
 
     return cell
 

@@ -101,9 +101,9 @@ def sprites(options: Options) -> None:
         base = configure("sprites", options, {"training.seed": seed}, recipe="cr")
         _train(folder, steps, marks, base)
     results = [
-        one
-        for one in read_results(folder)
-        if one["arm"] in variants(steps) and one["seed"] in seeds and one["steps"] in marks
+        result
+        for result in read_results(folder)
+        if result["arm"] in variants(steps) and result["seed"] in seeds and result["steps"] in marks
     ]
     selected = _select(folder / regularised(steps), seeds, dataset) if len(seeds) > 1 else None
     published = {"preset": "sprites", "recipe": "cr", "steps": steps, "picked": selected, "rows": results}
@@ -207,7 +207,10 @@ def _steps_table(results: Sequence[Result], names: Sequence[str]) -> str:
     steps = sorted({result["steps"] for result in results})
     most = len({result["seed"] for result in results})
     groups = {
-        name: [[one for one in results if (one["arm"], one["steps"]) == (name, step)] for step in steps]
+        name: [
+            [result for result in results if (result["arm"], result["steps"]) == (name, step)]
+            for step in steps
+        ]
         for name in names
     }
 

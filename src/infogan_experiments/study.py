@@ -59,7 +59,9 @@ def train_study(study: Study, options: Options) -> tuple[Path, list[dict[str, An
             planned.add((variant, seed, steps))
     results = read_results(folder)
     if not study.keep_all:
-        results = [one for one in results if (one["arm"], one["seed"], one["steps"]) in planned]
+        results = [
+            result for result in results if (result["arm"], result["seed"], result["steps"]) in planned
+        ]
     return folder, results
 
 
