@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator, mode
 
 from infogan.config.codes import MOST_STEPS, NAME, Categorical, Code, Continuous
 from infogan.config.schedule import Schedule, bounded
+from infogan.config.validation import validated
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 _Step = Annotated[int, Strict(), Field(ge=1, le=MOST_STEPS)]
@@ -385,12 +386,10 @@ class Config(Section):
         Raises:
             ConfigError: a section, key or value does not fit.
         """
-        from infogan.config.toml import validate  # late: that module is built on this one
-
         whole: dict[str, Any] = dict(self)
         for name, value in values.items():
             whole[name] = {**dict(whole.get(name, {})), **value} if isinstance(value, Mapping) else value
-        return validate(whole)
+        return validated(type(self), whole)
 
     def with_codes(self, codes: Mapping[str, Code]) -> Config:
         """Return a copy with more codes; one of the same name is replaced in its position."""

@@ -123,6 +123,13 @@ def term(
     return register
 
 
+def with_term(config: Config, name: str, weight: Schedule) -> Config:
+    """Return `config` with a term of that weight."""
+    if name in _BUILT_IN:
+        return config.replace(objective={_BUILT_IN[name]: weight})
+    return config.replace(objective={"terms": {**config.objective.terms, name: weight}})
+
+
 def weight_of(name: str, config: Config) -> Schedule:
     """Return the weight of a term in a configuration; 0 if the term is not used."""
     if name in _OF_REAL_IMAGES and not config.reads_real:  # no categorical code
