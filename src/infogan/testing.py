@@ -92,8 +92,7 @@ def check_network(name: str, *, size: int = _SIZE, channels: int = 1) -> InfoGAN
 
 
 def check_term(name: str) -> float:
-    """Check that a loss term is a finite scalar, that it changes its player alone, and reads no value on the
-    host.
+    """Check that a loss term is a finite scalar, that it changes the weights of its player only.
 
     Args:
         name: of a registered term.
@@ -139,7 +138,7 @@ def check_metric(name: str) -> dict[str, Any]:
     try:
         json.dumps(results, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise AssertionError(f"{name}: its figures are no JSON: {error}") from None
+        raise AssertionError(f"{name}: its figures are not JSON: {error}") from None
     assert results[0] == results[1], f"{name}: two calls return different figures"
     return dict(results[0])
 

@@ -1,4 +1,4 @@
-"""Older configuration files: version 1 is brought to the present form, or refused in one sentence."""
+"""Older configuration files: version 1 is converted to the current form, or refused with an error."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from infogan.errors import ConfigError
 
 VERSION = 2
-"""Of the file format that this infogan writes."""
+"""The version of the file format that infogan writes."""
 
 
 def migrate(values: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return the values of a configuration file of any known version in the present form.
+    """Return the values of a configuration file of any known version in the current form.
 
     Args:
         values: nested tables, as TOML has them.
@@ -70,7 +70,7 @@ def _rename(section: dict[str, Any], names: Mapping[str, str]) -> None:
 
 
 def _begin(objective: dict[str, Any], key: str, start: int, full: int) -> None:
-    """Make a weight of `objective` 0 up to the step `start` and whole from the step `full` on."""
+    """Make a weight of `objective` 0 up to the step `start`, and its full value from the step `full` on."""
     if objective.get(key) and full:
         objective[key] = [[start, 0.0], [full, objective[key]]]
 

@@ -22,7 +22,7 @@ _OPEN_TABLES = ("objective.terms", "plugins")
 
 
 def to_toml(config: Config, *, explained: bool = False) -> str:
-    """Return the configuration as TOML that `read` takes back.
+    """Return the configuration as TOML, which `read` can read.
 
     Keys that are not set are written as comments.
 
@@ -88,7 +88,7 @@ def parse(text: str, name: str) -> Config:
     """
     try:
         values = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # TOMLDecodeError, and what tomllib lets through
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, or other errors of tomllib
         raise ConfigError(
             f"{name} is not TOML: {error}", "key = value lines under [sections]", ALL_KEYS
         ) from None
@@ -107,8 +107,8 @@ def validate(values: Mapping[str, Any], source: Source | None = None) -> Config:
 def override(config: Config, settings: Mapping[str, Any]) -> Config:
     """Return `config` with other values: `override(config, {"training.steps": 100})`.
 
-    A key is dotted (training.save_every), or its last part alone where only one key at the same depth ends
-    with it (save_every).
+    A key is dotted (training.save_every), or its last part if only one key at the same depth ends with it
+    (save_every).
 
     Raises:
         ConfigError: a key is unknown, or a value does not fit.

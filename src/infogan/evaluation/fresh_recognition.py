@@ -44,7 +44,7 @@ class Budget:
             0 nats for a hundred steps before it learns a code.
         check_every: steps between evaluations of the held-out bound.
         batch_size: newly generated images per step.
-        learning_rate: of Adam, with beta1 = .5 as everywhere in InfoGAN.
+        learning_rate: of Adam, with beta1 = .5, as in training.
         least_gain: the least improvement of the bound, in nats, that resets `patience`.
         held_out: generated images that choose the best step of each code.
     """
@@ -127,7 +127,7 @@ def fit_recognition(  # noqa: PLR0913
     Returns:
         `codes`, as in `mutual_information.score_codes`, with the `best_step` of each; `curve`, the held-out
         bound in nats by code (`mutual_information`) at each `step`, with the std that Q itself gives; `steps`
-        taken; `converged`, false where `max_steps` ended the training.
+        taken; `converged`, false if `max_steps` ended the training.
     """
     budget = budget or Budget()
     subject = Subject(model, None, weights, samples, seed, progress)
