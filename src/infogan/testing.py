@@ -92,7 +92,9 @@ def check_network(name: str, *, size: int = _SIZE, channels: int = 1) -> InfoGAN
 
 
 def check_term(name: str) -> float:
-    """Check that a loss term is a finite scalar, that it changes the weights of its player only.
+    """Check that a loss term is a finite scalar and changes the weights of its player.
+
+    A term of the generator must change no other network.
 
     Args:
         name: of a registered term.
