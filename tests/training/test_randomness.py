@@ -16,7 +16,7 @@ from infogan.config import Categorical, Config, LatentsConfig, Periodic, Uniform
 from infogan.errors import ConfigError
 from infogan.latents import Latents
 from infogan.training.randomness import Randomness, RandomnessSampler, codes_batch_size, generator_updates
-from infogan.training.schedules import settings_at
+from infogan.training.step_settings import settings_at
 from tests.training.helpers import CPU, with_training
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from infogan.config import Config
-from infogan.training.schedules import settings_at
+from infogan.training.step_settings import settings_at
 from tests.training.helpers import make_trainer, with_training
 
 
