@@ -45,7 +45,7 @@ from infogan.training.randomness import Randomness, RandomnessSampler, SampledLa
 from infogan.training.step import Losses, Step
 from infogan.training.step_settings import StepSettings
 from infogan.training.trainer import Trainer
-from tests.training.helpers import CPU, discriminator_losses, step_inputs, watch_updates
+from tests.training.step_builders import CPU, discriminator_losses, step_inputs, watch_updates
 
 Guard = Callable[[], None]
 Mutation = Callable[[pytest.MonkeyPatch], None]
