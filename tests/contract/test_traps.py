@@ -42,10 +42,10 @@ from infogan.networks import Discriminator, Stack
 from infogan.networks.blocks import Unflatten
 from infogan.networks.normalization import BatchNorm
 from infogan.training.randomness import Randomness, RandomnessSampler, SampledLatents
-from infogan.training.schedules import StepSettings
 from infogan.training.step import Losses, Step
+from infogan.training.step_settings import StepSettings
 from infogan.training.trainer import Trainer
-from tests.training.helpers import CPU, discriminator_losses, step_inputs, watch_updates
+from tests.training.step_builders import CPU, discriminator_losses, step_inputs, watch_updates
 
 Guard = Callable[[], None]
 Mutation = Callable[[pytest.MonkeyPatch], None]

@@ -26,8 +26,8 @@ from infogan.report import pictures
 from infogan.runs import checkpoint
 from infogan.runs.directory import RunDirectory
 from infogan.training.randomness import Randomness
-from infogan.training.schedules import StepSettings
 from infogan.training.step import Losses, Step
+from infogan.training.step_settings import StepSettings
 
 # 160 training images: an epoch is 10 steps. The average starts at step 30.
 TINY = """

@@ -16,7 +16,7 @@ from infogan.model import InfoGAN
 from infogan.presets import load
 from infogan.training import runner
 from infogan.training.trainer import Trainer, nearest_images
-from tests.training.helpers import CPU
+from tests.training.step_builders import CPU
 
 
 @cache

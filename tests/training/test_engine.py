@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infogan.training import engine
-from tests.training.helpers import CPU
+from tests.training.step_builders import CPU
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from infogan.runs import checkpoint
 from infogan.runs.directory import RunDirectory
 from infogan.training import runner
 from infogan.training.engine import Precision
-from infogan.training.schedules import settings_at
+from infogan.training.step_settings import settings_at
 from infogan.training.trainer import Trainer, nearest_images
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")

@@ -20,7 +20,7 @@ from infogan.runs.directory import RunDirectory
 from infogan.training import runner
 from infogan.training.guard import DivergenceGuard
 from infogan.training.trainer import Trainer
-from tests.training.helpers import CPU, IMAGES, advance, copied, make_trainer, with_training
+from tests.training.step_builders import CPU, IMAGES, advance, copied, make_trainer, with_training
 
 
 @pytest.fixture

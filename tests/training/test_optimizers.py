@@ -9,7 +9,7 @@ from torch import nn
 from infogan.config import Config
 from infogan.errors import StorageError
 from infogan.training import optimizers
-from tests.training.helpers import make_trainer, with_training
+from tests.training.step_builders import make_trainer, with_training
 
 
 def layer_and_adam() -> tuple[nn.Linear, torch.optim.Adam]:

@@ -16,8 +16,8 @@ from infogan.config import Categorical, Config, LatentsConfig, Periodic, Uniform
 from infogan.errors import ConfigError
 from infogan.latents import Latents
 from infogan.training.randomness import Randomness, RandomnessSampler, codes_batch_size, generator_updates
-from infogan.training.schedules import settings_at
-from tests.training.helpers import CPU, with_training
+from infogan.training.step_settings import settings_at
+from tests.training.step_builders import CPU, with_training
 
 
 def sample(config: Config, step: int = 0) -> Randomness:

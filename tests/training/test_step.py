@@ -19,7 +19,7 @@ from infogan.training.guard import DivergenceGuard
 from infogan.training.real_statistics import RealStatistics
 from infogan.training.step import Step
 from infogan.training.trainer import Trainer
-from tests.training.helpers import (
+from tests.training.step_builders import (
     IMAGES,
     advance,
     changed_parameters,

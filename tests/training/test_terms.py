@@ -14,7 +14,7 @@ from infogan.config import Config
 from infogan.errors import ConfigError
 from infogan.presets import load
 from infogan.training.terms import TERMS, TermInputs, term, weight_of
-from tests.training.helpers import (
+from tests.training.step_builders import (
     advance,
     discriminator_losses,
     generator_losses,

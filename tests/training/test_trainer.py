@@ -12,7 +12,7 @@ from infogan import objective, streams
 from infogan.config import Config, ObjectiveConfig
 from infogan.errors import StorageError
 from infogan.training.trainer import Trainer
-from tests.training.helpers import (
+from tests.training.step_builders import (
     IMAGES,
     advance,
     assert_same_training,

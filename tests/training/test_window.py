@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from infogan.training.window import MetricsWindow
-from tests.training.helpers import CPU
+from tests.training.step_builders import CPU
 
 
 def test_means_are_over_the_steps_that_had_a_value() -> None:

@@ -7,8 +7,8 @@
 """
 
 from infogan.data.dataset import Dataset, Factor, Found, Split, Stream, Truth
+from infogan.data.in_memory import as_images, as_labels
 from infogan.data.loading import from_array, load, load_all, prepare
-from infogan.data.memory import as_images, as_labels
 from infogan.data.source import SOURCES, About, source
 from infogan.data.sources.folder import SUFFIXES, read_images
 from infogan.file_listing import Skipped

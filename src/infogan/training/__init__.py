@@ -1,1 +1,1 @@
-"""."""
+"""Training: one step, the loop of a run, several seeds, category repair."""

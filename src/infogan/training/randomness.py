@@ -14,7 +14,7 @@ from infogan import streams
 from infogan.augmentation import AugmentationSample, sample_augmentation
 from infogan.config import Config
 from infogan.latents import Codes, Latents
-from infogan.training.schedules import StepSettings
+from infogan.training.step_settings import StepSettings
 from infogan.training.terms import TERMS
 
 _CODES_SHARE = 1 / 3  # of a batch, for continuous codes; a whole batch would make a step 1.5 times as slow

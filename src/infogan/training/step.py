@@ -25,7 +25,7 @@ from infogan.training import engine, optimizers
 from infogan.training.guard import DivergenceGuard
 from infogan.training.randomness import Randomness, codes_batch_size, generator_updates
 from infogan.training.real_statistics import RealStatistics
-from infogan.training.schedules import StepSettings
+from infogan.training.step_settings import StepSettings
 from infogan.training.terms import TERMS, Player, TermInputs
 
 Values = dict[str, Tensor]

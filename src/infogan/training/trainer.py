@@ -25,8 +25,8 @@ from infogan.training.randomness import RandomnessSampler
 from infogan.training.real_statistics import RealStatistics
 from infogan.training.repair.category_repair import CategoryRepair
 from infogan.training.repair.survey import Surveyor
-from infogan.training.schedules import settings_at
 from infogan.training.step import Step
+from infogan.training.step_settings import settings_at
 from infogan.training.terms import TERMS
 from infogan.training.window import MetricsWindow
 

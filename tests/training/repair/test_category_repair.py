@@ -13,7 +13,7 @@ from infogan.training import optimizers
 from infogan.training.repair import category_repair, split_merge
 from infogan.training.repair.category_repair import CategoryRepair
 from infogan.training.trainer import Trainer
-from tests.training.helpers import advance, assert_same_training, snapshot
+from tests.training.step_builders import advance, assert_same_training, snapshot
 
 Tiny = Callable[..., Config]
 Make = Callable[[Config], Trainer]

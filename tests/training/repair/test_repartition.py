@@ -14,7 +14,7 @@ from infogan.training.repair import repartition, split_merge
 from infogan.training.repair.repartition import Partition
 from infogan.training.repair.survey import Survey
 from infogan.training.trainer import Trainer
-from tests.training.helpers import advance
+from tests.training.step_builders import advance
 
 FEATURES = 12
 """The first distinguishes two classes, the second is a slant that a second view mostly keeps."""

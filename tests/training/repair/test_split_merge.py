@@ -12,7 +12,7 @@ from torch import Tensor
 from infogan.config import Config
 from infogan.training.repair import split_merge
 from infogan.training.trainer import Trainer
-from tests.training.helpers import advance
+from tests.training.step_builders import advance
 
 Tiny = Callable[..., Config]
 Make = Callable[[Config], Trainer]

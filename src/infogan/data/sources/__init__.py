@@ -1,1 +1,1 @@
-"""The data sources; all modules of this package are imported when the sources are listed."""
+"""Data sources, one file per family. A new one is a new file here: `infogan.data.source` shows how."""

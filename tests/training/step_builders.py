@@ -12,8 +12,8 @@ from infogan.config import Config, TrainingConfig
 from infogan.model import InfoGAN
 from infogan.training.engine import Precision
 from infogan.training.randomness import Randomness
-from infogan.training.schedules import StepSettings, settings_at
 from infogan.training.step import Losses
+from infogan.training.step_settings import StepSettings, settings_at
 from infogan.training.trainer import Trainer
 
 CPU = torch.device("cpu")

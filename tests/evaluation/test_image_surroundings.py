@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from infogan.evaluation import evaluate
-from infogan.evaluation.context import middle, outside, report
+from infogan.evaluation.image_surroundings import middle, outside, report
 from infogan.model import InfoGAN
 from tests.evaluation.conftest import tiny_config
 

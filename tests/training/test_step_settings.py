@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from infogan.config import Config
-from infogan.training.schedules import settings_at
-from tests.training.helpers import make_trainer, with_training
+from infogan.training.step_settings import settings_at
+from tests.training.step_builders import make_trainer, with_training
 
 
 def test_learning_rates_follow_their_schedule(tiny_config: Config) -> None:
