@@ -253,6 +253,12 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
         plugins=plugins,
         settings=settings,
     )
+    if images is None and labels is not None:
+        raise UsageError(
+            "labels are given without an array of images",
+            "labels of images in memory",
+            "train(images, labels=labels)",
+        )
     if images is not None:
         dataset = memory_dataset(images, config, labels)
     return train_config(config, out=out, dataset=dataset, seeds=seeds, quiet=not progress).model
@@ -276,7 +282,7 @@ def train_config(
     from infogan.training import runner, seed_selection
 
     seed_selection.check(config, seeds)
-    dataset = dataset or data.load(config.data)
+    dataset = data.load(config.data) if dataset is None else dataset
     config = runner.resolve(config, dataset)
     path = next_free(Path("runs"), config.preset) if out is None else Path(out)
     run = RunDirectory.create(path, seeds=seeds > 1)
@@ -334,7 +340,7 @@ def resume_run(  # noqa: PLR0913 - as in `resume`
     resumed = seed_selection.resume if has_seeds(directory.path) else runner.resume
     return resumed(
         directory,
-        lambda config: dataset or data.load(config.data),
+        lambda config: data.load(config.data) if dataset is None else dataset,
         settings=settings or {},
         allow_changes=override,
         quiet=quiet,
@@ -409,7 +415,7 @@ def report(run: str | Path, *, data_path: str | Path | None = None, progress: Pr
         InfoGANError: as in `InfoGAN.from_pretrained` and `evaluate`; or the report cannot be written.
     """
     from infogan.model import InfoGAN
-    from infogan.report import page
+    from infogan.reporting import page
     from infogan.runs.directory import RunDirectory
 
     directory = RunDirectory.open(Path(run))
@@ -437,7 +443,7 @@ def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by 
         model: a trained model.
         dataset: a preset's name, a path or a `Config` that names the images; a data set; or the images
             themselves, as in `train`. The training data set when left out.
-        labels: of images given as an array, [N].
+        labels: of images given as an array, [N]. A tenth of such images is the test split that is measured.
         data_path: the current file or folder of the images.
         weights: "raw" or "ema"; the model's default when left out.
         samples: number of generated images per metric, 2 or more.

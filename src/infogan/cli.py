@@ -167,7 +167,7 @@ def _print_result(result: Any) -> None:
 def _sample(arguments: argparse.Namespace) -> None:
     from infogan import storage
     from infogan.model import InfoGAN
-    from infogan.report import pictures
+    from infogan.reporting import pictures
 
     model = InfoGAN.from_pretrained(arguments.run)
     images = model.sample(arguments.count, seed=arguments.seed, weights=arguments.weights)
@@ -180,8 +180,8 @@ def _sample(arguments: argparse.Namespace) -> None:
 def _traverse(arguments: argparse.Namespace) -> None:
     from infogan import storage
     from infogan.model import InfoGAN
-    from infogan.report import pictures
-    from infogan.report.traversals import traversal_picture
+    from infogan.reporting import pictures
+    from infogan.reporting.traversals import traversal_picture
 
     model = InfoGAN.from_pretrained(arguments.run)
     if arguments.out and not arguments.code and len(model.latents.priors) > 1:
@@ -205,7 +205,7 @@ def _traverse(arguments: argparse.Namespace) -> None:
 def _encode(arguments: argparse.Namespace) -> None:
     from infogan import data
     from infogan.model import InfoGAN
-    from infogan.report import tables
+    from infogan.reporting import tables
 
     model = InfoGAN.from_pretrained(arguments.run)
     images, names = data.read_images(arguments.images, model.size, model.channels, model.config.data.crop)
@@ -223,7 +223,7 @@ def _log(text: str) -> None:
 def _evaluate(arguments: argparse.Namespace) -> None:
     from infogan import api, storage
     from infogan.model import InfoGAN
-    from infogan.report import tables
+    from infogan.reporting import tables
 
     model = InfoGAN.from_pretrained(arguments.run)
     scores = api.evaluate(
@@ -241,7 +241,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
 def _select(arguments: argparse.Namespace) -> None:
     from infogan import api
-    from infogan.report import tables
+    from infogan.reporting import tables
 
     choice = api.select(arguments.runs, data_path=arguments.data, seed=arguments.seed, progress=_log)
     print(json.dumps(choice, indent=2) if arguments.json else tables.selection_text(choice))
@@ -354,7 +354,7 @@ def _data_check(arguments: argparse.Namespace) -> None:
 def _data_render(arguments: argparse.Namespace) -> None:
     from infogan import api, data, storage
     from infogan.data import prepared
-    from infogan.report import pictures
+    from infogan.reporting import pictures
 
     known = [name for name, source in data.SOURCES.items() if source.renders]
     if arguments.source not in known:

@@ -29,7 +29,7 @@ from infogan.evaluation.clustering import ari, contingency
 from infogan.evaluation.subject import Progress, drawn_subset, silent
 from infogan.evaluation.verdicts import INVISIBLE
 from infogan.model import InfoGAN
-from infogan.report import page, tables
+from infogan.reporting import page, tables
 from infogan.runs.directory import RunDirectory, next_free
 
 CATEGORIES = (5, 10, 20)

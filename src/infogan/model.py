@@ -263,7 +263,10 @@ class InfoGAN(nn.Module):
         config = configuration.parse(files["config.toml"].decode(), str(folder / "config.toml"))
         name = config.network.architecture
         if name not in networks.ARCHITECTURES:
-            plugins.check(config.plugins, plugins.used([(networks.NETWORKS, name)]), str(path))
+            loaded = plugins.used([(networks.NETWORKS, name)])
+            # The other plug-ins of the run are not needed to use its model.
+            needed = {key: sha256 for key, sha256 in config.plugins.items() if not loaded or key in loaded}
+            plugins.check(needed, loaded, str(path))
         model = cls(config)
         model.provenance = json.loads(files["provenance.json"])
         try:

@@ -41,8 +41,12 @@ def load_plugin(plugin: str | Path) -> str:
             f"a Python file, or an installed plug-in ({', '.join(installed) or 'none is installed'})",
             "the path of a .py file",
         )
-    importlib.import_module(installed[str(plugin)].module)
-    return str(plugin)
+    name = installed[str(plugin)].module
+    try:
+        importlib.import_module(name)
+    except Exception as error:
+        raise _cannot_import(str(plugin), error) from error
+    return name
 
 
 def _load_file(path: Path) -> str:
@@ -61,12 +65,16 @@ def _load_file(path: Path) -> str:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        raise UsageError(
-            f"the plug-in {path} cannot be imported: {type(error).__name__}: {error}",
-            "a Python file that registers sources, networks, terms, metrics, presets or recipes",
-            f"python {path}, to see the whole traceback",
-        ) from error
+        raise _cannot_import(str(path), error) from error
     return path.stem
+
+
+def _cannot_import(plugin: str, error: Exception) -> UsageError:
+    return UsageError(
+        f"the plug-in {plugin} cannot be imported: {type(error).__name__}: {error}",
+        "Python code that registers sources, networks, terms, metrics, presets or recipes",
+        f"python {plugin}, to see the whole traceback",
+    )
 
 
 def used(entries: Iterable[tuple[Registry[Any], str]]) -> dict[str, str]:

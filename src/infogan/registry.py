@@ -122,9 +122,17 @@ def origin_of(code: object) -> Origin | None:
     name = getattr(code, "__module__", None)
     if name is None or name.partition(".")[0] in ("infogan", "infogan_experiments"):
         return None
+    if (origin := _origin_of_module(name)) is not None:
+        return origin
+    # A notebook or an interactive session.
+    return Origin(getattr(code, "__name__", name), hashlib.sha256(_source(code).encode()).hexdigest())
+
+
+def _origin_of_module(name: str) -> Origin | None:
+    """Return the origin of what a module's file defines; None for a module without a file."""
     file = getattr(sys.modules.get(name), "__file__", None)
-    if file is None:  # a notebook or an interactive session
-        return Origin(getattr(code, "__name__", name), hashlib.sha256(_source(code).encode()).hexdigest())
+    if file is None or not Path(file).is_file():
+        return None
     plugin = Path(file).stem if name == "__main__" else name.removeprefix(PLUGIN_PREFIX)
     return Origin(plugin, hashlib.sha256(Path(file).read_bytes()).hexdigest())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from infogan.report.markdown import markdown_table
+from infogan.reporting.markdown import markdown_table
 from infogan_experiments.result_tables import Number, Result, estimate
 from infogan_experiments.targets import Measurement, Scores
 

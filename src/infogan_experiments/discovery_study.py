@@ -26,7 +26,7 @@ from infogan.discovery import discover
 from infogan.errors import ConfigError, DivergenceError, UsageError
 from infogan.evaluation.resampling import numpy_generator
 from infogan.model import InfoGAN
-from infogan.report.markdown import markdown_table
+from infogan.reporting.markdown import markdown_table
 from infogan.runs.directory import RunDirectory
 from infogan_experiments.attribute_tables import attributes_table
 from infogan_experiments.experiment import EXPERIMENTS, Experiment, Options

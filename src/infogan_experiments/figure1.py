@@ -11,9 +11,9 @@ from typing import Any
 from infogan import evaluation, storage
 from infogan.config import Config
 from infogan.errors import UsageError
-from infogan.report import pictures
-from infogan.report.charts import chart_file
-from infogan.report.traversals import traversal_picture
+from infogan.reporting import pictures
+from infogan.reporting.charts import chart_file
+from infogan.reporting.traversals import traversal_picture
 from infogan.runs import metrics_log
 from infogan.training.runner import Trained
 from infogan_experiments.experiment import Options, configure, experiment

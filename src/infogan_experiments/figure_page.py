@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from infogan.report.markdown import markdown_table
+from infogan.reporting.markdown import markdown_table
 from infogan_experiments.result_tables import Result
 from infogan_experiments.targets import Measurement, Outcome, PaperFigure, outcome
 

@@ -19,8 +19,8 @@ from PIL import Image, ImageDraw
 
 from infogan import evaluation, storage, streams
 from infogan.errors import UsageError
-from infogan.report import pictures
-from infogan.report.traversals import traversal_picture
+from infogan.reporting import pictures
+from infogan.reporting.traversals import traversal_picture
 from infogan.training.runner import Trained
 from infogan_experiments.experiment import Options, configure, experiment
 from infogan_experiments.figure_page import machine

@@ -17,8 +17,8 @@ from infogan.data import SOURCES, Split
 from infogan.errors import ConfigError
 from infogan.evaluation.subject import drawn_subset
 from infogan.model import InfoGAN
-from infogan.report import pictures
-from infogan.report.traversals import traversal_picture
+from infogan.reporting import pictures
+from infogan.reporting.traversals import traversal_picture
 from infogan.training.runner import Trained
 from infogan_experiments.experiment import Options, configure
 from infogan_experiments.figure_page import COLUMNS, ROWS, Variant, by_variant, outcomes, page

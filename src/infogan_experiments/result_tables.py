@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from infogan.report.markdown import markdown_table
+from infogan.reporting.markdown import markdown_table
 
 Result = Mapping[str, Any]
 """One training: `arm` (the variant), `seed`, `steps`, `machine`, `scores` and more."""

@@ -15,7 +15,7 @@ from infogan import data, evaluation
 from infogan.config import Config
 from infogan.evaluation import selection_quality
 from infogan.evaluation.resampling import numpy_generator
-from infogan.report.markdown import markdown_table
+from infogan.reporting.markdown import markdown_table
 from infogan.runs.directory import environment
 from infogan.training import engine, runner
 from infogan_experiments.experiment import Options, configure, experiment

@@ -20,7 +20,7 @@ from infogan.errors import UsageError
 from infogan.evaluation import model_selection
 from infogan.model import InfoGAN
 from infogan.recipes import REGULARISED_FROM
-from infogan.report.markdown import markdown_table
+from infogan.reporting.markdown import markdown_table
 from infogan.runs.directory import RunDirectory
 from infogan_experiments.experiment import Options, configure, experiment
 from infogan_experiments.result_tables import Number, Result, mean_over_seeds, number_at

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from infogan.report.markdown import markdown_table
+from infogan.reporting.markdown import markdown_table
 from infogan_experiments.experiment import Options, experiment
 from infogan_experiments.result_tables import Result, share, values_table
 from infogan_experiments.results import publish, train_and_measure

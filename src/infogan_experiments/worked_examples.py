@@ -17,7 +17,7 @@ from infogan.evaluation.disentanglement.sample import Sample
 from infogan.evaluation.disentanglement.score import SCORES
 from infogan.evaluation.resampling import numpy_generator
 from infogan.latents import Latents
-from infogan.report.markdown import markdown_table
+from infogan.reporting.markdown import markdown_table
 from infogan_experiments.experiment import Options, experiment
 from infogan_experiments.results import publish
 

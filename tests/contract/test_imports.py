@@ -40,7 +40,7 @@ RANKS = {
     "presets": 3,
     "model": 4,
     "evaluation": 5,
-    "report": 6,
+    "reporting": 6,
     "training": 7,
     "testing": 8,
     "api": 8,
@@ -228,7 +228,7 @@ def test_names_of_modules_say_what_they_are() -> None:
 
 def test_using_a_model_loads_nothing_of_training() -> None:
     code = (
-        "import sys, infogan, infogan.evaluation, infogan.report.traversals\n"
+        "import sys, infogan, infogan.evaluation, infogan.reporting.traversals\n"
         "infogan.InfoGAN\n"
         "loaded = [name for name in sys.modules if name.startswith(('infogan.training', 'infogan.cli'))]\n"
         "assert not loaded, loaded"
@@ -250,8 +250,8 @@ def test_using_a_model_loads_nothing_of_training() -> None:
         ),
         ("evaluation.purity", "from ..training import engine"),
         ("evaluation", "from ..training import engine"),
-        ("evaluation.purity", "from infogan.report import tables"),
-        ("report.tables", "from infogan.training.trainer import Trainer"),
+        ("evaluation.purity", "from infogan.reporting import tables"),
+        ("reporting.tables", "from infogan.training.trainer import Trainer"),
         ("runs.health", "from infogan.model import InfoGAN"),
         ("model", "from infogan import evaluation"),
         ("latents", "import infogan.networks"),

@@ -145,3 +145,38 @@ def test_a_plug_in_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("import nonesuch_module")
     with pytest.raises(UsageError, match=r"broken\.py cannot be imported: ModuleNotFoundError"):
         api.load_plugins([tmp_path / "broken.py"])
+
+
+@pytest.mark.parametrize("plugin", ["network"], indirect=True)
+def test_networks_with_counters_are_averaged_and_frozen_layers_stay(
+    plugin: tuple[str, Path], tmp_path: Path
+) -> None:
+    """Batch norm of torch counts its batches in an integer, which an average cannot interpolate."""
+    _, path = plugin
+    path.write_text(
+        path.read_text().replace(
+            "    return infogan.Networks(",
+            "    hidden[0].weight.requires_grad_(False)\n    return infogan.Networks(",
+        )
+    )
+    settings = SMALL | {"network.architecture": "perceptron", "training.ema_decay": 0.5}
+    runs = [
+        infogan.train(
+            "digits",
+            recipe="paper",
+            plugins=[path],
+            out=tmp_path / str(steps),
+            steps=steps,
+            progress=False,
+            settings=settings,
+        )
+        for steps in (1, 3)
+    ]
+    first, last = (run.generator.get_submodule("module.0").get_parameter("weight") for run in runs)
+    assert first.equal(last) and not last.requires_grad
+    assert runs[1].ema is not None
+
+
+def test_functions_keep_their_names_after_a_training(tmp_path: Path) -> None:
+    infogan.train("digits", steps=1, out=tmp_path / "run", recipe="paper", progress=False, settings=SMALL)
+    assert all(callable(getattr(infogan, name)) for name in ("report", "evaluate", "select", "discover"))

@@ -22,7 +22,7 @@ import safetensors.torch
 
 from infogan import InfoGAN, cli, data
 from infogan.errors import Interrupted, StorageError
-from infogan.report import pictures
+from infogan.reporting import pictures
 from infogan.runs import checkpoint
 from infogan.runs.directory import RunDirectory
 from infogan.training.randomness import Randomness

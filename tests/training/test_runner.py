@@ -14,7 +14,7 @@ from infogan import InfoGAN
 from infogan.config import Config, TrainingConfig
 from infogan.data import Dataset, Split
 from infogan.errors import ConfigError, DataError, DivergenceError, StorageError
-from infogan.report import pictures
+from infogan.reporting import pictures
 from infogan.runs import metrics_log
 from infogan.runs.directory import RunDirectory
 from infogan.training import engine, runner

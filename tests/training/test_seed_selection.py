@@ -17,7 +17,7 @@ from infogan import InfoGAN, api, cli
 from infogan import config as configuration
 from infogan.config import Config, TrainingConfig
 from infogan.errors import ConfigError, DivergenceError, StorageError, UsageError
-from infogan.report import pictures
+from infogan.reporting import pictures
 from infogan.runs import selection as selection_file
 from infogan.runs.directory import RunDirectory
 from infogan.training import seed_selection

@@ -31,8 +31,14 @@ def migrate(values: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _from_version_1(values: dict[str, Any], name: str) -> dict[str, Any]:
+    # What is not a table is left out here, and refused by the validation that follows.
     values = {key: dict(value) if isinstance(value, Mapping) else value for key, value in values.items()}
-    if codes := values.get("latents", {}).get("codes"):
+    if any(not isinstance(values.get(section, {}), dict) for section in _SECTIONS):
+        return values
+    codes = values.get("latents", {}).get("codes", {})
+    if not isinstance(codes, Mapping) or not all(isinstance(code, Mapping) for code in codes.values()):
+        return values
+    if codes:
         values["latents"]["codes"] = _without_learned_priors(codes, name)
     for section, names in _RENAMED.items():
         _rename(values.get(section, {}), names)
@@ -51,6 +57,8 @@ def _from_version_1(values: dict[str, Any], name: str) -> dict[str, Any]:
         _begin(objective, "contrastive_weight", start, start)
     return values
 
+
+_SECTIONS = ("latents", "network", "objective", "augmentation", "training")
 
 _RENAMED = {
     "network": {"recognition_std": "recognition_init_std"},

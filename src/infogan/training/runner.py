@@ -22,8 +22,8 @@ from infogan.data import SOURCES, Dataset
 from infogan.errors import ConfigError, DataError, DivergenceError, Interrupted, StorageError
 from infogan.model import InfoGAN
 from infogan.networks import NETWORKS
-from infogan.report import pictures
-from infogan.report.traversals import traversal_picture
+from infogan.reporting import pictures
+from infogan.reporting.traversals import traversal_picture
 from infogan.runs import checkpoint, health, metrics_log
 from infogan.runs.directory import RunDirectory
 from infogan.training import engine
@@ -130,6 +130,8 @@ def resume(
         check_plugins(run, before, allow_changes)
         config = configuration.override(before, settings or {})
         check_changes(before, config, allow_changes)
+        if allow_changes:
+            config = config.model_copy(update={"plugins": used_plugins(config)})
         dataset = load_data(config)
         session = _Session(config, dataset, run, quiet)
         session.restore(allow_changes)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from infogan import images as edge
 from infogan import objective, regularizers
 from infogan.augmentation import AugmentationSample, augment
+from infogan.errors import ConfigError
 from infogan.latents import Codes
 from infogan.model import InfoGAN
 from infogan.networks.normalization import Domain
@@ -166,7 +167,10 @@ class Step:
         failed = self.guard.failed > 0
         weights = self.model.generator.state_dict().values()
         for mean, value in zip(average.state_dict().values(), weights, strict=True):
-            mean.lerp_(torch.where(failed, mean, value), 1 - decay)
+            if mean.is_floating_point():
+                mean.lerp_(torch.where(failed, mean, value), 1 - decay)
+            else:  # a counter, such as that of torch's batch norm
+                mean.copy_(value)
 
     # --- the losses ----------------------------------------------------------------------------------------
 
@@ -289,7 +293,15 @@ class Step:
             if name == "mode_seeking" and not self.model.latents.noise:
                 continue
             samples = randomness.terms.get(name, {})
-            values[name] = term.compute(replace(inputs, samples=samples) if samples else inputs)
+            with self._autocast():
+                value = term.compute(replace(inputs, samples=samples) if samples else inputs)
+            if value.ndim:
+                raise ConfigError(
+                    f"the loss term {name!r} returns a tensor of shape {list(value.shape)}",
+                    "a scalar, the mean over the batch",
+                    "value.mean()",
+                )
+            values[name] = value
         return values
 
     def _autocast(self) -> AbstractContextManager[object]:
@@ -299,8 +311,10 @@ class Step:
 @contextmanager
 def _frozen(modules: nn.Module) -> Iterator[None]:
     """Compute no gradients for these weights inside the block; gradients pass through to their inputs."""
+    trainable = [parameter for parameter in modules.parameters() if parameter.requires_grad]
     modules.requires_grad_(False)
     try:
         yield
     finally:
-        modules.requires_grad_(True)
+        for parameter in trainable:  # a plug-in may have frozen others itself
+            parameter.requires_grad_(True)

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from infogan import regularizers
 from infogan.config import Config
+from infogan.config.codes import NAME
 from infogan.config.schedule import Schedule
 from infogan.latents import Codes
 from infogan.model import InfoGAN
@@ -115,6 +116,12 @@ def term(
     Raises:
         ValueError: a term of that name is registered already.
     """
+
+    if player not in ("discriminator", "generator") or not NAME.fullmatch(name) or name == "steps":
+        raise ValueError(
+            f"term {name!r} of player {player!r}: expected a name of small letters, digits and _, other than "
+            "'steps', and the player 'discriminator' or 'generator'"
+        )
 
     def register(compute: Compute) -> Term:
         entry = Term(name, player, compute, Schedule.of(weight), maximized, sample)

@@ -222,6 +222,8 @@ def _limits(model: InfoGAN) -> dict[str, float]:
     }
     dimensions = float(sum(prior.code.dim for prior in model.latents.categorical.values()))
     weight = math.ceil(model.config.objective.marginal_weight)
+    # Terms of plug-ins need not be in nats: only finite.
+    limits |= dict.fromkeys(model.config.objective.terms, 1e30)
     return limits | {
         "real_information": dimensions * max(1, weight),
         "subcode_information": dimensions,

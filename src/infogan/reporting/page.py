@@ -19,8 +19,8 @@ from infogan.evaluation.predicted_codes import dividing_code
 from infogan.evaluation.subject import Progress, drawn_subset, silent
 from infogan.evaluation.typical_images import typical_and_doubtful
 from infogan.model import InfoGAN
-from infogan.report import html, pictures
-from infogan.report.traversals import traversal_picture
+from infogan.reporting import html, pictures
+from infogan.reporting.traversals import traversal_picture
 from infogan.runs import health, metrics_log, selection
 from infogan.runs.directory import RunDirectory, has_seeds
 

@@ -12,7 +12,7 @@ from infogan import api, evaluation
 from infogan.cli import main
 from infogan.data import Dataset, Split
 from infogan.evaluation.typical_images import typical_and_doubtful
-from infogan.report import page
+from infogan.reporting import page
 
 TINY = {
     "network.width": 0.0625,

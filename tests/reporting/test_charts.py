@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from infogan.report.charts import chart_file, line_chart
+from infogan.reporting.charts import chart_file, line_chart
 
 
 def test_a_chart_plots_the_finite_points_of_any_curve() -> None:

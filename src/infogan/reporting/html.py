@@ -14,8 +14,8 @@ import jinja2
 from markupsafe import Markup
 from PIL import Image
 
-from infogan.report.charts import Curve, line_chart
-from infogan.report.tables import probe_means, scores_with_interval, value_at, verdict_text
+from infogan.reporting.charts import Curve, line_chart
+from infogan.reporting.tables import probe_means, scores_with_interval, value_at, verdict_text
 
 TITLES = {
     "clustering": "Categories and labelled classes",
@@ -124,7 +124,7 @@ class Contents:
 
 def render(contents: Contents) -> str:
     """Return the report as an HTML document."""
-    source = resources.files("infogan.report").joinpath("report.html").read_text(encoding="utf-8")
+    source = resources.files("infogan.reporting").joinpath("report.html").read_text(encoding="utf-8")
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     page.filters["picture"] = _data_url
     page.filters["metric"] = _metric_name

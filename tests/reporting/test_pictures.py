@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from infogan.errors import DataError, InfoGANError, UsageError
-from infogan.report import pictures
+from infogan.reporting import pictures
 
 RED = (255, 0, 0)
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from infogan.config import Categorical
 from infogan.model import InfoGAN
-from infogan.report import pictures
+from infogan.reporting import pictures
 
 
 def traversal_picture(  # noqa: PLR0913 - the arguments of InfoGAN.traverse

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from infogan.report.charts import line_chart
-from infogan.report.html import Cluster, Contents, render
+from infogan.reporting.charts import line_chart
+from infogan.reporting.html import Cluster, Contents, render
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURE = Image.new("RGB", (12, 8), (200, 30, 30))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infogan.report.markdown import markdown_table
+from infogan.reporting.markdown import markdown_table
 
 
 def test_a_table_has_a_head_a_rule_and_one_line_per_row() -> None:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from infogan.report import tables
+from infogan.reporting import tables
 
 ROOT = Path(__file__).resolve().parents[2]
 
