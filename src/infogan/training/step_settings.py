@@ -41,7 +41,7 @@ def settings_at(config: Config, step: int) -> StepSettings:
             "generator": training.learning_rate_generator * factor,
             "contrastive": discriminator,
         },
-        weights={name: weight_of(name, config).at(step) for name in TERMS if weight_of(name, config)},
+        weights={name: weight.at(step) for name in TERMS if (weight := weight_of(name, config))},
         code_policy=config.augmentation.for_codes(step),
         ema_decay=training.ema_decay if step >= training.ema_start else 0.0,
     )
