@@ -23,7 +23,7 @@ from infogan.config import (
 )
 from infogan.errors import ConfigError
 from infogan.model import InfoGAN
-from infogan.networks import Stack
+from infogan.networks import Stack, Style
 from infogan.networks.blocks import conv_layer, up_layer
 from infogan.networks.normalization import BatchNorm
 
@@ -106,6 +106,42 @@ def described(stack: Stack) -> list[str]:
             case nn.LeakyReLU():
                 words.append(f"lR{block.negative_slope}")
     return words
+
+
+# --- the contrastive encoder -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [8, 13, 16, 28, 32, 37, 48, 64, 96, 128, 256])
+def test_the_encoder_ends_with_feature_maps_of_four_to_six_pixels_at_every_size(size: int) -> None:
+    table = networks.Architecture(trunk=networks.encoder_rows(size), recognition=(), generator=())
+    trunk = networks.Trunk(table, 3, size, Style(1.0, 0.0))
+    networks.initialise(trunk, streams.generator(0, "weights"))
+    features = trunk(torch.zeros(2, 3, size, size), ("real",))
+    assert features.shape == (2, trunk.features)
+    assert trunk.features in {256 * side**2 for side in (4, 5, 6)}
+
+
+def test_the_encoder_at_32_pixels_halves_the_size_three_times() -> None:
+    table = networks.Architecture(trunk=networks.encoder_rows(32), recognition=(), generator=())
+    blocks = described(networks.Trunk(table, 1, 32, Style(1.0, 0.0)))
+    assert [block for block in blocks if "conv" in block] == [
+        "conv32s2",
+        "conv64s2",
+        "conv128s1",
+        "conv256s2",
+    ]
+    assert blocks.count("BN") == 4
+
+
+def test_pooling_turns_feature_maps_into_one_number_per_channel() -> None:
+    rows = (*networks.encoder_rows(32), networks.Layer("pool", 256))
+    trunk = networks.Trunk(networks.Architecture(rows, (), ()), 1, 32, Style(1.0, 0.0))
+    networks.initialise(trunk, streams.generator(0, "weights"))
+    maps = networks.Trunk(networks.Architecture(rows[:-1], (), ()), 1, 32, Style(1.0, 0.0))
+    maps.load_state_dict(trunk.state_dict())
+    images = torch.rand(3, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    mean = maps.eval()(images, ("real",)).unflatten(1, (16, 256)).mean(1)
+    torch.testing.assert_close(trunk.eval()(images, ("real",)), mean)
 
 
 # --- the paper's tables ----------------------------------------------------------------------------------

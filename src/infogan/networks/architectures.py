@@ -1,9 +1,9 @@
 """The networks of appendix C as tables of data; `builder` turns a table into modules.
 
 A block is a layer, then batch norm, then a nonlinearity; in the table `dsprites` the last two are swapped.
-All kernels are 4x4. A table does not depend on the image size: the size of the generator's first feature maps
-follows from the image size and the strides (7x7 for MNIST, 2x2 for SVHN, as in the paper). Sizes range from
-8 to 256.
+All kernels of the paper are 4x4. A table does not depend on the image size: the size of the generator's
+first feature maps follows from the image size and the strides (7x7 for MNIST, 2x2 for SVHN, as in the paper).
+Sizes range from 8 to 256.
 
 Beyond the paper: D and Q of any table can have spectral norm instead of batch norm, and the table `residual`
 has residual blocks.
@@ -26,19 +26,21 @@ class Layer:
 
     Attributes:
         kind: "dense"; "picture", a dense layer whose outputs become feature maps of `width` channels;
-            "conv"; "up", a transposed convolution; or "shrink" and "grow", residual blocks that halve and
-            double the size.
+            "conv"; "up", a transposed convolution; "shrink" and "grow", residual blocks that halve and
+            double the size; or "pool", global average pooling.
         width: units or channels, before the width factor.
         stride: of convolutions.
         norm: the layer has batch norm.
         leak: slope of the generator's nonlinearity below zero; D and Q have one for all layers.
+        kernel: side of the kernels of "conv": 4, or 3, where an odd size is rounded up.
     """
 
-    kind: Literal["dense", "picture", "conv", "up", "shrink", "grow"]
+    kind: Literal["dense", "picture", "conv", "up", "shrink", "grow", "pool"]
     width: int
     stride: int = 1
     norm: bool = True
     leak: float = 0.0
+    kernel: Literal[3, 4] = 4
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,22 @@ def residual_table(size: int) -> Architecture:
         recognition=(_dense(128),),
         generator=(_picture(first), *(Layer("grow", w) for w in (*reversed(widths[:-1]), 64) if widths)),
     )
+
+
+def encoder_rows(size: int) -> tuple[Layer, ...]:
+    """Return the layers of the contrastive encoder for images of `size` pixels: 3x3 convolutions, batch norm.
+
+    They have 32, 64, 128 and 256 channels, halve the size three times at 32 pixels, and end with feature maps
+    of 4 to 6 pixels at every size: larger images pass more layers of 32 channels first.
+    """
+    halvings = 0
+    while size > 6:
+        size = (size + 1) // 2
+        halvings += 1
+    first = [(32, 2)] * max(0, halvings - 3)
+    strides = (2 if halvings > 2 else 1, 2 if halvings > 1 else 1, 1, 2 if halvings else 1)
+    rows = [*first, *zip((32, 64, 128, 256), strides, strict=True)]
+    return tuple(Layer("conv", width, stride, kernel=3) for width, stride in rows)
 
 
 ARCHITECTURES: Registry[Callable[[int], Architecture]] = Registry("network table")

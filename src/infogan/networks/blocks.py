@@ -121,8 +121,20 @@ def grow(inputs: int, outputs: int, odd: bool) -> Residual:
     return Residual(enlarge, nn.Conv2d(inputs, outputs, 1), Stack(inside))
 
 
-def conv_layer(inputs: int, outputs: int, stride: int) -> nn.Module:
-    """Return a convolution that divides the size by its stride, 1 or 2."""
+def conv_layer(
+    inputs: int, outputs: int, stride: int, kernel: int = KERNEL, *, bias: bool = True
+) -> nn.Module:
+    """Return a convolution that divides the size by its stride, 1 or 2.
+
+    Args:
+        inputs: channels.
+        outputs: channels.
+        stride: 1 or 2.
+        kernel: its side, 3 or 4; with 4, an odd size is rounded down, with 3 up.
+        bias: of kernel 3, False where batch norm would remove it; kernel 4 always has one.
+    """
+    if kernel == 3:
+        return nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=bias)
     if stride == 1:
         return SameConv(inputs, outputs, KERNEL)
     return Conv(inputs, outputs, KERNEL, stride, padding=1)

@@ -50,9 +50,14 @@ def _downward(rows: Sequence[Layer], channels: int, size: int, style: Style) -> 
             blocks.append(shrink(channels, width, style))
             size //= 2
         elif row.kind == "conv":
-            blocks.append(style.normalized(conv_layer(channels, width, row.stride)))
-            blocks += style.after(width, row.norm)
-            size //= row.stride
+            after = style.after(width, row.norm)
+            bias = not isinstance(after[0], BatchNorm)
+            layer = conv_layer(channels, width, row.stride, row.kernel, bias=bias)
+            blocks += [style.normalized(layer), *after]
+            size = -(-size // row.stride) if row.kernel == 3 else size // row.stride
+        elif row.kind == "pool":
+            blocks += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+            width, size = channels, 1
         else:
             blocks += [Flatten()] if picture else []
             blocks.append(style.normalized(Dense(channels * size * size, width)))
