@@ -33,6 +33,16 @@ CR_STEPS, CR_START = 322_560, 288_000
 REGULARISED_FROM = CR_START / CR_STEPS
 """Share of the steps of `cr` after which its contrastive regularizer acts (the code of Lin et al. 2020)."""
 
+ANCHORED_STEPS = 2_000
+UNIFORM_STD, CIRCLE_STD, CIRCLE_WEIGHT = 0.577, 0.3, 0.5
+"""Posteriors in `anchored`: the std of Unif(-1, 1), 1 / sqrt(3), and the least std and lambda of an angle.
+
+With lambda 1 and a fixed std s the bound's gradient is that of the squared error / (2 s^2). At this std it is
+half of the squared error relative to the variance of the code: a code that Q predicts perfectly gains 0.5
+nats over one of which it knows nothing, with no incentive to predict it ever more sharply. A von Mises
+posterior of a kappa of at most 1.7, its limit at a std of 0.3, gains 1.1 nats, hence a lambda of 0.5.
+"""
+
 CR_WEIGHT = 0.05
 """lambda of continuous codes in `cr`."""
 
@@ -142,9 +152,23 @@ def _softer(code: Code, noisy: bool) -> Code:
     return replace(code, info_weight=weight, posterior=posterior)  # type: ignore[arg-type]  # its own family
 
 
+def _with_code_std(code: Code, noisy: bool) -> Code:
+    """Return a continuous code as `anchored` trains it; values that a user chose are kept."""
+    if not isinstance(code, Continuous):
+        return code
+    posterior: Any = code.posterior
+    if posterior == Gaussian():
+        posterior = Gaussian(std=UNIFORM_STD if isinstance(code, Uniform) else 1.0)
+    elif posterior == VonMises():
+        posterior = VonMises(std_min=CIRCLE_STD)
+    own = CIRCLE_WEIGHT if isinstance(posterior, VonMises) else 1.0
+    weight = own if code.info_weight == CONTINUOUS_WEIGHT else code.info_weight
+    return replace(code, info_weight=weight, posterior=posterior)
+
+
 PAPER: Changes = {
-    "latents": {"noise_prior": "uniform"},
-    "network": {"recognition_init_std": NetworkConfig().recognition_init_std},
+    "latents": {"noise_prior": "uniform", "joint": "independent"},
+    "network": {"recognition_init_std": NetworkConfig().recognition_init_std, "pairs": False},
     # The paper has lambda and the control experiment; useful neighbours are a property of the images.
     "objective": {
         key: value
@@ -155,7 +179,7 @@ PAPER: Changes = {
     "training": {
         key: getattr(TrainingConfig(), key)
         for key in (
-            "recipe", "batch_size", "generator_updates", "beta1", "ema_decay", "ema_start",
+            "recipe", "batch_size", "generator_updates", "beta1", "beta2", "ema_decay", "ema_start",
             "learning_rate_schedule", "repair_start", "repair_end",
         )
     },
@@ -197,6 +221,35 @@ _TABLE = (
         },
         max_width=0.5,
         code=_softer,
+    ),
+    Recipe(
+        "anchored",
+        "Q has its own encoder and also learns anchors: values of codes that were found in the real images "
+        "before. G upsamples without transposed convolutions. Without anchors it is a plain InfoGAN of these "
+        "networks.",
+        changes={
+            "latents": {"noise_prior": "normal"},
+            "network": {
+                "architecture": "anchored",
+                "normalization": "spectral",
+                "spectral_bound": 1.0,
+                "recognition_init_std": 0.08,
+            },
+            "objective": {"anchor_weight": 1.0},
+            "augmentation": {"code_noise": None},
+            "training": {
+                "steps": ANCHORED_STEPS,
+                "batch_size": 64,
+                "learning_rate_discriminator": 1e-3,
+                "learning_rate_generator": 1e-3,
+                "learning_rate_schedule": [[ANCHORED_STEPS // 2, 1.0], [ANCHORED_STEPS, 0.05]],
+                "beta2": 0.99,
+                "ema_decay": 0.99,
+                "ema_start": 100,
+            },
+        },
+        augmentation={"shift": 0.03},
+        code=_with_code_std,
     ),
     Recipe(
         "cr",

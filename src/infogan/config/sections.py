@@ -76,6 +76,11 @@ class LatentsConfig(Section):
     noise_prior: Literal["uniform", "normal"] = Field(
         default="uniform", description="distribution of the noise: uniform on [-1, 1], or standard normal"
     )
+    joint: Literal["independent", "empirical"] = Field(
+        default="independent",
+        description="joint distribution of the codes in training: independent priors; or empirical, those "
+        "with anchors from the anchors of a random training image",
+    )
     codes: dict[str, Code] = Field(min_length=1, description="the codes, by name")
 
     @field_validator("codes")
@@ -94,7 +99,8 @@ class NetworkConfig(Section):
 
     architecture: str = Field(
         default="generic",
-        description="table of layers: mnist, svhn, celeba, faces, chairs, dsprites, generic or residual",
+        description="table of layers: mnist, svhn, celeba, faces, chairs, dsprites, generic, residual, "
+        "anchored or anchored-residual",
     )
     normalization: Literal["batch", "spectral"] = Field(
         default="batch", description="normalization of D and the trunk: batch, as in the paper, or spectral"
@@ -108,6 +114,11 @@ class NetworkConfig(Section):
     width: float = Field(default=1.0, gt=0, le=8, description="factor on the number of hidden features")
     recognition_init_std: float = Field(
         default=0.02, gt=0, le=1, description="std of the initial weights of Q's own layers"
+    )
+    pairs: bool = Field(
+        default=False,
+        description="D sees pairs: a real image with its anchors, a generated one with the codes that it was "
+        "generated from",
     )
 
 
@@ -228,6 +239,11 @@ class ObjectiveConfig(Section):
         description="schedule: weight of the classifier that predicts the code that two generated images "
         "share",
     )
+    anchor_weight: _Weight = Field(
+        default=_OFF,
+        description="schedule: weight of -log Q(anchor | augmented real image), the mean over the codes that "
+        "have anchors",
+    )
     terms: dict[str, _Weight] = Field(
         default={}, description="schedules: weights of loss terms that plug-ins register, by the term's name"
     )
@@ -253,7 +269,8 @@ class TrainingConfig(Section):
     learning_rate_generator: float = Field(
         default=1e-3, gt=0, le=1e6, description="Adam's learning rate for G"
     )
-    beta1: float = Field(default=0.5, ge=0, lt=1, description="Adam's beta1; beta2 is 0.999")
+    beta1: float = Field(default=0.5, ge=0, lt=1, description="Adam's beta1")
+    beta2: float = Field(default=0.999, ge=0, lt=1, description="Adam's beta2")
     generator_updates: int = Field(
         default=1, ge=1, le=100, description="updates of G per update of D, each on new latents"
     )

@@ -142,7 +142,7 @@ def untrained(config: Config, images: Images, *, seed: int = 0, steps: int | Non
     training = config.training.model_copy(update={"seed": (config.training.seed + 1) % 2**63})
     model = InfoGAN(config.model_copy(update={"training": training}))
     model.provenance = {"steps": config.training.steps if steps is None else steps}
-    model.trunk.train()
+    model.feature_extractor.train()
     model.recognition.train()
     with torch.no_grad():
         for batch in range(_CALIBRATION_BATCHES):
@@ -150,11 +150,11 @@ def untrained(config: Config, images: Images, *, seed: int = 0, steps: int | Non
             rng = streams.generator(seed, "evaluation/calibration", batch)
             chosen = torch.randint(len(images), (_CALIBRATION_BATCH,), generator=rng).numpy()
             x = edge.to_float(torch.from_numpy(images[chosen]), model.table.output)
-            model.recognition(model.trunk(x, ("real",)), ("real",))
+            model.predict(x, "real")
             if model.code_noise:
                 # A trained model uses generated images here; those of this one are not like the data.
                 noisy = x + model.code_noise * torch.randn(x.shape, generator=rng)
-                model.recognition(model.trunk(noisy, ("noisy",)), ("noisy",))
+                model.predict(noisy, "noisy")
     return model.eval()
 
 

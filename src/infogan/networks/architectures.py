@@ -6,7 +6,7 @@ first feature maps follows from the image size and the strides (7x7 for MNIST, 2
 Sizes range from 8 to 256.
 
 Beyond the paper: D and Q of any table can have spectral norm instead of batch norm, and the table `residual`
-has residual blocks.
+has residual blocks. In the tables `anchored` and `anchored-residual` Q has its own encoder.
 """
 
 from __future__ import annotations
@@ -26,16 +26,18 @@ class Layer:
 
     Attributes:
         kind: "dense"; "picture", a dense layer whose outputs become feature maps of `width` channels;
-            "conv"; "up", a transposed convolution; "shrink" and "grow", residual blocks that halve and
-            double the size; or "pool", global average pooling.
+            "conv"; "up", a transposed convolution; "resize", nearest-neighbour upsampling and a 3x3
+            convolution; "shrink" and "grow", residual blocks that halve and double the size; or "pool",
+            global average pooling.
         width: units or channels, before the width factor.
         stride: of convolutions.
         norm: the layer has batch norm.
         leak: slope of the generator's nonlinearity below zero; D and Q have one for all layers.
-        kernel: side of the kernels of "conv": 4, or 3, where an odd size is rounded up.
+        kernel: side of the kernels of "conv": 4, or 3, where an odd size is rounded up. With 3, "grow" has
+            nearest-neighbour upsampling and a 3x3 convolution instead of a transposed one.
     """
 
-    kind: Literal["dense", "picture", "conv", "up", "shrink", "grow", "pool"]
+    kind: Literal["dense", "picture", "conv", "up", "resize", "shrink", "grow", "pool"]
     width: int
     stride: int = 1
     norm: bool = True
@@ -48,12 +50,15 @@ class Architecture:
     """A table of appendix C. The last layers (one logit, the raw posterior, the image) are implied.
 
     Attributes:
-        trunk: layers that D and Q share.
-        recognition: Q's own hidden layers on top of the trunk.
-        generator: hidden layers; a transposed convolution of stride 2 to the image follows.
+        trunk: layers that D and Q share; those of D alone if Q has an encoder.
+        recognition: Q's own hidden layers on top of the trunk or encoder.
+        generator: hidden layers, without the one to the image.
         output: the generator's last nonlinearity, which sets the range of all images.
         leak: slope of the leaky ReLU below zero in D and Q.
         norm_last: the generator's batch norm follows the nonlinearity.
+        encoder: layers of Q's own trunk; empty: Q shares that of D, as in the paper.
+        image_layer: the generator's last layer: "up", a transposed convolution of stride 2; or "conv", a 3x3
+            convolution of feature maps that have the size of the image.
     """
 
     trunk: tuple[Layer, ...]
@@ -62,6 +67,8 @@ class Architecture:
     output: Output = "sigmoid"
     leak: float = 0.1
     norm_last: bool = False
+    encoder: tuple[Layer, ...] = ()
+    image_layer: Literal["up", "conv"] = "up"
 
 
 def _dense(width: int) -> Layer:
@@ -78,6 +85,10 @@ def _conv(width: int, stride: int = 2, norm: bool = True) -> Layer:
 
 def _up(width: int, stride: int = 2, norm: bool = True, leak: float = 0.0) -> Layer:
     return Layer("up", width, stride, norm, leak)
+
+
+def _resize(width: int) -> Layer:
+    return Layer("resize", width)
 
 
 _COLOUR = Architecture(
@@ -168,6 +179,44 @@ def encoder_rows(size: int) -> tuple[Layer, ...]:
     return tuple(Layer("conv", width, stride, kernel=3) for width, stride in rows)
 
 
+def anchored_table(size: int) -> Architecture:
+    """Return the table of the recipe `anchored`: Q has its own encoder, and G no transposed convolution.
+
+    Transposed convolutions leave a checkerboard, upsampling before a 3x3 convolution does not (Odena et al.
+    2016). The trunk is for spectral norm, without batch norm.
+    """
+    widths: list[int] = []
+    rest = size
+    while rest >= 8:
+        rest //= 2
+        widths.append(min(48 * 2 ** len(widths), 192))
+    return Architecture(
+        trunk=tuple(_conv(w, norm=i > 0) for i, w in enumerate(widths)),
+        recognition=(_dense(128),),
+        generator=(_picture(widths[-1]), *map(_resize, (*reversed(widths[:-1]), 48))),
+        output="tanh",
+        encoder=encoder_rows(size),
+        image_layer="conv",
+    )
+
+
+def anchored_residual_table(size: int) -> Architecture:
+    """Return a table as `anchored_table`, with residual blocks in D and G for photographs.
+
+    The layers next to the image are plain, as in `residual_table`.
+    """
+    plain = residual_table(size)
+    rows = [Layer("grow", row.width, kernel=3) for row in plain.generator if row.kind == "grow"]
+    return Architecture(
+        trunk=plain.trunk,
+        recognition=(_dense(128),),
+        generator=(plain.generator[0], *rows, _resize(48)),
+        output="tanh",
+        encoder=encoder_rows(size),
+        image_layer="conv",
+    )
+
+
 ARCHITECTURES: Registry[Callable[[int], Architecture]] = Registry("network table")
 """Tables by name, as functions of the image size; those of the paper fit any size."""
 
@@ -180,6 +229,8 @@ for _name, _table in TABLES.items():
     ARCHITECTURES.add(_name, _any_size(_table))
 ARCHITECTURES.add("generic", generic_table)
 ARCHITECTURES.add("residual", residual_table)
+ARCHITECTURES.add("anchored", anchored_table)
+ARCHITECTURES.add("anchored-residual", anchored_residual_table)
 
 
 def architecture(name: str, size: int) -> Architecture:

@@ -42,10 +42,11 @@ class TermInputs:
             only.
         latents: the generator's input, [N, width], noise first.
         codes: the codes in it, by name.
-        features: the trunk's features of the (augmented) generated images, [N, F].
+        features: the trunk's features of the (augmented) generated images, [N, F]; if Q has its own encoder,
+            these are D's, not Q's.
         samples: result of the term's `sample` function for this step.
-        real_terms: information on real images, computed with Q's predictions; the discriminator's update
-            only.
+        real_terms: information on real images and the anchors' loss, computed with Q's predictions; the
+            discriminator's update only.
         contrastive_loss: computes the contrastive term; the generator's update only.
     """
 
@@ -97,6 +98,7 @@ _BUILT_IN = {
     "subcode_information": "subcode_weight",
     "contrastive": "contrastive_weight",
     "mode_seeking": "mode_seeking_weight",
+    "anchors": "anchor_weight",
 }
 """Terms with their own key in the section `objective` of the configuration."""
 
@@ -158,6 +160,11 @@ def _real_information(inputs: TermInputs) -> Tensor:
 @term("subcode_information", player="discriminator", maximized=True)
 def _subcode_information(inputs: TermInputs) -> Tensor:
     return inputs.real_terms["subcode_information"]
+
+
+@term("anchors", player="discriminator")
+def _anchors(inputs: TermInputs) -> Tensor:
+    return inputs.real_terms["anchors"]
 
 
 @term("contrastive", player="generator")
