@@ -106,8 +106,8 @@ DIGESTS = {
     "sprites": "6991d7a43d4dab78 0582cea01f547088 2051d981c7710c95 506718c137fc42ea",
     "svhn": "da2f72431c6fc3ea d0fa737beab97ae7 4886f7a310f2fc9d 280ab1883c4ab944",
 }
-"""By preset, the beginning of the SHA-256 of its configuration as JSON, by the recipes anchored, cr, paper and
-robust.
+"""By preset, the beginning of the SHA-256 of its configuration as JSON, by the recipes anchored, cr, paper
+and robust.
 
 Published results were made with these. A new key of the configuration changes all of them.
 """

@@ -24,7 +24,7 @@ from infogan.config import (
 from infogan.errors import ConfigError
 from infogan.model import InfoGAN
 from infogan.networks import Stack, Style
-from infogan.networks.blocks import conv_layer, up_layer
+from infogan.networks.blocks import conv_layer, resize_layer, up_layer
 from infogan.networks.normalization import BatchNorm
 
 
@@ -347,6 +347,59 @@ def test_stride_one_keeps_the_size_and_its_twin_undoes_the_shift() -> None:
             layer.weight[0, 0, 1, 1] = 1  # the tap on the pixel itself
             layer.bias.zero_()
             assert torch.equal(layer(picture), picture)
+
+
+# --- the tables of the recipe anchored -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("table", ["anchored", "anchored-residual"])
+@pytest.mark.parametrize("size", [8, 9, 15, 28, 33, 64, 97, 255, 256])
+def test_a_generator_without_transposed_convolutions_fits_any_size(table: str, size: int) -> None:
+    model = build(size, 3, table=table, width=0.03)
+    assert not any(isinstance(part, nn.ConvTranspose2d) for part in model.generator.modules())
+    assert model.sample(2).shape == (2, size, size, 3)
+    assert model.encode(model.sample(2))["uniform0"].shape == (2,)
+
+
+def test_the_anchored_table_at_32_pixels() -> None:
+    model = build(32, table="anchored", width=1.0)
+    assert described(model.trunk) == ["conv48s2", L, "conv96s2", "BN", L, "conv192s2", "BN", L]
+    resized = [
+        block[-1].out_channels for block in model.generator.hidden.blocks if type(block) is nn.Sequential
+    ]
+    assert resized == [96, 48, 48]
+    assert isinstance(model.generator.nonlinearity, nn.Tanh)
+    output = model.generator.output
+    assert isinstance(output, nn.Conv2d) and output.kernel_size == (3, 3)
+    assert [word for word in described(model.encoder) if word.startswith("conv")] == [
+        "conv32s2",
+        "conv64s2",
+        "conv128s1",
+        "conv256s2",
+    ]
+
+
+def test_upsampling_and_convolution_leave_no_checkerboard() -> None:
+    """Constant feature maps become constant inside, whatever the weights are; transposed ones do not."""
+    resize, transposed = resize_layer(3, 2, odd=False), up_layer(3, 2, 2, odd=False)
+    for layer in (resize, transposed):
+        torch.nn.init.normal_(layer.get_parameter("1.weight" if layer is resize else "weight"))
+    constant = torch.ones(1, 3, 8, 8)
+    with torch.no_grad():
+        inside = [layer(constant)[..., 3:-3, 3:-3].flatten(2).std(2).max() for layer in (resize, transposed)]
+    assert inside[0] < 1e-5 < 0.1 < inside[1]
+
+
+def test_the_logit_of_a_pair_adds_the_projection_of_its_codes() -> None:
+    head = networks.Discriminator(6, 1.0, codes=2)
+    networks.initialise(head, streams.generator(0, "test"))
+    head.eval()
+    features, codes = numbers(4, 6), numbers(4, 2, seed=1)
+    with torch.no_grad():
+        alone, zero, pair = head(features), head(features, torch.zeros(4, 2)), head(features, codes)
+        assert torch.equal(alone, zero)
+        projection = ((codes @ head.embedding.weight.t()) * features).sum(1)
+    torch.testing.assert_close(pair - alone, projection)
 
 
 # --- initialisation --------------------------------------------------------------------------------------

@@ -293,19 +293,24 @@ class Step:
         return logits
 
     def _predict_generated(
-        self, images: Float[Tensor, "n c h w"], features: Float[Tensor, "n features"]
+        self,
+        images: Float[Tensor, "n c h w"],
+        features: Float[Tensor, "n features"] | None = None,
+        domain: Domain = "fake",
     ) -> Float[Tensor, "n outputs"]:
-        """Return Q's raw outputs for generated images, from those or from the shared trunk's features.
+        """Return Q's raw outputs for generated images, or for their features of a trunk shared with D.
 
         With its own encoder, Q normalises them by the running statistics of real images. It then predicts
         their codes exactly as those of real images, and G cannot hide a code in the statistics of a batch.
         """
         model = self.model
-        if model.encoder is None:
-            raw: Tensor = model.recognition(features, ("fake",))
-            return raw
-        with evaluating(model.encoder), evaluating(model.recognition):
-            return model.predict(images, "fake")
+        if model.encoder is not None:
+            with evaluating(model.encoder), evaluating(model.recognition):
+                return model.predict(images, domain)
+        if features is None:
+            return model.predict(images, domain)
+        raw: Tensor = model.recognition(features, (domain,))
+        return raw
 
     def _anchor_term(
         self,
@@ -351,10 +356,8 @@ class Step:
             return bounds
         few = codes_batch_size(len(generated))
         views = augment(generated[:few], settings.code_policy, sample)
-        if model.encoder is None:
-            raw = model.predict(views, "noisy" if self.config.reads_through_noise else "fake")
-        else:
-            raw = self._predict_generated(views, raw)
+        domain: Domain = "noisy" if self.config.reads_through_noise else "fake"
+        raw = self._predict_generated(views, domain=domain)
         few_codes = {name: values[:few] for name, values in codes.items()}
         separate = objective.mutual_information_bound(model.latents, raw, few_codes)
         return bounds | {name: separate[name] for name in self.config.continuous}
@@ -367,8 +370,8 @@ class Step:
         for name, term in TERMS.items():
             if term.player != player or not settings.weight(name) or name in inputs.real_terms:
                 continue
-            if name == "mode_seeking" and not self.model.latents.noise:
-                continue
+            if name == "anchors" or (name == "mode_seeking" and not self.model.latents.noise):
+                continue  # without anchors, or without noise
             samples = randomness.terms.get(name, {})
             with self._autocast():
                 value = term.compute(replace(inputs, samples=samples) if samples else inputs)
