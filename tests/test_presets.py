@@ -90,21 +90,21 @@ READERS = {
 
 
 DIGESTS = {
-    "celeba": "0a70366455f9eed5 c8d6bf659d2e0e63 6b09162ac8d7c4bb 73c03b578c4554c4",
-    "chairs-rotation": "e8c24a13499b1cce 5e467ad1f20a5ec9 6d7445557c71d52e cd3f3f0bfcd669da",
-    "chairs-width": "16f48cae6b1db9b0 8298c9808bd8917e ca4ae057f7a41779 f927338e3ee4f1e9",
-    "digits": "62a21e586d94213a d82c1dcadbe90854 bf55a456c7ebaaac 3eb31ec26650d6a9",
-    "faces-azimuth": "afecf6001f7849a6 7afa60c7658ce057 faf2b409e6ade5e6 74f016495d508f1a",
-    "faces-elevation": "297d49cead055a31 398cd5f5bba1ba86 7559ded4de6bcb4e b59fea2792fb4324",
-    "faces-lighting": "895db6ff97917757 aebcd29c86a1a6f9 9fcd0605bf0f4253 558e7dc457f8aa59",
-    "faces-width": "f23bbd7732bd3624 6080471a70f111cf a1557d10961b7ecb c4d248e3cc84db1b",
-    "fashion-mnist": "c866969755dd965f ee1c90666400c12b e3909838d38a302d 8744a5bd232047c8",
-    "figure1": "76e05a2c525c35f5 refused 7b615a2278b30e57 9275f5a336710b05",
-    "folder": "3e025bf523d5f4aa e033f9d379bda618 674c3a54fb330f32 53902a35a141ae5d",
-    "mnist": "4d6cc97b911bfb41 338777d61db836cb 6de01292ae800879 d9e439741879f0bb",
-    "mnist-5k": "a9065e60143400d2 3560edc671045675 6a461ab2926fb3f6 162ece48c207b29a",
-    "sprites": "6991d7a43d4dab78 0582cea01f547088 2051d981c7710c95 506718c137fc42ea",
-    "svhn": "da2f72431c6fc3ea d0fa737beab97ae7 4886f7a310f2fc9d 280ab1883c4ab944",
+    "celeba": "274719fdb5687510 2fb0841df4a499ca 6f1b6076867409bb da383eaf4c457dad",
+    "chairs-rotation": "3d728ecbb39a85dc 5b0cca0145bb306a cbfb9de016cd4d16 09d93f7c3c1e3904",
+    "chairs-width": "aad9a909f5a7d72c fa8f1ae17ab011f7 b1a34a5190eaa04e 2c13f833113bc5e5",
+    "digits": "0d7a488449e3eb75 361ba4ed4a4db63b e78d1858c2f59828 c33c86f178872feb",
+    "faces-azimuth": "bd396c70559128d1 7dfdf259c3a2a0f8 d0adc9ebc7ad5386 b7ef75f5b4560e31",
+    "faces-elevation": "966e75b5fa90d819 d57055cbaf8de250 a3b94cbd2fe4554f d190caeb094f844c",
+    "faces-lighting": "1f722a9656cfc7dd c3d76e7357284c43 d84f08c457cc3ada 147da7c78da38d03",
+    "faces-width": "0435ef065550387e fded10c4bc7f70d4 f8b73dfbc46757dc d8860ca7d9a3f9e6",
+    "fashion-mnist": "b02dddfe5439172f d067046a2f62e628 3b63bc5b611e14c7 b24a81091935bb42",
+    "figure1": "9548ad4e94d0c34f refused 749cac02ef2254b7 4b5c25c940a83457",
+    "folder": "ccb4fe3d496b6841 1ef9366d9caf6cf4 842c0da986a96b3b 39f95fb8fa1651bd",
+    "mnist": "aa10092c10309768 a4513db5409ee79f cced16c8ad0f19b9 1dc1ab58eea979fb",
+    "mnist-5k": "797b6baa1164fb4e 846cebb58fbcb964 3fd9bacf51de24bf 5a8ca534e94f6621",
+    "sprites": "57da2dfd19a07ac0 dddf39e1e864fa19 28f0b7d5f5655d98 fd6dbce83ac9fa04",
+    "svhn": "9867c9656a30d2f5 e5b808cfa25c3dcd b3766670e266ad83 ae23bd4378fbc28c",
 }
 """By preset, the beginning of the SHA-256 of its configuration as JSON, by the recipes anchored, cr, paper
 and robust.

@@ -235,7 +235,7 @@ _TABLE = (
                 "spectral_bound": 1.0,
                 "recognition_init_std": 0.08,
             },
-            "objective": {"anchor_weight": 1.0},
+            "objective": {"anchor_weight": 1.0, "anchored_information": 0.0},
             "augmentation": {"code_noise": None},
             "training": {
                 "steps": ANCHORED_STEPS,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from infogan import images as edge
 from infogan import objective, recipes, streams
-from infogan.config import AugmentationConfig, Config, ObjectiveConfig, parse_codes
+from infogan.config import AugmentationConfig, Categorical, Config, ObjectiveConfig, parse_codes
 from infogan.model import InfoGAN
 from infogan.presets import load
 from infogan.training import optimizers
@@ -339,6 +339,27 @@ def test_anchors_are_learned_from_views_of_their_own_images(tiny_config: Config)
     logs = [posteriors[name].log_prob(target).mean() for name, target in targets.items()]
     torch.testing.assert_close(losses.terms["anchors"], -sum(logs) / 2)
     assert losses.terms["anchors"].requires_grad
+
+
+@pytest.mark.parametrize("factor", [0.0, 1.0])
+def test_q_learns_codes_with_anchors_from_generated_images_by_that_factor(
+    factor: float, tiny_config: Config
+) -> None:
+    """With a factor of 0 the weight of these codes changes the update of G alone."""
+    config = anchored(tiny_config).replace(objective={"anchored_information": factor})
+    ends = []
+    for weight in (0.5, 5.0):
+        trainer = make_trainer(
+            config.replace(objective={"info_weight": weight}, latents={"codes": {"digit": Categorical(4)}}),
+            anchors=Anchors({"digit": anchors_of_images(config).targets["digit"]}),
+        )
+        trainer.advance()
+        ends.append(copied(trainer.model))
+    same = {
+        part: all(torch.equal(v, ends[1][name]) for name, v in ends[0].items() if name.startswith(part))
+        for part in ("encoder.", "recognition.", "generator.")
+    }
+    assert same == {"encoder.": factor == 0, "recognition.": factor == 0, "generator.": False}
 
 
 def test_a_shared_trunk_learns_anchors_too(tiny_config: Config) -> None:

@@ -244,6 +244,11 @@ class ObjectiveConfig(Section):
         description="schedule: weight of -log Q(anchor | augmented real image), the mean over the codes that "
         "have anchors",
     )
+    anchored_information: _Factor = Field(
+        default=_WHOLE,
+        description="schedule: factor on lambda of codes with anchors in the update of Q; 0: Q learns these "
+        "codes from real images alone, and G follows Q",
+    )
     terms: dict[str, _Weight] = Field(
         default={}, description="schedules: weights of loss terms that plug-ins register, by the term's name"
     )

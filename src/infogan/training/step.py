@@ -120,7 +120,9 @@ class Step:
             loss = self.contrastive_loss("contrastive", randomness)
             self._apply("contrastive", {"contrastive": loss}, loss)
         losses = self.discriminator_losses(batches, randomness, settings, targets)
-        total = objective.discriminator_objective(losses.loss, losses.bounds, self.info_weights)
+        factors = dict.fromkeys(targets, settings.anchored_information)
+        weights = {name: weight * factors.get(name, 1.0) for name, weight in self.info_weights.items()}
+        total = objective.discriminator_objective(losses.loss, losses.bounds, weights)
         values = {
             "loss.discriminator": losses.loss,
             **{f"mutual_information.{name}": bound for name, bound in losses.bounds.items()},
