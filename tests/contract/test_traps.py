@@ -36,7 +36,7 @@ from infogan.config import (
     TruncatedGaussian,
     Uniform,
 )
-from infogan.latents import Latents, NormalPrior, SoftmaxPosterior, UniformPrior
+from infogan.latents import Codes, Latents, NormalPrior, SoftmaxPosterior, UniformPrior
 from infogan.model import InfoGAN
 from infogan.networks import Discriminator, Stack
 from infogan.networks.blocks import Unflatten
