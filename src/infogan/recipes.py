@@ -34,13 +34,17 @@ REGULARISED_FROM = CR_START / CR_STEPS
 """Share of the steps of `cr` after which its contrastive regularizer acts (the code of Lin et al. 2020)."""
 
 ANCHORED_STEPS = 2_000
-UNIFORM_STD, CIRCLE_STD, CIRCLE_WEIGHT = 0.577, 0.3, 0.5
-"""Posteriors in `anchored`: the std of Unif(-1, 1), 1 / sqrt(3), and the least std and lambda of an angle.
+UNIFORM_STD, REACH, CIRCLE_STD, CIRCLE_WEIGHT = 0.577, 1.5, 0.3, 0.5
+"""Posteriors in `anchored`: the std of Unif(-1, 1), 1 / sqrt(3), the limit of its mean, and the least std and
+lambda of an angle.
 
 With lambda 1 and a fixed std s the bound's gradient is that of the squared error / (2 s^2). At this std it is
 half of the squared error relative to the variance of the code: a code that Q predicts perfectly gains 0.5
 nats over one of which it knows nothing, with no incentive to predict it ever more sharply. A von Mises
 posterior of a kappa of at most 1.7, its limit at a std of 0.3, gains 1.1 nats, hence a lambda of 0.5.
+
+The mean is limited, since Q normalises generated images by the statistics of real ones: the first images of G
+are far from these, and without a limit their bound fell to -1,000 nats.
 """
 
 CR_WEIGHT = 0.05
@@ -158,7 +162,8 @@ def _with_code_std(code: Code, noisy: bool) -> Code:
         return code
     posterior: Any = code.posterior
     if posterior == Gaussian():
-        posterior = Gaussian(std=UNIFORM_STD if isinstance(code, Uniform) else 1.0)
+        uniform = isinstance(code, Uniform)
+        posterior = Gaussian(std=UNIFORM_STD, reach=REACH) if uniform else Gaussian(std=1.0, reach=2 * REACH)
     elif posterior == VonMises():
         posterior = VonMises(std_min=CIRCLE_STD)
     own = CIRCLE_WEIGHT if isinstance(posterior, VonMises) else 1.0
