@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 
 import infogan
-from infogan import InfoGAN, storage
+from infogan import InfoGAN, networks, storage
 from infogan.config import Bernoulli, Categorical, Config, Normal, TrainingConfig, Uniform
 from infogan.errors import ConfigError, StorageError, UsageError
 
@@ -416,8 +416,8 @@ def test_with_its_own_encoder_q_predicts_generated_images_as_real_ones(with_enco
 
 def test_tables_without_an_encoder_have_the_names_of_before(tiny_model: InfoGAN) -> None:
     assert tiny_model.encoder is None and tiny_model.feature_extractor is tiny_model.trunk
-    networks = {name.partition(".")[0] for name in tiny_model.state_dict()}
-    assert networks == {"generator", "trunk", "discriminator", "recognition"}
+    parts = {name.partition(".")[0] for name in tiny_model.state_dict()}
+    assert parts == {"generator", "trunk", "discriminator", "recognition"}
 
 
 def test_a_pretrained_encoder_is_loaded_and_saved_with_the_model(
@@ -447,3 +447,14 @@ def test_code_noise_is_refused_with_an_encoder(tiny_config: Config) -> None:
     )
     with pytest.raises(ConfigError, match="own encoder"):
         InfoGAN(config)
+
+
+def test_the_trunk_of_a_contrastive_encoder_fits(with_encoder: InfoGAN) -> None:
+    """It ends with global average pooling, which has no weights, and may know generated images."""
+    rows = (*networks.encoder_rows(8), networks.Layer("pool", 0))
+    width = with_encoder.config.network.width
+    trunk = networks.Trunk(networks.Architecture(rows, (), ()), 1, 8, networks.Style(width, 0.0))
+    networks.initialise(trunk, torch.Generator().manual_seed(1))
+    with_encoder.load_encoder(trunk.state_dict())
+    weight = with_encoder.state_dict()["encoder.blocks.0.weight"]
+    assert torch.equal(weight, trunk.state_dict()["blocks.0.weight"])
