@@ -24,7 +24,8 @@ from infogan.config import (
 from infogan.errors import ConfigError
 from infogan.model import InfoGAN
 from infogan.networks import Stack, Style
-from infogan.networks.blocks import conv_layer, resize_layer, up_layer
+from infogan.networks.blocks import conv_layer, up_layer
+from infogan.networks.layers import Resize
 from infogan.networks.normalization import BatchNorm
 
 
@@ -364,9 +365,7 @@ def test_a_generator_without_transposed_convolutions_fits_any_size(table: str, s
 def test_the_anchored_table_at_32_pixels() -> None:
     model = build(32, table="anchored", width=1.0)
     assert described(model.trunk) == ["conv48s2", L, "conv96s2", "BN", L, "conv192s2", "BN", L]
-    resized = [
-        block[-1].out_channels for block in model.generator.hidden.blocks if type(block) is nn.Sequential
-    ]
+    resized = [block.out_channels for block in model.generator.hidden.blocks if isinstance(block, Resize)]
     assert resized == [96, 48, 48]
     assert isinstance(model.generator.nonlinearity, nn.Tanh)
     output = model.generator.output
@@ -381,9 +380,9 @@ def test_the_anchored_table_at_32_pixels() -> None:
 
 def test_upsampling_and_convolution_leave_no_checkerboard() -> None:
     """Constant feature maps become constant inside, whatever the weights are; transposed ones do not."""
-    resize, transposed = resize_layer(3, 2, odd=False), up_layer(3, 2, 2, odd=False)
+    resize, transposed = Resize(3, 2, odd=False), up_layer(3, 2, 2, odd=False)
     for layer in (resize, transposed):
-        torch.nn.init.normal_(layer.get_parameter("1.weight" if layer is resize else "weight"))
+        torch.nn.init.normal_(layer.weight)
     constant = torch.ones(1, 3, 8, 8)
     with torch.no_grad():
         inside = [layer(constant)[..., 3:-3, 3:-3].flatten(2).std(2).max() for layer in (resize, transposed)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from infogan.networks.layers import Conv, Up
+from infogan.networks.layers import Conv, Resize, Up, enlarge
 from infogan.networks.normalization import AnyLayer, BatchNorm, Domain, bounded
 
 KERNEL = 4
@@ -112,26 +112,15 @@ def shrink(inputs: int, outputs: int, style: Style) -> Residual:
 def grow(inputs: int, outputs: int, odd: bool, kernel: int = KERNEL) -> Residual:
     """Return a residual block of G that doubles the size, and adds 1 if `odd`.
 
-    Its first layer is `up_layer` for a kernel of 4, and `resize_layer` for one of 3.
+    Its first layer is `up_layer` for a kernel of 4, and `Resize` for one of 3.
     """
     inside = [
-        up_layer(inputs, outputs, 2, odd) if kernel == KERNEL else resize_layer(inputs, outputs, odd),
+        up_layer(inputs, outputs, 2, odd) if kernel == KERNEL else Resize(inputs, outputs, odd),
         BatchNorm(outputs, ("fake",)),
         nn.ReLU(inplace=True),
         nn.Conv2d(outputs, outputs, 3, padding=1),
     ]
-    return Residual(_double(odd), nn.Conv2d(inputs, outputs, 1), Stack(inside))
-
-
-def resize_layer(inputs: int, outputs: int, odd: bool) -> nn.Module:
-    """Return nearest-neighbour upsampling, as in `grow`, and a 3x3 convolution (Odena et al. 2016)."""
-    return nn.Sequential(_double(odd), nn.Conv2d(inputs, outputs, 3, padding=1))
-
-
-def _double(odd: bool) -> nn.Module:
-    """Return nearest-neighbour upsampling that doubles the size, and adds 1 if `odd`."""
-    double = nn.Upsample(scale_factor=2)
-    return nn.Sequential(double, nn.ReplicationPad2d((0, 1, 0, 1))) if odd else double
+    return Residual(enlarge(odd), nn.Conv2d(inputs, outputs, 1), Stack(inside))
 
 
 def conv_layer(

@@ -18,11 +18,10 @@ from infogan.networks.blocks import (
     Unflatten,
     conv_layer,
     grow,
-    resize_layer,
     shrink,
     up_layer,
 )
-from infogan.networks.layers import Dense
+from infogan.networks.layers import Dense, Resize
 from infogan.networks.normalization import BatchNorm, Domain, begin_spectrum, bounded, raw_weight
 
 STD = 0.02
@@ -224,7 +223,7 @@ class Generator(nn.Module):
                 blocks.append(grow(inputs, width, odd, row.kernel))
                 features = width
             elif row.kind == "resize":
-                blocks.append(resize_layer(inputs, width, odd))
+                blocks.append(Resize(inputs, width, odd))
                 features = width
             elif row.kind == "up":
                 blocks.append(up_layer(inputs, width, row.stride, odd))
