@@ -139,7 +139,7 @@ def test_views_of_one_image_become_similar() -> None:
     losses: list[float] = []
     settings = ContrastiveSettings(steps=60, batch_size=16, views=Views(crop=0.8))
     train_encoder(images, settings, after_step=lambda _, loss: losses.append(loss))
-    assert np.mean(losses[:5]) > 2.5
+    assert np.mean(losses[:5]) > 2.0
     assert np.mean(losses[-5:]) < 1.0
 
 

@@ -58,17 +58,19 @@ class Encoder(nn.Module):
     Args:
         channels: of the images, 1, 3 or 4.
         size: height and width of the images in pixels.
+        seed: of the initial weights.
 
     Attributes:
         trunk: the layers, whose state fits a trunk of the same rows in another network.
     """
 
-    def __init__(self, channels: int, size: int) -> None:
+    def __init__(self, channels: int, size: int, *, seed: int = 0) -> None:
         super().__init__()
         self.channels, self.size = channels, size
         rows = (*encoder_rows(size), Layer("pool", 0))
-        self.trunk = Trunk(Architecture(rows, (), ()), channels, size, Style(factor=1.0, leak=0.0))
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
+        with torch.device("meta"):  # torch's own initialisation would use the global random state
+            self.trunk = Trunk(Architecture(rows, (), ()), channels, size, Style(factor=1.0, leak=0.0))
+        _allocate(self, streams.generator(seed, "contrastive/encoder"))
 
     @torch.inference_mode()
     def features(self, images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n features"]:
@@ -135,18 +137,9 @@ class ContrastiveTraining:
 
     def __init__(self, images: UInt8[np.ndarray, "n h w c"], settings: ContrastiveSettings) -> None:
         self.images, self.settings, self.step = images, settings, 0
-        self.encoder = Encoder(images.shape[3], images.shape[1])
-        features = self.encoder.trunk.features
-        self.projection = Stack(
-            [
-                Dense(features, _HIDDEN),
-                BatchNorm(_HIDDEN, ("real",)),
-                nn.ReLU(),
-                nn.Linear(_HIDDEN, _PROJECTED),
-            ]
-        )
+        self.encoder = Encoder(images.shape[3], images.shape[1], seed=settings.seed)
+        self.projection = _projection(self.encoder.trunk.features, settings.seed)
         self._networks = nn.ModuleDict({"encoder": self.encoder, "projection": self.projection})
-        initialise(self._networks, streams.generator(settings.seed, "contrastive/weights"))
         self._optimizer = torch.optim.AdamW(
             self._networks.parameters(),
             settings.learning_rate,
@@ -189,11 +182,14 @@ class ContrastiveTraining:
         prefix = "network."
         weights = {name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)}
         self._networks.load_state_dict(weights)
+        parameters = list(self._networks.parameters())
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in state.items():
             if name.startswith("optimizer."):
                 _, index, moment = name.split(".")
-                moments.setdefault(int(index), {})[moment] = value.clone()
+                # The fused optimizer needs the memory order of the weights, which files do not keep.
+                same = torch.empty_like(parameters[int(index)] if value.ndim else value)
+                moments.setdefault(int(index), {})[moment] = same.copy_(value)
         groups = self._optimizer.state_dict()["param_groups"]
         self._optimizer.load_state_dict({"state": moments, "param_groups": groups})
 
@@ -230,6 +226,22 @@ def train_encoder(
         if after_step is not None:
             after_step(training, loss)
     return training.finish()
+
+
+def _projection(features: int, seed: int) -> Stack:
+    """Return the head whose outputs the loss compares; the features are better without it (Chen et al.)."""
+    with torch.device("meta"):
+        norm = BatchNorm(_HIDDEN, ("real",))
+        head = Stack([Dense(features, _HIDDEN), norm, nn.ReLU(), nn.Linear(_HIDDEN, _PROJECTED)])
+    _allocate(head, streams.generator(seed, "contrastive/projection"))
+    return head
+
+
+def _allocate(module: nn.Module, rng: torch.Generator) -> None:
+    """Give a module on "meta" its memory and initial weights."""
+    module.to_empty(device="cpu")
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
+    initialise(module, rng)
 
 
 def _schedule(progress: float) -> float:
