@@ -28,7 +28,7 @@ NEIGHBOURS = 10
 
 _COMPONENTS = 64
 _SPREAD = 16.0  # root of the total variance of points: about one per component
-_STEPS, _BATCH, _LEARNING_RATE = 1_200, 512, 3e-3
+_STEPS, _BATCH, _LEARNING_RATE = 600, 512, 3e-3
 _MARGINAL_WEIGHT = 2.0
 _HELD_OUT = 8  # every eighth image ranks the starts and trains none
 _LARGEST_GRAPH = 10_000
@@ -108,18 +108,18 @@ def heads(
     held_out, trained = order[: len(order) // _HELD_OUT], order[len(order) // _HELD_OUT :]
     x, pairs = torch.from_numpy(points), torch.from_numpy(neighbours)
     weight, bias = _train(x, pairs, trained, _initial(starts, x.shape[1], categories, rng), rng)
-    probabilities = torch.baddbmm(bias, x.expand(starts, -1, -1), weight).softmax(2)
+    probabilities = torch.baddbmm(bias, weight, x.t().expand(starts, -1, -1)).softmax(1)
     scored = held_out if len(held_out) else order
-    first = probabilities[:, scored].repeat_interleave(pairs.shape[1], 1)
-    information = _information(first, probabilities[:, pairs[scored].flatten()], 1.0)
+    first = probabilities[:, :, scored].repeat_interleave(pairs.shape[1], 2)
+    information = _information(first, probabilities[:, :, pairs[scored].flatten()], 1.0)
     best = int(information.argmax())
-    return Head(weight[best].numpy(), bias[best, 0].numpy(), float(information[best]))
+    return Head(weight[best].t().numpy(), bias[best, :, 0].numpy(), float(information[best]))
 
 
 def _initial(starts: int, inputs: int, categories: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Return weights [starts, inputs, categories] and biases [starts, 1, categories], as torch's layers."""
+    """Return weights [starts, categories, inputs] and biases [starts, categories, 1], as torch's layers."""
     bound = 1 / math.sqrt(inputs)
-    shapes = ((starts, inputs, categories), (starts, 1, categories))
+    shapes = ((starts, categories, inputs), (starts, categories, 1))
     weight, bias = ((torch.rand(shape, generator=rng) * 2 - 1) * bound for shape in shapes)
     return weight, bias
 
@@ -130,7 +130,7 @@ def _train(
     trained: Int64[Tensor, " m"],
     initial: tuple[Tensor, Tensor],
     rng: torch.Generator,
-) -> tuple[Float[Tensor, "h d c"], Float[Tensor, "h 1 c"]]:
+) -> tuple[Float[Tensor, "h c d"], Float[Tensor, "h c 1"]]:
     """Train all heads at once, on batches of their own; return weights and biases."""
     weight, bias = (tensor.requires_grad_() for tensor in initial)
     optimizer = torch.optim.Adam([weight, bias], _LEARNING_RATE, fused=True)
@@ -138,8 +138,9 @@ def _train(
     for _ in range(_STEPS):
         chosen = trained[torch.randint(len(trained), shape, generator=rng)]
         pairs = neighbours[chosen, torch.randint(neighbours.shape[1], shape, generator=rng)]
-        inputs = points[torch.cat([chosen, pairs], 1)]
-        first, second = torch.baddbmm(bias, inputs, weight).softmax(2).chunk(2, 1)
+        inputs = points[torch.cat([chosen, pairs], 1)].transpose(1, 2)
+        # Categories come before images: softmax over the last of two dimensions is several times slower.
+        first, second = torch.baddbmm(bias, weight, inputs).softmax(1).chunk(2, 2)
         optimizer.zero_grad()
         (-_information(first, second, _MARGINAL_WEIGHT).sum()).backward()
         optimizer.step()
@@ -147,10 +148,10 @@ def _train(
 
 
 def _information(
-    first: Float[Tensor, "h n c"], second: Float[Tensor, "h n c"], weight: float
+    first: Float[Tensor, "h c n"], second: Float[Tensor, "h c n"], weight: float
 ) -> Float[Tensor, " h"]:
     """Return `weight` times both marginal entropies minus the joint entropy, in nats; 1: the information."""
-    joint = first.transpose(1, 2) @ second / first.shape[1]
+    joint = first @ second.transpose(1, 2) / first.shape[2]
     joint = (joint + joint.transpose(1, 2)) / 2
     marginal = torch.special.entr(joint.sum(1).clamp_min(_TINY)).sum(1)
     information: Tensor = 2 * weight * marginal - torch.special.entr(joint.clamp_min(_TINY)).sum((1, 2))
