@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,6 +19,8 @@ from jaxtyping import Bool, Float, Int64
 from infogan import streams
 from infogan.representation.categories import (
     NEIGHBOURS,
+    Head,
+    Votes,
     heads,
     nearest,
     spectral_votes,
@@ -28,9 +30,12 @@ from infogan.representation.categories import (
 COUNTS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30)
 """Numbers of categories that are compared."""
 
+Rule = Head | Votes
+"""Gives points their probabilities of categories."""
+
 Source = Literal["heads", "spectral"]
 
-_LARGEST_PART = 4_000
+_LARGEST_PART = 2_000
 _LEAST_PART = 6  # images per category in a part
 _ENOUGH = 0.9  # share of the most information
 _FEW = 5  # below, agreement does not compare methods: spectral clustering cuts off a stable fragment
@@ -40,14 +45,8 @@ _JACCARD = 0.5
 _CONFIDENT = 0.5
 _FENCE = 3.0
 _FINAL_STARTS = 4
-
-
-class Rule(Protocol):
-    """Gives points probabilities of categories: a `Head` or `Votes`."""
-
-    def probabilities(self, points: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n categories"]:
-        """Return the probabilities of the categories of points, float32."""
-        ...
+_TINY = 1e-12
+_ALMOST_ONE = 0.999
 
 
 @dataclass(frozen=True)
@@ -133,21 +132,42 @@ def category_search(
     for source in sources:
         curve += stability(points, counts, source, seed=seed)
         report(f"stability of {source} with {counts[0]} to {counts[-1]} categories measured")
-    chosen = choose(curve)
-    threshold = null_threshold(points, chosen, seed=seed, searched=len(curve))
-    report(f"{chosen.categories} categories: agreement {chosen.agreement:.2f}, threshold {threshold:.2f}")
+    chosen, threshold = _test(points, curve, seed, report)
     rule = learn(points, [chosen.categories], chosen.source, seed=seed, starts=_FINAL_STARTS)[0]
-    probabilities = rule.probabilities(points)
-    neighbours = nearest(points)
+    probabilities = _without_empty(rule.probabilities(points))
+    labels = probabilities.argmax(1).astype(np.int64)
     return Categories(
-        labels=probabilities.argmax(1).astype(np.int64)[inverse],
+        labels=labels[inverse],
         probabilities=probabilities[inverse],
         none=none_of_these(points, probabilities)[inverse],
         chosen=chosen,
         threshold=threshold,
         curve=tuple(curve),
-        tree=merge_tree(neighbour_table(probabilities.argmax(1), neighbours)),
+        tree=merge_tree(neighbour_table(labels, nearest(points))),
     )
+
+
+def _test(
+    points: Float[np.ndarray, "n d"], curve: Sequence[Stability], seed: int, report: Callable[[str], None]
+) -> tuple[Stability, float]:
+    """Return the chosen method and number with its threshold; if it fails the test, the most stable one.
+
+    The number that keeps most information may fail where a smaller one passes: two clusters far apart.
+    """
+    tested: list[tuple[Stability, float]] = []
+    for candidate in (choose(curve), max(curve, key=lambda point: point.agreement)):
+        threshold = null_threshold(points, candidate, seed=seed, searched=len(curve))
+        report(f"{candidate.categories} categories: stability {candidate.agreement:.2f} of {threshold:.2f}")
+        tested.append((candidate, threshold))
+        if candidate.agreement > threshold:
+            return candidate, threshold
+    return tested[0]
+
+
+def _without_empty(probabilities: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n categories"]:
+    """Drop the categories that are no image's most probable one."""
+    kept = probabilities[:, np.unique(probabilities.argmax(1))]
+    return np.asarray(kept / np.maximum(kept.sum(1, keepdims=True), _TINY), np.float32)
 
 
 def choose(curve: Sequence[Stability]) -> Stability:
@@ -192,7 +212,7 @@ def stability(
 ) -> list[Stability]:
     """Measure how well the partitions of each number of categories are reproduced.
 
-    The points are divided into three parts of at most 4,000. Rules are learned on each, and each pair of
+    The points are divided into three parts of at most 2,000. Rules are learned on each, and each pair of
     rules is compared on the part that neither saw (after Tibshirani & Walther 2005: prediction strength;
     Hennig 2007: overlap of single clusters).
     """
@@ -234,7 +254,8 @@ def null_threshold(points: Float[np.ndarray, "n d"], chosen: Stability, *, seed:
     The null is a normal distribution with the covariance of the points, which has no categories but the same
     directions of large variance (Liu et al. 2008: SigClust). Independently permuted pixels or features would
     lack these, and any smooth variation would look like categories. The agreement of eight such data sets,
-    cut like the points, is taken as normal; Bonferroni's correction counts the whole search as one test.
+    after Fisher's transformation, is taken as normal; Bonferroni's correction counts the whole search as one
+    test.
 
     Args:
         points: from `to_points`, so that their components are uncorrelated.
@@ -251,8 +272,9 @@ def null_threshold(points: Float[np.ndarray, "n d"], chosen: Stability, *, seed:
         surrogate = normal * points.std(0)
         result = stability(surrogate, [chosen.categories], chosen.source, seed=seed + run)
         agreements.append(result[0].agreement)
-    quantile = float(t.ppf(1 - _LEVEL / searched, _NULL_RUNS - 1)) * np.sqrt(1 + 1 / _NULL_RUNS)
-    return float(np.mean(agreements) + quantile * np.std(agreements, ddof=1))
+    transformed = np.arctanh(np.clip(agreements, -_ALMOST_ONE, _ALMOST_ONE))
+    deviations = float(t.ppf(1 - _LEVEL / searched, _NULL_RUNS - 1)) * np.sqrt(1 + 1 / _NULL_RUNS)
+    return float(np.tanh(transformed.mean() + deviations * transformed.std(ddof=1)))
 
 
 # --- images of no category, and larger categories ---------------------------------------------------------
