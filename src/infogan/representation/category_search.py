@@ -251,11 +251,11 @@ def _compare(first: Int64[np.ndarray, " n"], second: Int64[np.ndarray, " n"]) ->
 def null_threshold(points: Float[np.ndarray, "n d"], chosen: Stability, *, seed: int, searched: int) -> float:
     """Return the agreement that data without categories exceed in 1 % of searches.
 
-    The null is a normal distribution with the covariance of the points, which has no categories but the same
-    directions of large variance (Liu et al. 2008: SigClust). Independently permuted pixels or features would
-    lack these, and any smooth variation would look like categories. The agreement of eight such data sets,
-    after Fisher's transformation, is taken as normal; Bonferroni's correction counts the whole search as one
-    test.
+    The null is a uniform distribution over a box with the covariance of the points, which has no categories
+    but the same directions of large variance (Tibshirani, Walther & Hastie 2001: the gap statistic's
+    reference). Independently permuted pixels or features would lack these, and any smooth variation would
+    look like categories. The agreement of eight such data sets, after Fisher's transformation, is taken as
+    normal; Bonferroni's correction counts the whole search as one test.
 
     Args:
         points: from `to_points`, so that their components are uncorrelated.
@@ -268,8 +268,8 @@ def null_threshold(points: Float[np.ndarray, "n d"], chosen: Stability, *, seed:
     agreements: list[float] = []
     for run in range(_NULL_RUNS):
         rng = streams.generator(seed, "categories/null", run)
-        normal = torch.randn(min(len(points), 3 * _LARGEST_PART), points.shape[1], generator=rng).numpy()
-        surrogate = normal * points.std(0)
+        shape = (min(len(points), 3 * _LARGEST_PART), points.shape[1])
+        surrogate = (torch.rand(shape, generator=rng).numpy() - 0.5) * points.std(0) * np.float32(12**0.5)
         result = stability(surrogate, [chosen.categories], chosen.source, seed=seed + run)
         agreements.append(result[0].agreement)
     transformed = np.arctanh(np.clip(agreements, -_ALMOST_ONE, _ALMOST_ONE))
