@@ -1,1 +1,1 @@
-"""Factors of real images, found before any generator: neighbours, categories, coordinates, components."""
+"""What real images offer before any generator: neighbours, categories, coordinates, components."""
