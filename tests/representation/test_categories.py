@@ -7,13 +7,12 @@ import pytest
 import torch
 
 from infogan.representation.categories import (
-    graph_of,
     heads,
-    nearest,
     spectral,
     spectral_votes,
     to_points,
 )
+from infogan.representation.neighbours import graph, nearest
 
 
 def clusters(
@@ -42,17 +41,10 @@ def test_points_are_components_of_total_variance_256() -> None:
     assert to_points(np.ones((20, 5), np.float32)).var() == 0
 
 
-def test_a_point_is_not_its_own_neighbour_even_among_equal_ones() -> None:
-    points = np.repeat(np.eye(3, dtype=np.float32), 4, 0)
-    neighbours = nearest(points, 3)
-    assert not (neighbours == np.arange(12)[:, None]).any()
-    assert (neighbours // 4 == (np.arange(12) // 4)[:, None]).all()
-
-
 def test_heads_find_overlapping_clusters() -> None:
     features, labels = clusters(5)
     points = to_points(features)
-    head = heads(points, nearest(points), 5, seed=0)
+    head = heads(points, nearest(points).indices, 5, seed=0)
     probabilities = head.probabilities(points)
     assert probabilities.shape == (300, 5)
     np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-5)
@@ -62,7 +54,7 @@ def test_heads_find_overlapping_clusters() -> None:
 
 def test_heads_are_a_function_of_the_seed() -> None:
     points = to_points(clusters(3)[0])
-    neighbours, before = nearest(points), torch.random.get_rng_state()
+    neighbours, before = nearest(points).indices, torch.random.get_rng_state()
     first, second, other = (heads(points, neighbours, 3, seed=seed, starts=1) for seed in (0, 0, 1))
     assert np.array_equal(first.weight, second.weight)
     assert not np.array_equal(first.weight, other.weight)
@@ -73,7 +65,7 @@ def test_heads_know_new_points() -> None:
     features, labels = clusters(4)
     points = to_points(features)
     seen = np.arange(0, 240, 2)
-    head = heads(points[seen], nearest(points[seen]), 4, seed=0)
+    head = heads(points[seen], nearest(points[seen]).indices, 4, seed=0)
     assert same_partition(labels[1::2], head.probabilities(points[1::2]).argmax(1)) > 0.9
 
 
@@ -91,12 +83,12 @@ def test_spectral_clustering_spends_no_category_on_fragments() -> None:
     large = rng.standard_normal((400, 3)) * 0.3 + np.repeat([[0, 0, 0], [1.5, 0, 0]], 200, 0)
     far = np.array([40.0, 0, 0]) + rng.standard_normal((3, 3)) * 0.1
     points = np.concatenate([large, far]).astype(np.float32)
-    graph = graph_of(nearest(points)).tolil()
-    component = graph_of(nearest(far.astype(np.float32), 2))
-    graph[400:, :400] = 0
-    graph[:400, 400:] = 0
-    graph[400:, 400:] = component
-    (labels,) = spectral(graph.tocsr(), [2], seed=0)
+    edges = graph(nearest(points).indices).tolil()
+    component = graph(nearest(far.astype(np.float32), 2).indices)
+    edges[400:, :400] = 0
+    edges[:400, 400:] = 0
+    edges[400:, 400:] = component
+    (labels,) = spectral(edges.tocsr(), [2], seed=0)
     assert (labels[400:] == -1).all()
     assert same_partition(np.repeat([0, 1], 200), labels[:400]) > 0.8
 

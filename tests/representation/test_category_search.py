@@ -7,7 +7,6 @@ import dataclasses
 import numpy as np
 import pytest
 
-from infogan.representation.categories import nearest
 from infogan.representation.category_search import (
     Stability,
     category_search,
@@ -18,6 +17,7 @@ from infogan.representation.category_search import (
     none_of_these,
     stability,
 )
+from infogan.representation.neighbours import nearest
 
 
 def clusters(count: int, size: int, width: int = 12, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -198,6 +198,6 @@ def test_images_between_categories_are_none() -> None:
     points, _ = clusters(1, 50)
     probabilities = np.full((50, 2), 0.5, np.float32)
     probabilities[:25] = [0.9, 0.1]
-    none = none_of_these(points, probabilities)
+    none = none_of_these(nearest(points), probabilities)
     assert none[25:].all()
     assert none[:25].mean() < 0.2

@@ -19,12 +19,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from infogan import streams
+from infogan.representation.neighbours import graph, nearest
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
-
-NEIGHBOURS = 10
-"""Number of nearest neighbours of each image."""
 
 _COMPONENTS = 64
 _SPREAD = 16.0  # root of the total variance of points: about one per component
@@ -49,14 +47,6 @@ def to_points(features: Float[np.ndarray, "n f"]) -> Float[np.ndarray, "n d"]:
         scores = pca.fit_transform(features.astype(np.float32))
     spread = float(np.sqrt(scores.var(0).sum()))
     return np.asarray(scores * (_SPREAD / max(spread, _TINY)), np.float32)
-
-
-def nearest(points: Float[np.ndarray, "n d"], count: int = NEIGHBOURS) -> Int64[np.ndarray, "n k"]:
-    """Return the indices of the `count` nearest other points of each point, nearest first."""
-    from sklearn.neighbors import NearestNeighbors  # late: slow to import
-
-    search = NearestNeighbors(n_neighbors=min(count, len(points) - 1), algorithm="brute").fit(points)
-    return np.asarray(search.kneighbors(return_distance=False), np.int64)
 
 
 # --- heads ---------------------------------------------------------------------------------------------
@@ -97,7 +87,7 @@ def heads(
 
     Args:
         points: float32, from `to_points`.
-        neighbours: of each point, from `nearest`.
+        neighbours: indices of each point's neighbours, from `neighbours.nearest`.
         categories: their number, 2 or more.
         seed: of the initial weights and the batches.
         starts: number of heads; the one of highest information on every eighth image, which no head is
@@ -180,28 +170,14 @@ class Votes:
 
         The nearest one decides ties: it counts slightly more.
         """
-        from sklearn.neighbors import NearestNeighbors  # late: slow to import
-
-        count = min(NEIGHBOURS, len(self.points))
-        search = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(self.points)
-        near = self.labels[search.kneighbors(points, return_distance=False)]
-        weights = np.where(np.arange(count) == 0, 1.001, 1.0)
+        near = self.labels[nearest(self.points, queries=points).indices]
+        weights = np.where(np.arange(near.shape[1]) == 0, 1.001, 1.0)
         shares = np.zeros((len(points), self.categories))
         np.add.at(shares, (np.arange(len(points))[:, None], near), np.broadcast_to(weights, near.shape))
         return np.asarray(shares / weights.sum(), np.float32)
 
 
-def graph_of(neighbours: Int64[np.ndarray, "n k"]) -> csr_matrix:
-    """Return the symmetric graph, with edges of weight 1, that joins each point with its neighbours."""
-    from scipy.sparse import csr_matrix  # late: slow to import
-
-    count, degree = neighbours.shape
-    rows = np.repeat(np.arange(count), degree)
-    graph = csr_matrix((np.ones(rows.size), (rows, neighbours.ravel())), shape=(count, count))
-    return graph.maximum(graph.T)
-
-
-def spectral(graph: csr_matrix, counts: Sequence[int], *, seed: int) -> list[Int64[np.ndarray, " n"]]:
+def spectral(edges: csr_matrix, counts: Sequence[int], *, seed: int) -> list[Int64[np.ndarray, " n"]]:
     """Cluster the nodes of a graph once for each number of clusters; -1 marks fragments.
 
     Normalised cuts: k-means on the first eigenvectors of the normalised Laplacian (Shi & Malik 2000; Ng,
@@ -209,22 +185,22 @@ def spectral(graph: csr_matrix, counts: Sequence[int], *, seed: int) -> list[Int
     would use up a category: its nodes are left out, and the others are clustered again.
 
     Args:
-        graph: symmetric weights.
+        edges: symmetric weights of a graph.
         counts: numbers of clusters.
         seed: of the eigenvectors' first approximation and of k-means.
     """
-    large = _large_components(graph)
-    vectors = _embedding(graph, large, max(counts), seed)
-    return [_clusters(graph, large, vectors[:, :categories], categories, seed) for categories in counts]
+    large = _large_components(edges)
+    vectors = _embedding(edges, large, max(counts), seed)
+    return [_clusters(edges, large, vectors[:, :categories], categories, seed) for categories in counts]
 
 
 def _clusters(
-    graph: csr_matrix, nodes: np.ndarray, vectors: np.ndarray, categories: int, seed: int
+    edges: csr_matrix, nodes: np.ndarray, vectors: np.ndarray, categories: int, seed: int
 ) -> Int64[np.ndarray, " n"]:
     """Cluster nodes by their eigenvectors; without fragments, again, a few times."""
     from sklearn.cluster import KMeans  # late: slow to import
 
-    labels = np.full(graph.shape[0], -1, np.int64)
+    labels = np.full(edges.shape[0], -1, np.int64)
     for _ in range(_ROUNDS):
         wanted = min(categories, len(nodes))
         means = KMeans(wanted, n_init=5, random_state=seed)
@@ -235,26 +211,26 @@ def _clusters(
         if not fragment.any() or fragment.all():
             break
         nodes = np.flatnonzero(labels >= 0)
-        vectors = _embedding(graph, nodes, categories, seed)
+        vectors = _embedding(edges, nodes, categories, seed)
     return labels
 
 
-def _large_components(graph: csr_matrix) -> Int64[np.ndarray, " m"]:
+def _large_components(edges: csr_matrix) -> Int64[np.ndarray, " m"]:
     """Return the nodes of the connected components of at least 1 % of the nodes; all if there is none."""
     from scipy.sparse.csgraph import connected_components  # late: slow to import
 
-    _, component = connected_components(graph, directed=False)
-    nodes = np.flatnonzero(np.bincount(component)[component] >= _FRAGMENT * graph.shape[0])
-    return nodes if len(nodes) else np.arange(graph.shape[0])
+    _, component = connected_components(edges, directed=False)
+    nodes = np.flatnonzero(np.bincount(component)[component] >= _FRAGMENT * edges.shape[0])
+    return nodes if len(nodes) else np.arange(edges.shape[0])
 
 
 def _embedding(
-    graph: csr_matrix, nodes: Int64[np.ndarray, " m"], count: int, seed: int
+    edges: csr_matrix, nodes: Int64[np.ndarray, " m"], count: int, seed: int
 ) -> Float[np.ndarray, "m vectors"]:
     """Return the first eigenvectors of the normalised Laplacian of the graph's part on `nodes`."""
     from sklearn.manifold import spectral_embedding  # late: slow to import
 
-    part, count = graph[nodes][:, nodes], max(1, min(count, len(nodes) - 2))
+    part, count = edges[nodes][:, nodes], max(1, min(count, len(nodes) - 2))
     vectors = _quietly(
         lambda: spectral_embedding(part, n_components=count, random_state=seed, drop_first=False)
     )
@@ -277,9 +253,9 @@ def spectral_votes(points: Float[np.ndarray, "n d"], counts: Sequence[int], *, s
     rng = streams.generator(seed, "categories/spectral")
     if len(points) > _LARGEST_GRAPH:
         points = points[torch.randperm(len(points), generator=rng)[:_LARGEST_GRAPH].sort().values.numpy()]
-    graph = graph_of(nearest(points))
+    edges = graph(nearest(points).indices)
     rules: list[Votes] = []
-    for labels in spectral(graph, counts, seed=seed):
+    for labels in spectral(edges, counts, seed=seed):
         kept = labels >= 0
         names, compact = np.unique(labels[kept], return_inverse=True)
         rules.append(Votes(points[kept], compact.astype(np.int64), len(names)))

@@ -17,15 +17,8 @@ import torch
 from jaxtyping import Bool, Float, Int64
 
 from infogan import streams
-from infogan.representation.categories import (
-    NEIGHBOURS,
-    Head,
-    Votes,
-    heads,
-    nearest,
-    spectral_votes,
-    to_points,
-)
+from infogan.representation.categories import Head, Votes, heads, spectral_votes, to_points
+from infogan.representation.neighbours import Neighbours, nearest
 
 COUNTS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30)
 """Numbers of categories that are compared."""
@@ -44,7 +37,7 @@ _LEVEL = 0.01
 _JACCARD = 0.5
 _CONFIDENT = 0.5
 _FENCE = 3.0
-_FINAL_STARTS = 4
+_STARTS = 2  # of the heads of a part
 _TINY = 1e-12
 _ALMOST_ONE = 0.999
 
@@ -133,17 +126,22 @@ def category_search(
         curve += stability(points, counts, source, seed=seed)
         report(f"stability of {source} with {counts[0]} to {counts[-1]} categories measured")
     chosen, threshold = _test(points, curve, seed, report)
-    rule = learn(points, [chosen.categories], chosen.source, seed=seed, starts=_FINAL_STARTS)[0]
+    neighbours = nearest(points)
+    rule: Rule = (
+        heads(points, neighbours.indices, chosen.categories, seed=seed)
+        if chosen.source == "heads"
+        else spectral_votes(points, [chosen.categories], seed=seed)[0]
+    )
     probabilities = _without_empty(rule.probabilities(points))
     labels = probabilities.argmax(1).astype(np.int64)
     return Categories(
         labels=labels[inverse],
         probabilities=probabilities[inverse],
-        none=none_of_these(points, probabilities)[inverse],
+        none=none_of_these(neighbours, probabilities)[inverse],
         chosen=chosen,
         threshold=threshold,
         curve=tuple(curve),
-        tree=merge_tree(neighbour_table(labels, nearest(points))),
+        tree=merge_tree(neighbour_table(labels, neighbours)),
     )
 
 
@@ -198,13 +196,13 @@ def _agreement(curve: Sequence[Stability], source: Source) -> tuple[float, float
 
 
 def learn(
-    points: Float[np.ndarray, "n d"], counts: Sequence[int], source: Source, *, seed: int, starts: int = 2
+    points: Float[np.ndarray, "n d"], counts: Sequence[int], source: Source, *, seed: int
 ) -> list[Rule]:
     """Learn a rule for each number of categories."""
     if source == "spectral":
         return [*spectral_votes(points, counts, seed=seed)]
-    neighbours = nearest(points)
-    return [heads(points, neighbours, count, seed=seed, starts=starts) for count in counts]
+    neighbours = nearest(points).indices
+    return [heads(points, neighbours, count, seed=seed, starts=_STARTS) for count in counts]
 
 
 def stability(
@@ -281,30 +279,27 @@ def null_threshold(points: Float[np.ndarray, "n d"], chosen: Stability, *, seed:
 
 
 def none_of_these(
-    points: Float[np.ndarray, "n d"], probabilities: Float[np.ndarray, "n categories"]
+    neighbours: Neighbours, probabilities: Float[np.ndarray, "n categories"]
 ) -> Bool[np.ndarray, " n"]:
     """Return which images belong to no category: outliers, and images without a category above 1/2.
 
     An outlier is farther from its tenth neighbour than the upper quartile of these distances plus three times
     their interquartile range (Tukey 1977: "far out").
     """
-    from sklearn.neighbors import NearestNeighbors  # late: slow to import
-
-    search = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(points) - 1), algorithm="brute").fit(points)
-    distance = search.kneighbors()[0][:, -1]
+    distance = neighbours.distances[:, -1]
     lower, upper = np.quantile(distance, [0.25, 0.75])
     far = distance > upper + _FENCE * (upper - lower)
     return np.asarray(far | (probabilities.max(1) <= _CONFIDENT))
 
 
 def neighbour_table(
-    labels: Int64[np.ndarray, " n"], neighbours: Int64[np.ndarray, "n k"]
+    labels: Int64[np.ndarray, " n"], neighbours: Neighbours
 ) -> Float[np.ndarray, "categories categories"]:
     """Return the joint probabilities of the categories of an image and of a neighbour; symmetric."""
     count = int(labels.max()) + 1
     table = np.zeros((count, count))
-    np.add.at(table, (labels[:, None], labels[neighbours]), 1)
-    return (table + table.T) / (2 * neighbours.size)
+    np.add.at(table, (labels[:, None], labels[neighbours.indices]), 1)
+    return np.asarray((table + table.T) / (2 * neighbours.indices.size))
 
 
 def merge_tree(table: Float[np.ndarray, "k k"]) -> Float[np.ndarray, "merges 4"]:
