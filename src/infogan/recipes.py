@@ -16,6 +16,7 @@ from infogan.config import (
     NetworkConfig,
     Normal,
     ObjectiveConfig,
+    RepresentationConfig,
     TrainingConfig,
     Uniform,
     VonMises,
@@ -181,6 +182,7 @@ PAPER: Changes = {
         if key not in ("info_weight", "generator_information", "neighbour_share")
     },
     "augmentation": dict(AugmentationConfig()),
+    "representation": dict(RepresentationConfig()),
     "training": {
         key: getattr(TrainingConfig(), key)
         for key in (
@@ -242,6 +244,7 @@ _TABLE = (
             },
             "objective": {"anchor_weight": 1.0, "anchored_information": 0.0},
             "augmentation": {"code_noise": None},
+            "representation": {"fit_steps": 1_500, "contrastive_steps": 2_000},
             "training": {
                 "steps": ANCHORED_STEPS,
                 "batch_size": 64,

@@ -329,6 +329,30 @@ class TrainingConfig(Section):
         return steps
 
 
+class RepresentationConfig(Section):
+    """The phase before training, which learns from the real images what the codes should mean."""
+
+    fit_steps: int = Field(
+        default=0,
+        ge=0,
+        le=MOST_STEPS,
+        description="steps in which Q learns to predict the candidates; 0: no phase before training",
+    )
+    contrastive_steps: int = Field(
+        default=0,
+        ge=0,
+        le=MOST_STEPS,
+        description="steps of the contrastive encoder; 0: categories from principal components of the pixels",
+    )
+    categories: int | None = Field(
+        default=None,
+        ge=0,
+        le=1_000,
+        description="number of categories; unset: chosen by stability; 0: no categories",
+    )
+    flip: bool = Field(default=False, description="mirror images are the same to the contrastive encoder")
+
+
 class Config(Section):
     """The configuration of a run."""
 
@@ -343,6 +367,9 @@ class Config(Section):
     network: NetworkConfig = Field(default=NetworkConfig(), description="the networks")
     objective: ObjectiveConfig = Field(default=ObjectiveConfig(), description="weights of the terms")
     augmentation: AugmentationConfig = Field(default=AugmentationConfig(), description="the policy")
+    representation: RepresentationConfig = Field(
+        default=RepresentationConfig(), description="the phase before training"
+    )
     training: TrainingConfig = Field(default=TrainingConfig(), description="length and optimizer")
     plugins: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = Field(
         default={}, description="plug-ins that the run uses: name, and SHA-256 of the file"

@@ -3,6 +3,7 @@
     RUN/representation/
         anchors.safetensors     targets of codes for all training images, [N, width] by the code's name
         encoder.safetensors     weights that Q's encoder started from, if it was trained before
+        recognition.safetensors weights that Q's head started from, if it was fitted to the anchors
         candidates.json         how the anchors were found
         MANIFEST.json           sizes and sha256 sums
 
@@ -25,7 +26,9 @@ from infogan import storage
 from infogan.errors import StorageError
 
 ANCHORS, ENCODER, CANDIDATES = "anchors.safetensors", "encoder.safetensors", "candidates.json"
+RECOGNITION = "recognition.safetensors"
 
+_TENSORS = (ANCHORS, ENCODER, RECOGNITION)
 _ADVICE = "another copy of the folder, or infogan train, for a new run"
 
 
@@ -36,6 +39,7 @@ class Representation:
     Attributes:
         anchors: targets of codes, as `infogan.training.anchors.Anchors` has them.
         encoder: the state dict of a trained encoder, for `InfoGAN.load_encoder`; None: Q's starts untrained.
+        recognition: the state dict of Q's head, fitted to the anchors; None: it starts untrained.
         candidates: how the anchors were found, as JSON.
         sha256: of each file, once it is on disk.
     """
@@ -43,6 +47,7 @@ class Representation:
     anchors: Mapping[str, Tensor]
     encoder: Mapping[str, Tensor] | None = None
     candidates: Any = None
+    recognition: Mapping[str, Tensor] | None = None
     sha256: Mapping[str, str] | None = None
 
 
@@ -57,6 +62,8 @@ def save(folder: Path, representation: Representation) -> None:
     files = {ANCHORS: _bytes(representation.anchors), CANDIDATES: text.encode()}
     if representation.encoder is not None:
         files[ENCODER] = _bytes(representation.encoder)
+    if representation.recognition is not None:
+        files[RECOGNITION] = _bytes(representation.recognition)
     storage.write_folder(folder, files)
 
 
@@ -77,11 +84,11 @@ def load(folder: Path) -> Representation | None:
             _ADVICE,
         )
     try:
-        tensors = {name: safetensors.torch.load(files[name]) for name in (ANCHORS, ENCODER) if name in files}
+        tensors = {name: safetensors.torch.load(files[name]) for name in _TENSORS if name in files}
         candidates = json.loads(files[CANDIDATES])
     except (safetensors.SafetensorError, ValueError) as error:
         raise StorageError(f"{folder} cannot be read: {error}", "files written by infogan", _ADVICE) from None
-    return Representation(tensors[ANCHORS], tensors.get(ENCODER), candidates, sums)
+    return Representation(tensors[ANCHORS], tensors.get(ENCODER), candidates, tensors.get(RECOGNITION), sums)
 
 
 def check(folder: Path, found: Representation | None, trained_with: Mapping[str, str]) -> None:

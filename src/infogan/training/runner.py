@@ -28,6 +28,7 @@ from infogan.runs import checkpoint, health, metrics_log, representation_files
 from infogan.runs.directory import RunDirectory
 from infogan.runs.representation_files import Representation
 from infogan.training import engine
+from infogan.training.anchoring import Phase
 from infogan.training.anchors import Anchors
 from infogan.training.progress import Progress
 from infogan.training.terms import TERMS
@@ -114,7 +115,17 @@ def train(
         if representation is not None:
             representation_files.save(run.representation, representation)
         with resumable(run):
+            config = _with_representation(config, dataset, run, quiet)
             return Trained(_Session(config, dataset, run, quiet).run_to_end(), run, dataset)
+
+
+def _with_representation(config: Config, dataset: Dataset, run: RunDirectory, quiet: bool) -> Config:
+    """Complete the phase before training, if the run has one, and write the codes that it found."""
+    progress = Progress(config.training.steps, log_path=run.log_path, quiet=quiet)
+    resolved = Phase(config, dataset, run, progress.say).complete()
+    if resolved != config:
+        run.write_config(resolved)
+    return resolved
 
 
 def resume(
@@ -147,6 +158,7 @@ def resume(
         if allow_changes:
             config = config.model_copy(update={"plugins": used_plugins(config)})
         dataset = load_data(config)
+        config = _with_representation(config, dataset, run, quiet)
         session = _Session(config, dataset, run, quiet)
         session.restore(allow_changes)
         if config != before:
@@ -201,7 +213,7 @@ class _Session:
             device=device,
             precision=precision,
             nearest=nearest_images(config, dataset.train),
-            anchors=None if self.representation is None else Anchors(self.representation.anchors),
+            anchors=self._anchors(),
         )
         self.metrics = metrics_log.MetricsLog(run.metrics_path, self.progress.say)
         self.health = health.Health()
@@ -220,6 +232,10 @@ class _Session:
                 f"warning: {len(dataset.skipped):,} files could not be read; see {run.path}/skipped.csv"
             )
 
+    def _anchors(self) -> Anchors | None:
+        known = self.representation
+        return Anchors(known.anchors) if known is not None and known.anchors else None
+
     def _model(self) -> InfoGAN:
         """Return the model before its first step, with the encoder of the run's representation."""
         model, known = InfoGAN(self.config), self.representation
@@ -228,6 +244,8 @@ class _Session:
         if known is not None and known.encoder is not None:
             path = self.run.representation / representation_files.ENCODER
             model.load_encoder(known.encoder, str(path))
+        if known is not None and known.recognition is not None:
+            model.recognition.load_state_dict(dict(known.recognition))
         return model
 
     # --- the loop ------------------------------------------------------------------------------------
