@@ -28,9 +28,7 @@ def train(config: Config, steps: int, path: Path) -> dict[str, Any]:
     return {**result, "lowest_hundred_step_mean_nats": lowest_mean(lines, FROM_STEP)}
 
 
-STUDY = Study(
-    "mnist-paper", by_recipe("mnist", {"paper": {"recipe": "paper"}}), 3, SHORT, train, first_seed=0
-)
+STUDY = Study("mnist-paper", by_recipe("mnist", {"paper": "paper"}), 3, SHORT, train, first_seed=0)
 
 
 @experiment("mnist-paper")
