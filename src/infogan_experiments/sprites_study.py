@@ -174,7 +174,8 @@ def sprites_tables(results: Sequence[Result], steps: int, selected: Mapping[str,
         some = [result for result in last if result["arm"] == variant]
         rows += [[variant, result["seed"], *_cells(result["scores"])] for result in some]
         if len(some) > 1:
-            means = [_mean(some, path) for path in METRICS.values()]
+            values = [[_number(result["scores"], path).value for result in some] for path in METRICS.values()]
+            means = [mean_over_seeds(of_metric, (0.0, 1.0)) for of_metric in values]
             rows.append([f"{variant}, mean (95 % over seeds)", "", *(mean.text() for mean in means)])
     for result in last:
         if selected and (result["arm"], result["seed"]) == (regularised(steps), selected["seed"]):
@@ -182,8 +183,8 @@ def sprites_tables(results: Sequence[Result], steps: int, selected: Mapping[str,
     for name, scores in last[0]["scores"]["baselines"].items() if last else ():
         if "disentanglement" in scores:
             rows.append([f"baseline: {name}", last[0]["seed"], *_cells(scores)])
-    for variant, values in PUBLISHED.items():
-        rows.append([f"published on dSprites: {variant}", "", *(f"{value:.2f}" for value in values)])
+    for variant, published in PUBLISHED.items():
+        rows.append([f"published on dSprites: {variant}", "", *(f"{value:.2f}" for value in published)])
     head = [f"networks and recipe, {steps:,} steps", "seed", *METRICS]
     return f"{markdown_table(head, rows)}\n\n{_steps_table(results, list(variants(steps)))}"
 
@@ -196,10 +197,6 @@ def _number(scores: Mapping[str, Any], path: str) -> Number:
 
 def _cells(scores: Mapping[str, Any]) -> list[str]:
     return [_number(scores, path).text() for path in METRICS.values()]
-
-
-def _mean(results: Sequence[Result], path: str) -> Number:
-    return mean_over_seeds([_number(result["scores"], path).value for result in results], (0.0, 1.0))
 
 
 def _steps_table(results: Sequence[Result], names: Sequence[str]) -> str:

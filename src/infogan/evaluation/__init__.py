@@ -19,14 +19,7 @@ from infogan.model import InfoGAN, Weights
 if TYPE_CHECKING:
     from infogan.data import Dataset
 
-__all__ = [
-    "Budget",
-    "Subject",
-    "evaluate",
-    "fit_recognition",
-    "metric",
-    "sorting_line",
-]
+__all__ = ["Budget", "Subject", "evaluate", "fit_recognition", "metric", "sorting_line"]
 
 
 def evaluate(  # noqa: PLR0913

@@ -131,8 +131,7 @@ def _cap(ring: Int64[np.ndarray, " k"]) -> Int64[np.ndarray, "t 3"]:
             middle = (first + last) // 2
             faces.append((first, middle, last % len(ring)))
             spans += [(first, middle), (middle, last)]
-    cap: Int64[np.ndarray, "t 3"] = ring[np.array(faces)]
-    return cap
+    return np.asarray(ring[np.array(faces)])
 
 
 def _strip(ring: Int64[np.ndarray, " k"]) -> Int64[np.ndarray, "t 3"]:
@@ -144,8 +143,7 @@ def _strip(ring: Int64[np.ndarray, " k"]) -> Int64[np.ndarray, "t 3"]:
         faces.append((j, j + 1, far))
         if far - 1 > j + 1:
             faces.append((j + 1, far - 1, far))
-    strip: Int64[np.ndarray, "t 3"] = ring[np.array(faces)]
-    return strip
+    return np.asarray(ring[np.array(faces)])
 
 
 def _outward(vertices: Float[np.ndarray, "v 3"], triangles: Int64[np.ndarray, "t 3"]) -> Solid:
