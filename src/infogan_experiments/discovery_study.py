@@ -32,7 +32,7 @@ from infogan_experiments.attribute_tables import attributes_table
 from infogan_experiments.experiment import EXPERIMENTS, Experiment, Options
 from infogan_experiments.own_images import render_folder
 from infogan_experiments.result_tables import Result, estimate, results_table, share, value
-from infogan_experiments.results import complete_folder, publish, write_result
+from infogan_experiments.results import publish, write_result
 
 SPACING = 10
 """Difference between the seeds of two discoveries: each trains several runs with consecutive seeds."""
@@ -146,7 +146,7 @@ def _result(job: Job) -> dict[str, Any]:
             raise _other_settings(path)
         return result
     if not job.files.is_dir():
-        with complete_folder(job.files) as part:
+        with storage.prepared_folder(job.files) as part:
             job.trial.write(job, part)
     result = facts | _discover(job, settings)
     write_result(path, result)
@@ -219,10 +219,9 @@ def _delete_unfinished(path: Path) -> None:
 
 
 def _write_images(images: UInt8[np.ndarray, "n h w c"], folder: Path) -> None:
-    with storage.writing(folder, 0):
-        for number, image in enumerate(images):
-            picture = Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image)
-            picture.save(folder / f"{number:05d}.png")
+    for number, image in enumerate(images):
+        picture = Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image)
+        picture.save(folder / f"{number:05d}.png")
 
 
 def _fashion(job: Job) -> Dataset:

@@ -6,9 +6,7 @@ A result is identified by variant, seed and steps. One with other settings is re
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,22 +80,6 @@ def publish(folder: Path, name: str, values: Mapping[str, Any], table: str) -> N
     storage.write_text(path, json.dumps({"experiment": name, **values}, indent=1) + "\n")
     print(table)
     print(path)
-
-
-@contextmanager
-def complete_folder(path: Path) -> Iterator[Path]:
-    """Yield a new folder that gets its name at the end of the block, so that `path` is complete if it exists.
-
-    Raises:
-        StorageError: it cannot be made or renamed.
-    """
-    part = path.with_name(f"{path.name}.part")
-    with storage.writing(path, 0):
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-    yield part
-    with storage.writing(path, 0):
-        part.rename(path)
 
 
 def _check(path: Path, config: Config) -> None:

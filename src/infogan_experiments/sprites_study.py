@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from infogan import config as configuration
-from infogan import data
+from infogan import data, storage
 from infogan.config import Config
 from infogan.errors import UsageError
 from infogan.evaluation import model_selection
@@ -25,7 +25,6 @@ from infogan.runs.directory import RunDirectory
 from infogan_experiments.experiment import Options, configure, experiment
 from infogan_experiments.result_tables import Number, Result, mean_over_seeds, number_at
 from infogan_experiments.results import (
-    complete_folder,
     publish,
     reached_step,
     read_results,
@@ -145,7 +144,7 @@ def _fork(source: Path, target: Path, start: int) -> None:
     if config.training.steps != start:
         _log(f"{source} was trained past step {start:,}: {target} is trained from its start")
         return
-    with complete_folder(target) as copy:
+    with storage.prepared_folder(target) as copy:
         shutil.copytree(source, copy, dirs_exist_ok=True)
         changed = configuration.override(config, starting_at(start))
         RunDirectory.open(copy).write_config(changed)

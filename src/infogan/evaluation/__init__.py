@@ -78,9 +78,9 @@ def evaluate(  # noqa: PLR0913
     return result
 
 
-def sorting_line(model: InfoGAN, dataset: Dataset, *, seed: int = 0) -> str | None:
+def sorting_line(model: InfoGAN, dataset: Dataset) -> str | None:
     """Return the clustering accuracy as a sentence; None without labels or a categorical code."""
-    subject = Subject(model, dataset, seed=seed)
+    subject = Subject(model, dataset)
     if not measurable(subject):
         return None
     clustering = subject.once(model_clustering)
