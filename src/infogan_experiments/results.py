@@ -84,18 +84,17 @@ def publish(folder: Path, name: str, values: Mapping[str, Any], table: str) -> N
 
 def _check(path: Path, config: Config) -> None:
     """Raise ConfigError unless the result at `path` has this configuration, except for its seed."""
-    recorded = migrate(json.loads(path.read_text())["config"], str(path))
-    if _identity(configuration.validate(recorded)) != _identity(config):
+    recorded = configuration.validate(migrate(json.loads(path.read_text())["config"], str(path)))
+    if _changes(recorded, config).keys() - {"training.seed", "preset"}:
         raise ConfigError(
             f"{path} has results of other settings", "the same command as before, to resume", "another --out"
         )
 
 
-def _identity(config: Config) -> dict[str, Any]:
-    """Return the values that identify a variant: not its seed, preset, paths or how often it saves."""
-    ignored = FREE_KEYS | RESOLVED_KEYS | {"training.seed", "preset"}
-    flat = configuration.flatten(config.model_dump(mode="json"))
-    return {key: value for key, value in flat.items() if key not in ignored}
+def _changes(before: Config, after: Config) -> dict[str, tuple[Any, Any]]:
+    """Return the keys that differ, but for paths and how often a run saves, with both values."""
+    differing = configuration.changes(before, after)
+    return {key: pair for key, pair in differing.items() if key not in FREE_KEYS | RESOLVED_KEYS}
 
 
 # --- training --------------------------------------------------------------------------------------------
@@ -144,12 +143,7 @@ def train_to(config: Config, steps: int, path: Path) -> Trained:
         training = config.training.model_copy(update={"steps": steps})
         return api.train_config(config.model_copy(update={"training": training}), out=path)
     before = RunDirectory.open(path).read_config()
-    changed = {
-        key: pair
-        for key, pair in configuration.changes(before, config).items()
-        if key not in FREE_KEYS | RESOLVED_KEYS
-    }
-    if changed:
+    if changed := _changes(before, config):
         raise ConfigError(
             f"{path} was trained with another configuration: "
             + ", ".join(f"{key} = {old}, not {new}" for key, (old, new) in changed.items()),

@@ -14,8 +14,7 @@ from jaxtyping import Float, Int
 from infogan.config import Categorical, LatentsConfig, Periodic, Uniform
 from infogan.evaluation import clustering, distances, mutual_information, precision_recall
 from infogan.evaluation.disentanglement import named
-from infogan.evaluation.disentanglement.sample import Sample
-from infogan.evaluation.disentanglement.score import SCORES
+from infogan.evaluation.disentanglement.sample import SCORES, Sample
 from infogan.evaluation.resampling import numpy_generator
 from infogan.latents import Latents
 from infogan.reporting.markdown import markdown_table

@@ -259,9 +259,14 @@ def _attributes(scores: Mapping[str, Any]) -> Iterator[str]:
     best = sorted(attributes, key=lambda name: -attributes[name]["auc_choosing"])
     for name in best[:_MAX_ATTRIBUTES]:
         entry = attributes[name]
-        code = entry["code"] + (f" = {entry['category']}" if "category" in entry else "")
         auc = _with_interval(entry, "auc") + _baselines(scores, "attributes", name, "auc")
-        yield f"{name}: {'' if entry['sense'] > 0 else 'not '}{code}, AUC {auc}"
+        yield f"{name}: {predictor_text(entry)}, AUC {auc}"
+
+
+def predictor_text(attribute: Mapping[str, Any]) -> str:
+    """Return the code and category that predict an attribute: "hair = 3", or "not hair = 3"."""
+    code = attribute["code"] + (f" = {attribute['category']}" if "category" in attribute else "")
+    return code if attribute["sense"] > 0 else f"not {code}"
 
 
 def _fidelity(scores: Mapping[str, Any]) -> Iterator[str]:

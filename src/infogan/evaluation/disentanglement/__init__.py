@@ -12,8 +12,7 @@ import numpy as np
 
 from infogan.evaluation.baselines import codes_and_baselines
 from infogan.evaluation.disentanglement.dci import REGRESSOR
-from infogan.evaluation.disentanglement.sample import Sample, as_levels, varying
-from infogan.evaluation.disentanglement.score import SCORES
+from infogan.evaluation.disentanglement.sample import SCORES, Sample, as_levels, varying
 from infogan.evaluation.metric import metric, with_baselines
 from infogan.evaluation.predicted_codes import continuous_dimensions
 from infogan.evaluation.resampling import halves_interval

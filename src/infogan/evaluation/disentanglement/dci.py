@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from infogan.evaluation.disentanglement.sample import Sample, standardised
-from infogan.evaluation.disentanglement.score import score
+from infogan.evaluation.disentanglement.sample import Sample, score, standardised
 
 REGRESSOR = ("random forest of 50 trees, depth 6", "gradient boosting, scikit-learn's own settings")
 """In the fast variant, and as in disentanglement_lib. Deeper forests split on noise, by every code."""
