@@ -51,8 +51,7 @@ def figure1(options: Options) -> None:
         "paper": PAPER,
     }
     for variant in VARIANTS:
-        objective = base.objective.model_copy(update={"generator_information": variant == "infogan"})
-        config = base.model_copy(update={"objective": objective})
+        config = base.replace(objective={"generator_information": variant == "infogan"})
         trained = train_to(config, base.training.steps, folder / variant)
         result["entropy_nats"] = trained.model.latents.entropies["digit"]
         result["machine"] = trained.run.read_environment()

@@ -140,8 +140,7 @@ def train_to(config: Config, steps: int, path: Path) -> Trained:
         StorageError: all its checkpoints are damaged.
     """
     if not path.exists():
-        training = config.training.model_copy(update={"steps": steps})
-        return api.train_config(config.model_copy(update={"training": training}), out=path)
+        return api.train_config(config.replace(training={"steps": steps}), out=path)
     before = RunDirectory.open(path).read_config()
     if changed := _changes(before, config):
         raise ConfigError(

@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float64, Int64
 
 from infogan.scenes.morphable import MorphableModel, outward
 
@@ -129,19 +129,15 @@ def head_model() -> MorphableModel:
     ]
     modes = [points * share for share in _STRETCHES.values()]
     modes += [_displacement(points, pull) for pull in _PULLS.values()]
+    _, y, z = parts[0][0].T
+    face = (z > 0) & (y < 8) & (y > -11.5) & (z > -7 - y)  # before the ears, from the chin to the hairline
     return MorphableModel(
         "built-in head",
         torch.from_numpy((points - _PICTURE_MIDDLE) / _PICTURE_HALF).float(),
         torch.from_numpy(np.stack(modes) / _PICTURE_HALF).float(),
         torch.cat(triangles),
-        torch.from_numpy(np.flatnonzero(_is_face(points) & (np.arange(len(points)) < starts[1]))),
+        torch.from_numpy(np.flatnonzero(face)),
     )
-
-
-def _is_face(points: _Points) -> Bool[np.ndarray, " n"]:
-    """Return True for points in front of the ears, from the chin to the hairline."""
-    _, y, z = points.T
-    return np.asarray((z > 0) & (y < 8) & (y > -11.5) & (z > -7 - y))
 
 
 def _displacement(points: _Points, pull: _Pull) -> _Points:
