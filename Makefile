@@ -57,7 +57,7 @@ experiments: $(VENV)/.installed-dev  ## smoke tests of every preset and every fi
 
 REPRODUCE := $(BIN)/infogan reproduce
 ON_MNIST := figure1 mnist-paper robust-mnist robust mnist verdicts-mnist
-ON_OTHERS := robust-digits robust-fashion fashion-seeds chairs-rotation chairs-width own-pictures worked-examples \
+ON_OTHERS := robust-digits robust-fashion chairs-rotation chairs-width own-pictures worked-examples \
 	sprites discover-fashion discover-own discover-digits discover-noise
 
 # With the recipe `robust` the four presets of faces train the same runs, so they share a folder.

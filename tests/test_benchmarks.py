@@ -225,7 +225,7 @@ def test_results_are_written(monkeypatch, capsys, tmp_path: Path) -> None:
 
 
 def test_training_ends_with_the_evaluation_that_reaches_the_error() -> None:
-    config = recipes.apply(presets.load("digits"), "robust")
+    config = recipes.find("robust").apply(presets.load("digits"))
     config = config.model_copy(update={"network": config.network.model_copy(update={"width": 0.125})})
     dataset = data.load(config.data)
     found = to_error.reach(config, dataset, error=0.95, every=1, max_steps=5)

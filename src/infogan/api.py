@@ -69,7 +69,7 @@ def configure(  # noqa: PLR0913 - everything that decides a configuration, by na
     if preset is not None:
         config = preset.apply(config, recipe or preset.recipe, own_codes=codes is None)
     elif recipe is not None:
-        config = recipes.apply(config, recipe)
+        config = recipes.find(recipe).apply(config)
     config = _with_extensions(config, model, terms, loaded)
     chosen = config.training.recipe
     config = configuration.override(config, settings or {})

@@ -7,16 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from infogan.config import (
-    CONTINUOUS_WEIGHT,
-    Categorical,
-    Code,
-    Config,
-    Periodic,
-    Uniform,
-    flatten,
-    validate,
-)
+from infogan.config import CONTINUOUS_WEIGHT, Categorical, Code, Config, Periodic, Uniform, flatten, validate
 from infogan.errors import ConfigError
 from infogan.recipes import RECIPES, Changes, find
 from infogan.registry import Registry
@@ -86,14 +77,14 @@ def recipe_table(preset: Preset) -> list[str]:
             configs[name] = preset.configuration(name)
     flat = [flatten(config.model_dump(mode="json")) for config in configs.values()]
     keys = dict.fromkeys(key for values in flat for key in values)
-    rows = [[key, *(_cell(values.get(key)) for values in flat)] for key in keys if key != "training.recipe"]
-    rows = [["key", *configs], *(row for row in rows if len(set(row[1:])) > 1)]
+    rows = [["key", *configs]]
+    for key in keys:
+        values = [values.get(key) for values in flat]
+        cells = ["-" if value is None else str(value) for value in values]
+        if key != "training.recipe" and len(set(cells)) > 1:
+            rows.append([key, *cells])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-
-
-def _cell(value: Any) -> str:
-    return "-" if value is None else str(value)
 
 
 def merged(*parts: Changes) -> dict[str, dict[str, Any]]:
@@ -176,11 +167,7 @@ def _faces(variation: str, weight: float, rates: tuple[float, float]) -> Preset:
 
 
 def _chairs(
-    variation: str,
-    summary: str,
-    weights: tuple[float, float],
-    architecture: str,
-    code: Code,
+    variation: str, summary: str, weights: tuple[float, float], architecture: str, code: Code
 ) -> Preset:
     """Return a preset of appendix C.5, with three Cat(20) and one Unif(-1, 1).
 

@@ -107,16 +107,6 @@ def find(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def apply(config: Config, name: str) -> Config:
-    """Return `config` with the recipe of that name.
-
-    Raises:
-        UsageError: no recipe has that name.
-        ConfigError: as in `Recipe.apply`.
-    """
-    return find(name).apply(config)
-
-
 def _with_fixed_std(code: Code, noisy: bool) -> Code:
     """Return a continuous code with std 1 and lambda .05; values that a user chose are kept."""
     if not isinstance(code, Uniform | Normal):

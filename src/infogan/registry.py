@@ -124,8 +124,13 @@ def origin_of(code: object) -> Origin | None:
         return None
     if (origin := _origin_of_module(name)) is not None:
         return origin
-    # A notebook or an interactive session.
-    return Origin(getattr(code, "__name__", name), hashlib.sha256(_source(code).encode()).hexdigest())
+    # A notebook or an interactive session: the source of the function, or its byte code.
+    try:
+        source = inspect.getsource(code)  # type: ignore[arg-type]
+    except (OSError, TypeError):
+        function = getattr(code, "__code__", None)
+        source = repr(code) if function is None else repr((function.co_code, function.co_consts))
+    return Origin(getattr(code, "__name__", name), hashlib.sha256(source.encode()).hexdigest())
 
 
 def _origin_of_module(name: str) -> Origin | None:
@@ -135,12 +140,3 @@ def _origin_of_module(name: str) -> Origin | None:
         return None
     plugin = Path(file).stem if name == "__main__" else name.removeprefix(PLUGIN_PREFIX)
     return Origin(plugin, hashlib.sha256(Path(file).read_bytes()).hexdigest())
-
-
-def _source(code: object) -> str:
-    """Return the source of a function, or its byte code if the source is not known."""
-    try:
-        return inspect.getsource(code)  # type: ignore[arg-type]
-    except (OSError, TypeError):
-        function = getattr(code, "__code__", None)
-        return repr(code) if function is None else repr((function.co_code, function.co_consts))

@@ -25,7 +25,7 @@ from infogan.training.runner import Trained
 from infogan_experiments.experiment import Options, configure, experiment
 from infogan_experiments.figure_page import machine
 from infogan_experiments.result_tables import Result, estimate, results_table, value
-from infogan_experiments.results import complete_folder, publish, read_results, record, train_and_measure
+from infogan_experiments.results import publish, read_results, record, train_and_measure
 
 COUNT, DAMAGED = 3_000, 12
 SIZES = ((96, 72), (72, 108), (128, 128))
@@ -126,7 +126,7 @@ def render_folder(folder: Path, count: int, seed: int) -> None:
     if folder.is_dir():
         return
     names = list(CLASSES)
-    with complete_folder(folder) as part, storage.writing(folder, count * 4_096):
+    with storage.prepared_folder(folder, count * 4_096) as part:
         for name in names:
             (part / name).mkdir(parents=True)
         for number in range(count):

@@ -19,7 +19,7 @@ from infogan_experiments.study import Study, by_recipe, train_study
 
 STUDY = Study(
     "verdicts-mnist",
-    by_recipe("mnist", {recipe: {"recipe": recipe, **WIDTH} for recipe in ("paper", "robust")}),
+    by_recipe("mnist", {"paper": "paper", "robust": "robust"}, WIDTH),
     seeds=10,
     steps=1_000,
     train=partial(train_and_measure, metrics=("clustering", "handwriting", "verdicts")),

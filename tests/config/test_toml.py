@@ -490,12 +490,12 @@ def test_every_code_has_its_own_weight_or_the_one_for_all() -> None:
 
 def test_the_paper_s_recipe_is_not_made_from_another_one() -> None:
     """Its codes, weights and width would not be the paper's, and nothing would say so."""
-    changed = recipes.apply(presets.load("mnist"), "robust")
+    changed = recipes.find("robust").apply(presets.load("mnist"))
     with pytest.raises(ConfigError, match="of recipe robust") as caught:
-        recipes.apply(changed, "paper")
+        recipes.find("paper").apply(changed)
     assert "infogan train mnist --recipe paper" in caught.value.for_command_line
     assert "recipe='paper'" in str(caught.value)
-    assert recipes.apply(changed, "robust") == changed
+    assert recipes.find("robust").apply(changed) == changed
 
 
 def test_the_recipe_leaves_codes_that_somebody_chose() -> None:

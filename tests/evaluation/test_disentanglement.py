@@ -14,8 +14,7 @@ from infogan.evaluation import disentanglement, evaluate
 from infogan.evaluation.disentanglement import score_all
 from infogan.evaluation.disentanglement.dci import from_importances
 from infogan.evaluation.disentanglement.information import information_table
-from infogan.evaluation.disentanglement.sample import LEVELS, Sample, as_levels, varying
-from infogan.evaluation.disentanglement.score import SCORES
+from infogan.evaluation.disentanglement.sample import LEVELS, SCORES, Sample, as_levels, varying
 from infogan.model import InfoGAN
 from tests.evaluation.conftest import draw_images
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infogan.evaluation.disentanglement.score import SCORES
+from infogan.evaluation.disentanglement.sample import SCORES
 from infogan_experiments import (
     run,
     worked_examples,

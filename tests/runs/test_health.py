@@ -319,7 +319,7 @@ def test_a_hundred_steps_of_digits_go_well(recipe: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", WARNINGS)
 def test_advice_names_settings_and_options_that_exist(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     advice = WARNINGS[name].advice.format(subject="rotation")
-    robust = recipes.apply(presets.load("digits"), "robust")
+    robust = recipes.find("robust").apply(presets.load("digits"))
     named = re.findall(r"--set (\S+=[^\s;,)]+)", advice)
     for assignment in named:
         changed = config.changes(robust, config.override(robust, config.parse_assignments([assignment])))

@@ -77,7 +77,7 @@ def test_without_noise_there_is_no_mode_to_seek(tiny_config: Config) -> None:
 
 
 def test_terms_that_cannot_work_are_refused() -> None:
-    config = recipes.apply(load("digits"), "robust")
+    config = recipes.find("robust").apply(load("digits"))
     with pytest.raises(ConfigError, match="augmentation"):
         configuration.override(
             config, {f"augmentation.{key}": 0.0 for key in ("rotation", "shift", "scale", "shear")}

@@ -19,15 +19,7 @@ from infogan.model import InfoGAN, Weights
 if TYPE_CHECKING:
     from infogan.data import Dataset
 
-__all__ = [
-    "Budget",
-    "Subject",
-    "clustering_accuracy",
-    "evaluate",
-    "fit_recognition",
-    "metric",
-    "sorting_line",
-]
+__all__ = ["Budget", "Subject", "evaluate", "fit_recognition", "metric", "sorting_line"]
 
 
 def evaluate(  # noqa: PLR0913
@@ -78,29 +70,17 @@ def evaluate(  # noqa: PLR0913
             progress(f"evaluate: {name}")
             _merge(result, compute(subject))
     result |= _circumstances(subject)
-    _check_finite(result)
+    for path, number in _numbers(result, ""):
+        if not math.isfinite(number):
+            raise DivergenceError(
+                f"evaluate: {path} is {number}", "a finite number", "an earlier checkpoint of the run"
+            )
     return result
 
 
-def clustering_accuracy(model: InfoGAN, dataset: Dataset, *, seed: int = 0) -> float:
-    """Return the clustering accuracy on test images, from 0 to 1, without the other metrics.
-
-    Raises:
-        UsageError: there is no categorical code, or there are no labels.
-    """
-    subject = Subject(model, dataset, seed=seed)
-    if not measurable(subject):
-        raise UsageError(
-            f"the clustering accuracy on {dataset.name} cannot be measured",
-            "labels in both splits, and a categorical code in the model",
-            "infogan evaluate RUN, for metrics without labels",
-        )
-    return float(subject.once(model_clustering).figures["accuracy"])
-
-
-def sorting_line(model: InfoGAN, dataset: Dataset, *, seed: int = 0) -> str | None:
+def sorting_line(model: InfoGAN, dataset: Dataset) -> str | None:
     """Return the clustering accuracy as a sentence; None without labels or a categorical code."""
-    subject = Subject(model, dataset, seed=seed)
+    subject = Subject(model, dataset)
     if not measurable(subject):
         return None
     clustering = subject.once(model_clustering)
@@ -139,14 +119,6 @@ def _merge(into: dict[str, Any], part: Mapping[str, Any]) -> None:
             raise ValueError(f"two metrics give {key!r}")
         else:
             into[key] = value
-
-
-def _check_finite(result: Mapping[str, Any]) -> None:
-    for path, number in _numbers(result, ""):
-        if not math.isfinite(number):
-            raise DivergenceError(
-                f"evaluate: {path} is {number}", "a finite number", "an earlier checkpoint of the run"
-            )
 
 
 def _numbers(value: Any, path: str) -> Iterator[tuple[str, float]]:

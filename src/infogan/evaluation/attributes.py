@@ -194,10 +194,6 @@ def cluster_predictors(distances: Float[np.ndarray, "n k"]) -> Predictors:
     return Predictors(names, (others - distances).astype(np.float64))
 
 
-def _component_predictors(codes: Mapping[str, np.ndarray]) -> Predictors:
-    return Predictors(tuple((name, None) for name in codes), np.stack(list(codes.values()), 1))
-
-
 @metric("attributes")
 def _metric(subject: Subject) -> dict[str, Any]:
     dataset, latents = subject.dataset, subject.model.latents
@@ -212,7 +208,10 @@ def _metric(subject: Subject) -> dict[str, Any]:
         for name, of_splits in subject.once(outputs).items()
     }
     components = component_codes(*images, len(predictors["model"][0].names))
-    predictors["pca"] = [_component_predictors(codes) for codes in components]
+    predictors["pca"] = [
+        Predictors(tuple((name, None) for name in codes), np.stack(list(codes.values()), 1))
+        for codes in components
+    ]
     sizes = [prior.code.size for prior in latents.categorical.values()]
     if sizes and len(images[0]) > 1:
         kmeans = fit_kmeans(*images, max(sizes))

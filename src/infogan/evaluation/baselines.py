@@ -139,8 +139,7 @@ def untrained(config: Config, images: Images, *, seed: int = 0, steps: int | Non
         steps: of the model under evaluation, which set the noise level of its input; by default those of the
             configuration.
     """
-    training = config.training.model_copy(update={"seed": (config.training.seed + 1) % 2**63})
-    model = InfoGAN(config.model_copy(update={"training": training}))
+    model = InfoGAN(config.replace(training={"seed": (config.training.seed + 1) % 2**63}))
     model.provenance = {"steps": config.training.steps if steps is None else steps}
     model.trunk.train()
     model.recognition.train()

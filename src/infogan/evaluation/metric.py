@@ -45,11 +45,7 @@ def metric(name: str) -> Callable[[Metric], Metric]:
     Raises:
         ValueError: another metric has that name.
     """
-
-    def register(function: Metric) -> Metric:
-        return METRICS.add(name, function)
-
-    return register
+    return lambda function: METRICS.add(name, function)
 
 
 def with_baselines(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

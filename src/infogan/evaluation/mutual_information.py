@@ -78,26 +78,24 @@ def score_codes(
         the std is from `fit_stds`.
     """
     scores: dict[str, dict[str, Any]] = {}
-    for name, posterior in latents.posteriors(raw).items():
+    for name, predicted in latents.posteriors(raw).items():
+        posterior: Posterior = predicted
         prior = latents.priors[name]
-        scored = posterior
+        code = prior.code
         if name in fitted_stds:
-            scored = GaussianPosterior(posterior.mean, fitted_stds[name].expand_as(posterior.mean))
+            posterior = GaussianPosterior(posterior.mean, fitted_stds[name].expand_as(posterior.mean))
         scores[name] = {
-            **_describe(prior),
-            **_bound(scored.log_prob(codes[name]), prior),
-            **_continuous_figures(scored, codes[name], prior.period),
-            **({"std_fitted": True} if name in fitted_stds else {}),
+            "kind": code.kind,
+            "size": code.size if isinstance(code, Categorical) else code.dim,
+            **({"dim": code.dim} if isinstance(code, Categorical) and code.dim > 1 else {}),
+            "entropy_nats": prior.entropy,
+            **_bound(posterior.log_prob(codes[name]), prior),
         }
+        if posterior.std is not None:
+            r2 = r_squared(codes[name], posterior.mean, prior.period)
+            scores[name] |= {"std": float(posterior.std.double().mean()), "r2_fake": float(r2.mean())}
+        scores[name] |= {"std_fitted": True} if name in fitted_stds else {}
     return scores
-
-
-def _describe(prior: Prior) -> dict[str, Any]:
-    code = prior.code
-    if not isinstance(code, Categorical):
-        return {"kind": code.kind, "size": code.dim, "entropy_nats": prior.entropy}
-    several = {"dim": code.dim} if code.dim > 1 else {}
-    return {"kind": code.kind, "size": code.size, **several, "entropy_nats": prior.entropy}
 
 
 def _bound(log_probabilities: Float[Tensor, " n"], prior: Prior) -> dict[str, Any]:
@@ -112,15 +110,6 @@ def _bound(log_probabilities: Float[Tensor, " n"], prior: Prior) -> dict[str, An
         "mutual_information_nats_standard_error": error,
         "mutual_information_nats_interval": [low, high],
     }
-
-
-def _continuous_figures(
-    posterior: Posterior, values: Float[Tensor, "n width"], period: float | None
-) -> dict[str, float]:
-    if posterior.std is None:
-        return {}
-    r2 = r_squared(values, posterior.mean, period)
-    return {"std": float(posterior.std.double().mean()), "r2_fake": float(r2.mean())}
 
 
 def r_squared(

@@ -115,9 +115,9 @@ def network(
         task: the labels.
         seed: of weights and batches.
     """
-    training = evaluated.config.training
-    other_seed = training.model_copy(update={"seed": (training.seed + 2) % 2**63})
-    model = InfoGAN(evaluated.config.model_copy(update={"training": other_seed})).to(evaluated.device)
+    config = evaluated.config
+    other_seed = (config.training.seed + 2) % 2**63
+    model = InfoGAN(config.replace(training={"seed": other_seed})).to(evaluated.device)
     classes = np.unique(task.train) if task.classes else np.zeros(1)
     with torch.device("meta"):
         head = nn.Linear(model.trunk.features, len(classes))

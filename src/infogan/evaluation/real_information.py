@@ -81,13 +81,6 @@ def information(
     return figures | {"usage": (np.bincount(first.argmax(1), minlength=size) / len(first)).tolist()}
 
 
-def describe_policy(policy: AugmentationConfig, origin: str) -> dict[str, Any]:
-    """Return the augmentations that are not 0, and their origin, "model" or "default"."""
-    ranges = policy.model_dump(exclude={"all_images"})
-    active = {key: value for key, value in ranges.items() if value and not key.startswith("code_")}
-    return {"origin": origin, **active}
-
-
 def _resampled_table(
     first: Float[np.ndarray, "n k"], second: Float[np.ndarray, "n k"], rng: np.random.Generator
 ) -> Float[np.ndarray, "k k"]:
@@ -120,6 +113,8 @@ def _metric(subject: Subject) -> dict[str, Any]:
             rng = subject.rng(f"bootstrap/real information/{stream}/{name}")
             figures[name] = information(probabilities.numpy(), second[dimension].numpy(), rng)
         sections[who] = {"real": figures}
+    ranges = policy.model_dump(exclude={"all_images"})
+    active = {key: value for key, value in ranges.items() if value and not key.startswith("code_")}
     for figures in sections["model"]["real"].values():
-        figures["policy"] = describe_policy(policy, origin)
+        figures["policy"] = {"origin": origin, **active}
     return with_baselines(sections)

@@ -129,17 +129,14 @@ def udr(runs: Sequence[RunCodes], which: int) -> float | None:
     for other in _others(runs, which):
         if own.continuous and other.continuous:
             table = agreement(own, other)
-            rows = [[table[a, b] for b in other.continuous] for a in own.continuous]
-            scores.append(_udr_pair(np.array(rows)))
+            square = np.array([[table[a, b] for b in other.continuous] for a in own.continuous])
+            # How close the table of two runs' codes is to a permutation (equation 2).
+            bests = [
+                np.divide(best**2, sums, out=np.zeros_like(best), where=best > 0).sum()
+                for best, sums in ((square.max(axis), square.sum(axis)) for axis in (0, 1))
+            ]
+            scores.append(float(sum(bests) / sum(square.shape)))
     return float(np.median(scores)) if scores else None
-
-
-def _udr_pair(table: Float[np.ndarray, "a b"]) -> float:
-    """Return how close the table of two runs' codes is to a permutation (equation 2)."""
-    columns, rows = table.max(0), table.max(1)
-    by_column = np.divide(columns**2, table.sum(0), out=np.zeros_like(columns), where=columns > 0)
-    by_row = np.divide(rows**2, table.sum(1), out=np.zeros_like(rows), where=rows > 0)
-    return float((by_column.sum() + by_row.sum()) / sum(table.shape))
 
 
 def model_centrality(runs: Sequence[RunCodes], which: int, rng: np.random.Generator) -> float | None:

@@ -11,9 +11,7 @@ from infogan.evaluation.resampling import QUANTILES, RESAMPLES
 
 
 def rank_correlation(
-    scores: Float[np.ndarray, " seeds"],
-    accuracies: Float[np.ndarray, " seeds"],
-    rng: np.random.Generator,
+    scores: Float[np.ndarray, " seeds"], accuracies: Float[np.ndarray, " seeds"], rng: np.random.Generator
 ) -> dict[str, Any]:
     """Return Spearman's rank correlation of a score with the accuracy over seeds; ties share their mean rank.
 

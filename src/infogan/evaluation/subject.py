@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
@@ -62,10 +63,11 @@ class Subject:
         assert self.dataset is not None
         return self.dataset
 
-    @property
+    @cached_property
     def train_images(self) -> UInt8[np.ndarray, "n h w c"]:
         """The training images of `train_subset`."""
-        return self.once(_train_images)
+        images = self.real.train.images
+        return np.asarray(images[train_subset(len(images), self.seed)])
 
     def once(self, compute: Callable[[Subject], Result]) -> Result:
         """Return `compute(self)`, computed at the first call and shared by all metrics."""
@@ -102,11 +104,6 @@ def drawn_subset(count: int, most: int, *, seed: int, stream: str) -> Int[np.nda
 def train_subset(count: int, seed: int) -> Int[np.ndarray, " n"]:
     """Return the indices of at most TRAIN_IMAGES of `count` training images."""
     return drawn_subset(count, TRAIN_IMAGES, seed=seed, stream="evaluation/train subset")
-
-
-def _train_images(subject: Subject) -> UInt8[np.ndarray, "n h w c"]:
-    images = subject.real.train.images
-    return np.asarray(images[train_subset(len(images), subject.seed)])
 
 
 def pixels(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n pixels"]:

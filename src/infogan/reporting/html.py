@@ -15,7 +15,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from infogan.reporting.charts import Curve, line_chart
-from infogan.reporting.tables import probe_means, scores_with_interval, value_at, verdict_text
+from infogan.reporting.tables import metric_name, probe_means, scores_with_interval, value_at, verdict_text
 
 TITLES = {
     "clustering": "Categories and labelled classes",
@@ -28,29 +28,6 @@ TITLES = {
     "context": "Where categories change the image",
 }
 """Titles of sections of evaluation.json whose key is not a good title."""
-
-METRICS = {
-    "nmi": "NMI",
-    "ari": "ARI",
-    "auc": "AUC",
-    "mig": "MIG",
-    "sap": "SAP",
-    "dci": "DCI",
-    "infomec": "InfoMEC",
-    "factorvae": "FactorVAE",
-    "betavae": "BetaVAE",
-    "kmeans": "k-means",
-    "pca": "PCA",
-    "spearman": "rank correlation",
-    "spearman_generated": "rank correlation on generated images",
-    "spearman_real": "rank correlation on real images",
-    "information_nats": "information in nats",
-    "most_probable_information_nats": "information of the most probable category in nats",
-    "outside": "share of the change outside the middle strip",
-    "frechet": "Fréchet distance",
-    "kernel": "kernel distance",
-}
-"""Names of metrics and baselines whose key is not a good name."""
 
 _SEPARATE = ("codes", "baselines")  # sections that have no table
 _MAX_OPEN_ROWS = 12  # longer tables are folded
@@ -127,7 +104,7 @@ def render(contents: Contents) -> str:
     source = resources.files("infogan.reporting").joinpath("report.html").read_text(encoding="utf-8")
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     page.filters["picture"] = _data_url
-    page.filters["metric"] = _metric_name
+    page.filters["metric"] = metric_name
     scores = contents.scores
     return page.from_string(source).render(
         contents=contents,
@@ -144,10 +121,6 @@ def _data_url(image: Image.Image) -> str:
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def _metric_name(key: str) -> str:
-    return METRICS.get(key, key.replace("_", " "))
 
 
 # --- codes -----------------------------------------------------------------------------------------------
@@ -259,10 +232,7 @@ def _trust_in_categories(contents: Contents) -> Iterator[tuple[bool, str]]:
                 f"k-means on pixels: {kmeans:.1%}.",
             )
     elif contents.labelled:
-        yield (
-            False,
-            "The categories were not compared with the labelled classes: run infogan evaluate RUN.",
-        )
+        yield (False, "The categories were not compared with the labelled classes: run infogan evaluate RUN.")
     elif any(code["kind"] == "categorical" for code in scores["codes"].values()):
         yield False, "The images have no labelled classes: judge the categories by their images."
 
@@ -283,7 +253,7 @@ def _tables(scores: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             }
             rows.append(
                 {
-                    "metric": ": ".join(map(_metric_name, path)),
+                    "metric": ": ".join(map(metric_name, path)),
                     "value": f"{value_at(part, path):.3f}",
                     "interval": f"{low:.3f} to {high:.3f}",
                     "baselines": {n: f"{value:.3f}" for n, value in baselines.items() if value is not None},

@@ -14,6 +14,29 @@ from infogan import storage
 
 _MAX_ATTRIBUTES = 8
 
+METRICS = {
+    "nmi": "NMI",
+    "ari": "ARI",
+    "auc": "AUC",
+    "mig": "MIG",
+    "sap": "SAP",
+    "dci": "DCI",
+    "infomec": "InfoMEC",
+    "factorvae": "FactorVAE",
+    "betavae": "BetaVAE",
+    "kmeans": "k-means",
+    "pca": "PCA",
+    "spearman": "rank correlation",
+    "spearman_generated": "rank correlation on generated images",
+    "spearman_real": "rank correlation on real images",
+    "information_nats": "information in nats",
+    "most_probable_information_nats": "information of the most probable category in nats",
+    "outside": "share of the change outside the middle strip",
+    "frechet": "Fréchet distance",
+    "kernel": "kernel distance",
+}
+"""Names of metrics and baselines whose key is not a good name."""
+
 
 def write_codes(
     path: Path, names: Sequence[str], codes: Mapping[str, np.ndarray], categorical: Collection[str]
@@ -42,13 +65,12 @@ def write_codes(
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["image", *columns])
-    for row, image in enumerate(names):
-        writer.writerow([image, *(_cell(column[row]) for column in columns.values())])
+    cells = [
+        [str(value) if isinstance(value, np.integer) else f"{float(value):.5f}" for value in column]
+        for column in columns.values()
+    ]
+    writer.writerows(zip(names, *cells, strict=True))
     storage.write_text(path, text.getvalue())
-
-
-def _cell(value: np.generic) -> str:
-    return str(value) if isinstance(value, np.integer) else f"{float(value):.5f}"
 
 
 # --- one evaluation --------------------------------------------------------------------------------------
@@ -103,6 +125,11 @@ def verdict_text(code: Mapping[str, Any]) -> str:
         return verdict
     low, high = code["effect_interval"]
     return f"{verdict}; {code['effect']:.1%} of the variance of generated images ({low:.1%} to {high:.1%})"
+
+
+def metric_name(key: str) -> str:
+    """Return the name of a metric or a baseline."""
+    return METRICS.get(key, key.replace("_", " "))
 
 
 def value_at(scores: Any, path: Sequence[str]) -> Any:
@@ -188,21 +215,11 @@ def _correlations(entry: Mapping[str, Any]) -> Iterator[str]:
             yield f"{_with_interval(entry, f'spearman_{source}')} on {source} images"
 
 
-_SCORES = {
-    "factorvae": "FactorVAE",
-    "betavae": "BetaVAE",
-    "mig": "MIG",
-    "sap": "SAP",
-    "dci": "DCI",
-    "infomec": "InfoMEC",
-}
-
-
 def _disentanglement(scores: Mapping[str, Any]) -> Iterator[str]:
     if entry := scores.get("disentanglement"):
         yield f"disentanglement of {', '.join(entry['factors'])}:"
         for path in scores_with_interval(entry):
-            name = " ".join([_SCORES.get(path[0], path[0]), *path[1:]])
+            name = " ".join([METRICS.get(path[0], path[0]), *path[1:]])
             score = _with_interval(value_at(entry, path[:-1]), path[-1])
             yield f"  {name} {score}{_baselines(scores, 'disentanglement', *path)}"
 
@@ -242,22 +259,20 @@ def _attributes(scores: Mapping[str, Any]) -> Iterator[str]:
     best = sorted(attributes, key=lambda name: -attributes[name]["auc_choosing"])
     for name in best[:_MAX_ATTRIBUTES]:
         entry = attributes[name]
-        code = entry["code"] + (f" = {entry['category']}" if "category" in entry else "")
         auc = _with_interval(entry, "auc") + _baselines(scores, "attributes", name, "auc")
-        yield f"{name}: {'' if entry['sense'] > 0 else 'not '}{code}, AUC {auc}"
+        yield f"{name}: {predictor_text(entry)}, AUC {auc}"
 
 
-_FIDELITY = {
-    "precision": "precision",
-    "recall": "recall",
-    "frechet": "Fréchet distance",
-    "kernel": "kernel distance",
-}
+def predictor_text(attribute: Mapping[str, Any]) -> str:
+    """Return the code and category that predict an attribute: "hair = 3", or "not hair = 3"."""
+    code = attribute["code"] + (f" = {attribute['category']}" if "category" in attribute else "")
+    return code if attribute["sense"] > 0 else f"not {code}"
 
 
 def _fidelity(scores: Mapping[str, Any]) -> Iterator[str]:
     entry = scores.get("fidelity", {})
-    values = [f"{name} {_with_interval(entry, key, 3)}" for key, name in _FIDELITY.items() if key in entry]
+    keys = [key for key in ("precision", "recall", "frechet", "kernel") if key in entry]
+    values = [f"{metric_name(key)} {_with_interval(entry, key, 3)}" for key in keys]
     if values:
         yield f"generated images: {', '.join(values)}, in {entry['features']}"
 
