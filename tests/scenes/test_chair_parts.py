@@ -108,6 +108,7 @@ def test_width_changes_x_alone_and_in_proportion(width: float) -> None:
     assert torch.equal(widened[:, 1:], plain[:, 1:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("legs", chair_styles.LEGS)
 @pytest.mark.parametrize("back", chair_styles.BACKS)
 def test_any_legs_go_with_any_back(legs: str, back: str) -> None:
