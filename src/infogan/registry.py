@@ -46,7 +46,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         advice: the command that lists the entries.
     """
 
-    def __init__(self, kind: str, package: str | None = None, *, advice: str = "infogan --help") -> None:
+    def __init__(self, kind: str, package: str | None = None, *, advice: str = "one of these names") -> None:
         self.kind, self.package, self.advice = kind, package, advice
         self.origins: dict[str, Origin] = {}
         self._entries: dict[str, Entry] = {}

@@ -137,7 +137,12 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         key, equals, raw = text.partition("=")
         if not equals or not key.strip():
-            raise ConfigError(f"--set {text!r} has no '='", "KEY=VALUE", "--set save_every=500")
+            raise ConfigError(
+                f"the setting {text!r} has no '='",
+                "KEY=VALUE",
+                "save_every=500",
+                command="--set save_every=500",
+            )
         settings.pop(key.strip(), None)  # the last one counts, also after one of another name for the key
         settings[key.strip()] = _parse_value(raw.strip())
     return settings

@@ -65,7 +65,8 @@ def resolve(config: Config, dataset: Dataset) -> Config:
         raise DataError(
             f"{dataset.name}: the images are {count} of {height}x{width} pixels and {channels} channels",
             "at least 2 square images of 1, 3 or 4 channels",
-            "--size 64, which crops and resizes",
+            "size=64, which crops and resizes the images of a file or folder",
+            command="--size 64, which crops and resizes",
         )
     device = engine.choose_device(config.training.device)
     precision = engine.choose_precision(config.training.precision, device)
@@ -163,7 +164,8 @@ def check_changes(before: Config, after: Config, allowed: bool) -> None:
         raise ConfigError(
             "resuming with another configuration changes the result:\n" + "\n".join(lines),
             f"the run's own configuration, except for {', '.join(sorted(FREE_KEYS))}",
-            "--override, to resume with these changes; or infogan train, for a new run",
+            "override=True, to resume with these changes; or infogan.train, for a new run",
+            command="--override, to resume with these changes; or infogan train, for a new run",
         )
 
 
@@ -254,7 +256,8 @@ class _Session:
                 f"the training images are not those that {self.run.path} was trained on "
                 f"(sha256 {self.data[:12]}, before {saved.state['data'][:12]})",
                 "the same images",
-                "--data FILES with the same images, or --override to resume with these",
+                "data.path of the same images, or override=True to resume with these",
+                command="--data FILES with the same images, or --override to resume with these",
             )
         self.trainer.restore(saved.model, saved.optimizer, saved.state["trainer"])
         self.seconds = saved.state["seconds"]
@@ -262,7 +265,8 @@ class _Session:
             raise ConfigError(
                 f"{self.run.path} has already reached step {self.trainer.step}, past step {self.steps}",
                 f"a number of steps above {self.trainer.step}",
-                f"infogan resume {self.run.path} --steps {self.trainer.step * 2}",
+                f"infogan.resume({str(self.run.path)!r}, steps={self.trainer.step * 2})",
+                command=f"infogan resume {self.run.path} --steps {self.trainer.step * 2}",
             )
         # A finished run keeps its last line, whose step may not be a multiple of METRICS_EVERY.
         if self.trainer.step < self.steps:
