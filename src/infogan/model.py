@@ -61,6 +61,7 @@ class InfoGAN(nn.Module):
         self.size, self.channels = size, channels
         self.config, self.latents = config, Latents(config.latents)
         name = config.network.architecture
+        networks.check_architecture(name)
         self.table = networks.architecture("generic" if name in networks.NETWORKS else name, size)
         generator, trunk = self._custom_networks(name)
         # On "meta" nothing is allocated, and torch's own initialisation uses no global randomness.

@@ -52,7 +52,7 @@ def test_a_run_is_not_made_over_another_run(run: RunDirectory) -> None:
         RunDirectory.create(run.path)
     assert f"infogan.resume({str(run.path)!r})" in str(caught.value)
     assert f"infogan resume {run.path}" in caught.value.for_command_line
-    assert "--out" in caught.value.advice
+    assert "--out" in caught.value.for_command_line
 
 
 def test_a_run_is_not_made_among_other_files_nor_over_one(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from infogan.config import Config
 from infogan.data import SOURCES, Dataset
 from infogan.errors import ConfigError, DataError, DivergenceError, Interrupted, StorageError
 from infogan.model import InfoGAN
-from infogan.networks import NETWORKS
+from infogan.networks import NETWORKS, check_architecture
 from infogan.reporting import pictures
 from infogan.reporting.traversals import traversal_picture
 from infogan.runs import checkpoint, health, metrics_log
@@ -56,7 +56,7 @@ def resolve(config: Config, dataset: Dataset) -> Config:
     """Return `config` with the open values set: shape of the images, precision, and the plug-ins it uses.
 
     Raises:
-        ConfigError: the machine does not have the device.
+        ConfigError: the machine does not have the device, or no networks have the configured name.
         UsageError: a loss term is not registered.
         DataError: the images are not square, or do not have 1, 3 or 4 channels.
     """
@@ -70,6 +70,7 @@ def resolve(config: Config, dataset: Dataset) -> Config:
         )
     device = engine.choose_device(config.training.device)
     precision = engine.choose_precision(config.training.precision, device)
+    check_architecture(config.network.architecture)
     for name in config.objective.terms:
         TERMS.find(name)
     config = config.model_copy(update={"plugins": used_plugins(config)})
@@ -202,9 +203,9 @@ class _Session:
         )
         if dataset.skipped:
             write_skipped(run, dataset)
-            self.progress.say(
-                f"warning: {len(dataset.skipped):,} files could not be read; see {run.path}/skipped.csv"
-            )
+            count = len(dataset.skipped)
+            files = "1 file" if count == 1 else f"{count:,} files"
+            self.progress.say(f"warning: {files} could not be read; see {run.path}/skipped.csv")
 
     # --- the loop ------------------------------------------------------------------------------------
 
