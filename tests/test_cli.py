@@ -201,7 +201,7 @@ BAD = {
     "CSV in a file": (["encode", "{}/run", "{}/images.npy", "--out", "{}/note.txt/a.csv"], 4,
                       ["{}/note.txt/a.csv"]),
     "codes in a text file": (["encode", "{}/run", "{}/images.npy", "--out", "{}/codes.txt"], 2,
-                             ["{}/codes.txt is not a CSV file", "--out {}/codes.csv"]),
+                             ["{}/codes.txt is not a CSV file"]),
     "evaluate elsewhere": (["evaluate", "{}/run", "--data", "{}/nowhere"], 5, ["{}/nowhere"]),
     "experiment": (["reproduce", "figur1"], 2, ["'figur1'", "did you mean 'figure1'?"]),
     "command": (["trian", "mnist"], 2, ["'trian'"]),
@@ -218,6 +218,7 @@ BAD = {
         ("a recipe's name", "--recipe paper"),
         ("no change", "shift=0.05"),
         ("category", "0 for type"),
+        ("codes in a text file", "codes.csv"),
     ],
 )
 def test_advice_is_about_what_was_typed(

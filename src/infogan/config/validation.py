@@ -113,11 +113,10 @@ _LIMITS = {
 def expected_value(problem: Mapping[str, Any]) -> str:
     """Return what one of pydantic's errors expected, without pydantic's words."""
     kind = str(problem["type"])
-    limits = problem.get("ctx", {}).items()
     context = {
-        key: int(limit) if limit == limit // 1 else limit for key, limit in limits if isinstance(limit, float)
+        key: int(limit) if isinstance(limit, float) and limit.is_integer() else limit
+        for key, limit in problem.get("ctx", {}).items()
     }
-    context = {**problem.get("ctx", {}), **context}
     if kind in _LIMITS:
         return _LIMITS[kind].format(**context)
     name = next((name for name in _TYPES if kind == name or kind.startswith(f"{name}_")), None)
