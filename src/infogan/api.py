@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
     Images: TypeAlias = np.ndarray | Tensor | Sequence[np.ndarray]
     Labels: TypeAlias = np.ndarray | Tensor | Sequence[int]
+
+log = logging.getLogger(__name__)
 
 
 def configure(  # noqa: PLR0913 - everything that decides a configuration, by name
@@ -227,7 +232,7 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
             `infogan.network` takes it.
         terms: loss terms beyond those of the recipe, made by `infogan.term`, or their names.
         plugins: files or installed plug-ins to import first. The loss terms that they register are used.
-        settings: as in `configure`.
+        settings: as in `configure`; an argument such as `steps` has precedence.
         progress: show progress on stderr.
 
     Raises:
@@ -240,7 +245,7 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
         "training.precision": precision,
         "data.size": size,
     }
-    settings = {key: value for key, value in given.items() if value is not None} | dict(settings or {})
+    settings = _with_arguments(settings, given)
     images = None if isinstance(source, str | Path | Config) else source
     named = source if isinstance(source, str | Path | Config) else "folder"
     config = configure(
@@ -264,6 +269,12 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
     return train_config(config, out=out, dataset=dataset, seeds=seeds, quiet=not progress).model
 
 
+def _with_arguments(settings: Mapping[str, Any] | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings, then the arguments that are not None: the last setting of a key counts."""
+    arguments = {key: value for key, value in given.items() if value is not None}
+    return {key: value for key, value in (settings or {}).items() if key not in arguments} | arguments
+
+
 def memory_dataset(images: Images, config: Config, labels: Labels | None = None) -> Dataset:
     """Return images in memory as a data set, preprocessed and split like those of a folder."""
     return data.from_array(data.as_images(images), config.data, data.as_labels(labels))
@@ -278,9 +289,11 @@ def train_config(
     quiet: bool = False,
 ) -> Trained:
     """Train as `train` does, by a whole configuration; return the model with its run and data."""
+    from infogan import networks
     from infogan.runs.directory import RunDirectory, next_free
     from infogan.training import runner, seed_selection
 
+    networks.check_architecture(config.network.architecture)
     seed_selection.check(config, seeds)
     dataset = data.load(config.data) if dataset is None else dataset
     config = runner.resolve(config, dataset)
@@ -308,15 +321,14 @@ def resume(  # noqa: PLR0913 - everything that may differ, by name
         steps: the step at which training ends, if it differs from the configuration's.
         dataset: the images, for a run that was trained on images in memory.
         plugins: the plug-ins that the run uses, as in `train`.
-        settings: values by key, such as `{"training.save_every": 100}`.
+        settings: values by key, such as `{"training.save_every": 100}`; `steps` has precedence.
         override: allow settings, images and plug-ins that change the result.
         progress: show progress on stderr.
 
     Raises:
         InfoGANError: one of its subclasses, with what to do next.
     """
-    given = {} if steps is None else {"training.steps": steps}
-    settings = given | dict(settings or {})
+    settings = _with_arguments(settings, {"training.steps": steps})
     return resume_run(
         run, dataset=dataset, plugins=plugins, settings=settings, override=override, quiet=not progress
     ).model
@@ -368,7 +380,8 @@ def select(
     *,
     data_path: str | Path | None = None,
     seed: int = 0,
-    progress: Progress | None = None,
+    plugins: Sequence[str | Path] = (),
+    progress: bool | Progress = False,
 ) -> dict[str, Any]:
     """Choose among several runs without labels, and match codes of the same factor.
 
@@ -376,7 +389,8 @@ def select(
         runs: two or more run directories, or models that `InfoGAN.from_pretrained` reads.
         data_path: the current file or folder of the first run's images, which are used for all runs.
         seed: random seed.
-        progress: called with a message when a part begins.
+        plugins: the plug-ins that the runs use, as in `train`.
+        progress: show progress on stderr; or a function that is called with each message.
 
     Returns:
         The result of `infogan.evaluation.model_selection.choose`.
@@ -385,28 +399,35 @@ def select(
         InfoGANError: as in `InfoGAN.from_pretrained` and `choose`.
     """
     from infogan.evaluation import model_selection
-    from infogan.evaluation.subject import silent
     from infogan.model import InfoGAN
 
+    load_plugins(plugins)
     models = {str(run): InfoGAN.from_pretrained(run) for run in runs}
     if len(models) < len(runs):
         raise UsageError("one run is named twice", "each run once", "infogan select RUN OTHER")
-    log = progress or silent
+    show = _shown(progress)
     names = dict.fromkeys(model.config.data.path or model.config.data.source for model in models.values())
     if len(names) > 1:
-        log(f"note: the runs were trained on {' and on '.join(names)}; all encode the images of the first")
+        show(f"note: the runs were trained on {' and on '.join(names)}; all encode the images of the first")
     first = next(iter(models.values())).config
     images = model_selection.images_to_read(_images_now(first, data_path))
-    return model_selection.choose(models, images, seed=seed, progress=log)
+    return model_selection.choose(models, images, seed=seed, progress=show)
 
 
-def report(run: str | Path, *, data_path: str | Path | None = None, progress: Progress | None = None) -> Path:
+def report(
+    run: str | Path,
+    *,
+    data_path: str | Path | None = None,
+    plugins: Sequence[str | Path] = (),
+    progress: bool | Progress = False,
+) -> Path:
     """Write RUN/report.html: traversals and verdicts of all codes, metrics, and the commands to repeat them.
 
     Args:
         run: a run directory, or RUN/seeds/seed-N.
         data_path: the current file or folder of the images.
-        progress: called with a message when a part begins.
+        plugins: the plug-ins that the run uses, as in `train`.
+        progress: show progress on stderr; or a function that is called with each message.
 
     Returns:
         The path of the report, one self-contained HTML file.
@@ -418,10 +439,11 @@ def report(run: str | Path, *, data_path: str | Path | None = None, progress: Pr
     from infogan.reporting import page
     from infogan.runs.directory import RunDirectory
 
+    load_plugins(plugins)
     directory = RunDirectory.open(Path(run))
     model = InfoGAN.from_pretrained(directory.path)
     dataset = _images_now(model.config, data_path)
-    return page.write(directory, model, dataset, progress, place=data_path)
+    return page.write(directory, model, dataset, _shown(progress), place=data_path)
 
 
 def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by name
@@ -435,7 +457,7 @@ def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by 
     seed: int = 0,
     only: Collection[str] = (),
     full: bool = False,
-    progress: Progress | None = None,
+    progress: bool | Progress = False,
 ) -> dict[str, Any]:
     """Compute the metrics of a model; return the content of evaluation.json.
 
@@ -450,20 +472,25 @@ def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by 
         seed: random seed of the evaluation.
         only: names of the metrics to compute; all when left out.
         full: use the long variants of metrics that have one, as published: minutes instead of seconds.
-        progress: called with a message when a metric begins.
+        progress: show progress on stderr; or a function that is called with each message.
 
     Raises:
         InfoGANError: one of its subclasses, with what to do next.
     """
     from infogan import evaluation
-    from infogan.evaluation.subject import silent
 
     if dataset is None or isinstance(dataset, str | Path | Config):
         measured = _images_now(model.config if dataset is None else configure(dataset), data_path)
     elif isinstance(dataset, data.Dataset):
         measured = dataset
     else:
-        measured = memory_dataset(dataset, model.config, labels)
+        images = data.as_images(dataset)
+        if images.shape[1:] != (model.size, model.size, model.channels):
+            log.warning(
+                "the images of shape %s are converted to %s, the shape that the model was trained on",
+                *(list(images.shape[1:]), [model.size, model.size, model.channels]),
+            )
+        measured = memory_dataset(images, model.config, labels)
     return evaluation.evaluate(
         model,
         measured,
@@ -472,8 +499,17 @@ def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by 
         seed=seed,
         only=only,
         full=full,
-        progress=progress or silent,
+        progress=_shown(progress),
     )
+
+
+def _shown(progress: bool | Progress) -> Progress:
+    """Return the function that is called with messages."""
+    from infogan.evaluation.subject import silent
+
+    if callable(progress):
+        return progress
+    return partial(print, file=sys.stderr, flush=True) if progress else silent
 
 
 def _images_now(config: Config, data_path: str | Path | None) -> data.Dataset:

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return error.exit_code
         except Interrupted as request:
             signals.acknowledge()
-            _say(_farewell(request))
+            _say(_farewell(request, parsed.plugin))
             return request.exit_code
         except BrokenPipeError:  # the reader (head, less) has ended
             return 0
@@ -74,11 +74,17 @@ def _flush() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _farewell(request: Interrupted) -> str:
+def _farewell(request: Interrupted, plugins: Sequence[str]) -> str:
     if request.run is None:
         return "infogan: stopped; nothing to resume"
-    run = shlex.quote(str(request.run))
-    return f"infogan: stopped; the run is saved\n  to resume: {_program()} resume {run}"
+    resume = _command("resume", request.run, plugins)
+    return f"infogan: stopped; the run is saved\n  to resume: {resume}"
+
+
+def _command(name: str, run: Path, plugins: Sequence[str]) -> str:
+    """Return a command for a run, with the plug-ins that it needs."""
+    named = [word for plugin in plugins for word in ("--plugin", plugin)]
+    return f"{_program()} {shlex.join([name, str(run), *named])}"
 
 
 def _program() -> str:
@@ -110,7 +116,7 @@ def _train(arguments: argparse.Namespace) -> None:
         print(config.to_toml(chosen, explained=True), end="")
         return
     _warn_of_late_start(chosen)
-    _print_result(api.train_config(chosen, out=arguments.out, seeds=arguments.seeds))
+    _print_result(api.train_config(chosen, out=arguments.out, seeds=arguments.seeds), arguments.plugin)
 
 
 def _settings(arguments: argparse.Namespace, shorthands: Mapping[str, str]) -> dict[str, Any]:
@@ -143,10 +149,11 @@ def _resume(arguments: argparse.Namespace) -> None:
     settings = _settings(arguments, {"steps": "training.steps"})
     if arguments.data is not None:
         settings = {"data.path": os.path.abspath(arguments.data.expanduser()), **settings}
-    _print_result(api.resume_run(arguments.run, settings=settings, override=arguments.override))
+    result = api.resume_run(arguments.run, settings=settings, override=arguments.override)
+    _print_result(result, arguments.plugin)
 
 
-def _print_result(result: Any) -> None:
+def _print_result(result: Any, plugins: Sequence[str]) -> None:
     from infogan import evaluation
 
     model, run, dataset = result.model, result.run, result.dataset
@@ -161,7 +168,7 @@ def _print_result(result: Any) -> None:
     except Interrupted as request:  # training has ended, and is saved
         request.run = run.path
         raise
-    print(f"next: {_program()} evaluate {run.path}")
+    print(f"next: {_command('evaluate', run.path, plugins)}")
 
 
 def _sample(arguments: argparse.Namespace) -> None:
@@ -207,12 +214,16 @@ def _encode(arguments: argparse.Namespace) -> None:
     from infogan.model import InfoGAN
     from infogan.reporting import tables
 
+    if arguments.out.suffix.lower() != ".csv":
+        advice = f"--out {shlex.quote(str(arguments.out.with_suffix('.csv')))}"
+        raise UsageError(f"--out {arguments.out} is not a CSV file", "a name that ends in .csv", advice)
     model = InfoGAN.from_pretrained(arguments.run)
     images, names = data.read_images(arguments.images, model.size, model.channels, model.config.data.crop)
     priors = model.latents.priors.items()
     categorical = {name for name, prior in priors if prior.code.kind == "categorical" and prior.code.dim == 1}
     tables.write_codes(arguments.out, names, model.encode(images), categorical)
-    print(f"{arguments.out}: the codes of {len(images):,} images")
+    count = "1 image" if len(images) == 1 else f"{len(images):,} images"
+    print(f"{arguments.out}: the codes of {count}")
 
 
 def _log(text: str) -> None:
@@ -384,7 +395,8 @@ def _print_prepared(folder: Path) -> None:
     found = prepared.read(folder)
     print(f"{folder}: {_described(found)}")
     if found.skipped:
-        print(f"  {len(found.skipped):,} files could not be read; see {folder / 'skipped.csv'}")
+        files = "1 file" if len(found.skipped) == 1 else f"{len(found.skipped):,} files"
+        print(f"  {files} could not be read; see {folder / 'skipped.csv'}")
 
 
 def _described(found: Any) -> str:
@@ -429,16 +441,15 @@ def _path(text: str) -> Path:
 
 def _whole(least: int = 0, most: int | None = None) -> Callable[[str], int]:
     """Return an argument type for whole numbers in a range."""
-    expected = f"{least} or more" if most is None else f"{least} to {most}"
+    expected = "a whole number, 0 or more" if least == 0 else "a positive whole number"
+    expected = expected if most is None else f"a whole number from {least} to {most}"
 
     def convert(text: str) -> int:
-        try:
+        with suppress(ValueError):
             value = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, {expected}") from None
-        if value < least or (most is not None and value > most):
-            raise argparse.ArgumentTypeError(f"{text!r} is out of range: expected {expected}")
-        return value
+            if value >= least and (most is None or value <= most):
+                return value
+        raise argparse.ArgumentTypeError(f"{text!r} is not {expected}")
 
     return convert
 

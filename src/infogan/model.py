@@ -55,11 +55,13 @@ class InfoGAN(nn.Module):
             raise ConfigError(
                 "data.size or data.channels is not set: the networks cannot be built",
                 "a size from 8 to 256 and 1, 3 or 4 channels",
-                "--set data.size=28 --set data.channels=1",
+                "data.size=28 and data.channels=1",
+                command="--set data.size=28 --set data.channels=1",
             )
         self.size, self.channels = size, channels
         self.config, self.latents = config, Latents(config.latents)
         name = config.network.architecture
+        networks.check_architecture(name)
         self.table = networks.architecture("generic" if name in networks.NETWORKS else name, size)
         generator, trunk = self._custom_networks(name)
         # On "meta" nothing is allocated, and torch's own initialisation uses no global randomness.
@@ -363,7 +365,8 @@ class InfoGAN(nn.Module):
             raise UsageError(
                 f"no code is named {name!r}{did_you_mean(name, known)}",
                 f"one of {', '.join(known)}",
-                f"--code {known[0]}",
+                f"the code {known[0]!r}",
+                command=f"--code {known[0]}",
             )
 
     def _generator(self, weights: Weights) -> nn.Module:
@@ -374,7 +377,8 @@ class InfoGAN(nn.Module):
         raise UsageError(
             f"weights = {weights!r}: this model has no such generator",
             "raw" if self.ema is None else "raw or ema",
-            "--set ema_decay=0.999 when training, to keep a moving average",
+            "training.ema_decay=0.999 when training, to keep a moving average",
+            command="--set ema_decay=0.999 when training, to keep a moving average",
         )
 
     def _code_values(self, name: str, value: Any) -> Float[Tensor, "1 width"]:
@@ -389,7 +393,8 @@ class InfoGAN(nn.Module):
             raise UsageError(
                 f"{name} = {value!r} is not a value of this code",
                 limits if code.dim == 1 else f"{code.dim} of {limits}",
-                f"0 for {name}; infogan traverse RUN --code {name} shows what its values do",
+                f"0 for {name}; model.traverse({name!r}) shows what its values do",
+                command=f"0 for {name}; infogan traverse RUN --code {name} shows what its values do",
             )
         if categorical:
             index = torch.from_numpy(given.astype(np.int64))

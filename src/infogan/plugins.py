@@ -102,7 +102,8 @@ def check(
             raise UsageError(
                 f"{run} uses the plug-in {name!r}, which is not loaded",
                 "its file or installed name: a plug-in is code, and is imported only where it is named",
-                f"plugins=['{name}.py'] in Python, --plugin {name}.py on the command line",
+                f"plugins=['{name}.py']",
+                command=f"--plugin {name}.py",
             )
         if now[name] != sha256 and not allow_changes:
             raise UsageError(

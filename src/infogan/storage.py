@@ -198,7 +198,8 @@ def building_folder(folder: Path, facts: dict[str, Any], *, needed: int) -> Iter
         raise UsageError(
             f"{folder} holds {added[0]!r} as well as files of infogan: replacing it would delete that",
             "a new or empty folder, or one that infogan wrote and nothing was added to",
-            "another --out",
+            "another folder",
+            command="another --out",
         )
     with writing(folder, needed):
         folder.parent.mkdir(parents=True, exist_ok=True)

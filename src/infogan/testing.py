@@ -27,6 +27,7 @@ from infogan.evaluation import evaluate
 from infogan.evaluation.metric import METRICS
 from infogan.model import InfoGAN
 from infogan.networks import NETWORKS
+from infogan.training.engine import Precision
 from infogan.training.terms import TERMS, with_term
 from infogan.training.trainer import Trainer
 
@@ -94,7 +95,8 @@ def check_network(name: str, *, size: int = _SIZE, channels: int = 1) -> InfoGAN
 def check_term(name: str) -> float:
     """Check that a loss term is a finite scalar and changes the weights of its player.
 
-    A term of the generator must change no other network.
+    It must also be finite if the layers compute in bfloat16. A term of the generator must change no
+    other network.
 
     Args:
         name: of a registered term.
@@ -110,6 +112,10 @@ def check_term(name: str) -> float:
     with_it.advance()
     without.advance()
     value = with_it.window.means()[name]
+    fast = _trainer(InfoGAN(config), "bfloat16")
+    fast.advance()
+    lower = fast.window.means()[name]
+    assert math.isfinite(lower), f"{name}: its value is {lower} if the layers compute in bfloat16"
     assert math.isfinite(value), f"{name}: its value is {value}"
     reached = _changed(with_it.model, without.model)
     if term.player == "generator":
@@ -155,11 +161,11 @@ def _config(network: NetworkConfig, *, size: int = _SIZE, channels: int = 1) -> 
     return config.replace(training={"batch_size": 8, "precision": "float32", "device": "cpu"})
 
 
-def _trainer(model: InfoGAN) -> Trainer:
+def _trainer(model: InfoGAN, precision: Precision = "float32") -> Trainer:
     rng = streams.generator(0, "testing")
     shape = (_COUNT, model.size, model.size, model.channels)
     images = torch.randint(0, 256, shape, generator=rng).to(torch.uint8)
-    return Trainer(model, images, device=torch.device("cpu"), precision="float32")
+    return Trainer(model, images, device=torch.device("cpu"), precision=precision)
 
 
 def _changed(model: InfoGAN, other: InfoGAN) -> set[str]:

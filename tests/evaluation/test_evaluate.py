@@ -89,6 +89,7 @@ def test_the_quick_path_agrees_with_the_whole(drawn_model: InfoGAN, drawn_datase
     assert line is not None and "digit" in line and "100.0%" in line and "150 test images" in line
 
 
+@pytest.mark.slow
 def test_labels_change_no_figure_but_those_that_measure_with_them(
     tiny_model: InfoGAN, drawn_dataset: Dataset
 ) -> None:

@@ -15,6 +15,7 @@ from infogan_experiments import (
 from infogan_experiments.experiment import Options
 
 
+@pytest.mark.slow
 def test_every_metric_returns_the_exact_value_of_its_example() -> None:
     found = [
         *worked_examples.clustering_examples(),

@@ -300,7 +300,8 @@ def test_a_measured_run_that_went_well_is_not_warned_of() -> None:
     assert seen.summary() == ["health: no warnings"]
 
 
-@pytest.mark.parametrize("recipe", ["paper", pytest.param("robust", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["paper", "robust"])
 def test_a_hundred_steps_of_digits_go_well(recipe: str, tmp_path: Path) -> None:
     settings = {"steps": 100, "width": 0.0625, "batch_size": 8, "device": "cpu", "sample_every": 1000}
     chosen = api.configure("digits", recipe=recipe, settings=settings)

@@ -101,6 +101,7 @@ def test_the_seat_of_every_style_has_the_same_width() -> None:
         assert np.ptp(outline(s)[:, 1]) == pytest.approx(s.depth)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("legs", chair_styles.LEGS)
 @pytest.mark.parametrize("back", chair_styles.BACKS)
 def test_any_legs_go_with_any_back(legs: str, back: str) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field, Strict, ValidationError
 from pydantic.dataclasses import dataclass
 
+from infogan.config.validation import expected_value
 from infogan.errors import ConfigError
 
 _CODE = ConfigDict(extra="forbid", allow_inf_nan=False)  # strict dataclasses would refuse TOML's tables
@@ -220,7 +221,7 @@ def parse_codes(text: str) -> dict[str, Discrete | Continuous]:
                 codes[name] = code(dim=dim)
         except ValidationError as error:
             raise _codes_error(
-                f"codes {text!r}: the part {part!r}: {error.errors()[0]['msg']}",
+                f"codes {text!r}: the part {part!r}: expected {expected_value(error.errors()[0])}",
                 "at least 2 categories, and a dimension of at least 1",
             ) from None
     if not codes:

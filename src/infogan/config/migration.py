@@ -22,7 +22,7 @@ def migrate(values: Mapping[str, Any], name: str) -> dict[str, Any]:
         ConfigError: the file uses something that no longer exists.
     """
     migrated = dict(values)
-    version = migrated.get("version", VERSION)
+    version = migrated.get("version", 1 if _has_old_keys(migrated) else VERSION)
     for number, step in _STEPS.items():
         if version == number:
             migrated = step(migrated, name)
@@ -71,6 +71,32 @@ _RENAMED = {
 """By section, the keys that version 2 renamed."""
 
 
+_REMOVED = {
+    "augmentation": {"code_noise_start", "code_noise_end", "code_noise_last"},
+    "objective": {"mode_seeking_start", "mode_seeking_full", "contrastive_start"},
+    "training": {"decay_start", "decay_end", "decay_to"},
+}
+"""By section, the keys that version 2 replaced by schedules."""
+
+_REMOVED_OF_CODES = {"prior", "entropy_floor", "learned_from"}
+
+
+def _has_old_keys(values: Mapping[str, Any]) -> bool:
+    """Return True if a file without `version` has a key that only version 1 knows."""
+    for section in _SECTIONS:
+        table = values.get(section)
+        if isinstance(table, Mapping) and not {
+            *_RENAMED.get(section, ()),
+            *_REMOVED.get(section, ()),
+        }.isdisjoint(table):
+            return True
+    latents = values.get("latents")
+    codes = latents.get("codes") if isinstance(latents, Mapping) else None
+    return isinstance(codes, Mapping) and any(
+        isinstance(code, Mapping) and not _REMOVED_OF_CODES.isdisjoint(code) for code in codes.values()
+    )
+
+
 def _rename(section: dict[str, Any], names: Mapping[str, str]) -> None:
     for old, new in names.items():
         if old in section:
@@ -90,9 +116,8 @@ def _without_learned_priors(codes: Mapping[str, Any], name: str) -> dict[str, An
             "categories of fixed probabilities",
             "infogan 0.1, which reads this run",
         )
-    removed = {"prior", "entropy_floor", "learned_from"}
     return {
-        key: {part: value for part, value in code.items() if part not in removed}
+        key: {part: value for part, value in code.items() if part not in _REMOVED_OF_CODES}
         for key, code in codes.items()
     }
 

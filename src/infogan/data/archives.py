@@ -65,7 +65,7 @@ def members(path: Path, wanted: Callable[[str], bool], skipped: list[Skipped]) -
                 raise DataError(
                     f"{path} has over {MOST_MEMBERS:,} entries",
                     f"at most {MOST_MEMBERS:,}",
-                    "--data FOLDER with the pictures that you want",
+                    "a folder with the pictures that you want, as data.path",
                 )
             if member.is_folder or not wanted(member.name):
                 continue
@@ -77,7 +77,7 @@ def members(path: Path, wanted: Callable[[str], bool], skipped: list[Skipped]) -
         raise DataError(
             f"cannot read the archive {path}: {str(error) or type(error).__name__}",
             f"a complete, unencrypted {', '.join(SUFFIXES)} file",
-            "another copy of it, or --data FOLDER with its contents",
+            "another copy of it, or a folder with its contents as data.path",
         ) from None
     if suffix in (".zip", ".tar"):
         items.sort(key=lambda item: PurePosixPath(item.name).parts)

@@ -218,5 +218,5 @@ def _storing(path: Path) -> Iterator[None]:
         raise StorageError(
             f"the cache of downloads cannot be used: {path}: {error.strerror or error}",
             "a folder that can be read and written",
-            f"{CACHE_VARIABLE}=FOLDER in front of the command, or --data FOLDER with existing files",
+            f"{CACHE_VARIABLE}=FOLDER in front of the command, or a folder with existing files as data.path",
         ) from None

@@ -181,7 +181,7 @@ def _read_given(entry: Source, config: DataConfig, path: Path) -> Prepared:
         raise DataError(
             f"{path} holds prepared images of {stored.facts['source']}",
             f"images of {entry.name}",
-            f"infogan data prepare {entry.name}, or --data with the path of its files",
+            f"infogan data prepare {entry.name}, or the path of its files as data.path",
         )
     settings = stored.facts["settings"]
     form = {"size": stored.images.shape[1], "channels": stored.images.shape[3]}
@@ -190,7 +190,7 @@ def _read_given(entry: Source, config: DataConfig, path: Path) -> Prepared:
             raise DataError(
                 f"{path} holds images of {key} {value}, not {getattr(config, key)}",
                 f"images prepared with {key} {getattr(config, key)}",
-                f"infogan data prepare, with another --out; or no {key}, to use them as they are",
+                f"no {key}, to use them as they are; or infogan data prepare, into another folder",
             )
     return stored
 
@@ -229,6 +229,7 @@ def _split_end(pool: Split, count: int, key: str, where: str) -> tuple[Split, Sp
         raise DataError(
             f"data.{key} = {count}: there are {total} images of {where}",
             f"at most {total - 1}, so that at least 1 is left for training",
-            f"--set data.{key}={max(1, total // 10)}",
+            f"data.{key}={max(1, total // 10)}",
+            command=f"--set data.{key}={max(1, total // 10)}",
         )
     return pool.take(slice(total - count)), pool.take(slice(total - count, None))

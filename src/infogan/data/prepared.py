@@ -102,7 +102,8 @@ def write(folder: Path, found: Found, config: DataConfig, facts: Mapping[str, An
         raise UsageError(
             f"{folder} holds something else than prepared images, which would be lost",
             "a new or empty folder, or one of prepared images",
-            "another --out",
+            "another folder",
+            command="another --out",
         )
     parts = _parts(found)
     form = _form(parts, config)
@@ -155,7 +156,8 @@ def _form(parts: Sequence[Split | Stream], config: DataConfig) -> tuple[int, int
         raise DataError(
             f"training images have {shapes[0][2]} channels, test images {shapes[1][2]}",
             "the same number of channels in both",
-            "--set data.channels=1, to convert all images to gray",
+            "data.channels=1, to convert all images to gray",
+            command="--set data.channels=1, to convert all images to gray",
         )
     return size, size, depths.pop()
 

@@ -101,7 +101,7 @@ def common_size(sizes: Collection[tuple[int, int]]) -> int:
         return width
     log.warning(
         "the images are not equal squares of %d to %d pixels: each is cropped to its central square and "
-        "resized to %d x %d (--size N for another size)",
+        "resized to %d x %d (data.size sets another size)",
         *(SMALLEST, LARGEST, DEFAULT_SIZE, DEFAULT_SIZE),
     )
     return DEFAULT_SIZE

@@ -113,7 +113,8 @@ def path_of(config: DataConfig, *, expected: str = "a file or folder") -> Path:
         raise ConfigError(
             f"data.path is not set: the source {config.source!r} has no images of its own",
             expected,
-            "--data PATH; infogan data list says where to get the images",
+            "data=PATH; infogan data list says where to get the images",
+            command="--data PATH; infogan data list says where to get the images",
         )
     return default_path()
 
@@ -123,5 +124,5 @@ def unsupported(config: DataConfig, key: str, reason: str) -> ConfigError:
     return ConfigError(
         f"data.{key} = {getattr(config, key)!r}: {reason}",
         f"no {key}",
-        "--set data.source=folder, to read your own images" if key == "path" else f"remove data.{key}",
+        "data.source = 'folder', to read your own images" if key == "path" else f"remove data.{key}",
     )

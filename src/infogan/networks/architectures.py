@@ -11,7 +11,7 @@ has residual blocks.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -170,10 +170,18 @@ def architecture(name: str, size: int) -> Architecture:
     Raises:
         ConfigError: no table has that name.
     """
-    if name not in ARCHITECTURES:
+    check_architecture(name, ARCHITECTURES)
+    return ARCHITECTURES[name](size)
+
+
+def check_architecture(name: str, known: Collection[str] | None = None) -> None:
+    """Raise ConfigError if no networks have that name; `known` are all tables and networks of plug-ins."""
+    from infogan.networks.custom import NETWORKS
+
+    known = [*ARCHITECTURES, *NETWORKS] if known is None else known
+    if name not in known:
         raise ConfigError(
-            f"network.architecture = {name!r}: no such table{did_you_mean(name, ARCHITECTURES)}",
-            f"one of {', '.join(ARCHITECTURES)}",
+            f"network.architecture = {name!r}: no networks have that name{did_you_mean(name, known)}",
+            f"one of {', '.join(known)}",
             "network.architecture = 'generic', which fits any image size",
         )
-    return ARCHITECTURES[name](size)

@@ -166,7 +166,8 @@ class Generator(nn.Module):
             raise ConfigError(
                 f"network.architecture: {len(strides)} up-convolutions reach below one pixel at size {size}",
                 f"images of at least {math.prod(strides)} pixels",
-                "--set architecture=generic",
+                "network.architecture = 'generic', which fits any image size",
+                command="--set architecture=generic",
             )
         blocks, inputs = self._blocks(table, latents, list(reversed(sizes)), width)
         self.hidden = Stack(blocks)

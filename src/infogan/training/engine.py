@@ -35,7 +35,10 @@ def choose_device(name: str) -> torch.device:
         device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
     ):
         raise ConfigError(
-            f"device = {name!r}: this machine has no such device", "auto or cpu", "--device cpu"
+            f"device = {name!r}: this machine has no such device",
+            "auto or cpu",
+            "device='cpu'",
+            command="--device cpu",
         )
     return device
 

@@ -44,7 +44,7 @@ def load_moments(optimizers: Mapping[str, torch.optim.Optimizer], tensors: Mappi
     """Restore what `moments` returned; an optimizer that had not begun is reset.
 
     Raises:
-        StorageError: the state of a parameter is missing or incomplete.
+        StorageError: the state of an optimizer is missing, or that of a parameter is incomplete.
     """
     for name, optimizer in optimizers.items():
         if name == "contrastive" and not any(key.startswith("contrastive.") for key in tensors):
@@ -53,6 +53,9 @@ def load_moments(optimizers: Mapping[str, torch.optim.Optimizer], tensors: Mappi
         for index, parameter in enumerate(optimizer.param_groups[0]["params"]):
             prefix = f"{name}.{index}."
             loaded = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+            if not loaded and any(key.startswith(f"{name}.") for key in tensors):
+                optimizer.state.pop(parameter, None)  # it never had a gradient: the loss does not use it
+                continue
             if set(loaded) != _STATE_KEYS:
                 raise StorageError(
                     f"the checkpoint's optimizer.safetensors has no complete state {prefix}*",

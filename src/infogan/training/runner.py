@@ -21,7 +21,7 @@ from infogan.config import Config
 from infogan.data import SOURCES, Dataset
 from infogan.errors import ConfigError, DataError, DivergenceError, Interrupted, StorageError
 from infogan.model import InfoGAN
-from infogan.networks import NETWORKS
+from infogan.networks import NETWORKS, check_architecture
 from infogan.reporting import pictures
 from infogan.reporting.traversals import traversal_picture
 from infogan.runs import checkpoint, health, metrics_log
@@ -56,7 +56,7 @@ def resolve(config: Config, dataset: Dataset) -> Config:
     """Return `config` with the open values set: shape of the images, precision, and the plug-ins it uses.
 
     Raises:
-        ConfigError: the machine does not have the device.
+        ConfigError: the machine does not have the device, or no networks have the configured name.
         UsageError: a loss term is not registered.
         DataError: the images are not square, or do not have 1, 3 or 4 channels.
     """
@@ -65,10 +65,12 @@ def resolve(config: Config, dataset: Dataset) -> Config:
         raise DataError(
             f"{dataset.name}: the images are {count} of {height}x{width} pixels and {channels} channels",
             "at least 2 square images of 1, 3 or 4 channels",
-            "--size 64, which crops and resizes",
+            "size=64, which crops and resizes the images of a file or folder",
+            command="--size 64, which crops and resizes",
         )
     device = engine.choose_device(config.training.device)
     precision = engine.choose_precision(config.training.precision, device)
+    check_architecture(config.network.architecture)
     for name in config.objective.terms:
         TERMS.find(name)
     config = config.model_copy(update={"plugins": used_plugins(config)})
@@ -163,7 +165,8 @@ def check_changes(before: Config, after: Config, allowed: bool) -> None:
         raise ConfigError(
             "resuming with another configuration changes the result:\n" + "\n".join(lines),
             f"the run's own configuration, except for {', '.join(sorted(FREE_KEYS))}",
-            "--override, to resume with these changes; or infogan train, for a new run",
+            "override=True, to resume with these changes; or infogan.train, for a new run",
+            command="--override, to resume with these changes; or infogan train, for a new run",
         )
 
 
@@ -200,9 +203,9 @@ class _Session:
         )
         if dataset.skipped:
             write_skipped(run, dataset)
-            self.progress.say(
-                f"warning: {len(dataset.skipped):,} files could not be read; see {run.path}/skipped.csv"
-            )
+            count = len(dataset.skipped)
+            files = "1 file" if count == 1 else f"{count:,} files"
+            self.progress.say(f"warning: {files} could not be read; see {run.path}/skipped.csv")
 
     # --- the loop ------------------------------------------------------------------------------------
 
@@ -254,7 +257,8 @@ class _Session:
                 f"the training images are not those that {self.run.path} was trained on "
                 f"(sha256 {self.data[:12]}, before {saved.state['data'][:12]})",
                 "the same images",
-                "--data FILES with the same images, or --override to resume with these",
+                "data.path of the same images, or override=True to resume with these",
+                command="--data FILES with the same images, or --override to resume with these",
             )
         self.trainer.restore(saved.model, saved.optimizer, saved.state["trainer"])
         self.seconds = saved.state["seconds"]
@@ -262,7 +266,8 @@ class _Session:
             raise ConfigError(
                 f"{self.run.path} has already reached step {self.trainer.step}, past step {self.steps}",
                 f"a number of steps above {self.trainer.step}",
-                f"infogan resume {self.run.path} --steps {self.trainer.step * 2}",
+                f"infogan.resume({str(self.run.path)!r}, steps={self.trainer.step * 2})",
+                command=f"infogan resume {self.run.path} --steps {self.trainer.step * 2}",
             )
         # A finished run keeps its last line, whose step may not be a multiple of METRICS_EVERY.
         if self.trainer.step < self.steps:

@@ -47,22 +47,24 @@ def check(config: Config, count: int) -> None:
         ConfigError: there are several seeds, and the configuration does not measure their score.
     """
     if not 1 <= count <= MAX_SEEDS:
-        raise UsageError(f"seeds = {count}", f"1 to {MAX_SEEDS} seeds", "--seeds 4")
+        raise UsageError(f"seeds = {count}", f"1 to {MAX_SEEDS} seeds", "seeds=4", command="--seeds 4")
     if count == 1:
         return
     if not any(isinstance(code, Categorical) for code in config.latents.codes.values()):
         raise ConfigError(
-            f"--seeds {count}: no code is categorical, but {', '.join(config.latents.codes)}: "
+            f"seeds = {count}: no code is categorical, but {', '.join(config.latents.codes)}: "
             "seeds cannot be compared without labels",
             "a categorical code, whose information on real images is the score",
-            'for example --codes "type:10 style:u"',
+            "for example codes='type:10 style:u'",
+            command='for example --codes "type:10 style:u"',
         )
     if not config.reads_real:
         raise ConfigError(
-            f"--seeds {count}: with training.recipe = {config.training.recipe!r} and no weight of the "
+            f"seeds = {count}: with training.recipe = {config.training.recipe!r} and no weight of the "
             "information on real images, seeds cannot be compared without labels",
             "a recipe that measures the information on real images, which is the score",
-            "--recipe robust",
+            "recipe='robust'",
+            command="--recipe robust",
         )
 
 
@@ -242,7 +244,8 @@ def resume(
                 f"training.seed = {config.training.seed}: the seeds of {run.path} are "
                 f"{_listed(selection.seeds)}",
                 "the seeds that the run was started with",
-                "infogan train with --seeds and another --out, for other seeds",
+                "infogan.train with seeds= and another out=, for other seeds",
+                command="infogan train with --seeds and another --out, for other seeds",
             )
         seeds = _Seeds(run, config, load_data(config), allow_changes, quiet)
         reached = max(map(seeds.reached, selection.left))
@@ -250,7 +253,8 @@ def resume(
             raise ConfigError(
                 f"{run.path} has already reached step {reached}, past step {config.training.steps}",
                 f"a number of steps of at least {reached}",
-                f"infogan resume {run.path} --steps {reached * 2}",
+                f"infogan.resume({str(run.path)!r}, steps={reached * 2})",
+                command=f"infogan resume {run.path} --steps {reached * 2}",
             )
         if config != before:
             run.write_config(config)
@@ -322,11 +326,12 @@ def _with_runner_up(seeds: _Seeds, selection: Selection, error: DivergenceError)
     if not pruned:
         return error
     second = max(pruned, key=lambda seed: (scores[seed], -seed))
+    path, steps = seeds.run_of(second).path, seeds.config.training.steps
     return DivergenceError(
         error.happened,
         error.expected,
-        f"infogan resume {seeds.run_of(second).path} --steps {seeds.config.training.steps}, the second best; "
-        f"or {error.advice}",
+        f"infogan.resume({str(path)!r}, steps={steps}), the second best; or {error.advice}",
+        command=f"infogan resume {path} --steps {steps}, the second best; or {error.advice}",
     )
 
 

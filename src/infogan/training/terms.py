@@ -87,9 +87,7 @@ class Term:
     sample: Sample | None = None
 
 
-TERMS: Registry[Term] = Registry(
-    "loss term", advice="infogan train PRESET --dry-run, to see the terms of a run"
-)
+TERMS: Registry[Term] = Registry("loss term", advice="infogan presets PRESET, to see the terms of a run")
 """All loss terms by name, those of infogan and of plug-ins."""
 
 _BUILT_IN = {
