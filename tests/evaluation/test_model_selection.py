@@ -167,7 +167,7 @@ def test_select_ranks_runs_and_says_what_they_share(
         assert {"kept_nats", "consensus", "mean_rank"} <= set(figures)
     assert found["chosen"] == min(found["runs"], key=lambda run: found["runs"][run]["mean_rank"])
     assert main(["select", *map(str, runs)]) == 0
-    assert f"chosen: {found['chosen']}" in capsys.readouterr().out
+    assert f"selected: {found['chosen']}" in capsys.readouterr().out
 
 
 def test_runs_of_differently_named_images_are_held_beside_each_other_with_a_note(tmp_path: Path) -> None:
