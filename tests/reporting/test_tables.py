@@ -77,7 +77,7 @@ def test_disentanglement_scores_are_followed_by_those_of_the_baselines() -> None
     }
     shown = tables.evaluation_text(scores)
     assert (
-        "  scores of disentanglement for the factors azimuth, width:\n    MIG 0.21 (95%: 0.10 to 0.30) (pca 0.11)"
+        "  scores of disentanglement for azimuth, width:\n    MIG 0.21 (95%: 0.10 to 0.30) (pca 0.11)"
         in shown
     )
     assert "    DCI completeness 0.71 (95%: 0.60 to 0.80) (pca 0.61)" in shown

@@ -63,8 +63,8 @@ class Gaussian:
 class TruncatedGaussian:
     """A Gaussian posterior truncated to the range of a uniform code and renormalised.
 
-    A Gaussian always leaves mass outside the range, so that its information bound is never tight. With a
-    large std this one becomes the prior itself, whose bound is 0 and not -0.18 nats.
+    A plain Gaussian always has mass outside the range, so its information bound is never tight. With a large
+    std, the truncated Gaussian becomes the uniform prior itself, with a bound of 0 nats instead of -0.18.
     """
 
     family: Literal["truncated_gaussian"] = Field(
@@ -79,13 +79,14 @@ class TruncatedGaussian:
 
 @dataclass(frozen=True, config=_CODE, kw_only=True)
 class VonMises:
-    """The Gaussian of the circle: Q predicts a direction and a concentration kappa up to a limit.
+    """A von Mises posterior, the analogue of the Gaussian on the circle, for periodic codes.
 
-    The limit is stated as a least circular standard deviation in half turns, sqrt(-2 ln |E exp(i angle)|) /
-    pi (Mardia and Jupp 2000, section 2.3), to compare with that of a `Gaussian`: 0.3, 0.1 and 0.03 are 54, 18
-    and 5.4 degrees, and a kappa of at most 1.7, 10.7 and 113. For equal stds the information differs by at
-    most 0.011 nats from that of a uniform code. A largest std is not needed: with kappa = 0 this is the prior
-    itself, whose bound is 0.
+    Q predicts a direction and a concentration kappa. `std_min` limits kappa. It is a circular standard
+    deviation in half turns, sqrt(-2 ln |E exp(i angle)|) / pi (Mardia and Jupp 2000, section 2.3), so that it
+    can be compared with the std of a `Gaussian`. For example, 0.3, 0.1 and 0.03 half turns are 54, 18 and 5.4
+    degrees, and limit kappa to 1.7, 10.7 and 113. For equal stds of up to 0.3, the information differs by at
+    most 0.011 nats from that of a uniform code. There is no upper limit of the std, because kappa = 0 gives
+    the prior itself, whose bound is 0.
     """
 
     family: Literal["von_mises"] = Field(default="von_mises", description="distribution of the posterior")

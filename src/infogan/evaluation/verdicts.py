@@ -114,7 +114,10 @@ def _to_uint8(values: np.ndarray) -> UInt8[np.ndarray, "n h w c"]:
 
 
 def recovery(latents: Latents, raw: Float[Tensor, "n outputs"], codes: Codes) -> dict[str, float]:
-    """Return how well Q predicts each code, 0 to 1: R^2, or nats as a share of the entropy of a discrete code."""
+    """Return how well Q predicts each code, from 0 to 1.
+
+    This is R^2 for a continuous code, and the share of the entropy in nats for a discrete code.
+    """
     fitted = {name: torch.ones(prior.width) for name, prior in latents.priors.items() if prior.has_fixed_std}
     shares = {
         name: score.get("r2_fake", score["mutual_information_nats"] / score["entropy_nats"])
@@ -203,8 +206,8 @@ def monotonicity(subject: Subject, name: str) -> float:
 def certainty(latents: Latents, raw: Float[Tensor, "n outputs"]) -> dict[str, float]:
     """Return the certainty of Q for each code on real images, from 0 to 1.
 
-    This is 1 - (spread of the posterior) / (spread of the prior), but at least 0. The spread is the entropy of a
-    discrete code and the variance of a continuous code. Codes with a fixed std are omitted.
+    This is 1 - (spread of the posterior) / (spread of the prior), but at least 0. The spread is the entropy
+    of a discrete code and the variance of a continuous code. Codes with a fixed std are omitted.
     """
     result = {}
     for name, posterior in latents.posteriors(raw).items():

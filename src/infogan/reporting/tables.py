@@ -201,7 +201,7 @@ _SCORES = {
 
 def _disentanglement(scores: Mapping[str, Any]) -> Iterator[str]:
     if entry := scores.get("disentanglement"):
-        yield f"scores of disentanglement for the factors {', '.join(entry['factors'])}:"
+        yield f"scores of disentanglement for {', '.join(entry['factors'])}:"
         for path in scores_with_interval(entry):
             name = " ".join([_SCORES.get(path[0], path[0]), *path[1:]])
             score = _with_interval(value_at(entry, path[:-1]), path[-1])

@@ -17,8 +17,8 @@ Line = Mapping[str, Any]
 """One line of metrics.jsonl: means over the 20 steps up to its "step"."""
 
 Check = Callable[[Sequence[Line]], dict[str, str | None]]
-"""Receives the lines of the last `LOOK_BACK` steps, the newest last. Returns one entry per subject ("" if there
-is only one): the measured value as text if it indicates a problem, and else None."""
+"""Receives the lines of the last `LOOK_BACK` steps, the newest last. Returns one entry per subject ("" if
+there is only one): the measured value as text if it indicates a problem, and else None."""
 
 LOOK_BACK = 100
 """Number of recent steps whose lines a check receives."""
@@ -70,7 +70,8 @@ def warning(name: str, *, window: int, grace: int = 0, meaning: str, advice: str
 @warning(
     "stuck",
     window=500,
-    meaning="Training has failed: either one of the two networks has become too strong, or no code has an effect "
+    meaning="Training has failed: either one of the two networks has become too strong, or no code has an "
+    "effect "
     "on the images. The authors of InfoGAN stop such a run.",
     advice="start a new run with another seed (--seed 1), with --recipe robust, or with a smaller learning "
     "rate (--set learning_rate_discriminator=1e-4)",
@@ -78,8 +79,8 @@ def warning(name: str, *, window: int, grace: int = 0, meaning: str, advice: str
 def stuck(recent: Sequence[Line]) -> dict[str, str | None]:
     """Check the authors' rule, where "for many epochs" is 500 steps here.
 
-    One of these holds: the smallest loss is below 0.001 nats, D(fake) is below 1%, the sum of the bounds of the
-    continuous codes is below 0, or that of the discrete codes is below 0.01 nats. In successful runs, it took
+    One of these holds: the smallest loss is below 0.001 nats, D(fake) is below 1%, the sum of the bounds of
+    the continuous codes is below 0, or that of the discrete codes is below 0.01 nats. In successful runs, it took
     up to 280 steps until the bounds of the continuous codes were above 0.
     """
     line = recent[-1]
@@ -123,10 +124,12 @@ def category_unused(recent: Sequence[Line]) -> dict[str, str | None]:
 
 
 MARGIN = 0.01
-"""Nats by which the gain of a split must exceed the loss of a merge, for this warning and for category repair."""
+"""Nats by which the gain of a split must exceed the loss of a merge, for this warning and for category
+repair."""
 
 FORMED = 0.5
-"""Share of ln K that a code must carry on real images; below it, merge losses and split gains mean nothing."""
+"""Share of ln K that a code must carry on real images; below it, merge losses and split gains mean
+nothing."""
 
 
 @warning(
@@ -167,7 +170,8 @@ CLOSE = 0.5
     "categories-close",
     window=200,
     grace=1_000,
-    meaning="Two categories are much more similar than a typical pair. They may divide one group of images, or "
+    meaning="Two categories are much more similar than a typical pair. They may divide one group of images, "
+    "or "
     "separate two groups at the wrong boundary.",
     advice="look at images of both categories with infogan traverse RUN; train several seeds with --seeds 4; "
     "or use fewer categories",
@@ -200,7 +204,8 @@ def code_ignored(recent: Sequence[Line]) -> dict[str, str | None]:
     """Check for a discrete code below 5% of its entropy, or a continuous code with at most 0.01 nats.
 
     If Q has learned nothing, the bound of a continuous code is -0.18 nats, or about 0 if Q can predict the
-    prior itself, as for periodic codes. Successful runs are above 20% at step 20, and above 0 nats at step 320.
+    prior itself, as for periodic codes. Successful runs are above 20% at step 20, and above 0 nats at step
+    320.
     """
     findings: dict[str, str | None] = {}
     for name, nats in _learned_bounds(recent[-1]).items():
@@ -241,8 +246,8 @@ def noise_dead(recent: Sequence[Line]) -> dict[str, str | None]:
 def discriminator_ahead(recent: Sequence[Line]) -> dict[str, str | None]:
     """Check if D(real) is above 97% and D(fake) below 3%, or if D's loss is below 0.1 nats.
 
-    The loss is the sum over real and generated images. Guessing gives 1.39 nats, and successful runs stay above
-    0.7.
+    The loss is the sum over real and generated images. Guessing gives 1.39 nats, and successful runs stay
+    above 0.7.
     """
     real, fake = (_value(recent[-1], "scores", key) for key in ("real", "fake"))
     loss = _value(recent[-1], "loss", "discriminator")
@@ -257,7 +262,8 @@ def discriminator_ahead(recent: Sequence[Line]) -> dict[str, str | None]:
     "collapse",
     window=200,
     grace=300,
-    meaning="Mode collapse: the generated images are much more similar to each other than the real images are.",
+    meaning="Mode collapse: the generated images are much more similar to each other than the real images "
+    "are.",
     advice="use mode seeking, --set mode_seeking_weight=0.01, or a smaller learning rate, "
     "--set learning_rate_generator=5e-4",
 )
