@@ -80,8 +80,8 @@ def stuck(recent: Sequence[Line]) -> dict[str, str | None]:
     """Check the authors' rule, where "for many epochs" is 500 steps here.
 
     One of these holds: the smallest loss is below 0.001 nats, D(fake) is below 1%, the sum of the bounds of
-    the continuous codes is below 0, or that of the discrete codes is below 0.01 nats. In successful runs, it took
-    up to 280 steps until the bounds of the continuous codes were above 0.
+    the continuous codes is below 0, or that of the discrete codes is below 0.01 nats. In successful runs, the
+    bounds of the continuous codes took up to 280 steps to rise above 0.
     """
     line = recent[-1]
     findings: dict[str, str | None] = {}
