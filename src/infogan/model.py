@@ -108,7 +108,7 @@ class InfoGAN(nn.Module):
             add_domain(self.recognition, "noisy")
 
     def _custom_networks(self, name: str) -> tuple[nn.Module | None, networks.CustomTrunk | None]:
-        """Return the generator and the trunk of a registered network; None for one that it does not define."""
+        """Return the generator and the trunk of a registered network; None if it does not define one."""
         if name not in networks.NETWORKS:
             return None, None
         shape = networks.NetworkShape(self.latents.width, self.channels, self.size)

@@ -118,8 +118,8 @@ def term(
 
     if player not in ("discriminator", "generator") or not NAME.fullmatch(name) or name == "steps":
         raise ValueError(
-            f"term {name!r} with player {player!r}: expected a name of lower-case letters, digits and _, other "
-            "than 'steps', and the player 'discriminator' or 'generator'"
+            f"term {name!r} with player {player!r}: expected a name of lower-case letters, digits and _, "
+            "other than 'steps', and the player 'discriminator' or 'generator'"
         )
 
     def register(compute: Compute) -> Term:
