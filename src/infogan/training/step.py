@@ -240,7 +240,7 @@ class Step:
         return Losses(loss, bounds, self._terms("generator", inputs, randomness, settings), {})
 
     def contrastive_loss(self, update: str, randomness: Randomness) -> Float[Tensor, ""]:
-        """Compute the contrastive term, with gradients for G in its update and otherwise for the classifier."""
+        """Compute the contrastive term, with gradients for G in its update and else for the classifier."""
         assert self.model.contrastive is not None
         pairs = randomness.pairs[update]
         with self._autocast():
