@@ -356,7 +356,7 @@ _TABLE = (
     ),
     _digits(
         "figure1",
-        "The control experiment (section 7.1, Figure 1): MNIST with Cat(10) alone, 935 steps by the recipe "
+        "The control experiment (section 7.1, Figure 1): MNIST with Cat(10) alone, 935 steps with the recipe "
         "paper.",
         "mnist",
         {"latents": {"codes": {"digit": Categorical(10)}}, "training": {"steps": 935}},

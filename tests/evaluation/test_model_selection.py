@@ -192,7 +192,7 @@ def test_one_run_or_one_run_twice_cannot_be_chosen_from(tmp_path: Path, tiny_mod
         api.select([run, run])
     other = tmp_path / "other"
     api.train("sprites", out=other, steps=2, settings={**TINY, "data.count": 60, "data.size": 16})
-    with pytest.raises(UsageError, match="different forms"):
+    with pytest.raises(UsageError, match="different shapes"):
         api.select([run, other])
 
 
