@@ -171,7 +171,7 @@ _TABLE = (
     Recipe("paper", "Appendix C of the InfoGAN paper (Chen et al. 2016), without any additions."),
     Recipe(
         "robust",
-        "Q also learns from augmented real images, so that codes are meaningful with every seed "
+        "Q is also trained on augmented real images, so that codes are meaningful with every seed "
         "(docs/recipe.md).",
         changes={
             "network": {"recognition_init_std": 0.08},
@@ -203,9 +203,8 @@ _TABLE = (
     Recipe(
         "cr",
         "InfoGAN-CR (Lin et al. 2020) with its settings for dSprites: spectral norm, and a contrastive "
-        "regularizer in the "
-        "last 34,560 of 322,560 steps. For a shorter run also set objective.contrastive_weight, from 89 % of "
-        "its steps.",
+        "regularizer in the last 34,560 of 322,560 steps. For a shorter run, also set "
+        "objective.contrastive_weight, so that it starts at 89 % of the steps.",
         changes={
             "network": {
                 "architecture": "dsprites",

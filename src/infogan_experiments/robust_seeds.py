@@ -46,19 +46,19 @@ FASHION = replace(FASHION, first_seed=120)  # test results of seeds 100 to 102 i
 
 @experiment("robust-mnist")
 def robust_mnist(options: Options) -> None:
-    """MNIST, ten seeds from 100 on, after 1,250 and after all steps; test images."""
+    """The recipe `robust` on MNIST: ten seeds from 100, after 1,250 and after all steps."""
     _publish_seeds(MNIST, options)
 
 
 @experiment("robust-fashion")
 def robust_fashion(options: Options) -> None:
-    """Fashion-MNIST, five seeds from 120 on; test images."""
+    """The recipe `robust` on Fashion-MNIST: five seeds from 120."""
     _publish_seeds(FASHION, options)
 
 
 @experiment("robust-digits")
 def robust_digits(options: Options) -> None:
-    """scikit-learn's 1,797 digits of 8x8 pixels, ten seeds from 100 on; held-out images."""
+    """The recipe `robust` on scikit-learn's 1,797 digits of 8x8 pixels: ten seeds from 100."""
     _publish_seeds(DIGITS, options)
 
 
@@ -230,7 +230,7 @@ FASHION_SEEDS = Study(
 
 @experiment("fashion-seeds")
 def fashion_seeds(options: Options) -> None:
-    """Fashion-MNIST with `--seeds 4`, five times: twenty seeds from 100 on; test images."""
+    """The recipe `robust` on Fashion-MNIST with `--seeds 4`, five times, with twenty seeds from 100."""
     folder, results = train_study(FASHION_SEEDS, options)
     accuracies = _accuracies([result["scores"] for result in results])
     del accuracies["accuracy_median"]
