@@ -37,7 +37,7 @@ def check_source(name: str, *, path: str | None = None, size: int | None = None)
     """Check that a data source returns valid images, and the same ones each time.
 
     Args:
-        name: of a registered source.
+        name: name of a registered source.
         path: path of its images, as in `data.path`.
         size: side of the images in pixels, as `data.size` has it.
 

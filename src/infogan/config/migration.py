@@ -16,7 +16,7 @@ def migrate(values: Mapping[str, Any], name: str) -> dict[str, Any]:
 
     Args:
         values: nested tables, as TOML has them.
-        name: of the file, for messages.
+        name: name of the file, for messages.
 
     Raises:
         ConfigError: the file uses something that no longer exists.

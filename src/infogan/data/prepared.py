@@ -101,7 +101,7 @@ def write(folder: Path, found: Found, config: DataConfig, facts: Mapping[str, An
     """
     if folder.is_dir() and any(folder.iterdir()) and not is_prepared(folder):
         raise UsageError(
-            f"{folder} contains other files than prepared images, and replacing it would delete them",
+            f"{folder} contains other files than preprocessed images, and replacing it would delete them",
             "a new or empty folder, or one of prepared images",
             "another --out",
         )

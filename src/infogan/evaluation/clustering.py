@@ -181,7 +181,7 @@ def score(assigned: Assignments, labels: Labels, *, seed: int, stream: str) -> d
     Args:
         assigned: the category of each image.
         labels: the class of each image.
-        seed: of the bootstrap.
+        seed: random seed of the bootstrap.
         stream: name of the bootstrap's random stream.
 
     Returns:

@@ -57,7 +57,7 @@ def distances(
     Args:
         real: features of real images.
         other: of the same number of generated images, or of other real ones.
-        rng: for the random halves of the intervals.
+        rng: random number generator for the random halves of the intervals.
     """
     figures: dict[str, Any] = {}
     for name, distance, least in (("frechet", frechet, 0.0), ("kernel", kernel, -np.inf)):

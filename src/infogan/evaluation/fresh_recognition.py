@@ -44,7 +44,7 @@ class Budget:
             0 nats for a hundred steps before it learns a code.
         check_every: steps between evaluations of the held-out bound.
         batch_size: newly generated images per step.
-        learning_rate: of Adam, with beta1 = .5, as in training.
+        learning_rate: learning rate of Adam, with beta1 = .5, as in training.
         least_gain: the least improvement of the bound, in nats, that resets `patience`.
         held_out: generated images that choose the best step of each code.
     """
@@ -120,7 +120,7 @@ def fit_recognition(  # noqa: PLR0913
         model: its generator is used with running statistics; none of its weights change.
         budget: length of the training.
         samples: generated images of the final score.
-        seed: of the new weights and of all latents.
+        seed: random seed of the new weights and of all latents.
         weights: "raw" or "ema".
         progress: called with the held-out bound at each evaluation.
 

@@ -67,7 +67,7 @@ def score_codes(
     Args:
         latents: the codes of the model.
         raw: outputs of the recognition head for N generated images, [N, outputs].
-        codes: of those images, float [N, width] by name.
+        codes: codes of those images, float [N, width] by name.
         fitted_stds: from `fit_stds` on other images, for every code with a fixed std.
 
     Returns:
@@ -136,8 +136,8 @@ def r_squared(
 
     Args:
         values: the true codes.
-        predictions: of the same codes.
-        period: of both; None for codes on a line.
+        predictions: predictions of the same codes.
+        period: period of both; None for codes on a line.
     """
     values, predictions = values.double(), predictions.double()
     if period is None:

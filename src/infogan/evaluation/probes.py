@@ -113,7 +113,7 @@ def network(
         train: the training images of the task.
         test: the test images of the task.
         task: the labels.
-        seed: of weights and batches.
+        seed: random seed of weights and batches.
     """
     training = evaluated.config.training
     other_seed = training.model_copy(update={"seed": (training.seed + 2) % 2**63})

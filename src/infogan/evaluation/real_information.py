@@ -39,7 +39,7 @@ def augmented_views(
         images: real images.
         policy: the augmentations.
         output: the range of pixel values in training.
-        seed: of the augmentations.
+        seed: random seed of the augmentations.
     """
     rng = streams.generator(seed, "evaluation/real information/move")
     parts = [images[:0]]
@@ -61,7 +61,7 @@ def information(
     Args:
         first: probabilities of the K categories, for each image.
         second: the same for its augmented view.
-        rng: for the intervals.
+        rng: random number generator for the intervals.
 
     Returns:
         `information_nats`, from 0 to ln K, and `most_probable_information_nats`, that of the most

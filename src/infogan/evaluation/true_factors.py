@@ -55,7 +55,7 @@ def circular(values: Float[np.ndarray, " n"], angles: Float[np.ndarray, " n"]) -
     are unrelated.
 
     Args:
-        values: of the code; a full turn is from -1 to 1.
+        values: values of the code; a full turn is from -1 to 1.
         angles: in radians.
     """
     code = np.exp(1j * np.pi * values)
@@ -103,10 +103,10 @@ def measure(
     """Return the figures of one code and one factor.
 
     Args:
-        values: of the code.
-        factor: of the same images.
+        values: values of the code.
+        factor: factor of the same images.
         objects: the label of each image, if there are any.
-        rng: for the interval of `circular`.
+        rng: random number generator for the interval of `circular`.
 
     Returns:
         `spearman` or `circular`, as the factor requires, with its 95 % interval; for angles of labelled

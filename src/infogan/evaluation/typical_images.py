@@ -12,7 +12,7 @@ def typical_and_doubtful(
     """Return the rows of a category's images with the highest and with the lowest probability.
 
     Args:
-        probabilities: of every category, for each image.
+        probabilities: probabilities of every category, for each image.
         category: its number; an image belongs to its most probable category.
         count: the most rows of each; no image is in both.
     """

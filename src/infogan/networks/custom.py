@@ -93,7 +93,7 @@ class CustomTrunk(nn.Module):
 
     Args:
         module: the trunk.
-        shape: of the images.
+        shape: shape of the images.
     """
 
     def __init__(self, module: nn.Module, shape: NetworkShape) -> None:

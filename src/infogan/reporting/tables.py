@@ -23,8 +23,8 @@ def write_codes(
     A categorical code has a column for the most probable category and one for each probability.
 
     Args:
-        path: of the CSV file.
-        names: of the images.
+        path: path of the CSV file.
+        names: names of the images.
         codes: from `InfoGAN.encode`: [N] or [N, K] by name.
         categorical: names of the codes whose columns are probabilities of categories.
 
