@@ -168,7 +168,7 @@ BAD = {
     "device": (["train", "mnist", "--device", "gpu"], 2, ["training.device = 'gpu'"]),
     "precision": (["train", "mnist", "--precision", "bfloat61"], 2, ["did you mean 'bfloat16'?"]),
     "recipe": (["train", "mnist", "--recipe", "robst"], 2, ["'robst'", "did you mean 'robust'?"]),
-    "a recipe's name": (["train", "mnist", "--set", "recipe=paper"], 2, ["name alone"]),
+    "a recipe's name": (["train", "mnist", "--set", "recipe=paper"], 2, ["only the name of the recipe"]),
     "no change": (
         ["train", "digits", *(f"--set={key}=0.0" for key in ("rotation", "shift", "scale", "shear"))],
         2, ["do not fit together"],

@@ -1,4 +1,4 @@
-"""The commands as functions: `infogan train` on the command line is `infogan.train` in Python."""
+"""The Python API: one function per command, for example `infogan.train` for `infogan train`."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def configure(  # noqa: PLR0913 - everything that decides a configuration, by na
     plugins: Sequence[str | Path] = (),
     settings: Mapping[str, Any] | None = None,
 ) -> Config:
-    """Return the whole configuration of a training.
+    """Return the complete configuration of a run.
 
     Args:
         source: a preset's name, a TOML file, a folder, archive or .npy or .npz file of images, or a `Config`.
-        data: the file or folder of the images, if `source` does not say.
-        recipe: how to train, such as "robust" or "paper". When left out, the preset's own; a TOML file and a
-            `Config` keep theirs.
+        data: the file or folder with the images, if `source` does not name it.
+        recipe: name of the recipe, such as "robust" or "paper". By default that of the preset, the TOML file
+            or the `Config`.
         codes: codes by name, or text such as "digit:10 rotation:u width:u".
         model: networks instead of the tables of appendix C: a registered name, or a function as
             `infogan.network` takes it.
@@ -62,7 +62,7 @@ def configure(  # noqa: PLR0913 - everything that decides a configuration, by na
     Raises:
         UsageError: the source is none of these; or no recipe has that name.
         ConfigError: a setting does not fit.
-        DataError: the source looks like a path, but nothing is there.
+        DataError: the source looks like a path, but does not exist.
     """
     loaded = load_plugins(plugins)
     config, preset = _from_source(source)
@@ -81,7 +81,7 @@ def configure(  # noqa: PLR0913 - everything that decides a configuration, by na
     recipes.find(config.training.recipe)
     if config.training.recipe != chosen:
         raise ConfigError(
-            f"training.recipe = {config.training.recipe!r}: as a setting it changes the recipe's name alone",
+            f"training.recipe = {config.training.recipe!r}: this setting changes only the name of the recipe",
             f"the recipe of the other settings, {chosen!r}",
             f"recipe={config.training.recipe!r}",
             command=f"--recipe {config.training.recipe}",
@@ -117,7 +117,7 @@ def _with_extensions(
 
 
 def _network_name(model: str | Build) -> str:
-    """Return the name of a network; a function that is not registered yet is registered by its own name."""
+    """Return the name of a network. A function that is not registered is registered under its own name."""
     from infogan.networks import NETWORKS, network
 
     if isinstance(model, str):
@@ -129,7 +129,7 @@ def _network_name(model: str | Build) -> str:
 
 
 def _from_source(source: str | Path | Config) -> tuple[Config, Preset | None]:
-    """Return the source's configuration and, for a preset, the preset, whose recipe is not applied yet."""
+    """Return the configuration of a source; for a preset also the preset, whose recipe is not applied yet."""
     if isinstance(source, Config):
         return source, None
     if not str(source):
@@ -167,7 +167,7 @@ def data_config(
 
     Args:
         source: a data source's name, or as in `configure`.
-        data: the file or folder of the images, if `source` does not say.
+        data: the file or folder with the images, if `source` does not name it.
         settings: as in `configure`.
 
     Raises:
@@ -210,24 +210,24 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
     settings: Mapping[str, Any] | None = None,
     progress: bool = True,
 ) -> InfoGAN:
-    """Train a model and return it; the run directory keeps everything.
+    """Train a model and return it. The run directory contains the model, checkpoints, metrics and images.
 
     Args:
         source: as in `configure`; or the images themselves, uint8 [N, H, W] or [N, H, W, C], as an array, a
             torch tensor (also [N, C, H, W]) or a list.
-        dataset: the images, instead of those that `source` names.
-        labels: of images given as an array, [N]; they are used for evaluation only.
+        dataset: a data set to use instead of the images of `source`.
+        labels: class labels [N] of images that are passed as an array; used for evaluation only.
         data: as in `configure`.
-        out: the run directory; the next free of runs/PRESET-001 and so on when left out.
+        out: the run directory; by default the next free one of runs/PRESET-001, runs/PRESET-002 and so on.
         recipe: as in `configure`.
         codes: as in `configure`.
         steps: number of training steps, each with one update of D.
         seed: random seed.
-        seeds: number of seeds to train, from `seed` on. Weak seeds are pruned early by a label-free score,
-            and the best is returned.
+        seeds: number of seeds to train, starting with `seed`. A label-free score prunes weak seeds early, and
+            the model of the best seed is returned.
         size: height and width of the images in pixels, 8 to 256.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        precision: of the layers; "auto" uses bfloat16 if the hardware supports it natively.
+        precision: precision of the layers; "auto" uses bfloat16 if the hardware supports it natively.
         model: networks instead of the tables of appendix C: a registered name or a function as
             `infogan.network` takes it.
         terms: loss terms beyond those of the recipe, made by `infogan.term`, or their names.
@@ -343,7 +343,7 @@ def resume_run(  # noqa: PLR0913 - as in `resume`
     override: bool = False,
     quiet: bool = False,
 ) -> Trained:
-    """Resume as `resume` does; return the model with its run and data."""
+    """Resume a run as `resume` does; return the model with its run directory and data."""
     from infogan.runs.directory import RunDirectory, has_seeds
     from infogan.training import runner, seed_selection
 
@@ -383,11 +383,12 @@ def select(
     plugins: Sequence[str | Path] = (),
     progress: bool | Progress = False,
 ) -> dict[str, Any]:
-    """Choose among several runs without labels, and match codes of the same factor.
+    """Select one of several runs without labels, and match codes that represent the same factor.
 
     Args:
         runs: two or more run directories, or models that `InfoGAN.from_pretrained` reads.
-        data_path: the current file or folder of the first run's images, which are used for all runs.
+        data_path: file or folder with the images of the first run, if they have moved. All runs encode these
+            images.
         seed: random seed.
         plugins: the plug-ins that the runs use, as in `train`.
         progress: show progress on stderr; or a function that is called with each message.
@@ -459,15 +460,16 @@ def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by 
     full: bool = False,
     progress: bool | Progress = False,
 ) -> dict[str, Any]:
-    """Compute the metrics of a model; return the content of evaluation.json.
+    """Compute the metrics of a model and return the content of evaluation.json.
 
     Args:
         model: a trained model.
         dataset: a preset's name, a path or a `Config` that names the images; a data set; or the images
-            themselves, as in `train`. The training data set when left out.
-        labels: of images given as an array, [N]. A tenth of such images is the test split that is measured.
-        data_path: the current file or folder of the images.
-        weights: "raw" or "ema"; the model's default when left out.
+            themselves, as in `train`. By default the data set that the model was trained on.
+        labels: class labels [N] of images that are passed as an array. A tenth of these images is the test
+            split.
+        data_path: file or folder with the images, if they have moved.
+        weights: "raw" or "ema"; by default the model's own choice.
         samples: number of generated images per metric, 2 or more.
         seed: random seed of the evaluation.
         only: names of the metrics to compute; all when left out.

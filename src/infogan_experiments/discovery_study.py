@@ -273,7 +273,7 @@ def _write_noise(job: Job, folder: Path) -> None:
 TRIALS = (
     Trial(
         "discover-fashion",
-        "Fashion-MNIST's 60,000 training images as PNG files, 20 minutes; compared with k-means.",
+        "Discover factors in 60,000 images of Fashion-MNIST in 20 minutes; compared with k-means.",
         minutes=20.0,
         count=60_000,
         write=partial(_write_training_images, load=_fashion),
@@ -281,7 +281,7 @@ TRIALS = (
     ),
     Trial(
         "discover-celeba",
-        "3,000 faces of CelebA as PNG files, 20 minutes; AUC of attributes on its test images.",
+        "Discover factors in 3,000 CelebA faces in 20 minutes; AUC of attributes on test images.",
         minutes=20.0,
         count=3_000,
         write=partial(_write_training_images, load=partial(_celeba, size=CELEBA_SIDE)),
@@ -291,7 +291,7 @@ TRIALS = (
     ),
     Trial(
         "discover-own",
-        "400 colour pictures of three sizes, two of them damaged, 10 minutes; classes of 900 others.",
+        "Discover factors in 400 colour images in 10 minutes; compared with classes of 900 test images.",
         minutes=10.0,
         count=400,
         write=_write_own,
@@ -299,7 +299,7 @@ TRIALS = (
     ),
     Trial(
         "discover-noise",
-        "Ten folders of white noise, grey or coloured, 1.5 minutes each: there is nothing to find.",
+        "Discover factors in ten folders of white noise in 1.5 minutes each; none should be found.",
         minutes=1.5,
         count=1_500,
         write=_write_noise,
@@ -308,7 +308,7 @@ TRIALS = (
     ),
     Trial(
         "discover-digits",
-        "1,500 of scikit-learn's digits, 1.5 minutes: the size and budget of discover-noise, with classes.",
+        "Discover factors in 1,500 of scikit-learn's digits in 1.5 minutes, as for discover-noise.",
         minutes=1.5,
         count=1_500,
         write=partial(_write_training_images, load=_digits),

@@ -114,7 +114,7 @@ STUDY = Study(
 
 @experiment("robust")
 def robust(options: Options) -> None:
-    """Ablation of the recipe `robust` on MNIST: parts added and left out; accuracy on test images.
+    """Ablation of the recipe `robust` on MNIST: parts are added one by one, or one is removed.
 
     Half the paper's width, 1,000 steps, five seeds. If it was stopped, the command resumes; two shells with
     different --seed and the same --out share the work.

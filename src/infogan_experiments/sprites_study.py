@@ -81,7 +81,7 @@ def variants(steps: int) -> dict[str, dict[str, Any]]:
 
 @experiment("sprites")
 def sprites(options: Options) -> None:
-    """InfoGAN-CR's networks on sprites: batch norm, spectral norm, the regularizer, and selection."""
+    """InfoGAN-CR on sprites: batch norm, spectral norm, the contrastive regularizer, and selection."""
     folder = options.folder("sprites")
     steps, seeds = options.steps or STEPS, options.seed_range(SEEDS)
     if steps < FEWEST_STEPS:

@@ -58,7 +58,7 @@ class JudgedCode(NamedTuple):
 
 @experiment("verdicts-mnist")
 def verdicts_mnist(options: Options) -> None:
-    """Twenty MNIST runs, ten a recipe: how many codes that real images confirm are called dead or hidden."""
+    """False alarms of verdicts in twenty MNIST runs: codes that labels confirm, but verdicts reject."""
     folder, results = train_study(STUDY, options)
     codes = [code for result in results for code in judged_codes(result)]
     publish(folder, STUDY.name, {"summary": summary(codes), "rows": results}, verdicts_table(codes))

@@ -107,7 +107,7 @@ def test_nothing_that_infogan_did_not_write_is_replaced(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"notes\.txt"):
         prepare(config, out)
     storage.write_folder(tmp_path / "other", {"a": b"1"})  # infogan's, but no images
-    with pytest.raises(UsageError, match="something else"):
+    with pytest.raises(UsageError, match="other files"):
         prepare(config, tmp_path / "other")
 
 

@@ -97,7 +97,7 @@ def test_the_report_of_several_seeds_shows_the_training_of_the_best(
 
     monkeypatch.setattr(page.evaluation, "evaluate", few)
     text = api.report(run).read_text()
-    assert "<polyline" in text and "chosen from 2 seeds" in text
+    assert "<polyline" in text and "selected from 2 seeds" in text
     assert f"--out &#39;{run}&#39; --seed 0 --seeds 2 --steps 40" in text
     assert "no warnings so far" in text  # forty steps are too few for some warnings
 

@@ -84,5 +84,5 @@ def test_terms_that_cannot_work_are_refused() -> None:
         )
     with pytest.raises(ConfigError, match="subcode_weight"):
         configuration.override(config, {"subcode_weight": 0.0})
-    with pytest.raises(ConfigError, match="rising order"):
+    with pytest.raises(ConfigError, match="ascending order"):
         configuration.override(config, {"learning_rate_schedule": [[6_000, 1.0], [5_000, 0.02]]})

@@ -16,7 +16,7 @@ def migrate(values: Mapping[str, Any], name: str) -> dict[str, Any]:
 
     Args:
         values: nested tables, as TOML has them.
-        name: of the file, for messages.
+        name: name of the file, for messages.
 
     Raises:
         ConfigError: the file uses something that no longer exists.
@@ -31,7 +31,7 @@ def migrate(values: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _from_version_1(values: dict[str, Any], name: str) -> dict[str, Any]:
-    # What is not a table is left out here, and refused by the validation that follows.
+    # Values that are not tables are ignored here; the validation that follows refuses them.
     values = {key: dict(value) if isinstance(value, Mapping) else value for key, value in values.items()}
     if any(not isinstance(values.get(section, {}), dict) for section in _SECTIONS):
         return values
@@ -68,7 +68,7 @@ _RENAMED = {
         "seeds_drop": "prune_steps",
     },
 }
-"""By section, the keys that version 2 renamed."""
+"""The keys that version 2 renamed, by section."""
 
 
 _REMOVED = {
@@ -104,7 +104,7 @@ def _rename(section: dict[str, Any], names: Mapping[str, str]) -> None:
 
 
 def _begin(objective: dict[str, Any], key: str, start: int, full: int) -> None:
-    """Make a weight of `objective` 0 up to the step `start`, and its full value from the step `full` on."""
+    """Make a weight of `objective` 0 until the step `start`; it reaches its full value at the step `full`."""
     if objective.get(key) and full:
         objective[key] = [[start, 0.0], [full, objective[key]]]
 
@@ -123,4 +123,4 @@ def _without_learned_priors(codes: Mapping[str, Any], name: str) -> dict[str, An
 
 
 _STEPS: dict[int, Callable[[dict[str, Any], str], dict[str, Any]]] = {1: _from_version_1}
-"""By version, the function that brings a file to the next one."""
+"""The functions that convert a file to the next version, by its version."""

@@ -28,10 +28,10 @@ MOST_MEMBERS = 5_000_000
 """Limit for the number of entries of an archive."""
 
 MOST_BYTES = 256 << 20
-"""Limit for one member, uncompressed. 50 million pixels without any compression are smaller."""
+"""Limit for the uncompressed size of one member, which is above that of 50 million uncompressed pixels."""
 
 MOST_RATIO = 200
-"""Limit for the compression ratio of a member of over a megabyte. That of a zip bomb is about 1,000."""
+"""Limit for the compression ratio of members above one megabyte. A zip bomb has about 1,000."""
 
 _SMALL = 1 << 20
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
@@ -47,7 +47,7 @@ def is_archive(path: Path) -> bool:
 def members(path: Path, wanted: Callable[[str], bool], skipped: list[Skipped]) -> list[Item]:
     """List the members of a zip or tar file whose names are wanted; their contents are read on demand.
 
-    Sorted by name; except those of a compressed tar file, which is only fast to read in its own order.
+    They are sorted by name, except in a compressed tar file, which can be read fast only in its own order.
 
     Args:
         path: of the archive.

@@ -1,4 +1,4 @@
-"""Downloads with mirrors, retries and checksums. The cache only ever holds verified files.
+"""Downloads with mirrors, retries and checksums. The cache contains only verified files.
 
 A file is verified by the sha256 of its decompressed bytes, because mirrors compress the same data differently
 and some servers decompress it. These bytes are stored, decompressed, in the cache.

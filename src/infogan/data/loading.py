@@ -1,4 +1,4 @@
-"""Load images by a configuration: read the source once, cache the prepared images, split them in two."""
+"""Load the images of a configuration: read the source once, cache the preprocessed images, and split them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ log = logging.getLogger(__name__)
 
 
 def load(config: DataConfig) -> Dataset:
-    """Load the images that a configuration names, in one form and in two splits.
+    """Load the images that a configuration names, preprocessed and in two splits.
 
-    They are read from a prepared folder: the one that `data.path` names, or one in the cache, which is made
-    if it is missing, damaged or out of date. Images of a source without a test split are shuffled by a
-    fixed permutation, and the last `held_out` of them become the test split.
+    They are read from a folder of preprocessed images: the one that `data.path` names, or one in the cache.
+    The latter is created if it is missing, damaged or out of date. Images of a source without a test split
+    are shuffled by a fixed permutation, and the last `held_out` of them become the test split.
 
     Returns:
         train and test images, uint8 [N, size, size, channels].
@@ -81,7 +81,7 @@ def prepare(config: DataConfig, out: Path | None = None) -> Path:
 
 
 def cached(config: DataConfig) -> Path:
-    """Return the folder in the cache in which these images are, or would be, stored."""
+    """Return the folder in the cache in which these images are stored, if they are preprocessed."""
     entry, config = _resolve(config)
     path = path_of(config) if config.path is not None or entry.default_path else None
     files = [] if path is None else [path, *(path.parent / name for name in entry.sidecars)]
@@ -105,7 +105,7 @@ def prepared_folder() -> Path:
 def from_array(
     images: UInt8[np.ndarray, "n h w c"], config: DataConfig, labels: Int64[np.ndarray, " n"] | None = None
 ) -> Dataset:
-    """Preprocess and split images that are in memory, as those of a folder are.
+    """Preprocess and split images in memory, in the same way as those of a folder.
 
     Args:
         images: 0..255, with 1, 3 or 4 channels.
@@ -149,7 +149,7 @@ def _open(config: DataConfig) -> tuple[Source, Prepared]:
 
 
 def _open_cached(entry: Source, config: DataConfig) -> tuple[Path, Prepared]:
-    """Return the folder in the cache and its images, which are prepared first where necessary."""
+    """Return the folder in the cache and its images; they are preprocessed first if necessary."""
     folder = cached(config)
     if folder.exists():
         try:
@@ -200,7 +200,7 @@ def _dataset(
 ) -> Dataset:
     """Return the data set; with `data.validation` the last training images replace the test split.
 
-    Constants are chosen on the validation split, so that the test images remain unseen.
+    Hyperparameters are chosen on this validation split, so that the test images remain unseen.
     """
     split = "test"
     if config.validation is not None:
@@ -210,7 +210,7 @@ def _dataset(
 
 
 def _hold_out(pool: Split, config: DataConfig, entry: Source) -> tuple[Split, Split]:
-    """Split off the last `data.held_out` images, or as many as the source declares."""
+    """Hold out the last `data.held_out` images, or the number that the source declares."""
     if entry.held_out is None:
         raise TypeError(f"the source {entry.name!r} declares held_out=None, but returned no test images")
     held_out = config.held_out
@@ -223,7 +223,7 @@ def _hold_out(pool: Split, config: DataConfig, entry: Source) -> tuple[Split, Sp
 
 
 def _split_end(pool: Split, count: int, key: str, where: str) -> tuple[Split, Split]:
-    """Return all images but the last `count`, and these."""
+    """Return all images except the last `count`, and the last `count` images."""
     total = len(pool.images)
     if count >= total:
         raise DataError(

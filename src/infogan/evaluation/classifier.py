@@ -29,9 +29,9 @@ class Classifier(nn.Module):
 
     Args:
         size: height and width of the images.
-        channels: of the images.
+        channels: channels of the images.
         classes: the label of each output, ascending.
-        seed: of the weights.
+        seed: random seed of the weights.
     """
 
     def __init__(self, size: int, channels: int, classes: Int[np.ndarray, " c"], *, seed: int) -> None:
@@ -89,8 +89,8 @@ def train_classifier(
     Args:
         images: real training images, uint8.
         labels: the class of each image.
-        seed: of the weights and of the order of the images.
-        device: of the classifier.
+        seed: random seed of the weights and of the order of the images.
+        device: device of the classifier.
     """
     classes = np.unique(labels)
     targets = torch.from_numpy(np.searchsorted(classes, labels))

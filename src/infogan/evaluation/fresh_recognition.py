@@ -44,7 +44,7 @@ class Budget:
             0 nats for a hundred steps before it learns a code.
         check_every: steps between evaluations of the held-out bound.
         batch_size: newly generated images per step.
-        learning_rate: of Adam, with beta1 = .5, as in training.
+        learning_rate: learning rate of Adam, with beta1 = .5, as in training.
         least_gain: the least improvement of the bound, in nats, that resets `patience`.
         held_out: generated images that choose the best step of each code.
     """

@@ -81,9 +81,9 @@ def within_categories(
     """Return |Spearman| within each category of 20 images or more.
 
     Args:
-        values: of a code; the correlation of a constant code is 0.
-        factor: of the images; images for which it is nan are left out.
-        categories: of the images.
+        values: values of a code; the correlation of a constant code is 0.
+        factor: factor of the images; images for which it is nan are left out.
+        categories: categories of the images.
     """
     known = np.isfinite(factor)
     correlations, counts = [], []

@@ -1,8 +1,8 @@
-"""Information between Q's categories of a real image and of an augmented view of it, in nats.
+"""Mutual information between Q's categories for a real image and for its augmented view, in nats.
 
-No label is used. A category that is a cluster of the data is stable under augmentation; one that depends on
-accidental pixels is not. The entropy of the usage is a ceiling: if Q puts all images into one category, the
-information is 0.
+No labels are used. A category that is a cluster of the data is stable under augmentation, and a category that
+depends on accidental pixels is not. The entropy of the category frequencies is the maximum: if Q puts all
+images into one category, the information is 0.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from infogan.evaluation.subject import Subject
 from infogan.regularizers import joint_table, table_information
 
 DEFAULT_POLICY = AugmentationConfig(rotation=15.0, shift=0.07, scale=0.12, shear=0.15)
-"""The augmentations if the recipe of the model has none."""
+"""The augmentations for models whose recipe has none."""
 
 _BATCH = 256
 
@@ -39,7 +39,7 @@ def augmented_views(
         images: real images.
         policy: the augmentations.
         output: the range of pixel values in training.
-        seed: of the augmentations.
+        seed: random seed of the augmentations.
     """
     rng = streams.generator(seed, "evaluation/real information/move")
     parts = [images[:0]]
@@ -54,13 +54,14 @@ def information(
 ) -> dict[str, Any]:
     """Return the information between the categories of images and those of their augmented views.
 
-    I(c; c') of the joint table over the images (Ji et al. 2019: IIC, equations 2 and 3). If Q is unsure
-    of every image it is nearly 0, although the most probable categories may agree: hence the second figure.
+    This is I(c; c') of the joint table over the images (Ji et al. 2019: IIC, equations 2 and 3). If Q is
+    uncertain about every image, it is nearly 0, even if the most probable categories agree. Therefore the
+    information between the most probable categories is also returned.
 
     Args:
         first: probabilities of the K categories, for each image.
         second: the same for its augmented view.
-        rng: for the intervals.
+        rng: random number generator for the intervals.
 
     Returns:
         `information_nats`, from 0 to ln K, and `most_probable_information_nats`, that of the most

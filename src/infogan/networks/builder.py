@@ -38,8 +38,8 @@ def _downward(rows: Sequence[Layer], channels: int, size: int, style: Style) -> 
 
     Args:
         rows: the layers of a table.
-        channels: of the input images; at size 1, number of input features.
-        size: of the input images.
+        channels: channels of the input images; at size 1, number of input features.
+        size: size of the input images.
         style: how the layers are built.
     """
     blocks: list[nn.Module] = []

@@ -63,7 +63,7 @@ def traversal_picture(
 
     Args:
         images: with 1, 3 or 4 channels, as in `sample_grid`.
-        name: of the code.
+        name: name of the code.
         values: one text per column, for example from `format_values`.
         title: above the grid, wrapped into lines.
         row_label: what differs from row to row; None for no label.

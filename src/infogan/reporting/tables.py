@@ -46,8 +46,8 @@ def write_codes(
     A categorical code has a column for the most probable category and one for each probability.
 
     Args:
-        path: of the CSV file.
-        names: of the images.
+        path: path of the CSV file.
+        names: names of the images.
         codes: from `InfoGAN.encode`: [N] or [N, K] by name.
         categorical: names of the codes whose columns are probabilities of categories.
 
@@ -103,11 +103,12 @@ def evaluation_text(scores: Mapping[str, Any]) -> str:
 
 
 _VERDICTS = {
-    "used": "used: visible in generated images, and predictable from them",
-    "dead": "dead: no visible effect on generated images",
-    "hidden": "hidden: predictable only from invisible changes, which do not survive {lost}",
-    "duplicate": "duplicate of {of}: both have the same values on real images",
-    "entangled": "entangled with {of}: both change the same, or share information on real images",
+    "used": "used: it changes generated images and can be predicted from them",
+    "dead": "dead: it can hardly be predicted from generated images",
+    "hidden": "hidden: it can be predicted only from invisible changes, which do not survive {lost}",
+    "duplicate": "duplicate of {of}: both codes have nearly the same values on real images",
+    "entangled": "entangled with {of}: both codes change images in the same way, or have similar values on "
+    "real images",
 }
 
 
@@ -124,7 +125,8 @@ def verdict_text(code: Mapping[str, Any]) -> str:
     if "effect_interval" not in code:
         return verdict
     low, high = code["effect_interval"]
-    return f"{verdict}; {code['effect']:.1%} of the variance of generated images ({low:.1%} to {high:.1%})"
+    effect = f"{code['effect']:.1%} of the variance of generated images"
+    return f"{verdict}; it causes {effect} (95% interval {low:.1%} to {high:.1%})"
 
 
 def metric_name(key: str) -> str:
@@ -174,9 +176,8 @@ def _clustering(scores: Mapping[str, Any]) -> Iterator[str]:
     clustering = scores["clustering"]
     if "generated_purity" in clustering:
         yield (
-            f"generated images that a classifier assigns to the class of their category: "
-            f"{clustering['generated_purity']:.3f} "
-            f"(its accuracy on real images: {clustering['classifier_accuracy']:.3f})"
+            f"purity of generated images: {clustering['generated_purity']:.3f}, by a classifier with an "
+            f"accuracy of {clustering['classifier_accuracy']:.3f} on real images"
         )
 
 
@@ -184,7 +185,7 @@ def _real_information(scores: Mapping[str, Any]) -> Iterator[str]:
     for name, entry in scores.get("real", {}).items():
         nats = _with_interval(entry, "information_nats", 3)
         baselines = _baselines(scores, "real", name, "information_nats", decimals=3)
-        yield f"{name} of a real image and of its augmented view share {nats} nats{baselines}"
+        yield f"information between {name} of a real image and of its augmented view: {nats} nats{baselines}"
 
 
 def _variance(scores: Mapping[str, Any]) -> Iterator[str]:
@@ -217,7 +218,7 @@ def _correlations(entry: Mapping[str, Any]) -> Iterator[str]:
 
 def _disentanglement(scores: Mapping[str, Any]) -> Iterator[str]:
     if entry := scores.get("disentanglement"):
-        yield f"disentanglement of {', '.join(entry['factors'])}:"
+        yield f"scores of disentanglement for {', '.join(entry['factors'])}:"
         for path in scores_with_interval(entry):
             name = " ".join([METRICS.get(path[0], path[0]), *path[1:]])
             score = _with_interval(value_at(entry, path[:-1]), path[-1])
@@ -250,7 +251,10 @@ def _brightness(scores: Mapping[str, Any]) -> Iterator[str]:
 def _context(scores: Mapping[str, Any]) -> Iterator[str]:
     for name, entry in scores.get("context", {}).items():
         outside = _with_interval(entry, "outside")
-        yield f"{name}: {outside} of its change is outside the middle strip, {entry['area']:.2f} of the image"
+        yield (
+            f"{name}: share of its change outside the middle strip {outside}; "
+            f"{entry['area']:.2f} for a uniform change"
+        )
 
 
 def _attributes(scores: Mapping[str, Any]) -> Iterator[str]:
@@ -304,9 +308,9 @@ def selection_text(selection: Mapping[str, Any]) -> str:
         values = [
             f"{key.replace('_', ' ')} {value:.3f}" for key, value in runs[name].items() if key != "mean_rank"
         ]
-        chosen = "chosen: " if name == selection["chosen"] else ""
+        chosen = "selected: " if name == selection["chosen"] else ""
         lines.append(f"  {chosen}{name}: mean rank {runs[name]['mean_rank']:.1f}; {', '.join(values)}")
-    lines.append("factors found by several runs:" if shared else "no factor was found by two runs")
+    lines.append("factors found by several runs:" if shared else "no factor was found by two or more runs")
     for factor in shared:
         codes = ", ".join(f"{code} of {run}" for run, code in factor["codes"].items())
         found_in = f"found in {factor['found_in']} of {len(runs)} runs"

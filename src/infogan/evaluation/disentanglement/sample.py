@@ -32,7 +32,7 @@ class Sample:
     Attributes:
         codes: one column per code, float64.
         levels: one column per factor, from 0: its value, or the quantile bin of its value.
-        rng: for all randomness of a score.
+        rng: random number generator for all randomness of a score.
         full: use the long variant, with more votes and larger forests.
     """
 
