@@ -216,8 +216,15 @@ def test_the_demo_s_remedy_is_its_own(name: str) -> None:
     assert (demo.repair_start, demo.repair_components) == (400, 20)
 
 
-@pytest.mark.parametrize("recipe", recipes.RECIPES)
-@pytest.mark.parametrize("name", [name for name in presets.PRESETS if name not in ("figure1", "folder")])
+@pytest.mark.parametrize(
+    ("name", "recipe"),
+    [
+        pytest.param(name, recipe, marks=[] if recipe == preset.recipe else pytest.mark.slow)
+        for name, preset in presets.PRESETS.items()
+        for recipe in recipes.RECIPES
+        if name not in ("figure1", "folder")
+    ],
+)
 def test_every_preset_trains_by_every_recipe(name: str, recipe: str, tmp_path: Path) -> None:
     settings = {"steps": 2, "batch_size": 4, "network.width": 0.05, "objective.neighbours": 0}
     if (name, recipe) == ("digits", "cr"):  # 8 pixels cannot be halved four times: its message says this
@@ -304,7 +311,7 @@ def test_anchored_trains_continuous_codes_as_its_documentation_says() -> None:
         "mine": Uniform(info_weight=0.3),
         "angle": Periodic(info_weight=CONTINUOUS_WEIGHT),
     }
-    config = recipes.apply(presets.load("digits").replace(latents={"codes": codes}), "anchored")
+    config = recipes.find("anchored").apply(presets.load("digits").replace(latents={"codes": codes}))
     weights = config.info_weights()
     assert weights == {"kind": 1.0, "style": 1.0, "mine": 0.3, "angle": 0.5}
     posterior = config.latents.codes["style"].posterior

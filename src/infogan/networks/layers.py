@@ -1,4 +1,4 @@
-"""Dense layers, stride-2 convolutions and upsampling in the forms that train fastest on a CPU.
+"""Dense layers, stride-2 convolutions and upsampling, implemented to train fast on a CPU.
 
 They have the parameters and the results of torch's own layers, up to rounding. Measured with MKL and oneDNN,
 on two threads at batch 128:
