@@ -88,9 +88,27 @@ def test_colour_changes_tint_but_not_where_things_are() -> None:
         assert torch.corrcoef(torch.stack([view[0].flatten(), images[0, 0].flatten()]))[0, 1] > 0.8
 
 
+def test_brightness_scales_contrast_spreads_and_saturation_separates() -> None:
+    """The ranges of one image each, with the numbers of the sample at one end."""
+    image, neutral = noise(1, 3, 8), torch.full((1, 12), 0.5)
+    views = Views(**{**NONE, "colour": 0.4})  # type: ignore[arg-type]
+
+    def changed(column: int) -> Tensor:
+        sample = neutral.clone()
+        sample[:, column] = 1.0
+        return apply_views(image, views, sample)
+
+    mean, light = image.mean(), image.mean(1, keepdim=True)
+    torch.testing.assert_close(changed(5), image * 1.4, atol=1e-5, rtol=0)
+    torch.testing.assert_close(changed(6), mean + (image - mean) * 1.4, atol=1e-5, rtol=0)
+    torch.testing.assert_close(changed(7), light + (image - light) * 1.4, atol=1e-5, rtol=0)
+    shift = torch.tensor([0.12, 0.0, 0.0])[:, None, None]
+    torch.testing.assert_close(changed(8), image + shift, atol=1e-5, rtol=0)
+
+
 def test_a_gray_view_has_equal_channels() -> None:
     views = views_of(noise(200, 3, 8), gray=0.2)
-    gray = (views == views[:, :1]).all(1).flatten(1).all(1)
+    gray = ((views - views[:, :1]).abs() < 1e-5).all(1).flatten(1).all(1)
     assert gray.float().mean().item() == pytest.approx(0.2, abs=0.1)
 
 

@@ -166,13 +166,13 @@ def encoder_rows(size: int) -> tuple[Layer, ...]:
     """Return the layers of the contrastive encoder for images of `size` pixels: 3x3 convolutions, batch norm.
 
     They have 32, 64, 128 and 256 channels, halve the size three times at 32 pixels, and end with feature maps
-    of 4 to 6 pixels at every size: larger images pass more layers of 32 channels first.
+    of 4 to 6 pixels at every size: larger images first pass narrow layers, which would dominate the cost.
     """
     halvings = 0
     while size > 6:
         size = (size + 1) // 2
         halvings += 1
-    first = [(32, 2)] * max(0, halvings - 3)
+    first = ((8, 2), (8, 2), (16, 2))[max(0, 6 - halvings) :]
     strides = (2 if halvings > 2 else 1, 2 if halvings > 1 else 1, 1, 2 if halvings else 1)
     rows = [*first, *zip((32, 64, 128, 256), strides, strict=True)]
     return tuple(Layer("conv", width, stride, kernel=3) for width, stride in rows)

@@ -86,14 +86,20 @@ def _inverse_maps(views: Views, sample: Float[Tensor, "n 12"]) -> Float[Tensor, 
 def _change_colours(
     images: Float[Tensor, "n c h w"], views: Views, sample: Float[Tensor, "n 12"]
 ) -> Float[Tensor, "n c h w"]:
-    """Change brightness and contrast; saturation, tint and gray of images with three channels."""
-    change = (2 * sample[:, :, None, None, None] - 1) * views.colour
-    images = images * (1 + change[:, 5])
-    mean = images.mean((1, 2, 3), keepdim=True)
-    images = mean + (images - mean) * (1 + change[:, 6])
-    if images.shape[1] == 1:
-        return images
-    light = images.mean(1, keepdim=True)
-    images = light + (images - light) * (1 + change[:, 7]) + change[:, 8:11, 0] * _TINT
-    gray = (sample[:, 11] < views.gray)[:, None, None, None]
-    return torch.where(gray, images.mean(1, keepdim=True), images)
+    """Change brightness and contrast; saturation, tint and gray of images with three channels.
+
+    Together they are one affine map of the colours of an image, which is applied in one pass.
+    """
+    count, channels = images.shape[:2]
+    change = (2 * sample - 1) * views.colour
+    brightness, contrast, saturation = (1 + change[:, 5:8, None]).unbind(1)
+    mean = images.mean((1, 2, 3))[:, None]
+    matrix, offset = (brightness * contrast)[:, :, None], mean * brightness * (1 - contrast)
+    if channels == 3:
+        same = torch.eye(3, device=images.device)
+        gray = torch.full_like(same, 1 / 3)
+        last = torch.where((sample[:, 11] < views.gray)[:, None, None], gray, same)
+        matrix = matrix * (last @ (saturation[:, :, None] * same + (1 - saturation[:, :, None]) * gray))
+        offset = (last @ (offset + change[:, 8:11] * _TINT)[:, :, None])[:, :, 0]
+    changed = torch.baddbmm(offset[:, :, None], matrix, images.flatten(2))
+    return changed.view(count, channels, *images.shape[2:])
