@@ -227,9 +227,10 @@ _TABLE = (
         "before. G upsamples without transposed convolutions. Without anchors it is a plain InfoGAN of these "
         "networks.",
         changes={
-            "latents": {"noise_prior": "normal"},
+            "latents": {"noise_prior": "normal", "joint": "empirical"},
             "network": {
                 "architecture": "anchored",
+                "pairs": True,
                 "normalization": "spectral",
                 "spectral_bound": 1.0,
                 "recognition_init_std": 0.08,

@@ -39,7 +39,7 @@ factors generate, such as renders of one object, has peaked components without a
 FITTED = 10_000
 """Largest number of images that coordinates are computed on; others get the mean of their neighbours."""
 
-_PART = 2_500  # images in each part for coordinates
+_PART = 4_000  # images in each part for coordinates
 _SAME = 0.8  # agreement above which the candidates of two metrics are one
 _NEW = 0.6  # unpredicted share of a candidate that accepted ones do not explain
 _NONE = (0, 0.0)

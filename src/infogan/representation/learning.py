@@ -31,9 +31,6 @@ CATEGORY = "type"
 FEWEST = 120
 """Fewest different images from which anything is learned."""
 
-DEPENDENT = 0.1
-"""Nats between two codes from which they are sampled together, as they occur in the images."""
-
 _ARRAYS, _FACTS = "arrays.safetensors", "candidates.json"
 _LEAST_PROBABILITY = 1e-3
 

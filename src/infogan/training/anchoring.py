@@ -158,10 +158,7 @@ def train_encoder(
 
 
 def with_codes(config: Config, representation: Representation) -> Config:
-    """Return `config` with a code for each anchor, followed by its own continuous codes, which stay free.
-
-    Codes that depend on each other in the images are sampled together.
-    """
+    """Return `config` with a code for each anchor, followed by its own continuous codes, which stay free."""
     learned = learning.codes_of(representation.anchors, representation.candidates)
     prepare = recipes.find(config.training.recipe).code or (lambda code, _: code)
     free = {
@@ -169,9 +166,8 @@ def with_codes(config: Config, representation: Representation) -> Config:
         for name, code in config.latents.codes.items()
         if isinstance(code, Continuous) and name not in learned
     }
-    joint = "empirical" if representation.candidates["dependence"] > learning.DEPENDENT else "independent"
     codes = {name: prepare(code, False) for name, code in learned.items()} | free
-    return config.replace(latents={"codes": codes, "joint": joint})
+    return config.replace(latents={"codes": codes})
 
 
 def fit_recognition(
