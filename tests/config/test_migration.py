@@ -162,3 +162,12 @@ def test_version_1_with_a_learned_prior_is_refused_in_one_sentence() -> None:
 def test_version_2_does_not_know_the_old_keys() -> None:
     with pytest.raises(ConfigError, match="unknown key"):
         parse(VERSION_1.replace("version = 1", "version = 2"), "config.toml")
+
+
+def test_a_file_without_version_is_read_as_the_version_whose_keys_it_has() -> None:
+    old = 'data.source = "digits"\nlatents.codes.digit = { kind = "categorical", size = 4 }\n'
+    assert parse(f"{old}network.recognition_std = 0.5\n", "old.toml").network.recognition_init_std == 0.5
+    falling = parse(f"{old}training = {{ decay_start = 2, decay_end = 4, decay_to = 0.5 }}\n", "old.toml")
+    assert falling.training.learning_rate_schedule.at(4) == 0.5
+    new = parse(f"{old}network.recognition_init_std = 0.25\n", "new.toml")
+    assert new.network.recognition_init_std == 0.25

@@ -1,4 +1,4 @@
-"""Load images by a configuration: read the source once, cache the prepared images, split them in two."""
+"""Load the images of a configuration: read the source once, cache the preprocessed images, and split them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ log = logging.getLogger(__name__)
 
 
 def load(config: DataConfig) -> Dataset:
-    """Load the images that a configuration names, in one form and in two splits.
+    """Load the images that a configuration names, preprocessed and in two splits.
 
-    They are read from a prepared folder: the one that `data.path` names, or one in the cache, which is made
-    if it is missing, damaged or out of date. Images of a source without a test split are shuffled by a
-    fixed permutation, and the last `held_out` of them become the test split.
+    They are read from a folder of preprocessed images: the one that `data.path` names, or one in the cache.
+    The latter is created if it is missing, damaged or out of date. Images of a source without a test split
+    are shuffled by a fixed permutation, and the last `held_out` of them become the test split.
 
     Returns:
         train and test images, uint8 [N, size, size, channels].
@@ -81,7 +81,7 @@ def prepare(config: DataConfig, out: Path | None = None) -> Path:
 
 
 def cached(config: DataConfig) -> Path:
-    """Return the folder in the cache in which these images are, or would be, stored."""
+    """Return the folder in the cache in which these images are stored, if they are preprocessed."""
     entry, config = _resolve(config)
     path = path_of(config) if config.path is not None or entry.default_path else None
     files = [] if path is None else [path, *(path.parent / name for name in entry.sidecars)]
@@ -105,7 +105,7 @@ def prepared_folder() -> Path:
 def from_array(
     images: UInt8[np.ndarray, "n h w c"], config: DataConfig, labels: Int64[np.ndarray, " n"] | None = None
 ) -> Dataset:
-    """Preprocess and split images that are in memory, as those of a folder are.
+    """Preprocess and split images in memory, in the same way as those of a folder.
 
     Args:
         images: 0..255, with 1, 3 or 4 channels.
@@ -149,7 +149,7 @@ def _open(config: DataConfig) -> tuple[Source, Prepared]:
 
 
 def _open_cached(entry: Source, config: DataConfig) -> tuple[Path, Prepared]:
-    """Return the folder in the cache and its images, which are prepared first where necessary."""
+    """Return the folder in the cache and its images; they are preprocessed first if necessary."""
     folder = cached(config)
     if folder.exists():
         try:
@@ -181,7 +181,7 @@ def _read_given(entry: Source, config: DataConfig, path: Path) -> Prepared:
         raise DataError(
             f"{path} holds prepared images of {stored.facts['source']}",
             f"images of {entry.name}",
-            f"infogan data prepare {entry.name}, or --data with the path of its files",
+            f"infogan data prepare {entry.name}, or the path of its files as data.path",
         )
     settings = stored.facts["settings"]
     form = {"size": stored.images.shape[1], "channels": stored.images.shape[3]}
@@ -190,7 +190,7 @@ def _read_given(entry: Source, config: DataConfig, path: Path) -> Prepared:
             raise DataError(
                 f"{path} holds images of {key} {value}, not {getattr(config, key)}",
                 f"images prepared with {key} {getattr(config, key)}",
-                f"infogan data prepare, with another --out; or no {key}, to use them as they are",
+                f"no {key}, to use them as they are; or infogan data prepare, into another folder",
             )
     return stored
 
@@ -200,7 +200,7 @@ def _dataset(
 ) -> Dataset:
     """Return the data set; with `data.validation` the last training images replace the test split.
 
-    Constants are chosen on the validation split, so that the test images remain unseen.
+    Hyperparameters are chosen on this validation split, so that the test images remain unseen.
     """
     split = "test"
     if config.validation is not None:
@@ -210,7 +210,7 @@ def _dataset(
 
 
 def _hold_out(pool: Split, config: DataConfig, entry: Source) -> tuple[Split, Split]:
-    """Split off the last `data.held_out` images, or as many as the source declares."""
+    """Hold out the last `data.held_out` images, or the number that the source declares."""
     if entry.held_out is None:
         raise TypeError(f"the source {entry.name!r} declares held_out=None, but returned no test images")
     held_out = config.held_out
@@ -223,12 +223,13 @@ def _hold_out(pool: Split, config: DataConfig, entry: Source) -> tuple[Split, Sp
 
 
 def _split_end(pool: Split, count: int, key: str, where: str) -> tuple[Split, Split]:
-    """Return all images but the last `count`, and these."""
+    """Return all images except the last `count`, and the last `count` images."""
     total = len(pool.images)
     if count >= total:
         raise DataError(
             f"data.{key} = {count}: there are {total} images of {where}",
             f"at most {total - 1}, so that at least 1 is left for training",
-            f"--set data.{key}={max(1, total // 10)}",
+            f"data.{key}={max(1, total // 10)}",
+            command=f"--set data.{key}={max(1, total // 10)}",
         )
     return pool.take(slice(total - count)), pool.take(slice(total - count, None))

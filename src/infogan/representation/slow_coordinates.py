@@ -252,7 +252,7 @@ def _as_coordinates(vectors: list[Float[np.ndarray, " n"]]) -> list[Coordinate]:
     part = part / part.std(0)
     pair = _circle_among(part)
     if pair is None and len(vectors) > 1:
-        sources = independent_components(part)
+        sources = _light_tailed_sources(part)
         part = part if sources is None else sources
         pair = _circle_among(part)
     coordinates = []
@@ -295,7 +295,7 @@ def unmixed(coordinates: list[Coordinate]) -> list[Coordinate]:
     from scipy.optimize import linear_sum_assignment  # late: slow to import
 
     before = np.stack([line.values for line in lines], 1)
-    sources = independent_components(before)
+    sources = _light_tailed_sources(before)
     rotated = before if sources is None else uniform_ranks(sources)
     nats = dependence(before).sum()
     if nats < _DEPENDENT or dependence(rotated).sum() > _CLEARER * nats:
@@ -307,7 +307,7 @@ def unmixed(coordinates: list[Coordinate]) -> list[Coordinate]:
     return [c if c.circle else Coordinate(next(turned).astype(np.float32)) for c in coordinates]
 
 
-def independent_components(values: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"] | None:
+def _light_tailed_sources(values: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"] | None:
     """Return sources of light tails, such as uniform ones, of unit variance; None without convergence.
 
     This is FastICA with the cube as nonlinearity (Hyvarinen 1999).
