@@ -28,9 +28,9 @@ from infogan import config as configuration
 from infogan.config import Config
 from infogan.data import Dataset
 from infogan.discovery.budget import ENCODER_SHARE, Budget, steps_within
+from infogan.discovery.candidate_verdicts import agreements, independent_reader, verdicts
 from infogan.discovery.outcome import Outcome
 from infogan.discovery.state import RESULT, State, open_state
-from infogan.discovery.verdicts import agreements, independent_reader, verdicts
 from infogan.errors import InfoGANError, Interrupted, UsageError
 from infogan.evaluation.subject import Progress, silent
 from infogan.model import InfoGAN
