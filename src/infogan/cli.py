@@ -222,10 +222,9 @@ def _log(text: str) -> None:
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     from infogan import api, storage
-    from infogan.model import InfoGAN
     from infogan.reporting import tables
 
-    model = InfoGAN.from_pretrained(arguments.run)
+    model = api.load(arguments.run)
     scores = api.evaluate(
         model, data_path=arguments.data, weights=arguments.weights, samples=arguments.samples,
         seed=arguments.seed, full=arguments.full,

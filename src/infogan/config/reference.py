@@ -37,7 +37,7 @@ A *schedule* is a number, or a list of `[step, value]` points: linear between th
 points at the same step are a jump. `code_noise = [[1500, 1.0], [2500, 0.4]]` falls from 1 to 0.4 between the
 two steps.
 
-Files of version 1 are read, too. This page is written by `python -m infogan.config.reference`.
+Files of versions 1 and 2 are read, too. This page is written by `python -m infogan.config.reference`.
 """
 
 

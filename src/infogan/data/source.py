@@ -15,6 +15,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
 from infogan.config import DataConfig
+from infogan.data import splits
 from infogan.data.dataset import Found
 from infogan.errors import ConfigError
 from infogan.registry import Registry
@@ -60,6 +61,8 @@ class Source:
         crop: default side of the central square of each picture, in pixels; None: the largest square.
         renders: True: the images are rendered, `data.count` of them.
         handwriting: True: the images are white strokes on black, and slant, width and thickness are measured.
+        split_version: how test images are chosen, as in `infogan.data.splits`. Never change that of a source
+            with published results.
         version: of the conversion; images prepared by another version are prepared again.
         read: the decorated function.
     """
@@ -75,6 +78,7 @@ class Source:
     crop: int | None = None
     renders: bool = False
     handwriting: bool = False
+    split_version: int = splits.BY_NUMBER
     version: int = 1
     read: Read = field(init=False)
 

@@ -18,7 +18,7 @@ import torch
 from infogan import config as configuration
 from infogan import plugins, signals
 from infogan.config import Config
-from infogan.data import SOURCES, Dataset
+from infogan.data import SOURCES, Dataset, splits
 from infogan.errors import ConfigError, DataError, DivergenceError, Interrupted, StorageError
 from infogan.model import InfoGAN
 from infogan.networks import NETWORKS
@@ -37,7 +37,12 @@ FREE_KEYS = frozenset(
 """Keys that a resumed run may change: they do not change the result of a step. A fingerprint checks that the
 images at another path are the same."""
 
-RESOLVED_KEYS = frozenset({"data.size", "data.channels", "data.crop", "training.precision"})
+RESOLVED_KEYS = frozenset(
+    {
+        *(f"data.{key}" for key in ("size", "channels", "crop", "split_version", "split_at")),
+        "training.precision",
+    }
+)
 """Keys that `resolve` fills in."""
 
 _PICTURE_SEED = 0  # the same noise at every step, so that pictures of a run can be compared
@@ -53,7 +58,7 @@ class Trained:
 
 
 def resolve(config: Config, dataset: Dataset) -> Config:
-    """Return `config` with the open values set: shape of the images, precision, and the plug-ins it uses.
+    """Return `config` with the open values set: form and split of the images, precision, and its plug-ins.
 
     Raises:
         ConfigError: the machine does not have the device.
@@ -72,9 +77,11 @@ def resolve(config: Config, dataset: Dataset) -> Config:
     for name in config.objective.terms:
         TERMS.find(name)
     config = config.model_copy(update={"plugins": used_plugins(config)})
-    return config.replace(
-        data={"size": height, "channels": channels, "crop": dataset.crop}, training={"precision": precision}
-    )
+    images = {"size": height, "channels": channels, "crop": dataset.crop}
+    images |= {"split_version": dataset.split_version, "split_at": dataset.split_at}
+    if dataset.split_at is not None:
+        images["held_out"] = None  # the recorded boundary replaces it
+    return config.replace(data=images, training={"precision": precision})
 
 
 def used_plugins(config: Config) -> dict[str, str]:
@@ -173,6 +180,7 @@ class _Session:
     def __init__(self, config: Config, dataset: Dataset, run: RunDirectory, quiet: bool) -> None:
         engine.keep_freed_memory()
         self.config, self.run, self.data = config, run, dataset.fingerprint
+        self.data_sample = [] if dataset.split_at is None else splits.sample(dataset.train.images).tolist()
         self.steps = config.training.steps
         self.progress = Progress(self.steps, log_path=run.log_path, quiet=quiet)
         device = engine.choose_device(config.training.device)
@@ -321,6 +329,8 @@ class _Session:
                 "images_seen": self.trainer.step * self.config.training.batch_size,
                 "train_seconds": round(self._elapsed(), 3),
                 "dataset": self.config.preset,
+                "data": self.data,
+                "data_sample": self.data_sample,
             }
             model.save_pretrained(self.run.model)
 
