@@ -32,13 +32,13 @@ demo: $(VENV)/.installed-demo  ## train on 5,000 real digits and look at the pic
 	$(BIN)/infogan train mnist-5k
 
 test: $(VENV)/.installed-dev  ## the quick tests: some minutes on two cores
-	$(TEST) -n 2 -m 'not slow' tests --ignore tests/long
+	$(TEST) -n 2 --dist loadfile -m 'not slow' tests --ignore tests/long
 
 test-all: $(VENV)/.installed-dev  ## all tests but those of `make experiments`
-	$(TEST) -n 2 tests --ignore tests/long
+	$(TEST) -n 2 --dist loadfile tests --ignore tests/long
 
 test-slow: $(VENV)/.installed-dev  ## the tests of `make test-all` that `make test` leaves out
-	$(TEST) -n 2 -m slow tests --ignore tests/long
+	$(TEST) -n 2 --dist loadfile -m slow tests --ignore tests/long
 
 faults: $(VENV)/.installed-dev  ## kill, truncate, fill up, flip bits: nothing may be lost
 	$(TEST) -n 2 tests/faults
@@ -57,7 +57,7 @@ experiments: $(VENV)/.installed-dev  ## smoke tests of every preset and every fi
 
 REPRODUCE := $(BIN)/infogan reproduce
 ON_MNIST := figure1 mnist-paper robust-mnist robust mnist verdicts-mnist
-ON_OTHERS := robust-digits robust-fashion fashion-seeds chairs-rotation chairs-width own-pictures worked-examples \
+ON_OTHERS := robust-digits robust-fashion chairs-rotation chairs-width own-pictures worked-examples \
 	sprites discover-fashion discover-own discover-digits discover-noise
 
 # With the recipe `robust` the four presets of faces train the same runs, so they share a folder.

@@ -31,7 +31,7 @@ def infogan_step(precision: engine.Precision, recipe: str, width: float) -> Call
     engine.keep_freed_memory()
     digits = pictures.digits()
     images = torch.from_numpy(digits[pictures.repeated(len(digits))][..., None])
-    config = recipes.apply(presets.load("mnist"), recipe)
+    config = recipes.find(recipe).apply(presets.load("mnist"))
     config = config.model_copy(update={"network": config.network.model_copy(update={"width": width})})
     if config.training.batch_size != BATCH:
         raise ValueError(f"the recipe's batch size is {config.training.batch_size}, not {BATCH}")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import pkgutil
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
+from jaxtyping import config as shape_checks
 from jaxtyping import install_import_hook
 
 # Readers and printers of what users bring: they refuse a wrong array or file themselves, with a message
@@ -28,6 +30,7 @@ import torch  # noqa: E402
 
 from infogan.config import Config, DataConfig, LatentsConfig, NetworkConfig, parse_codes  # noqa: E402
 from infogan.model import InfoGAN  # noqa: E402
+from infogan.training.trainer import Trainer  # noqa: E402
 
 # Tests run side by side: more threads each would only wait for one another.
 torch.set_num_threads(1)
@@ -42,6 +45,25 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     patch.setenv("INFOGAN_CACHE", str(tmp_path_factory.mktemp("cache")))
     yield
     patch.undo()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _fewer_shape_checks() -> Iterator[None]:
+    """Check the shapes of the first two steps of a training and of every tenth: checks double its time."""
+    advance = Trainer.advance
+    begun: weakref.WeakKeyDictionary[Trainer, int] = weakref.WeakKeyDictionary()
+
+    def checked_at_times(trainer: Trainer) -> None:
+        begun[trainer] = steps = begun.get(trainer, 0) + 1
+        shape_checks.update("jaxtyping_disable", steps > 2 and trainer.step % 10 > 0)
+        try:
+            advance(trainer)
+        finally:
+            shape_checks.update("jaxtyping_disable", False)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "advance", checked_at_times)
+        yield
 
 
 @pytest.fixture

@@ -153,6 +153,7 @@ def test_layers_in_bfloat16_do_not_coarsen_the_changes() -> None:
     assert torch.allclose(inside, outside, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_still_images_are_as_soft_as_moved_ones_on_average_and_do_not_move() -> None:
     point = torch.zeros(1, 1, 33, 33)
     point[..., 16, 16] = 1.0

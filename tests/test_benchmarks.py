@@ -134,6 +134,7 @@ def test_the_loader_returns_the_stored_images() -> None:
 # --- conclusions -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_worker_measures_in_turns() -> None:
     steps = []
     measured = worker.measure(lambda: steps.append(1), turns=2, steps_a_turn=3)
@@ -225,7 +226,7 @@ def test_results_are_written(monkeypatch, capsys, tmp_path: Path) -> None:
 
 
 def test_training_ends_with_the_evaluation_that_reaches_the_error() -> None:
-    config = recipes.apply(presets.load("digits"), "robust")
+    config = recipes.find("robust").apply(presets.load("digits"))
     config = config.model_copy(update={"network": config.network.model_copy(update={"width": 0.125})})
     dataset = data.load(config.data)
     found = to_error.reach(config, dataset, error=0.95, every=1, max_steps=5)
@@ -278,6 +279,7 @@ def test_preprocessing_is_compared_with_decoding_of_the_same_files(tmp_path: Pat
     assert preparing.over_bare_decoding(20) > 0.5  # nothing is prepared in less than its decoding takes
 
 
+@pytest.mark.slow
 def test_waiting_is_a_share_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INFOGAN_CACHE", "")  # which the measurement sets to a place of its own
     assert 0 < preparing.share_of_waiting(1) < 1

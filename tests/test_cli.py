@@ -162,12 +162,13 @@ BAD = {
     "two sources": (["train", "mnist", "--config", "{}/note.toml"], 2, ["not two"]),
     "text as steps": (["train", "mnist", "--steps", "abc"], 2, ["--steps", "'abc'"]),
     "negative seed": (["train", "mnist", "--seed", "-1"], 2, ["--seed", "'-1'"]),
-    "no steps": (["train", "mnist", "--steps", "0"], 2, ["--steps", "1 or more"]),
+    "no steps": (["train", "mnist", "--steps", "0"], 2, ["--steps", "'0' is not a positive whole number"]),
+    "negative steps": (["train", "mnist", "--steps", "-5"], 2, ["'-5' is not a positive whole number"]),
     "size": (["train", "mnist", "--size", "7"], 2, ["data.size = 7"]),
     "device": (["train", "mnist", "--device", "gpu"], 2, ["training.device = 'gpu'"]),
     "precision": (["train", "mnist", "--precision", "bfloat61"], 2, ["did you mean 'bfloat16'?"]),
     "recipe": (["train", "mnist", "--recipe", "robst"], 2, ["'robst'", "did you mean 'robust'?"]),
-    "a recipe's name": (["train", "mnist", "--set", "recipe=paper"], 2, ["name alone"]),
+    "a recipe's name": (["train", "mnist", "--set", "recipe=paper"], 2, ["only the name of the recipe"]),
     "no change": (
         ["train", "digits", *(f"--set={key}=0.0" for key in ("rotation", "shift", "scale", "shear"))],
         2, ["do not fit together"],
@@ -197,7 +198,10 @@ BAD = {
     "traversal in a file": (
         ["traverse", "{}/run", "--code", "type", "--out", "{}/note.txt/a.png"], 4, ["{}/note.txt/a.png"],
     ),
-    "CSV in a file": (["encode", "{}/run", "{}/images.npy", "--out", "{}/note.txt/a"], 4, ["{}/note.txt/a"]),
+    "CSV in a file": (["encode", "{}/run", "{}/images.npy", "--out", "{}/note.txt/a.csv"], 4,
+                      ["{}/note.txt/a.csv"]),
+    "codes in a text file": (["encode", "{}/run", "{}/images.npy", "--out", "{}/codes.txt"], 2,
+                             ["{}/codes.txt is not a CSV file"]),
     "evaluate elsewhere": (["evaluate", "{}/run", "--data", "{}/nowhere"], 5, ["{}/nowhere"]),
     "experiment": (["reproduce", "figur1"], 2, ["'figur1'", "did you mean 'figure1'?"]),
     "command": (["trian", "mnist"], 2, ["'trian'"]),
@@ -214,6 +218,7 @@ BAD = {
         ("a recipe's name", "--recipe paper"),
         ("no change", "shift=0.05"),
         ("category", "0 for type"),
+        ("codes in a text file", "codes.csv"),
     ],
 )
 def test_advice_is_about_what_was_typed(
@@ -297,6 +302,27 @@ def test_train_an_array_in_the_next_free_run(
         assert "step 2/2" in shown.err and "step 2/2" not in shown.out
         pictures = re.findall(r"picture: (.+)", shown.out)
         assert len(pictures) == 4 and all(Path(picture).is_file() for picture in pictures)
+
+
+def test_the_next_command_names_the_plugin(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plugin = tmp_path / "my plugin.py"
+    plugin.write_text("import infogan\n")
+    assert run("train", place / "images.npy", "--out", tmp_path / "run", *SMALL, "--plugin", plugin) == 0
+    expected = f"next: infogan evaluate {tmp_path}/run --plugin '{plugin}'\n"
+    assert capsys.readouterr().out.endswith(expected)
+
+
+def test_one_file_that_cannot_be_read_is_one_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number, image in enumerate(images(120)):
+        (tmp_path / "pictures").mkdir(exist_ok=True)
+        Image.fromarray(image[..., 0]).save(tmp_path / "pictures" / f"{number}.png")
+    (tmp_path / "pictures" / "broken.png").write_text("no image\n")
+    assert run("data", "prepare", tmp_path / "pictures", "--out", tmp_path / "prepared") == 0
+    assert "  1 file could not be read; see" in capsys.readouterr().out
+    assert run("train", tmp_path / "pictures", "--out", tmp_path / "run", *SMALL) == 0
+    assert "warning: 1 file could not be read; see" in capsys.readouterr().err
 
 
 def test_train_a_folder_of_pngs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

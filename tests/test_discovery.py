@@ -84,8 +84,8 @@ def test_a_discovery_leaves_a_page_a_table_and_runs(
         rows = list(csv.reader(lines))
     assert len(rows) == 211
     page = (out / "report.html").read_text()
-    assert "This run was chosen from 3 runs" in page and "This is one run" not in page
-    assert "No factor found: no visible code" in page
+    assert "This run was selected from 3 runs" in page and "This is one run" not in page
+    assert "No factor found: no code with a visible effect" in page
     assert '<li class="yes">' not in page  # of white noise nothing may be built on
     assert main(arguments) == 2  # the folder holds another discovery
 

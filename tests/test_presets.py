@@ -215,8 +215,15 @@ def test_the_demo_s_remedy_is_its_own(name: str) -> None:
     assert (demo.repair_start, demo.repair_components) == (400, 20)
 
 
-@pytest.mark.parametrize("recipe", recipes.RECIPES)
-@pytest.mark.parametrize("name", [name for name in presets.PRESETS if name not in ("figure1", "folder")])
+@pytest.mark.parametrize(
+    ("name", "recipe"),
+    [
+        pytest.param(name, recipe, marks=[] if recipe == preset.recipe else pytest.mark.slow)
+        for name, preset in presets.PRESETS.items()
+        for recipe in recipes.RECIPES
+        if name not in ("figure1", "folder")
+    ],
+)
 def test_every_preset_trains_by_every_recipe(name: str, recipe: str, tmp_path: Path) -> None:
     settings = {"steps": 2, "batch_size": 4, "network.width": 0.05, "objective.neighbours": 0}
     if (name, recipe) == ("digits", "cr"):  # 8 pixels cannot be halved four times: its message says this

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from torch import nn
 
 from infogan import testing
@@ -55,3 +56,15 @@ def test_networks_that_generate_another_size_are_found() -> None:
 
         with pytest.raises(AssertionError, match="generated images are"):
             testing.check_network("flat")
+
+
+def test_a_term_that_fails_in_bfloat16_is_found() -> None:
+    with TERMS.restored():
+
+        @term("fragile", player="generator")
+        def fragile(inputs: TermInputs) -> torch.Tensor:
+            mean = inputs.generated.mean()
+            return mean * float("nan") if mean.dtype == torch.bfloat16 else mean
+
+        with pytest.raises(AssertionError, match="bfloat16"):
+            testing.check_term("fragile")

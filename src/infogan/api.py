@@ -1,10 +1,12 @@
-"""The commands as functions: `infogan train` on the command line is `infogan.train` in Python."""
+"""The Python API: one function per command, for example `infogan.train` for `infogan train`."""
 
 from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -43,13 +45,13 @@ def configure(  # noqa: PLR0913 - everything that decides a configuration, by na
     plugins: Sequence[str | Path] = (),
     settings: Mapping[str, Any] | None = None,
 ) -> Config:
-    """Return the whole configuration of a training.
+    """Return the complete configuration of a run.
 
     Args:
         source: a preset's name, a TOML file, a folder, archive or .npy or .npz file of images, or a `Config`.
-        data: the file or folder of the images, if `source` does not say.
-        recipe: how to train, such as "robust" or "paper". When left out, the preset's own; a TOML file and a
-            `Config` keep theirs.
+        data: the file or folder with the images, if `source` does not name it.
+        recipe: name of the recipe, such as "robust" or "paper". By default that of the preset, the TOML file
+            or the `Config`.
         codes: codes by name, or text such as "digit:10 rotation:u width:u".
         model: networks instead of the tables of appendix C: a registered name, or a function as
             `infogan.network` takes it.
@@ -60,7 +62,7 @@ def configure(  # noqa: PLR0913 - everything that decides a configuration, by na
     Raises:
         UsageError: the source is none of these; or no recipe has that name.
         ConfigError: a setting does not fit.
-        DataError: the source looks like a path, but nothing is there.
+        DataError: the source looks like a path, but does not exist.
     """
     loaded = load_plugins(plugins)
     config, preset = _from_source(source)
@@ -72,14 +74,14 @@ def configure(  # noqa: PLR0913 - everything that decides a configuration, by na
     if preset is not None:
         config = preset.apply(config, recipe or preset.recipe, own_codes=codes is None)
     elif recipe is not None:
-        config = recipes.apply(config, recipe)
+        config = recipes.find(recipe).apply(config)
     config = _with_extensions(config, model, terms, loaded)
     chosen = config.training.recipe
     config = configuration.override(config, settings or {})
     recipes.find(config.training.recipe)
     if config.training.recipe != chosen:
         raise ConfigError(
-            f"training.recipe = {config.training.recipe!r}: as a setting it changes the recipe's name alone",
+            f"training.recipe = {config.training.recipe!r}: this setting changes only the name of the recipe",
             f"the recipe of the other settings, {chosen!r}",
             f"recipe={config.training.recipe!r}",
             command=f"--recipe {config.training.recipe}",
@@ -115,7 +117,7 @@ def _with_extensions(
 
 
 def _network_name(model: str | Build) -> str:
-    """Return the name of a network; a function that is not registered yet is registered by its own name."""
+    """Return the name of a network. A function that is not registered is registered under its own name."""
     from infogan.networks import NETWORKS, network
 
     if isinstance(model, str):
@@ -127,7 +129,7 @@ def _network_name(model: str | Build) -> str:
 
 
 def _from_source(source: str | Path | Config) -> tuple[Config, Preset | None]:
-    """Return the source's configuration and, for a preset, the preset, whose recipe is not applied yet."""
+    """Return the configuration of a source; for a preset also the preset, whose recipe is not applied yet."""
     if isinstance(source, Config):
         return source, None
     if not str(source):
@@ -165,7 +167,7 @@ def data_config(
 
     Args:
         source: a data source's name, or as in `configure`.
-        data: the file or folder of the images, if `source` does not say.
+        data: the file or folder with the images, if `source` does not name it.
         settings: as in `configure`.
 
     Raises:
@@ -208,29 +210,29 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
     settings: Mapping[str, Any] | None = None,
     progress: bool = True,
 ) -> InfoGAN:
-    """Train a model and return it; the run directory keeps everything.
+    """Train a model and return it. The run directory contains the model, checkpoints, metrics and images.
 
     Args:
         source: as in `configure`; or the images themselves, uint8 [N, H, W] or [N, H, W, C], as an array, a
             torch tensor (also [N, C, H, W]) or a list.
-        dataset: the images, instead of those that `source` names.
-        labels: of images given as an array, [N]; they are used for evaluation only.
+        dataset: a data set to use instead of the images of `source`.
+        labels: class labels [N] of images that are passed as an array; used for evaluation only.
         data: as in `configure`.
-        out: the run directory; the next free of runs/PRESET-001 and so on when left out.
+        out: the run directory; by default the next free one of runs/PRESET-001, runs/PRESET-002 and so on.
         recipe: as in `configure`.
         codes: as in `configure`.
         steps: number of training steps, each with one update of D.
         seed: random seed.
-        seeds: number of seeds to train, from `seed` on. Weak seeds are pruned early by a label-free score,
-            and the best is returned.
+        seeds: number of seeds to train, starting with `seed`. A label-free score prunes weak seeds early, and
+            the model of the best seed is returned.
         size: height and width of the images in pixels, 8 to 256.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        precision: of the layers; "auto" uses bfloat16 if the hardware supports it natively.
+        precision: precision of the layers; "auto" uses bfloat16 if the hardware supports it natively.
         model: networks instead of the tables of appendix C: a registered name or a function as
             `infogan.network` takes it.
         terms: loss terms beyond those of the recipe, made by `infogan.term`, or their names.
         plugins: files or installed plug-ins to import first. The loss terms that they register are used.
-        settings: as in `configure`.
+        settings: as in `configure`; an argument such as `steps` has precedence.
         progress: show progress on stderr.
 
     Raises:
@@ -243,7 +245,7 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
         "training.precision": precision,
         "data.size": size,
     }
-    settings = {key: value for key, value in given.items() if value is not None} | dict(settings or {})
+    settings = _with_arguments(settings, given)
     images = None if isinstance(source, str | Path | Config) else source
     named = source if isinstance(source, str | Path | Config) else "folder"
     config = configure(
@@ -267,6 +269,12 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
     return train_config(config, out=out, dataset=dataset, seeds=seeds, quiet=not progress).model
 
 
+def _with_arguments(settings: Mapping[str, Any] | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings, then the arguments that are not None: the last setting of a key counts."""
+    arguments = {key: value for key, value in given.items() if value is not None}
+    return {key: value for key, value in (settings or {}).items() if key not in arguments} | arguments
+
+
 def memory_dataset(images: Images, config: Config, labels: Labels | None = None) -> Dataset:
     """Return images in memory as a data set, preprocessed and split like those of a folder."""
     return data.from_array(data.as_images(images), config.data, data.as_labels(labels))
@@ -281,9 +289,11 @@ def train_config(
     quiet: bool = False,
 ) -> Trained:
     """Train as `train` does, by a whole configuration; return the model with its run and data."""
+    from infogan import networks
     from infogan.runs.directory import RunDirectory, next_free
     from infogan.training import runner, seed_selection
 
+    networks.check_architecture(config.network.architecture)
     seed_selection.check(config, seeds)
     dataset = data.load(config.data) if dataset is None else dataset
     config = runner.resolve(config, dataset)
@@ -311,15 +321,14 @@ def resume(  # noqa: PLR0913 - everything that may differ, by name
         steps: the step at which training ends, if it differs from the configuration's.
         dataset: the images, for a run that was trained on images in memory.
         plugins: the plug-ins that the run uses, as in `train`.
-        settings: values by key, such as `{"training.save_every": 100}`.
+        settings: values by key, such as `{"training.save_every": 100}`; `steps` has precedence.
         override: allow settings, images and plug-ins that change the result.
         progress: show progress on stderr.
 
     Raises:
         InfoGANError: one of its subclasses, with what to do next.
     """
-    given = {} if steps is None else {"training.steps": steps}
-    settings = given | dict(settings or {})
+    settings = _with_arguments(settings, {"training.steps": steps})
     return resume_run(
         run, dataset=dataset, plugins=plugins, settings=settings, override=override, quiet=not progress
     ).model
@@ -334,7 +343,7 @@ def resume_run(  # noqa: PLR0913 - as in `resume`
     override: bool = False,
     quiet: bool = False,
 ) -> Trained:
-    """Resume as `resume` does; return the model with its run and data."""
+    """Resume a run as `resume` does; return the model with its run directory and data."""
     from infogan.runs.directory import RunDirectory, has_seeds
     from infogan.training import runner, seed_selection
 
@@ -376,15 +385,18 @@ def select(
     *,
     data_path: str | Path | None = None,
     seed: int = 0,
-    progress: Progress | None = None,
+    plugins: Sequence[str | Path] = (),
+    progress: bool | Progress = False,
 ) -> dict[str, Any]:
-    """Choose among several runs without labels, and match codes of the same factor.
+    """Select one of several runs without labels, and match codes that represent the same factor.
 
     Args:
         runs: two or more run directories, or models that `InfoGAN.from_pretrained` reads.
-        data_path: the current file or folder of the first run's images, which are used for all runs.
+        data_path: file or folder with the images of the first run, if they have moved. All runs encode these
+            images.
         seed: random seed.
-        progress: called with a message when a part begins.
+        plugins: the plug-ins that the runs use, as in `train`.
+        progress: show progress on stderr; or a function that is called with each message.
 
     Returns:
         The result of `infogan.evaluation.model_selection.choose`.
@@ -393,27 +405,34 @@ def select(
         InfoGANError: as in `InfoGAN.from_pretrained` and `choose`.
     """
     from infogan.evaluation import model_selection
-    from infogan.evaluation.subject import silent
 
+    load_plugins(plugins)
     models = {str(run): load(run) for run in runs}
     if len(models) < len(runs):
         raise UsageError("one run is named twice", "each run once", "infogan select RUN OTHER")
-    log = progress or silent
+    show = _shown(progress)
     names = dict.fromkeys(model.config.data.path or model.config.data.source for model in models.values())
     if len(names) > 1:
-        log(f"note: the runs were trained on {' and on '.join(names)}; all encode the images of the first")
+        show(f"note: the runs were trained on {' and on '.join(names)}; all encode the images of the first")
     first = next(iter(models.values()))
     images = model_selection.images_to_read(training_images(first, data_path))
-    return model_selection.choose(models, images, seed=seed, progress=log)
+    return model_selection.choose(models, images, seed=seed, progress=show)
 
 
-def report(run: str | Path, *, data_path: str | Path | None = None, progress: Progress | None = None) -> Path:
+def report(
+    run: str | Path,
+    *,
+    data_path: str | Path | None = None,
+    plugins: Sequence[str | Path] = (),
+    progress: bool | Progress = False,
+) -> Path:
     """Write RUN/report.html: traversals and verdicts of all codes, metrics, and the commands to repeat them.
 
     Args:
         run: a run directory, or RUN/seeds/seed-N.
         data_path: the current file or folder of the images.
-        progress: called with a message when a part begins.
+        plugins: the plug-ins that the run uses, as in `train`.
+        progress: show progress on stderr; or a function that is called with each message.
 
     Returns:
         The path of the report, one self-contained HTML file.
@@ -424,10 +443,11 @@ def report(run: str | Path, *, data_path: str | Path | None = None, progress: Pr
     from infogan.reporting import page
     from infogan.runs.directory import RunDirectory
 
+    load_plugins(plugins)
     directory = RunDirectory.open(Path(run))
     model = load(directory.path)
     dataset = training_images(model, data_path)
-    return page.write(directory, model, dataset, progress, place=data_path)
+    return page.write(directory, model, dataset, _shown(progress), place=data_path)
 
 
 def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by name
@@ -441,28 +461,28 @@ def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by 
     seed: int = 0,
     only: Collection[str] = (),
     full: bool = False,
-    progress: Progress | None = None,
+    progress: bool | Progress = False,
 ) -> dict[str, Any]:
-    """Compute the metrics of a model; return the content of evaluation.json.
+    """Compute the metrics of a model and return the content of evaluation.json.
 
     Args:
         model: a trained model.
         dataset: a preset's name, a path or a `Config` that names the images; a data set; or the images
-            themselves, as in `train`. The training data set when left out.
-        labels: of images given as an array, [N]. A tenth of such images is the test split that is measured.
-        data_path: the current file or folder of the images.
-        weights: "raw" or "ema"; the model's default when left out.
+            themselves, as in `train`. By default the data set that the model was trained on.
+        labels: class labels [N] of images that are passed as an array. A tenth of these images is the test
+            split.
+        data_path: file or folder with the images, if they have moved.
+        weights: "raw" or "ema"; by default the model's own choice.
         samples: number of generated images per metric, 2 or more.
         seed: random seed of the evaluation.
         only: names of the metrics to compute; all when left out.
         full: use the long variants of metrics that have one, as published: minutes instead of seconds.
-        progress: called with a message when a metric begins.
+        progress: show progress on stderr; or a function that is called with each message.
 
     Raises:
         InfoGANError: one of its subclasses, with what to do next.
     """
     from infogan import evaluation
-    from infogan.evaluation.subject import silent
 
     if dataset is None:
         measured = training_images(model, data_path)
@@ -471,7 +491,13 @@ def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by 
     elif isinstance(dataset, data.Dataset):
         measured = dataset
     else:
-        measured = memory_dataset(dataset, model.config, labels)
+        images = data.as_images(dataset)
+        if images.shape[1:] != (model.size, model.size, model.channels):
+            log.warning(
+                "the images of shape %s are converted to %s, the shape that the model was trained on",
+                *(list(images.shape[1:]), [model.size, model.size, model.channels]),
+            )
+        measured = memory_dataset(images, model.config, labels)
     return evaluation.evaluate(
         model,
         measured,
@@ -480,8 +506,17 @@ def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by 
         seed=seed,
         only=only,
         full=full,
-        progress=progress or silent,
+        progress=_shown(progress),
     )
+
+
+def _shown(progress: bool | Progress) -> Progress:
+    """Return the function that is called with messages."""
+    from infogan.evaluation.subject import silent
+
+    if callable(progress):
+        return progress
+    return partial(print, file=sys.stderr, flush=True) if progress else silent
 
 
 def training_images(model: InfoGAN, data_path: str | Path | None = None) -> Dataset:
@@ -511,7 +546,7 @@ def training_images(model: InfoGAN, data_path: str | Path | None = None) -> Data
             f"{happened} (sha256 {dataset.fingerprint[:12]}, before {trained[:12]}), and they were split by "
             "their number: test images may be images of training",
             "the same images",
-            "the path of the same images as data_path; or train(...) for a new run",
+            "the path of the same images as data_path; or infogan.train, for a new run",
             command="--data with the path of the same images; or infogan train, for a new run",
         )
     log.warning("note: %s%s", happened, _what_changed(model.provenance.get("data_sample"), dataset))

@@ -40,7 +40,7 @@ def sample_augmentation(
     """Sample the randomness of one augmentation, on the device of `rng`.
 
     Args:
-        shape: of the images, [N, C, H, W].
+        shape: shape of the images, [N, C, H, W].
         policy: the ranges.
         rng: the random number generator.
     """
@@ -93,8 +93,8 @@ def still(images: Float[Tensor, "n c h w"], policy: AugmentationConfig) -> Float
 
     Args:
         images: in any range.
-        policy: of the training; images are returned unchanged if it has no geometric augmentation of all
-            images.
+        policy: augmentation policy of the training; images are returned unchanged if it has no geometric
+            augmentation of all images.
     """
     if not (policy.moves and policy.all_images):
         return images

@@ -1,4 +1,4 @@
-"""The commands: each a few lines on top of the API. Imports are lazy, so that --help is instant."""
+"""The command line: each command is a few lines on top of `infogan.api`. Lazy imports keep --help fast."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return error.exit_code
         except Interrupted as request:
             signals.acknowledge()
-            _say(_farewell(request))
+            _say(_farewell(request, parsed.plugin))
             return request.exit_code
         except BrokenPipeError:  # the reader (head, less) has ended
             return 0
@@ -74,11 +74,17 @@ def _flush() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _farewell(request: Interrupted) -> str:
+def _farewell(request: Interrupted, plugins: Sequence[str]) -> str:
     if request.run is None:
         return "infogan: stopped; nothing to resume"
-    run = shlex.quote(str(request.run))
-    return f"infogan: stopped; the run is saved\n  to resume: {_program()} resume {run}"
+    resume = _command("resume", request.run, plugins)
+    return f"infogan: stopped; the run is saved\n  to resume: {resume}"
+
+
+def _command(name: str, run: Path, plugins: Sequence[str]) -> str:
+    """Return a command for a run, with the plug-ins that it needs."""
+    named = [word for plugin in plugins for word in ("--plugin", plugin)]
+    return f"{_program()} {shlex.join([name, str(run), *named])}"
 
 
 def _program() -> str:
@@ -111,7 +117,7 @@ def _train(arguments: argparse.Namespace) -> None:
         return
     _warn_of_late_start(chosen)
     _say_audit(chosen.data)
-    _print_result(api.train_config(chosen, out=arguments.out, seeds=arguments.seeds))
+    _print_result(api.train_config(chosen, out=arguments.out, seeds=arguments.seeds), arguments.plugin)
 
 
 def _settings(arguments: argparse.Namespace, shorthands: Mapping[str, str]) -> dict[str, Any]:
@@ -144,10 +150,11 @@ def _resume(arguments: argparse.Namespace) -> None:
     settings = _settings(arguments, {"steps": "training.steps"})
     if arguments.data is not None:
         settings = {"data.path": os.path.abspath(arguments.data.expanduser()), **settings}
-    _print_result(api.resume_run(arguments.run, settings=settings, override=arguments.override))
+    result = api.resume_run(arguments.run, settings=settings, override=arguments.override)
+    _print_result(result, arguments.plugin)
 
 
-def _print_result(result: Any) -> None:
+def _print_result(result: Any, plugins: Sequence[str]) -> None:
     from infogan import evaluation
 
     model, run, dataset = result.model, result.run, result.dataset
@@ -162,7 +169,7 @@ def _print_result(result: Any) -> None:
     except Interrupted as request:  # training has ended, and is saved
         request.run = run.path
         raise
-    print(f"next: {_program()} evaluate {run.path}")
+    print(f"next: {_command('evaluate', run.path, plugins)}")
 
 
 def _sample(arguments: argparse.Namespace) -> None:
@@ -208,12 +215,16 @@ def _encode(arguments: argparse.Namespace) -> None:
     from infogan.model import InfoGAN
     from infogan.reporting import tables
 
+    if arguments.out.suffix.lower() != ".csv":
+        advice = f"--out {shlex.quote(str(arguments.out.with_suffix('.csv')))}"
+        raise UsageError(f"--out {arguments.out} is not a CSV file", "a name that ends in .csv", advice)
     model = InfoGAN.from_pretrained(arguments.run)
     images, names = data.read_images(arguments.images, model.size, model.channels, model.config.data.crop)
     priors = model.latents.priors.items()
     categorical = {name for name, prior in priors if prior.code.kind == "categorical" and prior.code.dim == 1}
     tables.write_codes(arguments.out, names, model.encode(images), categorical)
-    print(f"{arguments.out}: the codes of {len(images):,} images")
+    count = "1 image" if len(images) == 1 else f"{len(images):,} images"
+    print(f"{arguments.out}: the codes of {count}")
 
 
 def _log(text: str) -> None:
@@ -236,7 +247,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps(scores, indent=2))
     else:
-        print(f"{tables.evaluation_text(scores)}\nall figures: {path}")
+        print(f"{tables.evaluation_text(scores)}\nall metrics: {path}")
 
 
 def _select(arguments: argparse.Namespace) -> None:
@@ -405,7 +416,8 @@ def _print_prepared(folder: Path) -> None:
     found = prepared.read(folder)
     print(f"{folder}: {_described(found)}")
     if found.skipped:
-        print(f"  {len(found.skipped):,} files could not be read; see {folder / 'skipped.csv'}")
+        files = "1 file" if len(found.skipped) == 1 else f"{len(found.skipped):,} files"
+        print(f"  {files} could not be read; see {folder / 'skipped.csv'}")
 
 
 def _described(found: Any) -> str:
@@ -450,16 +462,15 @@ def _path(text: str) -> Path:
 
 def _whole(least: int = 0, most: int | None = None) -> Callable[[str], int]:
     """Return an argument type for whole numbers in a range."""
-    expected = f"{least} or more" if most is None else f"{least} to {most}"
+    expected = "a whole number, 0 or more" if least == 0 else "a positive whole number"
+    expected = expected if most is None else f"a whole number from {least} to {most}"
 
     def convert(text: str) -> int:
-        try:
+        with suppress(ValueError):
             value = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, {expected}") from None
-        if value < least or (most is not None and value > most):
-            raise argparse.ArgumentTypeError(f"{text!r} is out of range: expected {expected}")
-        return value
+            if value >= least and (most is None or value <= most):
+                return value
+        raise argparse.ArgumentTypeError(f"{text!r} is not {expected}")
 
     return convert
 
@@ -493,19 +504,29 @@ def _switch(name: str, text: str) -> Argument:
     return name, {"action": "store_true", "help": text}
 
 
-_RUN = _flag("run", _path, "RUN", "a run directory")
-_DATA = _flag("--data", _path, "FILES", "file or folder of the images")
+_RUN = _flag("run", _path, "RUN", "run directory")
+_DATA = _flag("--data", _path, "FILES", "file or folder with the images (default: that of the configuration)")
 _STEPS = _flag("--steps", _whole(1), "N", "number of training steps")
 _SEED = _flag("--seed", _whole(), "N", "random seed (default: 0)", default=0)
-_FIRST_SEED = _flag("--seed", _whole(), "N", "random seed (default: that of the configuration)")
-_SIZE = _flag("--size", _whole(), "N", "height and width of the images, 8 to 256")
-_CROP = _flag("--crop", _whole(1), "N", "side of the central square that is cropped")
+_FIRST_SEED = _flag("--seed", _whole(), "N", "random seed (default: from the configuration)")
+_SIZE = _flag("--size", _whole(), "N", "height and width of the images in pixels, 8 to 256")
+_CROP = _flag("--crop", _whole(1), "N", "crop images to the central N x N pixels (default: largest square)")
 _JSON = _switch("--json", "print one JSON object on stdout")
-_WEIGHTS = _flag("--weights", _one_of("raw", "ema"), "raw|ema", "weights of the generator")
+_WEIGHTS = _flag(
+    "--weights",
+    _one_of("raw", "ema"),
+    "raw|ema",
+    "generator weights: as trained (raw), or their moving average (ema; the default if the model has one)",
+)
 _PNG = _flag("--out", _path, "PNG", "output file")
 _PLUGIN: Argument = (
     "--plugin",
-    {"action": "append", "default": [], "metavar": "FILE.py", "help": "plug-in to import first (repeatable)"},
+    {
+        "action": "append",
+        "default": [],
+        "metavar": "PLUGIN",
+        "help": "import a plug-in first: a Python file, or the name of an installed plug-in (repeatable)",
+    },
 )
 _SET: Argument = (
     "--set",
@@ -513,13 +534,14 @@ _SET: Argument = (
         "action": "append",
         "default": [],
         "metavar": "KEY=VALUE",
-        "help": "set any key of the configuration (repeatable)",
+        "help": "set a key of the configuration, for example --set batch_size=64 (repeatable)",
     },
 )
 
 _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
     ("train", _train, "train a model on images", (
-        ("source", {"nargs": "?", "help": "a preset, a folder, archive or array of images, or a .toml file"}),
+        ("source", {"nargs": "?", "metavar": "SOURCE",
+                    "help": "a preset; a folder, archive or array of images; or a .toml configuration file"}),
         _DATA,
         _flag("--out", _path, "RUN", "run directory (default: runs/PRESET-NNN)"),
         _flag("--recipe", str, "RECIPE", "robust, paper or cr (default: the preset's recipe)"),
@@ -530,36 +552,39 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _SIZE,
         _CROP,
         _flag("--codes", str, "CODES", 'latent codes, for example "digit:10 rotation:u width:u"'),
-        _flag("--config", _path, "FILE", "TOML configuration, as --dry-run prints it"),
-        _flag("--device", str, "DEVICE", "auto, cpu, cuda, cuda:N or mps"),
+        _flag("--config", _path, "FILE", "configuration file in the format that --dry-run prints"),
+        _flag("--device", str, "DEVICE", "auto, cpu, cuda, cuda:N or mps (default: auto)"),
         _flag("--precision", _one_of("auto", "float32", "bfloat16"), "auto|float32|bfloat16",
-        "precision of the layers"),
+        "precision of the layers (default: auto)"),
         _SET,
-        _switch("--dry-run", "print the configuration with a comment for each key; do not train"),
+        _switch("--dry-run", "print the configuration, with a comment for each key, and do not train"),
     )),
     ("resume", _resume, "resume a stopped run, or train a finished run further", (
         _RUN,
-        _flag("--steps", _whole(1), "N", "step at which training ends"),
+        _flag("--steps", _whole(1), "N", "total number of training steps, including those already done"),
         _DATA,
         _SET,
-        _switch("--override", "allow settings, images and plug-ins that change the result"),
+        _switch("--override", "allow changes of settings, images and plug-ins that change the result"),
     )),
     ("discover", _discover, "find the factors of variation in a folder of images, within a time budget", (
-        _flag("path", _path, "PATH", "a folder, archive or array of images"),
-        _flag("--minutes", _minutes, "N", "time budget for the whole command (default: 10)", default=10.0),
+        _flag("path", _path, "PATH", "folder, archive or array of images"),
+        _flag("--minutes", _minutes, "N", "time budget of the whole command, in minutes (default: 10)",
+              default=10.0),
         _flag("--out", _path, "FOLDER", "output folder (default: runs/discover-NNN)"),
         _flag("--seed", _whole(), "N", "first random seed (default: 0)", default=0),
         _SET,
     )),
-    ("reproduce", _reproduce, "reproduce an experiment: train, measure and write its page", (
-        ("experiment", {"nargs": "?", "metavar": "EXPERIMENT", "help": "the experiment (default: list all)"}),
+    ("reproduce", _reproduce, "reproduce a published experiment: train, evaluate and write a page of results",
+          (
+        ("experiment", {"nargs": "?", "metavar": "EXPERIMENT",
+              "help": "name of the experiment (default: list all)"}),
         _DATA,
         _flag("--out", _path, "FOLDER", "output folder (default: runs/EXPERIMENT-NNN)"),
         _STEPS,
         _flag("--seed", _whole(), "N", "first random seed (default: the experiment's)"),
         _flag("--seeds", _whole(1), "N", "number of seeds (default: the experiment's)"),
-        _flag("--recipe", str, "RECIPE", "robust, paper or cr (default: the preset's recipe)"),
-        _switch("--quick", "a smoke test: one seed, few steps, small networks"),
+        _flag("--recipe", str, "RECIPE", "robust, paper or cr (default: the experiment's recipe)"),
+        _switch("--quick", "run a smoke test: one seed, few steps, small networks"),
         _SET,
     )),
     ("sample", _sample, "generate images", (
@@ -569,37 +594,41 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _SEED,
         _WEIGHTS,
     )),
-    ("traverse", _traverse, "plot latent traversals: each row varies one code and keeps the rest constant", (
+    ("traverse", _traverse,
+          "plot latent traversals: along each row, one code varies and everything else is constant", (
         _RUN,
-        _flag("--code", str, "NAME", "name of the code (default: all, one picture each)"),
-        _flag("--rows", _whole(1), "N", "number of rows, each with its own noise (default: 8)", default=8),
-        _flag("--values", _numbers, "A,B,...", "values of the code, for example --values=-2,0,2"),
+        _flag("--code", str, "NAME", "name of the code (default: all codes, one picture for each)"),
+        _flag("--rows", _whole(1), "N", "number of rows; each row has different noise (default: 8)",
+              default=8),
+        _flag("--values", _numbers, "A,B,...",
+              "values of the code in the columns, for example --values=-2,0,2"),
         _PNG,
         _SEED,
         _WEIGHTS,
     )),
-    ("encode", _encode, "predict the codes of images and write a CSV file", (
+    ("encode", _encode, "predict the codes of images and write them to a CSV file", (
         _RUN,
-        _flag("images", _path, "IMAGES", "an image, a folder, archive or array of images"),
+        _flag("images", _path, "IMAGES", "an image; or a folder, archive or array of images"),
         _flag("--out", _path, "CSV", "output file (default: codes.csv)", default=Path("codes.csv")),
     )),
     ("evaluate", _evaluate, "compute metrics of a run and write evaluation.json", (
         _RUN,
         _JSON,
         _DATA,
-        _flag("--samples", _whole(1), "N", "number of generated images (default: 10,000)", default=10_000),
-        _switch("--full", "use the long variants of metrics that have one: minutes instead of seconds"),
+        _flag("--samples", _whole(1), "N",
+              "number of generated images per metric, 2 or more (default: 10,000)", default=10_000),
+        _switch("--full", "also compute the slow metrics and variants; takes minutes instead of seconds"),
         _SEED,
         _WEIGHTS,
     )),
-    ("select", _select, "choose the best of several runs without labels", (
-        _flag("runs", _path, "RUN", "run directories", nargs="+"),
+    ("select", _select, "select the best of several runs without labels", (
+        _flag("runs", _path, "RUN", "two or more run directories", nargs="+"),
         _JSON,
         _DATA,
         _SEED,
     )),
     ("report", _report, "write the HTML report of a run", (_RUN, _DATA)),
-    ("presets", _presets, "list the presets, or show one with its recipes", (
+    ("presets", _presets, "list the presets, or show the configuration and recipes of one preset", (
         ("name", {"nargs": "?", "metavar": "NAME", "help": "name of the preset (default: list all)"}),
     )),
     ("data", _data_list, "list, audit, prepare, check and render images", ()),
@@ -610,18 +639,19 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _CROP,
     )),
     ("data prepare", _data_prepare, "preprocess images before training", (
-        ("source", {"metavar": "SOURCE", "help": "a source, a preset, or a folder, archive or array"}),
+        ("source", {"metavar": "SOURCE",
+              "help": "a data source; a preset; or a folder, archive or array of images"}),
         _DATA,
         _flag("--out", _path, "FOLDER", "output folder"),
         _SIZE,
         _SET,
         _CROP,
     )),
-    ("data check", _data_check, "verify the checksums of preprocessed images", (
-        _flag("folders", _path, "FOLDER", "folders to check (default: all in the cache)", nargs="*"),
+    ("data check", _data_check, "verify the checksums of folders with preprocessed images", (
+        _flag("folders", _path, "FOLDER", "folders to check (default: all folders in the cache)", nargs="*"),
     )),
-    ("data render", _data_render, "render images with known factors, and a contact sheet", (
-        ("source", {"metavar": "SOURCE", "help": "a source that renders images, such as faces"}),
+    ("data render", _data_render, "render images with known factors into a folder, and a contact sheet", (
+        ("source", {"metavar": "SOURCE", "help": "a data source that renders images, such as faces"}),
         _DATA,
         _flag("--out", _path, "FOLDER", "output folder"),
         _SIZE,
@@ -636,7 +666,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="infogan",
         description="Find the factors of variation in a set of unlabelled images (InfoGAN).",
-        epilog="First steps: infogan train mnist-5k, then infogan traverse runs/mnist-5k-001",
+        epilog="First steps: infogan train mnist-5k, then infogan report runs/mnist-5k-001",
     )
     parser.add_argument("--version", action="version", version=f"infogan {__version__}")
     required: Any = {"required": True, "parser_class": _Parser}

@@ -1,7 +1,7 @@
-"""Errors as users read them: what happened, what was expected, what to do next.
+"""Errors for users, in three parts: what happened, what was expected, and what to do next.
 
-Every error that a user can cause is an `InfoGANError`; the command line prints its three parts and exits
-with its code, without a traceback.
+Every error that a user can cause is an `InfoGANError`. The command line prints its three parts without a
+traceback, and exits with its exit code.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from pathlib import Path
 
 
 class InfoGANError(Exception):
-    """Base of all errors meant for a user.
+    """Base class of all errors for users.
 
     Args:
         happened: what happened, with the value and the path.
         expected: what was expected instead.
-        advice: what to do next, in the words of the Python API.
-        command: the same in the words of the command line, if they differ.
+        advice: what to do next, for users of the Python API.
+        command: what to do next for users of the command line, if it differs.
     """
 
     exit_code = 1
@@ -33,7 +33,7 @@ class InfoGANError(Exception):
 
     @property
     def for_command_line(self) -> str:
-        """The message with what to type next."""
+        """The message with the advice for the command line."""
         return self._text(self.command or self.advice)
 
     def _text(self, advice: str) -> str:
@@ -41,7 +41,7 @@ class InfoGANError(Exception):
 
 
 class UsageError(InfoGANError):
-    """An argument or a command is wrong, or does not fit what it is applied to."""
+    """An argument or a command is wrong or cannot be applied here."""
 
     exit_code = 2
 
@@ -53,19 +53,19 @@ class ConfigError(InfoGANError):
 
 
 class DivergenceError(InfoGANError):
-    """Training produced numbers that are no longer finite, or far outside what a loss can be."""
+    """Training diverged: a value is not finite, or far outside the range of a loss."""
 
     exit_code = 3
 
 
 class StorageError(InfoGANError):
-    """A file could not be written, or what is stored is damaged."""
+    """A file cannot be written, or a stored file is damaged."""
 
     exit_code = 4
 
 
 class DataError(InfoGANError):
-    """Images are missing, unreadable or of the wrong form."""
+    """Images are missing, cannot be read, or have a wrong shape or type."""
 
     exit_code = 5
 
@@ -77,7 +77,7 @@ class Interrupted(BaseException):
 
     Attributes:
         signum: the signal's number.
-        run: the run directory in which everything is saved; None if no run had begun.
+        run: the run directory in which the state is saved; None if no run had started.
     """
 
     def __init__(self, signum: int) -> None:
@@ -92,11 +92,11 @@ class Interrupted(BaseException):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a suffix ` (did you mean 'x'?)` with the known word nearest to `word`, or an empty string."""
+    """Return ` (did you mean 'x'?)` with the known word most similar to `word`, or an empty string."""
     near = nearest(word, known)
     return f" (did you mean {near!r}?)" if near else ""
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that `word` may be a misspelling of, or None."""
+    """Return the known word of which `word` may be a misspelling, or None."""
     return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)), None)

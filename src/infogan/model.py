@@ -1,4 +1,4 @@
-"""InfoGAN as one object: the prior and the networks; sample, traverse, encode, save and load.
+"""The class `InfoGAN`: it samples, traverses, encodes, saves and loads.
 
 Images are uint8 [N, H, W, C] numpy arrays here. Nothing is imported from `infogan.training`, so that a
 trained model loads fast.
@@ -38,10 +38,10 @@ Weights = str
 
 
 class InfoGAN(nn.Module):
-    """The prior over latents and the four networks of a run.
+    """The prior over latents, and the networks: generator, trunk, discriminator and recognition network.
 
     Args:
-        config: with `data.size` and `data.channels` set.
+        config: the configuration, in which `data.size` and `data.channels` are set.
     """
 
     generator: nn.Module
@@ -55,11 +55,13 @@ class InfoGAN(nn.Module):
             raise ConfigError(
                 "data.size or data.channels is not set: the networks cannot be built",
                 "a size from 8 to 256 and 1, 3 or 4 channels",
-                "--set data.size=28 --set data.channels=1",
+                "data.size=28 and data.channels=1",
+                command="--set data.size=28 --set data.channels=1",
             )
         self.size, self.channels = size, channels
         self.config, self.latents = config, Latents(config.latents)
         name = config.network.architecture
+        networks.check_architecture(name)
         self.table = networks.architecture("generic" if name in networks.NETWORKS else name, size)
         generator, trunk = self._custom_networks(name)
         # On "meta" nothing is allocated, and torch's own initialisation uses no global randomness.
@@ -79,7 +81,8 @@ class InfoGAN(nn.Module):
         """Build the networks in the order in which their weights are initialised.
 
         Args:
-            features: number of features of a custom trunk; None: that of the table's trunk.
+            features: number of features of a trunk from a plug-in; None for the trunk of the architecture's
+                table.
         """
         config, network = self.config, self.config.network
         of_batch = networks.Style(network.width, self.table.leak)
@@ -107,7 +110,7 @@ class InfoGAN(nn.Module):
             add_domain(self.recognition, "noisy")
 
     def _custom_networks(self, name: str) -> tuple[nn.Module | None, networks.CustomTrunk | None]:
-        """Return generator and trunk of a registered network; None for each that it does not define."""
+        """Return the generator and the trunk of a registered network; None if it does not define one."""
         if name not in networks.NETWORKS:
             return None, None
         shape = networks.NetworkShape(self.latents.width, self.channels, self.size)
@@ -141,9 +144,10 @@ class InfoGAN(nn.Module):
         Args:
             count: number of images.
             seed: random seed.
-            codes: fixed values by name: a category's index or a number, or one per dimension, for all
-                images. The other codes are sampled from their priors.
-            weights: "raw" or "ema"; `self.weights` when left out.
+            codes: fixed values of codes by name, for all images. A value is the index of a category or a
+                number; a code with several dimensions takes one per dimension. Other codes are sampled from
+                their priors.
+            weights: "raw" or "ema"; by default `self.weights`.
 
         Raises:
             UsageError: a code or value does not exist, or the model has no such weights.
@@ -162,15 +166,16 @@ class InfoGAN(nn.Module):
         values: Sequence[float | Sequence[float]] | None = None,
         weights: Weights | None = None,
     ) -> UInt8[np.ndarray, "rows columns h w c"]:
-        """Generate a latent traversal of one code (Figure 2): a row varies this code alone.
+        """Generate a latent traversal of one code (Figure 2): along a row, only this code varies.
 
         Args:
             name: name of the code.
             rows: number of rows, each with its own noise and other codes.
-            seed: random seed of noise and other codes.
-            values: values of the code, one per column. When left out: every category; twice the range of
-                the prior; or one full turn of a periodic code, without its end.
-            weights: "raw" or "ema"; `self.weights` when left out.
+            seed: random seed of the noise and of the other codes.
+            values: values of the code, one per column. By default all categories, or twice the range of a
+                continuous code, or one full turn of a periodic code (without its end, which equals its
+                start).
+            weights: "raw" or "ema"; by default `self.weights`.
 
         Raises:
             UsageError: no code has that name, a value does not fit it, or the model has no such weights.
@@ -186,7 +191,7 @@ class InfoGAN(nn.Module):
     def traversal_values(
         self, name: str, values: Sequence[float | Sequence[float]] | None = None
     ) -> Float[Tensor, "columns width"]:
-        """Return the values of a code in the columns of `traverse`; `values` as there."""
+        """Return the values of a code in the columns of `traverse`; `values` is its argument."""
         self.check_code(name)
         if values is None:
             return self.latents.priors[name].traversal()
@@ -196,17 +201,19 @@ class InfoGAN(nn.Module):
     def encode(
         self, images: UInt8[np.ndarray, "n h w c"], *, domain: Domain = "real"
     ) -> dict[str, np.ndarray]:
-        """Predict the codes of images: the mean of each code's posterior; of a periodic code, its direction.
+        """Predict the codes of images.
 
-        Continuous codes that Q predicted from noisy images in training are predicted from noisy images here.
+        The prediction is the mean of the posterior, and its direction for a periodic code. If Q predicted
+        continuous codes from noisy images in training, it does so here, too.
 
         Args:
-            images: uint8, of the model's size and channels.
-            domain: "real", or "fake" for images of this generator: selects the statistics of batch norm.
+            images: uint8 images with the model's size and channels.
+            domain: "real" for real images, "fake" for images of this generator; selects the statistics of
+                batch norm.
 
         Returns:
-            For each code, float32: probabilities [N, K] of a code of K categories; [N] for a code of one
-            dimension, [N, dim] for others.
+            A float32 array for each code: probabilities [N, K] for a code with K categories, [N] for a code
+            with one dimension, and [N, dim] for other codes.
 
         Raises:
             UsageError: the images have another type or shape.
@@ -218,7 +225,7 @@ class InfoGAN(nn.Module):
         }
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write model.safetensors, config.toml and provenance.json, with a manifest of sha256 sums.
+        """Write model.safetensors, config.toml and provenance.json, with a manifest of SHA-256 sums.
 
         Raises:
             StorageError: the folder cannot be written; its former content is unchanged.
@@ -363,7 +370,8 @@ class InfoGAN(nn.Module):
             raise UsageError(
                 f"no code is named {name!r}{did_you_mean(name, known)}",
                 f"one of {', '.join(known)}",
-                f"--code {known[0]}",
+                f"the code {known[0]!r}",
+                command=f"--code {known[0]}",
             )
 
     def _generator(self, weights: Weights) -> nn.Module:
@@ -374,11 +382,12 @@ class InfoGAN(nn.Module):
         raise UsageError(
             f"weights = {weights!r}: this model has no such generator",
             "raw" if self.ema is None else "raw or ema",
-            "--set ema_decay=0.999 when training, to keep a moving average",
+            "training.ema_decay=0.999 when training, to keep a moving average",
+            command="--set ema_decay=0.999 when training, to keep a moving average",
         )
 
     def _code_values(self, name: str, value: Any) -> Float[Tensor, "1 width"]:
-        """Return one row of code values for a category's index, a number, or one of them per dimension."""
+        """Return a row of code values for a value as in `sample`."""
         self.check_code(name)
         code = self.latents.priors[name].code
         given = np.atleast_1d(np.asarray(value, dtype=np.float64))
@@ -389,7 +398,8 @@ class InfoGAN(nn.Module):
             raise UsageError(
                 f"{name} = {value!r} is not a value of this code",
                 limits if code.dim == 1 else f"{code.dim} of {limits}",
-                f"0 for {name}; infogan traverse RUN --code {name} shows what its values do",
+                f"0 for {name}; model.traverse({name!r}) shows what its values do",
+                command=f"0 for {name}; infogan traverse RUN --code {name} shows what its values do",
             )
         if categorical:
             index = torch.from_numpy(given.astype(np.int64))
@@ -399,7 +409,7 @@ class InfoGAN(nn.Module):
     def _forward(
         self, images: np.ndarray, domain: Domain, *, features: bool, augmented: bool = False
     ) -> Tensor:
-        """Return the trunk's features, or the raw outputs of Q, of images in batches of constant size."""
+        """Return the trunk's features of images, or Q's raw outputs, computed in batches of constant size."""
         form = (self.size, self.size, self.channels)
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != form:
             raise UsageError(
@@ -424,7 +434,7 @@ class InfoGAN(nn.Module):
 
     @property
     def code_noise(self) -> float:
-        """Std of the pixel noise from which Q predicts continuous codes, as at the last step of training."""
+        """Std of the pixel noise through which Q predicts continuous codes, at the last step of training."""
         steps = self.provenance.get("steps", self.config.training.steps)
         policy = self.config.augmentation
         return policy.for_codes(steps).pixel_noise if self.config.reads_through_noise else 0.0
@@ -432,10 +442,11 @@ class InfoGAN(nn.Module):
     def _predict_from_noisy(
         self, images: Float[Tensor, "n c h w"], raw: Float[Tensor, "n outputs"]
     ) -> Float[Tensor, "n outputs"]:
-        """Replace the raw outputs of continuous codes by those for noisy images, if training predicted so.
+        """Replace the raw outputs of continuous codes by those for noisy images, if training used noise.
 
-        Q has learned to predict these codes from noisy images only. Predictions are averaged over a few
-        noise fields, which are the same for all images, so that an image's codes do not depend on its batch.
+        In this case, Q has learned to predict these codes from noisy images only. Predictions are averaged
+        over a few noise fields. These are the same for all images, so that the codes of an image do not
+        depend on its batch.
         """
         std = self.code_noise
         if not std:

@@ -1,13 +1,13 @@
-"""The method on one page: the objective, and who descends what (Chen et al. 2016, arXiv 1606.03657).
+"""The method on one page: the objective, and which networks minimise it (Chen et al. 2016, arXiv 1606.03657).
 
     V(D, G)   = E[log D(x)] + E[log(1 - D(G(z, c)))]                                              (equation 1)
     L_I(G, Q) = E[log Q(c | G(z, c))] + H(c)  <=  I(c; G(z, c))                                   (equation 5)
     min over G, Q   max over D   V(D, G) - lambda L_I(G, Q)                                       (equation 6)
 
-One training step makes two updates, each with its own noise z and codes c (the authors' code):
+One training step makes two updates. Each samples its own noise z and codes c (as in the authors' code):
 
-    D, Q and their trunk descend   -V(D, G)       - sum_i lambda_i L_i      (discriminator_objective)
-    G descends                     -E[log D(G)]   - sum_i lambda_i L_i      (generator_objective)
+    D, Q and their trunk minimise  -V(D, G)       - sum_i lambda_i L_i      (discriminator_objective)
+    G minimises                    -E[log D(G)]   - sum_i lambda_i L_i      (generator_objective)
 
 All losses and bounds are means over the batch, in nats.
 """
@@ -24,7 +24,7 @@ from torch import Tensor
 from infogan.latents import Latents
 
 UPDATES = {"discriminator": ("trunk", "discriminator", "recognition"), "generator": ("generator",)}
-"""The networks of `InfoGAN` that each update changes; the trunk receives the gradients of both D and Q."""
+"""The networks of `InfoGAN` that each update changes. The trunk receives gradients from both D and Q."""
 
 
 def discriminator_loss(
@@ -32,7 +32,7 @@ def discriminator_loss(
 ) -> Float[Tensor, ""]:
     """Compute -V(D, G) of equation 1, with D = sigmoid(logits).
 
-    softplus(-l) is -log sigmoid(l), without the logarithm of a number that was rounded to 0.
+    softplus(-l) is -log sigmoid(l), but never computes the logarithm of a number that was rounded to 0.
     """
     return F.softplus(-real_logits.float()).mean() + F.softplus(fake_logits.float()).mean()
 
@@ -50,7 +50,7 @@ def mutual_information_bound(
     Args:
         latents: the priors, and the family of each posterior.
         raw: outputs of the recognition head for generated images.
-        codes: the codes that those images were generated from.
+        codes: the codes from which these images were generated.
     """
     return {
         name: posterior.log_prob(codes[name]).mean() + latents.priors[name].entropy
@@ -61,19 +61,19 @@ def mutual_information_bound(
 def weighted_information(
     bounds: Mapping[str, Float[Tensor, ""]], weights: Mapping[str, float]
 ) -> Float[Tensor, ""]:
-    """Compute sum_i lambda_i L_i, which equation 6 subtracts."""
+    """Compute sum_i lambda_i L_i, which is subtracted in equation 6."""
     return torch.stack([weights[name] * bound for name, bound in bounds.items()]).sum()
 
 
 def discriminator_objective(
     loss: Float[Tensor, ""], bounds: Mapping[str, Float[Tensor, ""]], weights: Mapping[str, float]
 ) -> Float[Tensor, ""]:
-    """Return what D, Q and the trunk descend; `loss` is `discriminator_loss`."""
+    """Return the objective that D, Q and the trunk minimise; `loss` is `discriminator_loss`."""
     return loss - weighted_information(bounds, weights)
 
 
 def generator_objective(
     loss: Float[Tensor, ""], bounds: Mapping[str, Float[Tensor, ""]], weights: Mapping[str, float]
 ) -> Float[Tensor, ""]:
-    """Return what G descends, through frozen D and Q; `loss` is `generator_loss`."""
+    """Return the objective that G minimises, with D and Q frozen; `loss` is `generator_loss`."""
     return loss - weighted_information(bounds, weights)

@@ -1,7 +1,8 @@
 """Plug-ins: code from outside the package that adds data sources, networks, loss terms, metrics and more.
 
 A plug-in is a Python file, or an installed module under the entry point group `infogan.plugins`. It is
-imported only where it is named. A run records the name and the sha256 of each plug-in that its training uses.
+imported only when a user names it. A run records the name and the SHA-256 of each plug-in that its training
+uses.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def _cannot_import(plugin: str, error: Exception) -> UsageError:
 
 
 def used(entries: Iterable[tuple[Registry[Any], str]]) -> dict[str, str]:
-    """Return name and sha256 of the plug-ins that registry entries come from; infogan's own have none."""
+    """Return the name and SHA-256 of each plug-in that defines one of these registry entries."""
     origins = (registry.origins.get(name) for registry, name in entries)
     return dict(sorted(origin for origin in origins if origin is not None))
 
@@ -89,10 +90,10 @@ def check(
     """Check that the plug-ins that a run recorded are loaded, and unchanged.
 
     Args:
-        recorded: name to sha256, as the run has them.
-        now: the same for the loaded plug-ins.
-        run: the run's path, for messages.
-        allow_changes: accept a plug-in whose file has changed.
+        recorded: SHA-256 of the plug-ins of the run, by name.
+        now: SHA-256 of the loaded plug-ins, by name.
+        run: path of the run, for messages.
+        allow_changes: accept plug-ins whose files have changed.
 
     Raises:
         UsageError: a plug-in is not loaded, or its file has changed.
@@ -102,12 +103,13 @@ def check(
             raise UsageError(
                 f"{run} uses the plug-in {name!r}, which is not loaded",
                 "its file or installed name: a plug-in is code, and is imported only where it is named",
-                f"plugins=['{name}.py'] in Python, --plugin {name}.py on the command line",
+                f"plugins=['{name}.py']",
+                command=f"--plugin {name}.py",
             )
         if now[name] != sha256 and not allow_changes:
             raise UsageError(
                 f"the plug-in {name!r} has changed since {run} was trained (sha256 {now[name][:12]}, was "
                 f"{sha256[:12]})",
                 "the same file, so that the result does not change",
-                "the former file, or override=True, to accept the changed one",
+                "the original file, or override=True, to use the changed one",
             )

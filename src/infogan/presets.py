@@ -7,16 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from infogan.config import (
-    CONTINUOUS_WEIGHT,
-    Categorical,
-    Code,
-    Config,
-    Periodic,
-    Uniform,
-    flatten,
-    validate,
-)
+from infogan.config import CONTINUOUS_WEIGHT, Categorical, Code, Config, Periodic, Uniform, flatten, validate
 from infogan.errors import ConfigError
 from infogan.recipes import RECIPES, Changes, find
 from infogan.registry import Registry
@@ -29,12 +20,12 @@ class Preset:
     """An experiment by name: data, codes and networks as in the paper, and what recipes change for it.
 
     Attributes:
-        name: as users type it.
-        summary: the training of `infogan train NAME` and the expected result, in one or two sentences.
+        name: the name that users type.
+        summary: one or two sentences about what `infogan train NAME` trains and which result to expect.
         config: sections of the configuration, with the paper's networks, before a recipe is applied.
-        recipe: the default recipe.
-        changes: by recipe, values for these images, which override those of the recipe.
-        codes: by recipe, the codes that replace those of the same name.
+        recipe: name of the default recipe.
+        changes: values that override those of a recipe for these images, by recipe.
+        codes: codes that replace those of the same name, by recipe.
     """
 
     name: str
@@ -49,15 +40,15 @@ class Preset:
         return validate({"preset": self.name, **self.config})
 
     def apply(self, config: Config, recipe: str, *, own_codes: bool = True) -> Config:
-        """Return `config`, from `load`, with a recipe and its changes for this preset.
+        """Return `config` with a recipe and with the changes of this preset for the recipe.
 
         Args:
-            config: the configuration; its data and codes may have been changed since.
-            recipe: its name.
-            own_codes: replace codes by those of the preset for this recipe; False if a user chose the codes.
+            config: the configuration from `load`; its data and codes may have been changed.
+            recipe: name of the recipe.
+            own_codes: use the preset's codes for this recipe; False if a user chose the codes.
 
         Raises:
-            UsageError: no recipe has that name.
+            UsageError: no recipe has this name.
         """
         found = find(recipe)
         if own_codes:
@@ -65,7 +56,7 @@ class Preset:
         return found.apply(config).replace(**self.changes.get(recipe, {}))
 
     def configuration(self, recipe: str | None = None) -> Config:
-        """Return the configuration with a recipe; the preset's own recipe when left out."""
+        """Return the configuration with a recipe, by default the preset's own recipe."""
         return self.apply(self.load(), recipe or self.recipe)
 
 
@@ -79,21 +70,21 @@ def load(name: str) -> Config:
 
 
 def recipe_table(preset: Preset) -> list[str]:
-    """Return a table, line by line, of the keys whose values differ between a preset's recipes."""
+    """Return the lines of a table of the keys whose values differ between the recipes of a preset."""
     configs = {}
     for name in sorted(RECIPES, key=lambda name: name != preset.recipe):
         with suppress(ConfigError):  # cr needs two codes, and figure1 has one
             configs[name] = preset.configuration(name)
     flat = [flatten(config.model_dump(mode="json")) for config in configs.values()]
     keys = dict.fromkeys(key for values in flat for key in values)
-    rows = [[key, *(_cell(values.get(key)) for values in flat)] for key in keys if key != "training.recipe"]
-    rows = [["key", *configs], *(row for row in rows if len(set(row[1:])) > 1)]
+    rows = [["key", *configs]]
+    for key in keys:
+        values = [values.get(key) for values in flat]
+        cells = ["-" if value is None else str(value) for value in values]
+        if key != "training.recipe" and len(set(cells)) > 1:
+            rows.append([key, *cells])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-
-
-def _cell(value: Any) -> str:
-    return "-" if value is None else str(value)
 
 
 def merged(*parts: Changes) -> dict[str, dict[str, Any]]:
@@ -106,7 +97,7 @@ def merged(*parts: Changes) -> dict[str, dict[str, Any]]:
 
 
 def _codes(name: str, count: int, code: Code) -> dict[str, Code]:
-    """Return `count` equal codes, name1 and so on."""
+    """Return `count` equal codes, named name1, name2 and so on."""
     return {f"{name}{number}": code for number in range(1, count + 1)}
 
 
@@ -121,15 +112,15 @@ _BOUNDED: Changes = {
 """Spectral norm with suitable learning rates, so that the discriminator does not become too strong."""
 
 _PHOTOGRAPHS: Changes = {
-    # Appendix C's generator of photographs has layers without batch norm, and is slow.
+    # The generator of appendix C for photographs has layers without batch norm, and is slow.
     "network": {"architecture": "generic"},
-    # At full weight, several codes reward textures that Q can predict long before images form.
+    # At full weight, several codes lead to textures that Q can predict before images form.
     "objective": {"real_information_weight": 0.1, "subcode_weight": 0.0},
     "training": {"repair_end": 0},
 }
 
 _NO_NEIGHBOURS: Changes = {"objective": {"neighbour_share": 0.0}}
-"""For images whose neighbours by pixels do not share their category, such as photographs."""
+"""Changes for images whose nearest neighbours often have another category, such as photographs."""
 
 
 def _steps(steps: int, fall: int) -> Changes:
@@ -162,7 +153,7 @@ def _faces(variation: str, weight: float, rates: tuple[float, float]) -> Preset:
             "data": {"source": "faces", "size": 32, "channels": 1},
             "latents": {"noise": 128, "codes": _codes("style", 5, Uniform(info_weight=weight))},
             "network": {"architecture": "faces"},
-            # Only a small shift: everything else is a factor.
+            # Only a small shift, because all other augmentations would hide a factor.
             "augmentation": {"shift": 0.03, **_falling_noise(1.0, 0.4)},
             "objective": {"neighbour_share": 0.0},
             "training": {
@@ -176,22 +167,18 @@ def _faces(variation: str, weight: float, rates: tuple[float, float]) -> Preset:
 
 
 def _chairs(
-    variation: str,
-    summary: str,
-    weights: tuple[float, float],
-    architecture: str,
-    code: Code,
+    variation: str, summary: str, weights: tuple[float, float], architecture: str, code: Code
 ) -> Preset:
     """Return a preset of appendix C.5, with three Cat(20) and one Unif(-1, 1).
 
-    Section 7.2 names four discrete codes; the input of 189 that Table 6 states has room for three.
+    Section 7.2 states four discrete codes, but the input size of 189 in Table 6 fits three.
 
     Args:
-        variation: the factor that the continuous code is named after.
-        summary: of the preset.
-        weights: lambda of the discrete and the continuous codes (Table 7).
-        architecture: that of `robust`.
-        code: the continuous code of `robust`.
+        variation: the factor after which the continuous code is named.
+        summary: summary of the preset.
+        weights: lambda of the discrete and of the continuous codes (Table 7).
+        architecture: architecture with the recipe `robust`.
+        code: continuous code with the recipe `robust`.
     """
     discrete, continuous = weights
     own = _codes("kind", 3, Categorical(20, info_weight=discrete))
@@ -232,7 +219,7 @@ _TABLE = (
         "generic networks. Expect clustering accuracy of about two thirds (ClusterGAN: 61.2 +- 2.3 %).",
         "fashion-mnist",
         {"latents": {"codes": _TYPE_CODES}},
-        # Neighbours by pixels have the same brightness, not the same class.
+        # Nearest neighbours have the same brightness, but often another class.
         _NO_NEIGHBOURS,
         changes={
             "robust": merged(
@@ -245,7 +232,8 @@ _TABLE = (
     ),
     _digits(
         "mnist-5k",
-        "5,000 real MNIST digits from an installed package, no download: 1,000 steps, minutes on two CPU "
+        "5,000 real MNIST digits from an installed package, no download: 1,000 steps, a few minutes on two "
+        "CPU "
         "cores.",
         "mnist-5k",
         {
@@ -267,7 +255,7 @@ _TABLE = (
             "training": {"steps": 1_500},
         },
     ),
-    # Section 7.2 names two continuous codes; the input of 168 that Table 2 states has room for four.
+    # Section 7.2 states two continuous codes, but the input size of 168 in Table 2 fits four.
     Preset(
         "svhn",
         "SVHN house numbers (appendix C.2): 4 Cat(10) and 4 Unif(-1, 1), 6,000 steps of generic networks "
@@ -283,7 +271,7 @@ _TABLE = (
             "augmentation": {
                 "rotation": 5.0, "shift": 0.05, "scale": 0.1, "shear": 0.05, **_falling_noise(1.5, 0.4)
             },
-            "objective": {"neighbour_share": 0.0},  # neighbours by pixels have the same brightness
+            "objective": {"neighbour_share": 0.0},  # nearest neighbours have the same brightness
             "training": {"steps": 20_000},
         },
         changes={
@@ -317,16 +305,16 @@ _TABLE = (
     _chairs(
         "rotation",
         "3D chairs (appendix C.5, Table 7): 3 Cat(20) and one periodic code, 2,500 steps of residual "
-        "networks. On 50 chair meshes the periodic code found the full rotation; the paper has Unif(-1, 1) "
+        "networks. On 50 chair meshes, the periodic code finds the full rotation; the paper has Unif(-1, 1) "
         "of lambda 10.",
         (1.0, 10.0),
-        "residual",  # plain convolutions mostly find half a turn; front and back go to other codes
+        "residual",  # with plain convolutions, the code mostly covers half a turn
         Periodic(info_weight=0.5),  # a full turn returns to its start, unlike Unif(-1, 1)
     ),
     _chairs(
         "width",
         "3D chairs (appendix C.5, Table 7): 3 Cat(20) of lambda .3 and one Unif(-1, 1) of .2, 2,500 steps of "
-        "generic networks. Half of the images are mirrored, so that no code can be the turn to the left "
+        "generic networks. Half of the images are mirrored, so that no code can represent a turn to the left "
         "or right.",
         (2.0, 0.05),
         "generic",
@@ -338,7 +326,7 @@ _TABLE = (
         {
             "data": {"source": "sprites", "size": 64, "channels": 1},
             "latents": {"noise": 5, "codes": _codes("style", 5, _STYLE)},
-            # Position, size and angle are the factors: almost nothing may be augmented.
+            # Position, size and angle are factors, so that almost no augmentation is possible.
             "augmentation": {"shift": 0.01},
             "objective": {"neighbour_share": 0.0},
             "training": {"steps": 20_000},
@@ -349,13 +337,13 @@ _TABLE = (
         "folder",
         "Your own images, from a folder, an archive or an array file: Cat(10) and two Unif(-1, 1), 5,000 "
         "steps of generic networks with spectral norm.",
-        # Neighbours by pixels help only if one object fills the image in one position.
+        # Nearest neighbours help only if one object fills the image in a fixed position.
         {"data": {"source": "folder"}, "latents": {"codes": _TYPE_CODES}, **_NO_NEIGHBOURS},
         changes={"robust": _BOUNDED},
     ),
     _digits(
         "figure1",
-        "The control experiment (section 7.1, Figure 1): MNIST with Cat(10) alone, 935 steps by the recipe "
+        "The control experiment (section 7.1, Figure 1): MNIST with Cat(10) alone, 935 steps with the recipe "
         "paper.",
         "mnist",
         {"latents": {"codes": {"digit": Categorical(10)}}, "training": {"steps": 935}},

@@ -27,29 +27,29 @@ Changes = Mapping[str, Mapping[str, Any]]
 """Values of a configuration by section and key."""
 
 LEAST_STD, SOFT_WEIGHT = 0.3, 0.2
-"""Least std of the posterior of continuous codes in `robust`, in half ranges, and their lambda."""
+"""Smallest std of the posterior of continuous codes in `robust`, in half ranges, and their lambda."""
 
 CR_STEPS, CR_START = 322_560, 288_000
 REGULARISED_FROM = CR_START / CR_STEPS
-"""Share of the steps of `cr` after which its contrastive regularizer acts (the code of Lin et al. 2020)."""
+"""Share of the steps of `cr` after which the contrastive regularizer starts (code of Lin et al. 2020)."""
 
 CR_WEIGHT = 0.05
-"""lambda of continuous codes in `cr`."""
+"""Lambda of continuous codes in `cr`."""
 
 
 @dataclass(frozen=True)
 class Recipe:
     """A set of training settings, applied to a configuration with the paper's networks and codes.
 
-    Applying it first resets all settings beyond the paper (`PAPER`), then makes the changes.
+    To apply a recipe, all settings beyond the paper are reset first (`PAPER`), and then the changes are made.
 
     Attributes:
-        name: as users type it.
+        name: the name that users type.
         summary: one or two sentences for `infogan presets NAME`.
         changes: values by section and key.
-        augmentation: the default policy, if the preset has none; None: trains without augmentation.
-        max_width: limit of `network.width`.
-        code: returns a code as the recipe trains it; its second argument is True if continuous codes are
+        augmentation: the augmentation policy for presets without their own; None: no augmentation.
+        max_width: upper limit of `network.width`.
+        code: returns a code with the recipe's settings. Its second argument is True if continuous codes are
             predicted from noisy images.
     """
 
@@ -64,13 +64,14 @@ class Recipe:
         """Return `config` with this recipe.
 
         Raises:
-            ConfigError: `config` has a recipe other than this one or `paper`: its codes and networks may
-                differ from the preset's, and the result would be neither.
+            ConfigError: `config` has a recipe other than this one or `paper`. Its codes and networks may
+            differ from
+                those of the preset, so the result would match neither recipe.
         """
         before = config.training.recipe
         if before not in (self.name, "paper"):
             raise ConfigError(
-                f"recipe {self.name}: this configuration is of recipe {before}, with codes of its own",
+                f"recipe {self.name}: this configuration has the codes and settings of recipe {before}",
                 "a preset, or a configuration of the recipe paper",
                 f"infogan.api.configure({config.preset!r}, recipe={self.name!r})",
                 command=f"infogan train {config.preset} --recipe {self.name}",
@@ -94,7 +95,7 @@ def find(name: str) -> Recipe:
     """Return the recipe of that name.
 
     Raises:
-        UsageError: no recipe has that name; the message has the nearest name.
+        UsageError: no recipe has this name; the message suggests the most similar name.
     """
     if name not in RECIPES:
         near = nearest(name, RECIPES) or "robust"
@@ -105,16 +106,6 @@ def find(name: str) -> Recipe:
             command=f"--recipe {near}",
         )
     return RECIPES[name]
-
-
-def apply(config: Config, name: str) -> Config:
-    """Return `config` with the recipe of that name.
-
-    Raises:
-        UsageError: no recipe has that name.
-        ConfigError: as in `Recipe.apply`.
-    """
-    return find(name).apply(config)
 
 
 def _with_fixed_std(code: Code, noisy: bool) -> Code:
@@ -129,8 +120,9 @@ def _with_fixed_std(code: Code, noisy: bool) -> Code:
 def _softer(code: Code, noisy: bool) -> Code:
     """Return a continuous code with weight `SOFT_WEIGHT` and a posterior std of at least `LEAST_STD`.
 
-    Codes that must be predicted more sharply leave no room for noise in the images. If codes are predicted
-    from noisy images, this noise already limits the precision. Values that a user chose are kept.
+    If codes have to be predicted with a smaller std, the generator cannot use the noise. If codes are
+    predicted from noisy images, the pixel noise already limits the precision. Values that a user chose are
+    kept.
     """
     if not isinstance(code, Continuous):
         return code
@@ -145,7 +137,7 @@ def _softer(code: Code, noisy: bool) -> Code:
 PAPER: Changes = {
     "latents": {"noise_prior": "uniform"},
     "network": {"recognition_init_std": NetworkConfig().recognition_init_std},
-    # The paper has lambda and the control experiment; useful neighbours are a property of the images.
+    # Lambda and the control experiment are part of the paper; useful neighbours depend on the images.
     "objective": {
         key: value
         for key, value in dict(ObjectiveConfig()).items()
@@ -166,10 +158,10 @@ Codes, width and learning rates are those of the preset, since they differ betwe
 """
 
 _TABLE = (
-    Recipe("paper", "Appendix C of the InfoGAN paper (Chen et al. 2016), and nothing beyond it."),
+    Recipe("paper", "Appendix C of the InfoGAN paper (Chen et al. 2016), without any additions."),
     Recipe(
         "robust",
-        "Q also learns from augmented real images, so that codes are meaningful with every seed "
+        "Q is also trained on augmented real images, so that codes are meaningful with every seed "
         "(docs/recipe.md).",
         changes={
             "network": {"recognition_init_std": 0.08},
@@ -200,9 +192,9 @@ _TABLE = (
     ),
     Recipe(
         "cr",
-        "InfoGAN-CR (Lin et al. 2020) as for dSprites: spectral norm, and a contrastive regularizer in the "
-        "last 34,560 of 322,560 steps. For a shorter run also set objective.contrastive_weight, from 89 % of "
-        "its steps.",
+        "InfoGAN-CR (Lin et al. 2020) with its settings for dSprites: spectral norm, and a contrastive "
+        "regularizer in the last 34,560 of 322,560 steps. For a shorter run, also set "
+        "objective.contrastive_weight, so that it starts at 89 % of the steps.",
         changes={
             "network": {
                 "architecture": "dsprites",

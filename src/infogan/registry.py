@@ -1,8 +1,8 @@
-"""Registries of everything that users select by name: data sources, networks, metrics, presets and others.
+"""Registries for everything that users select by name: data sources, networks, metrics, presets and others.
 
-Each kind has one registry. An entry is added by a decorator or by `Registry.add`, from inside or outside the
-package. For entries from outside, the registry keeps the name and the sha256 of the file that they come from,
-so that a run can record which code it used (`infogan.plugins`).
+There is one registry for each of these. The package and plug-ins add entries with a decorator or with
+`Registry.add`. For the entries of a plug-in, the registry stores the name and the SHA-256 of the plug-in's
+file, so that a run can record which code it used (`infogan.plugins`).
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from infogan.errors import UsageError, did_you_mean
 Entry = TypeVar("Entry")
 
 PLUGIN_PREFIX = "infogan_plugin_"
-"""Of the module names under which files of plug-ins are imported."""
+"""Prefix of the module names under which plug-in files are imported."""
 
 
 class Origin(NamedTuple):
-    """The code outside the package that an entry comes from.
+    """The plug-in that an entry comes from.
 
     Attributes:
-        plugin: the name of the file or module without its suffix; in a notebook, the name of the function.
-        sha256: of the file, or of the function's source.
+        plugin: name of the file or module without its suffix; in a notebook, the name of the function.
+        sha256: SHA-256 of the file; in a notebook, of the function's source.
     """
 
     plugin: str
@@ -38,32 +38,36 @@ class Origin(NamedTuple):
 
 
 class Registry(Mapping[str, Entry], Generic[Entry]):
-    """Entries by name, in alphabetical order.
+    """A mapping from names to entries, in alphabetical order.
 
     Args:
-        kind: the type of the entries, for messages: "data source".
-        package: a package whose modules add entries; all of them are imported before the first look-up.
-        advice: the command that lists the entries.
+        kind: what the entries are, for messages, such as "data source".
+        package: package whose modules add entries; all of them are imported before the first look-up.
+        advice: the command that lists the entries, for messages.
     """
 
-    def __init__(self, kind: str, package: str | None = None, *, advice: str = "infogan --help") -> None:
+    def __init__(self, kind: str, package: str | None = None, *, advice: str = "one of these names") -> None:
         self.kind, self.package, self.advice = kind, package, advice
         self.origins: dict[str, Origin] = {}
         self._entries: dict[str, Entry] = {}
         self._complete = package is None
 
     def add(self, name: str, entry: Entry, function: Callable[..., Any] | None = None) -> Entry:
-        """Add an entry; a plug-in may replace its own, for example when a cell of a notebook is run again.
+        """Add an entry.
+
+        A plug-in can replace its own entries, for example when a notebook cell runs again.
 
         Args:
-            name: as users type it.
+            name: the name that users type.
             entry: the entry.
-            function: the code behind the entry, if it is not the entry itself.
+            function: the function that defines the entry, if it is not the entry itself.
 
         Raises:
-            ValueError: an entry of that name exists.
+            ValueError: an entry with this name exists already.
         """
         origin = origin_of(function or entry)
+        if origin is None and function is None:  # data, such as a preset: the code is what adds it
+            origin = _origin_of_caller(entry)
         own = name in self.origins and origin is not None and self.origins[name].plugin == origin.plugin
         if name in self._entries and not own:
             raise ValueError(f"there are two {self.kind}s named {name!r}")
@@ -73,10 +77,10 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         return entry
 
     def find(self, name: str) -> Entry:
-        """Return the entry of that name.
+        """Return the entry with this name.
 
         Raises:
-            UsageError: no entry has that name; the message has the nearest name.
+            UsageError: no entry has this name; the message suggests the most similar name.
         """
         if name not in self:
             raise UsageError(
@@ -88,7 +92,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
 
     @contextmanager
     def restored(self) -> Iterator[None]:
-        """Undo at the end of the block all entries that were added or removed in it; for tests."""
+        """Restore all entries at the end of the block; for tests."""
         self._import_package()
         before, origins = dict(self._entries), dict(self.origins)
         try:
@@ -118,29 +122,40 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
 
 
 def origin_of(code: object) -> Origin | None:
-    """Return the origin of a function or class from outside the package; None for infogan's own."""
+    """Return the plug-in that defines a function or class; None if the package itself defines it."""
     name = getattr(code, "__module__", None)
     if name is None or name.partition(".")[0] in ("infogan", "infogan_experiments"):
         return None
     if (origin := _origin_of_module(name)) is not None:
         return origin
-    # A notebook or an interactive session.
-    return Origin(getattr(code, "__name__", name), hashlib.sha256(_source(code).encode()).hexdigest())
+    # A notebook or an interactive session: the source of the function, or its byte code.
+    try:
+        source = inspect.getsource(code)  # type: ignore[arg-type]
+    except (OSError, TypeError):
+        function = getattr(code, "__code__", None)
+        source = repr(code) if function is None else repr((function.co_code, function.co_consts))
+    return Origin(getattr(code, "__name__", name), hashlib.sha256(source.encode()).hexdigest())
+
+
+def _origin_of_caller(entry: object) -> Origin | None:
+    """Return the origin of the code that calls `Registry.add`; None for infogan's own."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__"))
+        # The wrappers of the tests' type checks are not the caller.
+        if module != __name__ and module.partition(".")[0] not in ("jaxtyping", "beartype"):
+            if module.partition(".")[0] in ("infogan", "infogan_experiments"):
+                return None
+            sha256 = hashlib.sha256(repr(entry).encode()).hexdigest()
+            return _origin_of_module(module) or Origin(module, sha256)
+        frame = frame.f_back
+    return None
 
 
 def _origin_of_module(name: str) -> Origin | None:
-    """Return the origin of what a module's file defines; None for a module without a file."""
+    """Return the origin of a module's definitions; None if the module has no file."""
     file = getattr(sys.modules.get(name), "__file__", None)
     if file is None or not Path(file).is_file():
         return None
     plugin = Path(file).stem if name == "__main__" else name.removeprefix(PLUGIN_PREFIX)
     return Origin(plugin, hashlib.sha256(Path(file).read_bytes()).hexdigest())
-
-
-def _source(code: object) -> str:
-    """Return the source of a function, or its byte code if the source is not known."""
-    try:
-        return inspect.getsource(code)  # type: ignore[arg-type]
-    except (OSError, TypeError):
-        function = getattr(code, "__code__", None)
-        return repr(code) if function is None else repr((function.co_code, function.co_consts))

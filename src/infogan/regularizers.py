@@ -11,7 +11,7 @@ from torch import Tensor
 def joint_table(first: Float[Tensor, "n k"], second: Float[Tensor, "n k"]) -> Float[Tensor, "k k"]:
     """Compute P(c, c'), the joint distribution of the categories of two views of an image (IIC, equation 2).
 
-    It is symmetric, since the order of the two views is arbitrary, and sums to 1.
+    It is symmetric, because the order of the two views is arbitrary, and its entries sum to 1.
 
     Args:
         first: probabilities of the categories, predicted from the first view of each image.
@@ -27,7 +27,7 @@ def table_information(
     """Compute I(c; c') = H(c) + H(c') - H(c, c') of a joint distribution, in nats (IIC, equation 3).
 
     Args:
-        joint: symmetric, sums to 1.
+        joint: the joint distribution; symmetric, with sum 1.
         marginal_weight: weight of both marginal entropies. A weight above 1 keeps all categories in use, as
             in IMSAT (Hu et al. 2017, section 3.2); the value is then no longer a mutual information.
     """
@@ -39,8 +39,9 @@ def real_information(
 ) -> Float[Tensor, ""]:
     """Compute the information between the categories of two views of real images (Ji et al. 2019: IIC).
 
-    L_I asks that Q recover the code that an image was generated from; this term asks that Q predict the same
-    category from two augmented views of a real image. Arguments as in `joint_table` and `table_information`.
+    L_I trains Q to predict the code from which an image was generated. This term trains Q to predict the same
+    category from two augmented views of a real image. The arguments are those of `joint_table` and
+    `table_information`.
     """
     return table_information(joint_table(first, second), marginal_weight)
 
@@ -50,7 +51,7 @@ def subcode_probabilities(
 ) -> Float[Tensor, "n 2*k"]:
     """Compute P(category) P(sub-code | category), a finer partition of real images.
 
-    The categories' outputs receive no gradient; the features below them do.
+    The outputs for the categories receive no gradient, but the features of the trunk do.
     """
     return (categories.detach()[..., None] * subcodes).flatten(1)
 
@@ -59,10 +60,11 @@ def mode_seeking(
     noises: tuple[Float[Tensor, "n noise"], Float[Tensor, "n noise"]],
     images: tuple[Float[Tensor, "n c h w"], Float[Tensor, "n c h w"]],
 ) -> Float[Tensor, ""]:
-    """Compute the distance of two noises over that of their images (Mao et al. 2019, equation 3, inverted).
+    """Compute the distance of two noise vectors divided by that of their images.
 
-    Both images of a pair have the same codes. G minimises it, so that the noise is not ignored. The constant
-    0.01 keeps it small while G's first images are nearly identical.
+    This is equation 3 of Mao et al. 2019, inverted. Both images of a pair have the same codes. G minimises
+    the term, so that it does not ignore the noise. The constant 0.01 limits it while the first images of G
+    are nearly identical.
     """
     between_noises = (noises[0] - noises[1]).abs().mean()
     between_images = (images[0].float() - images[1].float()).abs().mean()
@@ -73,11 +75,12 @@ def contrastive_loss(logits: Float[Tensor, "n dimensions"], shared: Int64[Tensor
     """Compute the cross-entropy of a classifier that predicts which code a pair shares (Lin et al. 2020, eq.
     7).
 
-    The classifier and G both minimise it, so that different codes make distinguishable changes. In nats.
+    The result is in nats. The classifier and G both minimise it, so that the changes by different codes can
+    be distinguished.
 
     Args:
-        logits: one per code dimension.
-        shared: the index of the code dimension that the two images of a pair share.
+        logits: one logit per code dimension.
+        shared: index of the code dimension that the two images of a pair share.
     """
     return F.cross_entropy(logits.float(), shared)
 

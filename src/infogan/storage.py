@@ -168,7 +168,7 @@ def write_folder(
         if _holds(folder, manifest, exactly):
             return
         others = _others(folder, files, exactly)
-    with _prepared_aside(folder, needed, then) as partial:
+    with prepared_folder(folder, needed, then) as partial:
         reach(Point.TMP_WRITE)
         for name in others:
             _copy(folder / name, partial / name)
@@ -198,12 +198,13 @@ def building_folder(folder: Path, facts: dict[str, Any], *, needed: int) -> Iter
         raise UsageError(
             f"{folder} holds {added[0]!r} as well as files of infogan: replacing it would delete that",
             "a new or empty folder, or one that infogan wrote and nothing was added to",
-            "another --out",
+            "another folder",
+            command="another --out",
         )
     with writing(folder, needed):
         folder.parent.mkdir(parents=True, exist_ok=True)
         _clear_abandoned(folder)
-    with _prepared_aside(folder, needed) as partial:
+    with prepared_folder(folder, needed) as partial:
         reach(Point.TMP_WRITE)
         yield partial
         files = sorted(partial.iterdir())
@@ -215,11 +216,20 @@ def building_folder(folder: Path, facts: dict[str, Any], *, needed: int) -> Iter
 
 
 @contextmanager
-def _prepared_aside(folder: Path, needed: int, then: str = _AGAIN) -> Iterator[Path]:
-    """Create a temporary folder; rename it to `folder` after the block, or delete it after an error."""
+def prepared_folder(folder: Path, needed: int = 0, then: str = _AGAIN) -> Iterator[Path]:
+    """Create a temporary folder; rename it to `folder` after the block, or delete it after an error.
+
+    Args:
+        folder: a new name, or that of a folder to replace; its parents are created.
+        needed: number of bytes that the block writes, for the message about a full disk.
+        then: what the user can do after removing the cause of a StorageError.
+
+    Raises:
+        StorageError: it cannot be written; an old folder is intact.
+    """
     with writing(folder, needed, then):
         partial = _aside(folder)
-        partial.mkdir()
+        partial.mkdir(parents=True)
         try:
             yield partial
             _flush_folder(partial)

@@ -19,7 +19,7 @@ def generator(seed: int, stream: str, step: int = 0, device: torch.device | str 
     """Return a new random generator for one stream and step.
 
     Args:
-        seed: of the run, 0 or more.
+        seed: random seed of the run, 0 or more.
         stream: the use of the numbers, for example "noise" or "shuffle".
         step: the step, epoch or index within the stream.
         device: where the numbers are generated; they depend on the type of device.
@@ -49,10 +49,10 @@ def partners(
     """Replace a random share of the images by one of their neighbours each.
 
     Args:
-        indices: of the images.
+        indices: indices of the images.
         nearest: the neighbours of all images; None: no image is replaced.
-        share: of the images that are replaced, 0..1.
-        seed: of the run.
+        share: share of the images that are replaced, 0..1.
+        seed: random seed of the run.
         step: of the run.
     """
     if nearest is None:

@@ -27,6 +27,7 @@ from infogan.evaluation import evaluate
 from infogan.evaluation.metric import METRICS
 from infogan.model import InfoGAN
 from infogan.networks import NETWORKS
+from infogan.training.engine import Precision
 from infogan.training.terms import TERMS, with_term
 from infogan.training.trainer import Trainer
 
@@ -37,7 +38,7 @@ def check_source(name: str, *, path: str | None = None, size: int | None = None)
     """Check that a data source returns valid images, and the same ones each time.
 
     Args:
-        name: of a registered source.
+        name: name of a registered source.
         path: path of its images, as in `data.path`.
         size: side of the images in pixels, as `data.size` has it.
 
@@ -59,13 +60,15 @@ def check_source(name: str, *, path: str | None = None, size: int | None = None)
 
 
 def check_network(name: str, *, size: int = _SIZE, channels: int = 1) -> InfoGAN:
-    """Check that networks fit the images and latents, that training reaches their weights, and that they are
-    saved.
+    """Check the networks of a plug-in.
+
+    Their shapes must fit the images and the latents, one training step must change all weights, and all
+    weights must be saved.
 
     Args:
-        name: of registered networks.
-        size: side of the images in pixels.
-        channels: of the images.
+        name: name of the registered networks.
+        size: height and width of the images in pixels.
+        channels: number of channels of the images.
 
     Returns:
         A model with these networks after one step of training.
@@ -76,7 +79,8 @@ def check_network(name: str, *, size: int = _SIZE, channels: int = 1) -> InfoGAN
     for key, value in model.state_dict().items():
         same = torch.equal(value, again.state_dict()[key])
         assert same, (
-            f"{name}: {key} differs between two models of one seed: initialise it without another seed"
+            f"{name}: {key} differs between two models with the same seed: do not set a seed when you "
+            "initialise it"
         )
     images = model.sample(4, seed=0)
     assert images.shape == (4, size, size, channels), f"{name}: generated images are {images.shape}"
@@ -92,12 +96,13 @@ def check_network(name: str, *, size: int = _SIZE, channels: int = 1) -> InfoGAN
 
 
 def check_term(name: str) -> float:
-    """Check that a loss term is a finite scalar and changes the weights of its player.
+    """Check that a loss term is a finite scalar and that it trains the right networks.
 
-    A term of the generator must change no other network.
+    It must also be finite if the layers compute in bfloat16. A term of the generator must change no
+    other network.
 
     Args:
-        name: of a registered term.
+        name: name of a registered loss term.
 
     Returns:
         The value of the term in the first step.
@@ -110,26 +115,32 @@ def check_term(name: str) -> float:
     with_it.advance()
     without.advance()
     value = with_it.window.means()[name]
+    fast = _trainer(InfoGAN(config), "bfloat16")
+    fast.advance()
+    lower = fast.window.means()[name]
+    assert math.isfinite(lower), f"{name}: its value is {lower} if the layers compute in bfloat16"
     assert math.isfinite(value), f"{name}: its value is {value}"
     reached = _changed(with_it.model, without.model)
     if term.player == "generator":
         assert "generator" in reached, f"{name}: no weight of the generator receives a gradient"
         others = sorted(reached - {"generator"})
-        assert not others, f"{name}: changes {', '.join(others)}, but its player is the generator"
+        assert not others, f"{name}: it changes {', '.join(others)}, but its player is the generator"
     else:
         own = {"trunk", "discriminator", "recognition"}
-        assert reached & own, f"{name}: no weight of D, Q and the trunk receives a gradient"
+        assert reached & own, f"{name}: no weight of D, Q or the trunk receives a gradient"
     return value
 
 
 def check_metric(name: str) -> dict[str, Any]:
-    """Check that a metric returns finite JSON with the same figures each time, with and without labels.
+    """Check that a metric returns finite, reproducible values that can be written as JSON.
+
+    The metric is computed twice with labels, once without labels, and once without real images.
 
     Args:
-        name: of a registered metric.
+        name: name of a registered metric.
 
     Returns:
-        Its part of evaluation.json for a small labelled data set.
+        The metric's section of evaluation.json for a small labelled data set.
     """
     assert name in METRICS, f"no metric is registered as {name!r}"
     model = InfoGAN(_config(NetworkConfig(width=0.125)))
@@ -140,8 +151,8 @@ def check_metric(name: str) -> dict[str, Any]:
     try:
         json.dumps(results, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise AssertionError(f"{name}: its figures are not JSON: {error}") from None
-    assert results[0] == results[1], f"{name}: two calls return different figures"
+        raise AssertionError(f"{name}: its values are not JSON: {error}") from None
+    assert results[0] == results[1], f"{name}: two calls return different values"
     return dict(results[0])
 
 
@@ -155,15 +166,15 @@ def _config(network: NetworkConfig, *, size: int = _SIZE, channels: int = 1) -> 
     return config.replace(training={"batch_size": 8, "precision": "float32", "device": "cpu"})
 
 
-def _trainer(model: InfoGAN) -> Trainer:
+def _trainer(model: InfoGAN, precision: Precision = "float32") -> Trainer:
     rng = streams.generator(0, "testing")
     shape = (_COUNT, model.size, model.size, model.channels)
     images = torch.randint(0, 256, shape, generator=rng).to(torch.uint8)
-    return Trainer(model, images, device=torch.device("cpu"), precision="float32")
+    return Trainer(model, images, device=torch.device("cpu"), precision=precision)
 
 
 def _changed(model: InfoGAN, other: InfoGAN) -> set[str]:
-    """Return the networks that both models have, and whose weights differ."""
+    """Return the networks that both models have and whose weights differ."""
     others = dict(other.named_parameters())
     shared = [(key, value) for key, value in model.named_parameters() if key in others]
     return {key.partition(".")[0] for key, value in shared if not torch.equal(value, others[key])}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from infogan.reporting.markdown import markdown_table
+from infogan.reporting.tables import predictor_text
 from infogan_experiments.result_tables import Number, Result, estimate
 from infogan_experiments.targets import Measurement, Scores
 
@@ -78,13 +79,7 @@ def attributes_table(results: Sequence[Result], shown: int | None = None) -> str
             label = f"{name} (colour)" if name in COLOURS else name
             others = [auc_text(baselines.get(key, {})) for key in BASELINES]
             rows.append(
-                [result["seed"], label, f"{own['share']:.2f}", code_text(own), auc_text(own), *others]
+                [result["seed"], label, f"{own['share']:.2f}", predictor_text(own), auc_text(own), *others]
             )
     head = ["seed", "attribute", "share", "code", "AUC (95 %)", *BASELINES.values()]
     return markdown_table(head, rows) if rows else ""
-
-
-def code_text(values: Mapping[str, Any]) -> str:
-    """Return the code and category that predict an attribute: "hair = 3", or "not hair = 3"."""
-    code = values["code"] + (f" = {values['category']}" if "category" in values else "")
-    return code if values["sense"] > 0 else f"not {code}"

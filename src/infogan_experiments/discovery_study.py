@@ -32,7 +32,7 @@ from infogan_experiments.attribute_tables import attributes_table
 from infogan_experiments.experiment import EXPERIMENTS, Experiment, Options
 from infogan_experiments.own_images import render_folder
 from infogan_experiments.result_tables import Result, estimate, results_table, share, value
-from infogan_experiments.results import complete_folder, publish, write_result
+from infogan_experiments.results import publish, write_result
 
 SPACING = 10
 """Difference between the seeds of two discoveries: each trains several runs with consecutive seeds."""
@@ -100,11 +100,6 @@ class Job:
         own = self.trial.labelled is None or self.options.quick
         return self.path.with_name(f"pictures-{self.path.name}" if own else "pictures")
 
-    @property
-    def quick_settings(self) -> dict[str, Any]:
-        """The settings of a smoke test."""
-        return {"network.width": QUICK_WIDTH, "training.batch_size": 16} if self.options.quick else {}
-
 
 def run_trial(trial: Trial, options: Options) -> None:
     """Run the discoveries of a trial, evaluate them and publish the results.
@@ -141,7 +136,8 @@ def _result(job: Job) -> dict[str, Any]:
     Raises:
         ConfigError: the file has other settings.
     """
-    settings = {**job.quick_settings, **job.options.settings}
+    quick = {"network.width": QUICK_WIDTH, "training.batch_size": 16} if job.options.quick else {}
+    settings = {**quick, **job.options.settings}
     facts = {"seed": job.seed, "minutes": job.minutes, "settings": Options(settings=settings).assignments}
     path = job.path.with_name("rows") / f"{job.path.name}.json"
     if path.exists():
@@ -149,7 +145,9 @@ def _result(job: Job) -> dict[str, Any]:
         if {key: result[key] for key in facts} != facts:
             raise _other_settings(path)
         return result
-    _write_files(job)
+    if not job.files.is_dir():
+        with storage.prepared_folder(job.files) as part:
+            job.trial.write(job, part)
     result = facts | _discover(job, settings)
     write_result(path, result)
     return result
@@ -220,17 +218,10 @@ def _delete_unfinished(path: Path) -> None:
 # --- the images ------------------------------------------------------------------------------------------
 
 
-def _write_files(job: Job) -> None:
-    if not job.files.is_dir():
-        with complete_folder(job.files) as part:
-            job.trial.write(job, part)
-
-
 def _write_images(images: UInt8[np.ndarray, "n h w c"], folder: Path) -> None:
-    with storage.writing(folder, 0):
-        for number, image in enumerate(images):
-            picture = Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image)
-            picture.save(folder / f"{number:05d}.png")
+    for number, image in enumerate(images):
+        picture = Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image)
+        picture.save(folder / f"{number:05d}.png")
 
 
 def _fashion(job: Job) -> Dataset:
@@ -282,7 +273,7 @@ def _write_noise(job: Job, folder: Path) -> None:
 TRIALS = (
     Trial(
         "discover-fashion",
-        "Fashion-MNIST's 60,000 training images as PNG files, 20 minutes; compared with k-means.",
+        "Discover factors in 60,000 images of Fashion-MNIST in 20 minutes; compared with k-means.",
         minutes=20.0,
         count=60_000,
         write=partial(_write_training_images, load=_fashion),
@@ -290,7 +281,7 @@ TRIALS = (
     ),
     Trial(
         "discover-celeba",
-        "3,000 faces of CelebA as PNG files, 20 minutes; AUC of attributes on its test images.",
+        "Discover factors in 3,000 CelebA faces in 20 minutes; AUC of attributes on test images.",
         minutes=20.0,
         count=3_000,
         write=partial(_write_training_images, load=partial(_celeba, size=CELEBA_SIDE)),
@@ -300,7 +291,7 @@ TRIALS = (
     ),
     Trial(
         "discover-own",
-        "400 colour pictures of three sizes, two of them damaged, 10 minutes; classes of 900 others.",
+        "Discover factors in 400 colour images in 10 minutes; compared with classes of 900 test images.",
         minutes=10.0,
         count=400,
         write=_write_own,
@@ -308,7 +299,7 @@ TRIALS = (
     ),
     Trial(
         "discover-noise",
-        "Ten folders of white noise, grey or coloured, 1.5 minutes each: there is nothing to find.",
+        "Discover factors in ten folders of white noise in 1.5 minutes each; none should be found.",
         minutes=1.5,
         count=1_500,
         write=_write_noise,
@@ -317,7 +308,7 @@ TRIALS = (
     ),
     Trial(
         "discover-digits",
-        "1,500 of scikit-learn's digits, 1.5 minutes: the size and budget of discover-noise, with classes.",
+        "Discover factors in 1,500 of scikit-learn's digits in 1.5 minutes, as for discover-noise.",
         minutes=1.5,
         count=1_500,
         write=partial(_write_training_images, load=_digits),

@@ -77,7 +77,7 @@ class Experiment:
 
     run: Callable[[Options], None]
     summary: str
-    takes: frozenset[str]
+    takes: frozenset[str] = frozenset()
 
 
 EXPERIMENTS: Registry[Experiment] = Registry(

@@ -5,11 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from infogan import evaluation, storage
-from infogan.config import Config
 from infogan.errors import UsageError
 from infogan.reporting import pictures
 from infogan.reporting.charts import chart_file
@@ -53,7 +51,8 @@ def figure1(options: Options) -> None:
         "paper": PAPER,
     }
     for variant in VARIANTS:
-        trained = _train(base, variant, folder / variant)
+        config = base.replace(objective={"generator_information": variant == "infogan"})
+        trained = train_to(config, base.training.steps, folder / variant)
         result["entropy_nats"] = trained.model.latents.entropies["digit"]
         result["machine"] = trained.run.read_environment()
         result["arms"][variant] = _measure(trained, base.training.seed)
@@ -69,11 +68,6 @@ def figure1(options: Options) -> None:
             + ("" if measured["fresh_recognition"]["converged"] else " (not converged)")
         )
     print(folder / "figure1.svg")
-
-
-def _train(base: Config, variant: str, path: Path) -> Trained:
-    objective = base.objective.model_copy(update={"generator_information": variant == "infogan"})
-    return train_to(base.model_copy(update={"objective": objective}), base.training.steps, path)
 
 
 def _measure(trained: Trained, seed: int) -> dict[str, Any]:

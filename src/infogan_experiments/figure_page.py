@@ -64,7 +64,9 @@ def _variant_parts(
     recipe, steps = variant
     parts = [f"## Recipe `{recipe}`, {steps:,} steps"]
     if any(result["quick"] for result in results):
-        parts.append("**Smoke test: small networks, few steps, few images. These numbers mean nothing.**")
+        parts.append(
+            "**Smoke test with small networks, few steps and few images. These numbers are not results.**"
+        )
     if picture is not None:
         parts += [f"![{figure.title}, recipe {recipe}, every seed]({picture})", _caption(figure)]
     for one in outcomes(figure, results):

@@ -25,7 +25,7 @@ from infogan.training.runner import Trained
 from infogan_experiments.experiment import Options, configure, experiment
 from infogan_experiments.figure_page import machine
 from infogan_experiments.result_tables import Result, estimate, results_table, value
-from infogan_experiments.results import complete_folder, publish, read_results, record, train_and_measure
+from infogan_experiments.results import publish, read_results, record, train_and_measure
 
 COUNT, DAMAGED = 3_000, 12
 SIZES = ((96, 72), (72, 108), (128, 128))
@@ -126,7 +126,7 @@ def render_folder(folder: Path, count: int, seed: int) -> None:
     if folder.is_dir():
         return
     names = list(CLASSES)
-    with complete_folder(folder) as part, storage.writing(folder, count * 4_096):
+    with storage.prepared_folder(folder, count * 4_096) as part:
         for name in names:
             (part / name).mkdir(parents=True)
         for number in range(count):
@@ -143,7 +143,7 @@ def render_folder(folder: Path, count: int, seed: int) -> None:
 
 @experiment("own-pictures", takes=("quick",))
 def own_pictures(options: Options) -> None:
-    """Train on a folder of 3,000 colour images of three sizes, with some damaged files, and sample.
+    """Train on a folder of 3,000 colour images with different sizes and some damaged files.
 
     Trains like `infogan train FOLDER --size 32 --codes "kind:4 style1:u style2:u"`, 2,000 steps, one seed.
     Writes own-pictures.json and own-pictures.md; its pictures are in the run directories.
@@ -184,7 +184,7 @@ def _measure(trained: Trained) -> dict[str, Any]:
 def page(results: Sequence[Result]) -> str:
     """Return the page in Markdown: the table, machine, and each run's pictures."""
     parts = [
-        "# A folder of own pictures",
+        "# A folder of images",
         "Houses, trees, boats and lighthouses at any time of day, in PNG and JPEG files of three sizes, two "
         "of them not square, and some damaged files. Written by `infogan reproduce own-pictures`.",
         results_table(results, COLUMNS),

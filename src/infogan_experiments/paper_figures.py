@@ -230,7 +230,7 @@ for _figure in FIGURES.values():
         _figure.preset,
         Experiment(
             partial(reproduce, _figure),
-            f"{_figure.title}: {_figure.section}.",
+            f"{_figure.title} ({_figure.section}).",
             frozenset({"recipe", "quick"}),
         ),
     )

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from infogan.reporting import tables
 from infogan.reporting.markdown import markdown_table
 
 Result = Mapping[str, Any]
@@ -32,10 +33,7 @@ class Number(NamedTuple):
 
 def value_at(values: Result, path: str) -> Any:
     """Return the value at a path of keys joined by dots, "clustering.accuracy"; None if there is none."""
-    found: Any = values
-    for key in path.split("."):
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found
+    return tables.value_at(values, path.split("."))
 
 
 def number_at(values: Result, path: str) -> Number | None:

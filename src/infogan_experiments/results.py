@@ -6,9 +6,7 @@ A result is identified by variant, seed and steps. One with other settings is re
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,36 +82,19 @@ def publish(folder: Path, name: str, values: Mapping[str, Any], table: str) -> N
     print(path)
 
 
-@contextmanager
-def complete_folder(path: Path) -> Iterator[Path]:
-    """Yield a new folder that gets its name at the end of the block, so that `path` is complete if it exists.
-
-    Raises:
-        StorageError: it cannot be made or renamed.
-    """
-    part = path.with_name(f"{path.name}.part")
-    with storage.writing(path, 0):
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-    yield part
-    with storage.writing(path, 0):
-        part.rename(path)
-
-
 def _check(path: Path, config: Config) -> None:
     """Raise ConfigError unless the result at `path` has this configuration, except for its seed."""
-    recorded = migrate(json.loads(path.read_text())["config"], str(path))
-    if _identity(configuration.validate(recorded)) != _identity(config):
+    recorded = configuration.validate(migrate(json.loads(path.read_text())["config"], str(path)))
+    if _changes(recorded, config).keys() - {"training.seed", "preset"}:
         raise ConfigError(
             f"{path} has results of other settings", "the same command as before, to resume", "another --out"
         )
 
 
-def _identity(config: Config) -> dict[str, Any]:
-    """Return the values that identify a variant: not its seed, preset, paths or how often it saves."""
-    ignored = FREE_KEYS | RESOLVED_KEYS | {"training.seed", "preset"}
-    flat = configuration.flatten(config.model_dump(mode="json"))
-    return {key: value for key, value in flat.items() if key not in ignored}
+def _changes(before: Config, after: Config) -> dict[str, tuple[Any, Any]]:
+    """Return the keys that differ, but for paths and how often a run saves, with both values."""
+    differing = configuration.changes(before, after)
+    return {key: pair for key, pair in differing.items() if key not in FREE_KEYS | RESOLVED_KEYS}
 
 
 # --- training --------------------------------------------------------------------------------------------
@@ -159,15 +140,9 @@ def train_to(config: Config, steps: int, path: Path) -> Trained:
         StorageError: all its checkpoints are damaged.
     """
     if not path.exists():
-        training = config.training.model_copy(update={"steps": steps})
-        return api.train_config(config.model_copy(update={"training": training}), out=path)
+        return api.train_config(config.replace(training={"steps": steps}), out=path)
     before = RunDirectory.open(path).read_config()
-    changed = {
-        key: pair
-        for key, pair in configuration.changes(before, config).items()
-        if key not in FREE_KEYS | RESOLVED_KEYS
-    }
-    if changed:
+    if changed := _changes(before, config):
         raise ConfigError(
             f"{path} was trained with another configuration: "
             + ", ".join(f"{key} = {old}, not {new}" for key, (old, new) in changed.items()),

@@ -96,8 +96,7 @@ def _configurations(options: Options, seed: int) -> dict[str, Config]:
 def _cluster(config: Config, steps: int, _: Path) -> dict[str, Any]:
     """Train and measure the baseline without a generator, which has no run directory."""
     dataset = data.load(config.data)
-    training = config.training.model_copy(update={"steps": steps})
-    resolved = runner.resolve(config.model_copy(update={"training": training}), dataset)
+    resolved = runner.resolve(config.replace(training={"steps": steps}), dataset)
     scores = evaluation.evaluate(cluster_real(resolved, dataset), dataset, only=("clustering",))
     machine = environment() | engine.conditions(torch.device("cpu"), "float32")  # as cluster_real trains
     return {"machine": machine, "scores": scores}
@@ -115,7 +114,7 @@ STUDY = Study(
 
 @experiment("robust")
 def robust(options: Options) -> None:
-    """Ablation of the recipe `robust` on MNIST: parts added and left out; accuracy on test images.
+    """Ablation of the recipe `robust` on MNIST: parts are added one by one, or one is removed.
 
     Half the paper's width, 1,000 steps, five seeds. If it was stopped, the command resumes; two shells with
     different --seed and the same --out share the work.

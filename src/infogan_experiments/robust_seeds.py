@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from infogan import api, evaluation
-from infogan.config import Config
 from infogan.evaluation import selection_quality
 from infogan.evaluation.resampling import numpy_generator
-from infogan.model import InfoGAN
-from infogan.runs import selection
-from infogan.runs.directory import RunDirectory
-from infogan_experiments.experiment import Options, experiment
+from infogan_experiments.experiment import EXPERIMENTS, Experiment, Options
 from infogan_experiments.result_tables import (
     Cell,
     Result,
@@ -31,42 +24,38 @@ from infogan_experiments.result_tables import (
 from infogan_experiments.results import publish, train_and_measure
 from infogan_experiments.study import Study, by_recipe, train_study
 
-TOGETHER = 4
-"""Seeds of one `--seeds` run of fashion-seeds."""
-
 EARLY_METRICS = ("baselines", "clustering", "purity of generated images")
 
-MNIST, FASHION, DIGITS = (
-    Study(f"robust-{preset.partition('-')[0]}", by_recipe(preset, {preset: {"recipe": "robust"}}), seeds)
-    for preset, seeds in (("mnist", 10), ("fashion-mnist", 5), ("digits", 10))
-)
-MNIST = replace(MNIST, earlier={1_250: partial(train_and_measure, metrics=EARLY_METRICS)})
-FASHION = replace(FASHION, first_seed=120)  # test results of seeds 100 to 102 influenced the recipe
-
-
-@experiment("robust-mnist")
-def robust_mnist(options: Options) -> None:
-    """MNIST, ten seeds from 100 on, after 1,250 and after all steps; test images."""
-    _publish_seeds(MNIST, options)
-
-
-@experiment("robust-fashion")
-def robust_fashion(options: Options) -> None:
-    """Fashion-MNIST, five seeds from 120 on; test images."""
-    _publish_seeds(FASHION, options)
-
-
-@experiment("robust-digits")
-def robust_digits(options: Options) -> None:
-    """scikit-learn's 1,797 digits of 8x8 pixels, ten seeds from 100 on; held-out images."""
-    _publish_seeds(DIGITS, options)
+STUDIES = {
+    "MNIST, ten seeds from 100 on, after 1,250 and after all steps; test images.": Study(
+        "robust-mnist",
+        by_recipe("mnist", {"mnist": "robust"}),
+        seeds=10,
+        earlier={1_250: partial(train_and_measure, metrics=EARLY_METRICS)},
+    ),
+    "Fashion-MNIST, five seeds from 120 on; test images.": Study(
+        "robust-fashion",
+        by_recipe("fashion-mnist", {"fashion-mnist": "robust"}),
+        seeds=5,
+        first_seed=120,  # test results of seeds 100 to 102 influenced the recipe
+    ),
+    "scikit-learn's 1,797 digits of 8x8 pixels, ten seeds from 100 on; held-out images.": Study(
+        "robust-digits", by_recipe("digits", {"digits": "robust"}), seeds=10
+    ),
+}
+"""By summary."""
 
 
 def _publish_seeds(study: Study, options: Options) -> None:
     folder, results = train_study(study, options)
     found = summary(results)
-    tables = f"{seeds_table(results)}\n\n{values_table('steps, over all seeds', found, 4)}"
+    table = results_table(sorted(results, key=lambda result: (result["steps"], result["seed"])), COLUMNS)
+    tables = f"{table}\n\n{values_table('steps, over all seeds', found, 4)}"
     publish(folder, study.name, {"summary": found, "rows": results}, tables)
+
+
+for _summary, _study in STUDIES.items():
+    EXPERIMENTS.add(_study.name, Experiment(partial(_publish_seeds, _study), _summary))
 
 
 # --- summary over seeds ----------------------------------------------------------------------------------
@@ -151,18 +140,19 @@ def _label_free(results: Sequence[Result]) -> dict[str, Any]:
 # --- every seed ------------------------------------------------------------------------------------------
 
 
-def _information(result: Result) -> str:
-    return " ".join(f"{entry['information_nats']:.3f}" for entry in result["scores"].get("real", {}).values())
-
-
 def _variances(result: Result) -> str:
     variance = result["scores"].get("variance", {})
     return ", ".join(f"{variance[key]:.1f}" for key in ("real", "generated", "noise") if key in variance)
 
 
-def _r2(result: Result) -> str:
-    codes = result["scores"].get("codes", {}).values()
-    return " ".join(f"{code['r2_fake']:.2f}" for code in codes if "r2_fake" in code)
+def _of_each(section: str, key: str, decimals: int) -> Cell:
+    """Return a cell with a number of every code in a section of the scores that has it."""
+
+    def cell(result: Result) -> str:
+        entries = result["scores"].get(section, {}).values()
+        return " ".join(f"{entry[key]:.{decimals}f}" for entry in entries if key in entry)
+
+    return cell
 
 
 def _correlations(*factors: str) -> Cell:
@@ -183,78 +173,10 @@ COLUMNS: dict[str, Cell] = {
     "accuracy (95 %)": estimate("scores.clustering.accuracy", 4),
     "NMI": value("scores.clustering.nmi", ".3f"),
     "generated images in their category's class": value("scores.clustering.generated_purity", ".3f"),
-    "information on real images": _information,
+    "information on real images": _of_each("real", "information_nats", 3),
     "variance: real, generated, noise": _variances,
-    "R^2 of codes": _r2,
+    "R^2 of codes": _of_each("codes", "r2_fake", 2),
     "slant: generated, real": _correlations("slant"),
     "width or thickness: generated, real": _correlations("width", "thickness"),
-    "k-means": value("scores.baselines.kmeans.clustering.accuracy", ".4f"),
-}
-
-
-def seeds_table(results: Sequence[Result]) -> str:
-    """Return a table with one line per training."""
-    return results_table(sorted(results, key=lambda one: (one["steps"], one["seed"])), COLUMNS)
-
-
-# --- several seeds, one model ----------------------------------------------------------------------------
-
-
-def train_several(config: Config, steps: int, path: Path) -> dict[str, Any]:
-    """Train several seeds, keep the best without labels and measure it; also measure each pruned seed."""
-    if path.exists():
-        trained = api.resume_run(path)
-    else:
-        training = config.training.model_copy(update={"steps": steps})
-        trained = api.train_config(config.model_copy(update={"training": training}), out=path, seeds=TOGETHER)
-    chosen = selection.read(trained.run)
-    scores = evaluation.evaluate(trained.model, trained.dataset)
-    each = {}
-    for seed, nats in sorted(chosen.rounds[0].scores.items()):  # without seeds that had diverged
-        model = InfoGAN.from_pretrained(trained.run.seeds / f"seed-{seed}")
-        found = evaluation.evaluate(model, trained.dataset, only=("clustering",))
-        accuracy = found["clustering"]["accuracy"]
-        each[str(seed)] = {"steps": found["steps"], "accuracy": accuracy, "label_free_nats": nats}
-    best = RunDirectory.open(trained.run.seeds / f"seed-{chosen.best}")
-    return {"machine": best.read_environment(), "scores": scores, "best": chosen.best, "seeds": each}
-
-
-FASHION_SEEDS = Study(
-    "fashion-seeds",
-    by_recipe("fashion-mnist", {"fashion-mnist by four seeds": {"recipe": "robust"}}),
-    seeds=5,
-    spacing=TOGETHER,
-    train=train_several,
-)
-
-
-@experiment("fashion-seeds")
-def fashion_seeds(options: Options) -> None:
-    """Fashion-MNIST with `--seeds 4`, five times: twenty seeds from 100 on; test images."""
-    folder, results = train_study(FASHION_SEEDS, options)
-    accuracies = _accuracies([result["scores"] for result in results])
-    del accuracies["accuracy_median"]
-    table = results_table(results, GROUP_COLUMNS)
-    publish(folder, "fashion-seeds", {"summary": accuracies, "rows": results}, table)
-
-
-def _seeds(result: Result) -> str:
-    seeds = sorted(map(int, result["seeds"]))
-    return f"{seeds[0]} to {seeds[-1]}"
-
-
-def _each_seed(result: Result) -> str:
-    seeds = sorted(result["seeds"].items(), key=lambda pair: int(pair[0]))
-    return "; ".join(
-        f"{one['accuracy']:.3f} at {one['steps']:,} ({one['label_free_nats']:.3f})" for _, one in seeds
-    )
-
-
-GROUP_COLUMNS: dict[str, Cell] = {
-    "seeds": _seeds,
-    "kept": value("best"),
-    "accuracy (95 %)": estimate("scores.clustering.accuracy", 4),
-    "NMI": value("scores.clustering.nmi", ".3f"),
-    "each seed's accuracy where it stopped (nats)": _each_seed,
     "k-means": value("scores.baselines.kmeans.clustering.accuracy", ".4f"),
 }

@@ -15,7 +15,7 @@ from infogan.evaluation import model_selection
 from infogan.evaluation.resampling import numpy_generator
 from infogan.evaluation.selection_quality import rank_correlation, regret
 from infogan.model import InfoGAN
-from infogan_experiments.experiment import Options, configure, experiment
+from infogan_experiments.experiment import EXPERIMENTS, Experiment, Options, configure
 from infogan_experiments.result_tables import estimate, number_at, results_table, value
 from infogan_experiments.results import publish, train_and_measure
 from infogan_experiments.study import Study, by_recipe, train_study
@@ -28,49 +28,63 @@ class Plan:
     """A set of runs.
 
     Attributes:
+        name: of the experiment.
+        summary: of the experiment, in one line.
         preset: what is trained.
         recipe: of the training; one with differences between runs.
         steps: of each run.
-        metric: that measures the quality of a run.
-        quality: key path of that value in evaluation.json.
-        label: of the value in tables.
+        quality: key path of the quality of a run in evaluation.json; the first key is the metric's name.
+        label: of that value in tables.
     """
 
+    name: str
+    summary: str
     preset: str
     recipe: str
     steps: int
-    metric: str
     quality: str
     label: str
 
 
-MNIST = Plan("mnist", "paper", 1_000, "clustering", "clustering.accuracy", "accuracy")
-SPRITES = Plan("sprites", "robust", 1_500, "disentanglement", "disentanglement.factorvae", "FactorVAE")
+PLANS = (
+    Plan(
+        "choosing-mnist",
+        "Ten MNIST runs: label-free selection criteria compared with accuracy and a random selection.",
+        preset="mnist",
+        recipe="paper",
+        steps=1_000,
+        quality="clustering.accuracy",
+        label="accuracy",
+    ),
+    Plan(
+        "choosing-sprites",
+        "Ten runs on sprites: label-free selection criteria compared with the FactorVAE score.",
+        preset="sprites",
+        recipe="robust",
+        steps=1_500,
+        quality="disentanglement.factorvae",
+        label="FactorVAE",
+    ),
+)
 
 
-@experiment("choosing-mnist", takes=("recipe",))
-def mnist(options: Options) -> None:
-    """Ten MNIST runs: label-free selection criteria compared with accuracy and a random selection."""
-    _compare(MNIST, "choosing-mnist", options)
+def compare(plan: Plan, options: Options) -> None:
+    """Train the runs of a plan and publish the quality of each criterion.
 
-
-@experiment("choosing-sprites", takes=("recipe",))
-def sprites(options: Options) -> None:
-    """Ten runs on sprites: label-free selection criteria compared with the FactorVAE score."""
-    _compare(SPRITES, "choosing-sprites", options)
-
-
-def _compare(plan: Plan, name: str, options: Options) -> None:
+    Raises:
+        UsageError: there are fewer than FEWEST seeds, or the quality cannot be measured.
+    """
     seeds, recipe = options.seed_range(SEEDS), options.recipe or plan.recipe
     if len(seeds) < FEWEST:
         raise UsageError(
             f"--seeds {len(seeds)}: too few runs for a rank correlation",
             f"{FEWEST} or more",
-            f"infogan reproduce {name} --seeds {SEEDS}",
+            f"infogan reproduce {plan.name} --seeds {SEEDS}",
         )
-    train = partial(train_and_measure, metrics=(plan.metric,))
-    configurations = by_recipe(plan.preset, {recipe: {"recipe": recipe}})
-    study = Study(name, configurations, SEEDS, plan.steps, train, keep_all=False)
+    train = partial(train_and_measure, metrics=(plan.quality.partition(".")[0],))
+    study = Study(
+        plan.name, by_recipe(plan.preset, {recipe: recipe}), SEEDS, plan.steps, train, keep_all=False
+    )
     folder, results = train_study(study, options)
     models = {str(seed): InfoGAN.from_pretrained(folder / recipe / f"seed-{seed}") for seed in seeds}
     dataset = data.load(configure(plan.preset, options, {}, recipe=recipe).data)
@@ -85,7 +99,11 @@ def _compare(plan: Plan, name: str, options: Options) -> None:
         **found,
         "choice": chosen,
     }
-    publish(folder, name, published, criteria_table(found, plan.label))
+    publish(folder, plan.name, published, criteria_table(found, plan.label))
+
+
+for _plan in PLANS:
+    EXPERIMENTS.add(_plan.name, Experiment(partial(compare, _plan), _plan.summary, frozenset({"recipe"})))
 
 
 def _quality(plan: Plan, result: Mapping[str, Any]) -> float:

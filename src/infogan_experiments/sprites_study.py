@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from infogan import config as configuration
-from infogan import data
+from infogan import data, storage
 from infogan.config import Config
 from infogan.errors import UsageError
 from infogan.evaluation import model_selection
@@ -25,7 +25,6 @@ from infogan.runs.directory import RunDirectory
 from infogan_experiments.experiment import Options, configure, experiment
 from infogan_experiments.result_tables import Number, Result, mean_over_seeds, number_at
 from infogan_experiments.results import (
-    complete_folder,
     publish,
     reached_step,
     read_results,
@@ -82,7 +81,7 @@ def variants(steps: int) -> dict[str, dict[str, Any]]:
 
 @experiment("sprites")
 def sprites(options: Options) -> None:
-    """InfoGAN-CR's networks on sprites: batch norm, spectral norm, the regularizer, and selection."""
+    """InfoGAN-CR on sprites: batch norm, spectral norm, the contrastive regularizer, and selection."""
     folder = options.folder("sprites")
     steps, seeds = options.steps or STEPS, options.seed_range(SEEDS)
     if steps < FEWEST_STEPS:
@@ -145,7 +144,7 @@ def _fork(source: Path, target: Path, start: int) -> None:
     if config.training.steps != start:
         _log(f"{source} was trained past step {start:,}: {target} is trained from its start")
         return
-    with complete_folder(target) as copy:
+    with storage.prepared_folder(target) as copy:
         shutil.copytree(source, copy, dirs_exist_ok=True)
         changed = configuration.override(config, starting_at(start))
         RunDirectory.open(copy).write_config(changed)
@@ -174,7 +173,8 @@ def sprites_tables(results: Sequence[Result], steps: int, selected: Mapping[str,
         some = [result for result in last if result["arm"] == variant]
         rows += [[variant, result["seed"], *_cells(result["scores"])] for result in some]
         if len(some) > 1:
-            means = [_mean(some, path) for path in METRICS.values()]
+            values = [[_number(result["scores"], path).value for result in some] for path in METRICS.values()]
+            means = [mean_over_seeds(of_metric, (0.0, 1.0)) for of_metric in values]
             rows.append([f"{variant}, mean (95 % over seeds)", "", *(mean.text() for mean in means)])
     for result in last:
         if selected and (result["arm"], result["seed"]) == (regularised(steps), selected["seed"]):
@@ -182,8 +182,8 @@ def sprites_tables(results: Sequence[Result], steps: int, selected: Mapping[str,
     for name, scores in last[0]["scores"]["baselines"].items() if last else ():
         if "disentanglement" in scores:
             rows.append([f"baseline: {name}", last[0]["seed"], *_cells(scores)])
-    for variant, values in PUBLISHED.items():
-        rows.append([f"published on dSprites: {variant}", "", *(f"{value:.2f}" for value in values)])
+    for variant, published in PUBLISHED.items():
+        rows.append([f"published on dSprites: {variant}", "", *(f"{value:.2f}" for value in published)])
     head = [f"networks and recipe, {steps:,} steps", "seed", *METRICS]
     return f"{markdown_table(head, rows)}\n\n{_steps_table(results, list(variants(steps)))}"
 
@@ -196,10 +196,6 @@ def _number(scores: Mapping[str, Any], path: str) -> Number:
 
 def _cells(scores: Mapping[str, Any]) -> list[str]:
     return [_number(scores, path).text() for path in METRICS.values()]
-
-
-def _mean(results: Sequence[Result], path: str) -> Number:
-    return mean_over_seeds([_number(result["scores"], path).value for result in results], (0.0, 1.0))
 
 
 def _steps_table(results: Sequence[Result], names: Sequence[str]) -> str:

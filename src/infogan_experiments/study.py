@@ -26,7 +26,6 @@ class Study:
         steps: training steps of each run; None: as the configuration has it.
         train: trains and measures a run.
         first_seed: the first random seed.
-        spacing: difference between two seeds.
         train_variant: replaces `train` for some variants, by name.
         earlier: by step, how to measure a run before its end.
         keep_all: return all results in the folder, not only those of the command's seeds and steps.
@@ -38,7 +37,6 @@ class Study:
     steps: int | None = None
     train: Train = train_and_measure
     first_seed: int = FIRST_SEED
-    spacing: int = 1
     train_variant: Mapping[str, Train] = field(default_factory=dict)
     earlier: Mapping[int, Train] = field(default_factory=dict)
     keep_all: bool = True
@@ -47,7 +45,7 @@ class Study:
 def train_study(study: Study, options: Options) -> tuple[Path, list[dict[str, Any]]]:
     """Train every seed of every variant and return the folder and its results; completed ones are kept."""
     folder = options.folder(study.name)
-    seeds = options.seed_range(study.seeds, study.first_seed, study.spacing)
+    seeds = options.seed_range(study.seeds, study.first_seed)
     planned = set()
     for seed in seeds:
         for variant, config in study.configure(options, seed).items():
@@ -65,21 +63,17 @@ def train_study(study: Study, options: Options) -> tuple[Path, list[dict[str, An
     return folder, results
 
 
-def by_recipe(preset: str, variants: Mapping[str, Mapping[str, Any]]) -> Configure:
+def by_recipe(preset: str, recipes: Mapping[str, str], settings: Mapping[str, Any] = {}) -> Configure:
     """Return configurations of a preset.
 
     Args:
         preset: its name.
-        variants: settings by name of the variant, with its `recipe`.
+        recipes: the recipe of each variant.
+        settings: of all variants.
     """
 
     def configs(options: Options, seed: int) -> dict[str, Config]:
-        found = {}
-        for name, variant in variants.items():
-            settings = {key: value for key, value in variant.items() if key != "recipe"}
-            found[name] = configure(
-                preset, options, {**settings, "training.seed": seed}, recipe=variant["recipe"]
-            )
-        return found
+        own = {**settings, "training.seed": seed}
+        return {name: configure(preset, options, own, recipe=recipe) for name, recipe in recipes.items()}
 
     return configs

@@ -19,7 +19,7 @@ from infogan_experiments.study import Study, by_recipe, train_study
 
 STUDY = Study(
     "verdicts-mnist",
-    by_recipe("mnist", {recipe: {"recipe": recipe, **WIDTH} for recipe in ("paper", "robust")}),
+    by_recipe("mnist", {"paper": "paper", "robust": "robust"}, WIDTH),
     seeds=10,
     steps=1_000,
     train=partial(train_and_measure, metrics=("clustering", "handwriting", "verdicts")),
@@ -58,7 +58,7 @@ class JudgedCode(NamedTuple):
 
 @experiment("verdicts-mnist")
 def verdicts_mnist(options: Options) -> None:
-    """Twenty MNIST runs, ten a recipe: how many codes that real images confirm are called dead or hidden."""
+    """False alarms of verdicts in twenty MNIST runs: codes that labels confirm, but verdicts reject."""
     folder, results = train_study(STUDY, options)
     codes = [code for result in results for code in judged_codes(result)]
     publish(folder, STUDY.name, {"summary": summary(codes), "rows": results}, verdicts_table(codes))

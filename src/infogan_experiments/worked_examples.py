@@ -13,8 +13,8 @@ from jaxtyping import Float, Int
 
 from infogan.config import Categorical, LatentsConfig, Periodic, Uniform
 from infogan.evaluation import clustering, distances, mutual_information, precision_recall
-from infogan.evaluation.disentanglement.sample import Sample
-from infogan.evaluation.disentanglement.score import SCORES
+from infogan.evaluation.disentanglement import named
+from infogan.evaluation.disentanglement.sample import SCORES, Sample
 from infogan.evaluation.resampling import numpy_generator
 from infogan.latents import Latents
 from infogan.reporting.markdown import markdown_table
@@ -171,13 +171,9 @@ def disentanglement_examples() -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     for planted, values in codes.items():
         sample = Sample(values, factors, numpy_generator(0, f"experiments/examples/{planted}"))
-        scores = found[planted] = {}
+        found[planted] = {}
         for name, score in SCORES.items():
-            result = score(sample)
-            if isinstance(result, Mapping):
-                scores |= {f"{name}.{key}": float(value) for key, value in result.items()}
-            elif result is not None:
-                scores[name] = float(result)
+            found[planted] |= named(name, score(sample))
     return found
 
 

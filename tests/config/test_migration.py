@@ -169,3 +169,12 @@ def test_version_2_had_one_split_only() -> None:
     text = '[data]\nsource = "folder"\n[latents.codes.digit]\nkind = "categorical"\nsize = 10\n'
     assert parse(f"version = 2\n{text}", "config.toml").data.split_version == 1
     assert parse(f"version = 3\n{text}", "config.toml").data.split_version is None
+
+
+def test_a_file_without_version_is_read_as_the_version_whose_keys_it_has() -> None:
+    old = 'data.source = "digits"\nlatents.codes.digit = { kind = "categorical", size = 4 }\n'
+    assert parse(f"{old}network.recognition_std = 0.5\n", "old.toml").network.recognition_init_std == 0.5
+    falling = parse(f"{old}training = {{ decay_start = 2, decay_end = 4, decay_to = 0.5 }}\n", "old.toml")
+    assert falling.training.learning_rate_schedule.at(4) == 0.5
+    new = parse(f"{old}network.recognition_init_std = 0.25\n", "new.toml")
+    assert new.network.recognition_init_std == 0.25

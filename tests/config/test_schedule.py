@@ -62,7 +62,7 @@ def test_a_schedule_is_false_where_it_is_always_0() -> None:
         ([[0]], "a number, or"),
         ([[0.5, 1.0]], "a number, or"),
         ([[-1, 1.0]], "a number, or"),
-        ([[5, 1.0], [4, 1.0]], "rising order"),
+        ([[5, 1.0], [4, 1.0]], "ascending order"),
         ([[5, 1.0], [5, 2.0], [5, 3.0]], "at most two"),
         ([[5, 1.0], [6, 2_000.0]], "values from 0 to 1000"),
         (-1, "values from 0 to 1000"),

@@ -181,15 +181,15 @@ HUGE = 10**40
     ("old", "new", "key", "expected"),
     [
         # wrong types
-        ("steps = 5000", 'steps = "5000"', "training.steps", "integer"),
-        ("steps = 5000", "steps = true", "training.steps", "integer"),
-        ("steps = 5000", "steps = 5000.0", "training.steps", "integer"),
-        ("size = 10", "size = 10.5", "latents.codes.digit.size", "integer"),
+        ("steps = 5000", 'steps = "5000"', "training.steps", "whole number"),
+        ("steps = 5000", "steps = true", "training.steps", "whole number"),
+        ("steps = 5000", "steps = 5000.0", "training.steps", "whole number"),
+        ("size = 10", "size = 10.5", "latents.codes.digit.size", "whole number"),
         ("beta1 = 0.5", 'beta1 = "a"', "training.beta1", "number"),
         ("info_weight = 1.0", "info_weight = [1.0]", "objective.info_weight", "number"),
         ("generator_information = true", "generator_information = 1",
-         "objective.generator_information", "bool"),
-        ('source = "mnist"', "source = 5", "data.source", "string"),
+         "objective.generator_information", "true or false"),
+        ('source = "mnist"', "source = 5", "data.source", "text"),
         # out of range, at the first value outside
         ("size = 28", "size = 7", "data.size", "8"),
         ("size = 28", "size = 257", "data.size", "256"),
@@ -490,12 +490,12 @@ def test_every_code_has_its_own_weight_or_the_one_for_all() -> None:
 
 def test_the_paper_s_recipe_is_not_made_from_another_one() -> None:
     """Its codes, weights and width would not be the paper's, and nothing would say so."""
-    changed = recipes.apply(presets.load("mnist"), "robust")
+    changed = recipes.find("robust").apply(presets.load("mnist"))
     with pytest.raises(ConfigError, match="of recipe robust") as caught:
-        recipes.apply(changed, "paper")
+        recipes.find("paper").apply(changed)
     assert "infogan train mnist --recipe paper" in caught.value.for_command_line
     assert "recipe='paper'" in str(caught.value)
-    assert recipes.apply(changed, "robust") == changed
+    assert recipes.find("robust").apply(changed) == changed
 
 
 def test_the_recipe_leaves_codes_that_somebody_chose() -> None:
@@ -557,3 +557,31 @@ def test_errors_of_python_have_no_flags_and_those_of_the_command_line_have(
         with pytest.raises(InfoGANError) as error:
             api.configure("mnist", **arguments)
         assert "--" not in str(error.value) and "--" in error.value.for_command_line
+
+
+def test_settings_may_be_nested() -> None:
+    config = override(MNIST, {"training": {"steps": 7, "batch_size": 8}})
+    assert (config.training.steps, config.training.batch_size) == (7, 8)
+
+
+def test_a_table_may_be_replaced_as_a_whole() -> None:
+    with_term = override(MNIST, {"objective.terms.brightness": 0.5})
+    assert override(with_term, {"objective.terms": {}}).objective.terms == {}
+    assert list(override(MNIST, {"latents.codes": {"kind": Categorical(3)}}).latents.codes) == ["kind"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("training.steps", 0, "1 or more"),
+        ("training.steps", "ten", "a whole number"),
+        ("network.width", 9.0, "8 or less"),
+        ("network.spectral_recognition", 3, "true or false"),
+        ("training.precision", "half", "'auto', 'float32' or 'bfloat16'"),
+        ("latents.codes", 3, "a table"),
+    ],
+)
+def test_messages_name_the_expected_value_in_plain_words(key: str, value: Any, expected: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        override(MNIST, {key: value})
+    assert caught.value.expected == expected

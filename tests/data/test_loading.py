@@ -86,7 +86,7 @@ def test_two_sources_of_one_name_are_refused(registered: None) -> None:
         (DataConfig(source="mnits"), UsageError, ["'mnits'", "did you mean 'mnist'?", "digits"]),
         (DataConfig(source="digits", path="/some/where"), ConfigError, ["/some/where", "digits reads no"]),
         (DataConfig(source="mnist", held_out=10), ConfigError, ["held_out = 10", "its own test split"]),
-        (DataConfig(source="folder"), ConfigError, ["data.path", "--data PATH"]),
+        (DataConfig(source="folder"), ConfigError, ["data.path", "data=PATH"]),
         (DataConfig(source="digits", held_out=1797), DataError, ["1797", "1797 images", "at most 1796"]),
     ],
 )

@@ -107,7 +107,7 @@ def test_nothing_that_infogan_did_not_write_is_replaced(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"notes\.txt"):
         prepare(config, out)
     storage.write_folder(tmp_path / "other", {"a": b"1"})  # infogan's, but no images
-    with pytest.raises(UsageError, match="something else"):
+    with pytest.raises(UsageError, match="other files"):
         prepare(config, tmp_path / "other")
 
 
@@ -222,6 +222,7 @@ def test_the_manifest_says_where_images_come_from(tmp_path: Path) -> None:
     assert manifest["infogan"] and len(manifest["files"]["images.npy"]["sha256"]) == 64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", ["tmp_write", "manifest", "rename"])
 def test_a_kill_while_preparing_leaves_nothing_half_done(tmp_path: Path, own_cache: Path, point: str) -> None:
     config = of(pictures(tmp_path / "a"))
@@ -249,6 +250,7 @@ def test_a_full_disk_is_reported_with_the_bytes_needed(
     assert f"{2 * 12 * 64:,} bytes" in caught.value.happened
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="VmHWM is of Linux")
 def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
     """Ten times the images, 240 MB of them, in less than 60 MB more memory."""

@@ -14,8 +14,7 @@ from infogan.evaluation import disentanglement, evaluate
 from infogan.evaluation.disentanglement import score_all
 from infogan.evaluation.disentanglement.dci import from_importances
 from infogan.evaluation.disentanglement.information import information_table
-from infogan.evaluation.disentanglement.sample import LEVELS, Sample, as_levels, varying
-from infogan.evaluation.disentanglement.score import SCORES
+from infogan.evaluation.disentanglement.sample import LEVELS, SCORES, Sample, as_levels, varying
 from infogan.model import InfoGAN
 from tests.evaluation.conftest import draw_images
 
@@ -75,6 +74,7 @@ def test_random_codes_score_near_chance(truth: np.ndarray) -> None:
     assert found["dci.disentanglement"] < 0.1 and found["dci.completeness"] < 0.1
 
 
+@pytest.mark.slow
 def test_duplicated_codes_are_disentangled_and_not_complete(truth: np.ndarray) -> None:
     codes = np.concatenate([truth, truth], 1) + 0.01 * chance(5).standard_normal((IMAGES, 2 * FACTORS))
     found = in_one(measured(codes, truth))
@@ -86,6 +86,7 @@ def test_duplicated_codes_are_disentangled_and_not_complete(truth: np.ndarray) -
         assert found[name] > 0.93, name
 
 
+@pytest.mark.slow
 def test_turned_codes_are_read_and_not_disentangled(truth: np.ndarray) -> None:
     """Each code a mixture of all factors: every factor can be read, and no code is one."""
     mixing = np.linalg.qr(chance(6).standard_normal((FACTORS, FACTORS)))[0]
@@ -179,6 +180,7 @@ def test_a_sample_without_images_is_refused() -> None:
         Sample(np.zeros((3, 1)), np.zeros((3, 1), dtype=np.int64), chance())
 
 
+@pytest.mark.slow
 def test_the_full_variant_is_finite_where_boosting_rounds_below_zero(truth: np.ndarray) -> None:
     found = SCORES["dci"](Sample(truth[:300, :3].astype(float), truth[:300, :3], chance(2), full=True))
     assert isinstance(found, dict)

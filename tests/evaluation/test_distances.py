@@ -47,6 +47,7 @@ def test_both_grow_with_what_is_missed_and_have_intervals() -> None:
         assert near[name] < low < far[name] < high
 
 
+@pytest.mark.slow
 def test_turns_are_learned_without_labels() -> None:
     draw = np.random.Generator(np.random.Philox(3))
     images = draw.integers(60, size=(300, 12, 12, 1), dtype=np.uint8)

@@ -167,7 +167,7 @@ def test_select_ranks_runs_and_says_what_they_share(
         assert {"kept_nats", "consensus", "mean_rank"} <= set(figures)
     assert found["chosen"] == min(found["runs"], key=lambda run: found["runs"][run]["mean_rank"])
     assert main(["select", *map(str, runs)]) == 0
-    assert f"chosen: {found['chosen']}" in capsys.readouterr().out
+    assert f"selected: {found['chosen']}" in capsys.readouterr().out
 
 
 def test_runs_of_differently_named_images_are_held_beside_each_other_with_a_note(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_one_run_or_one_run_twice_cannot_be_chosen_from(tmp_path: Path, tiny_mod
         api.select([run, run])
     other = tmp_path / "other"
     api.train("sprites", out=other, steps=2, settings={**TINY, "data.count": 60, "data.size": 16})
-    with pytest.raises(UsageError, match="different forms"):
+    with pytest.raises(UsageError, match="different shapes"):
         api.select([run, other])
 
 

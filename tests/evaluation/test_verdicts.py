@@ -128,6 +128,7 @@ def test_an_ignored_code_is_dead(seed: int, rest: float) -> None:
     assert words(Planted(seed, "ignored", rest)) == ["dead", "used", "used"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("rest", [0.0, 0.03])
 def test_a_code_in_the_lowest_bits_is_hidden(seed: int, rest: float) -> None:
@@ -180,6 +181,7 @@ def test_each_threshold_parts_two_verdicts(
     assert tuple(verdict(Figures(**healthy | change))[0] for change in (below, above)) == words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_fading_code_is_dead_when_rounding_hides_most_of_it(seed: int) -> None:
     """Graded: the code's pattern weaker and weaker among noise that Q cannot part from it."""

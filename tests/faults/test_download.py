@@ -200,7 +200,7 @@ def test_a_fault_ends_in_an_error_and_an_empty_cache(
         assert reason in line
     assert FILE.sha256 in error.expected
     assert all(name in error.advice for name in CONTENTS)
-    assert "--data FOLDER" in error.advice
+    assert "set data.path" in error.advice
     assert held(tmp_path) == {}
     assert len(state.requests) == 2 * tries  # what cannot change is not asked for twice
 

@@ -568,6 +568,7 @@ def test_a_signal_after_the_training(
     assert InfoGAN.from_pretrained(tmp_path / "run").provenance["steps"] == 3
 
 
+@pytest.mark.slow
 def test_sigterm_from_outside(config: Path, undisturbed: Path, tmp_path: Path, start: Start) -> None:
     path = tmp_path / "run"
     process = start("train", config, "--out", path, "--steps", 1_000_000)

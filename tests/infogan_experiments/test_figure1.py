@@ -19,6 +19,7 @@ TINY = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_figure1_trains_both_variants_and_a_new_q_on_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

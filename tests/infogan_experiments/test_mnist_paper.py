@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from infogan.model import InfoGAN
 from infogan_experiments import (
     results,
     run,
@@ -37,8 +36,6 @@ def test_the_first_seed_is_trained_further_than_the_others(
     rows = json.loads((tmp_path / "mnist-paper.json").read_text())["rows"]
     assert [(row["seed"], row["steps"]) for row in rows] == [(3, 2), (4, 2), (3, 10)]
     assert rows[0]["lowest_hundred_step_mean_nats"] is None
-    copy = InfoGAN.from_pretrained(tmp_path / "paper" / "seed-3-step-2")
-    assert copy.provenance["steps"] == 2
     assert "| 3 | 10 |" in capsys.readouterr().out
     monkeypatch.setattr(results, "train_to", None)  # complete results are not trained again
     run("mnist-paper", options)

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from infogan import api
 from infogan.errors import ConfigError
 from infogan_experiments import (
     results,
@@ -44,27 +43,6 @@ def test_a_table_of_seeds_resumes(
     run("robust-digits", options)
     with pytest.raises(ConfigError, match="other settings"):
         run("robust-digits", replace(options, settings={**options.settings, "marginal_weight": 3.0}))
-
-
-@pytest.mark.slow
-def test_several_seeds_of_a_group_are_all_shown(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = {**TINY, "repair_end": 0, "prune_steps": [3], "data.held_out": 200}
-    options = Options(out=tmp_path, steps=6, seed=7, seeds=1, settings=settings)
-    run("fashion-seeds", options)
-    result = json.loads((tmp_path / "fashion-seeds.json").read_text())
-    (entry,) = result["rows"]
-    assert list(entry["seeds"]) == ["7", "8", "9", "10"]
-    stopped = {int(seed): one["steps"] for seed, one in entry["seeds"].items()}
-    assert stopped.pop(entry["best"]) == 6
-    assert set(stopped.values()) == {3}
-    nats = {int(seed): one["label_free_nats"] for seed, one in entry["seeds"].items()}
-    assert max(nats, key=nats.__getitem__) == entry["best"]
-    assert result["summary"]["accuracy_mean"] == entry["scores"]["clustering"]["accuracy"]
-    assert f"| 7 to 10 | {entry['best']} |" in capsys.readouterr().out
-    monkeypatch.setattr(api, "train_config", None)  # complete results are not trained again
-    run("fashion-seeds", options)
 
 
 def measured(seed: int, accuracy: float, nats: float, **factors: float) -> dict[str, Any]:

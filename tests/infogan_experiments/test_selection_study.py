@@ -10,7 +10,6 @@ import pytest
 
 from infogan.errors import UsageError
 from infogan_experiments import (
-    run,
     selection_study,
 )
 from infogan_experiments.experiment import Options
@@ -38,13 +37,12 @@ def test_criteria_are_compared_with_labels_and_a_random_selection() -> None:
 
 
 def test_one_command_trains_selects_and_evaluates_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plan = replace(selection_study.MNIST, preset="digits", steps=3)
-    monkeypatch.setattr(selection_study, "MNIST", plan)
+    plan = replace(selection_study.PLANS[0], preset="digits", steps=3)
     with pytest.raises(UsageError, match="too few runs"):
-        run("choosing-mnist", Options(out=tmp_path, seed=7, seeds=2, settings=TINY))
-    run("choosing-mnist", Options(out=tmp_path, seed=7, seeds=3, settings=TINY))
+        selection_study.compare(plan, Options(out=tmp_path, seed=7, seeds=2, settings=TINY))
+    selection_study.compare(plan, Options(out=tmp_path, seed=7, seeds=3, settings=TINY))
     result = json.loads((tmp_path / "choosing-mnist.json").read_text())
     assert set(result["goodness"]) == {"7", "8", "9"}
     assert {"kept_nats", "consensus", "mean_rank"} <= set(result["criteria"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infogan.evaluation.disentanglement.score import SCORES
+from infogan.evaluation.disentanglement.sample import SCORES
 from infogan_experiments import (
     run,
     worked_examples,
@@ -15,6 +15,7 @@ from infogan_experiments import (
 from infogan_experiments.experiment import Options
 
 
+@pytest.mark.slow
 def test_every_metric_returns_the_exact_value_of_its_example() -> None:
     found = [
         *worked_examples.clustering_examples(),

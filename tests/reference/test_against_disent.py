@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from infogan.evaluation.disentanglement.sample import Sample
-from infogan.evaluation.disentanglement.score import SCORES
+from infogan.evaluation.disentanglement.sample import SCORES, Sample
 
 FOLDER = os.environ.get("INFOGAN_REFERENCE", "")
 

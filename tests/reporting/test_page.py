@@ -11,7 +11,6 @@ import pytest
 from infogan import api, evaluation
 from infogan.cli import main
 from infogan.data import Dataset, Split
-from infogan.evaluation.typical_images import typical_and_doubtful
 from infogan.reporting import page
 
 TINY = {
@@ -98,14 +97,14 @@ def test_the_report_of_several_seeds_shows_the_training_of_the_best(
 
     monkeypatch.setattr(page.evaluation, "evaluate", few)
     text = api.report(run).read_text()
-    assert "<polyline" in text and "chosen from 2 seeds" in text
+    assert "<polyline" in text and "selected from 2 seeds" in text
     assert f"--out &#39;{run}&#39; --seed 0 --seeds 2 --steps 40" in text
     assert "no warnings so far" in text  # forty steps are too few for some warnings
 
 
 def test_typical_images_have_the_highest_probability_and_doubtful_ones_the_lowest() -> None:
     sure = np.array([0.9, 0.6, 0.8, 0.3, 0.7, 0.95])
-    surest, doubtful = typical_and_doubtful(np.stack([sure, 1 - sure], 1), 0, 2)
+    surest, doubtful = page.typical_and_doubtful(np.stack([sure, 1 - sure], 1), 0, 2)
     assert surest.tolist() == [5, 0] and doubtful.tolist() == [1, 4]
-    surest, doubtful = typical_and_doubtful(np.stack([sure, 1 - sure], 1), 1, 2)
+    surest, doubtful = page.typical_and_doubtful(np.stack([sure, 1 - sure], 1), 1, 2)
     assert surest.tolist() == [3] and doubtful.tolist() == []

@@ -70,14 +70,14 @@ def test_sample_grid_shows_every_pixel_enlarged_at_its_place(channels: int) -> N
     images = np.random.default_rng(0).integers(
         0, 255, (7, 5, 4, channels), np.uint8
     )  # below 255: never white
-    picture = pixels(pictures.sample_grid(images, columns=3, scale=2))
+    picture = pixels(pictures.sample_grid(images))
     starts_down = [start for start, _ in stretches((picture < 255).any(axis=(1, 2)), apart=2)]
     starts_across = [start for start, _ in stretches((picture < 255).any(axis=(0, 2)), apart=2)]
     assert len(starts_down) == 3 and len(starts_across) == 3
     for number, image in enumerate(images):
         top, left = starts_down[number // 3], starts_across[number % 3]
-        cell = picture[top : top + 10, left : left + 8]
-        expected = np.broadcast_to(image.repeat(2, 0).repeat(2, 1), (10, 8, 3))
+        cell = picture[top : top + 50, left : left + 40]
+        expected = np.broadcast_to(image.repeat(10, 0).repeat(10, 1), (50, 40, 3))
         np.testing.assert_array_equal(cell, expected)
     assert (picture[starts_down[2] :, starts_across[1] :] == 255).all(), (
         "the last row's empty places are white"
@@ -105,13 +105,13 @@ def test_alpha_shows_a_light_chequerboard_where_images_are_transparent() -> None
     images[..., 2] = 255  # blue
     images[:, 20:, :, 3] = 255  # its lower half opaque
     left, top, right, bottom = 2, 2, 42, 42
-    picture = pixels(pictures.sample_grid(images, scale=1))[top:bottom, left:right]
+    picture = pixels(pictures.sample_grid(images))[top:bottom, left:right]
     np.testing.assert_array_equal(picture[20:], np.broadcast_to((0, 0, 255), (20, 40, 3)))
     clear = picture[:20]
     assert (clear[..., 0] == clear[..., 2]).all(), "the hidden colour must not shine through"
     assert set(np.unique(clear)) == {220, 255}
     images[..., 3] = 128
-    half = pixels(pictures.sample_grid(images, scale=1))[top:bottom, left:right]
+    half = pixels(pictures.sample_grid(images))[top:bottom, left:right]
     assert set(np.unique(half[..., 2])) == {238, 255} and set(np.unique(half[..., 0])) == {110, 127}
 
 
@@ -129,12 +129,6 @@ def test_what_is_no_image_is_refused_with_its_form(images: np.ndarray) -> None:
     with pytest.raises(DataError) as caught:
         pictures.sample_grid(images)
     assert str(list(images.shape)) in caught.value.happened or str(images.dtype) in caught.value.happened
-
-
-@pytest.mark.parametrize("wrong", [{"columns": 0}, {"scale": 0}, {"columns": -3}])
-def test_sample_grid_refuses_no_columns(wrong: dict[str, int]) -> None:
-    with pytest.raises(UsageError):
-        pictures.sample_grid(red_images(4, 8, 8), **wrong)
 
 
 # --- a traversal ---------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ def test_every_metric_has_a_line() -> None:
     scores = published(5_000)
     shown = tables.evaluation_text(scores)
     information = scores["real"]["digit"]["information_nats"]
-    assert f"digit of a real image and of its augmented view share {information:.3f} (95%:" in shown
+    assert f"digit of a real image and of its augmented view: {information:.3f} (95%:" in shown
     assert f"generated images {scores['variance']['generated']:.1f}, noise alone" in shown
     for factor, found in scores["factors"].items():
         assert f"  {factor}: code {found['code']}, rank correlation within categories" in shown
@@ -61,7 +61,7 @@ def test_brightness_context_and_the_best_attributes_have_lines() -> None:
     shown = tables.evaluation_text(scores)
     assert "brightness: code style2, rank correlation 0.85 (95%: 0.84 to 0.86) on generated" in shown
     assert "0.60 (95%: 0.50 to 0.70) on real images (pca 0.90)" in shown
-    assert "kind2: 0.60 (95%: 0.58 to 0.62) of its change is outside the middle strip, 0.50" in shown
+    assert "kind2: share of its change outside the middle strip 0.60 (95%: 0.58 to 0.62); 0.50 for" in shown
     assert "Hat: not kind1 = 4, AUC 0.91 (95%: 0.87 to 0.94) (pca 0.70)" in shown
     assert "a8: kind1 = 4" in shown and "a1: kind1" not in shown  # the best eight
 
@@ -76,7 +76,10 @@ def test_disentanglement_scores_are_followed_by_those_of_the_baselines() -> None
         "baselines": {"pca": {"disentanglement": part(0.11, 0.61)}},
     }
     shown = tables.evaluation_text(scores)
-    assert "  disentanglement of azimuth, width:\n    MIG 0.21 (95%: 0.10 to 0.30) (pca 0.11)" in shown
+    assert (
+        "  scores of disentanglement for azimuth, width:\n    MIG 0.21 (95%: 0.10 to 0.30) (pca 0.11)"
+        in shown
+    )
     assert "    DCI completeness 0.71 (95%: 0.60 to 0.80) (pca 0.61)" in shown
 
 
@@ -88,7 +91,6 @@ def test_a_verdict_is_a_sentence_below_its_code() -> None:
     scores["codes"]["width"] |= fate | {"verdict": "duplicate", "of": "rotation"}
     lines = tables.evaluation_text(scores).splitlines()
     told = {line.split(":")[0].strip(): after.strip() for line, after in itertools.pairwise(lines)}
-    assert (
-        "do not survive rounding; 0.4% of the variance of generated images (0.3% to 0.5%)" in told["rotation"]
-    )
-    assert told["width"] == "duplicate of rotation: both have the same values on real images"
+    assert "do not survive rounding; it causes 0.4% of the variance" in told["rotation"]
+    assert "(95% interval 0.3% to 0.5%)" in told["rotation"]
+    assert told["width"] == "duplicate of rotation: both codes have nearly the same values on real images"

@@ -112,6 +112,7 @@ def test_equal_arguments_give_equal_bytes_whatever_their_order(tmp_path: Path) -
     assert contents[0] == contents[1]
 
 
+@pytest.mark.slow
 def test_bytes_are_the_same_in_another_process(folder: Path) -> None:
     code = (
         "import sys, torch; from pathlib import Path; from infogan.runs import checkpoint as c;"

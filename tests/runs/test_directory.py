@@ -50,8 +50,9 @@ def test_names_are_the_documented_ones() -> None:
 def test_a_run_is_not_made_over_another_run(run: RunDirectory) -> None:
     with pytest.raises(UsageError, match="already holds a run") as caught:
         RunDirectory.create(run.path)
-    assert f"infogan resume {run.path}" in caught.value.advice
-    assert "--out" in caught.value.advice
+    assert f"infogan.resume({str(run.path)!r})" in str(caught.value)
+    assert f"infogan resume {run.path}" in caught.value.for_command_line
+    assert "--out" in caught.value.for_command_line
 
 
 def test_a_run_is_not_made_among_other_files_nor_over_one(tmp_path: Path) -> None:

@@ -300,7 +300,8 @@ def test_a_measured_run_that_went_well_is_not_warned_of() -> None:
     assert seen.summary() == ["health: no warnings"]
 
 
-@pytest.mark.parametrize("recipe", ["paper", pytest.param("robust", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["paper", "robust"])
 def test_a_hundred_steps_of_digits_go_well(recipe: str, tmp_path: Path) -> None:
     settings = {"steps": 100, "width": 0.0625, "batch_size": 8, "device": "cpu", "sample_every": 1000}
     chosen = api.configure("digits", recipe=recipe, settings=settings)
@@ -319,7 +320,7 @@ def test_a_hundred_steps_of_digits_go_well(recipe: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", WARNINGS)
 def test_advice_names_settings_and_options_that_exist(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     advice = WARNINGS[name].advice.format(subject="rotation")
-    robust = recipes.apply(presets.load("digits"), "robust")
+    robust = recipes.find("robust").apply(presets.load("digits"))
     named = re.findall(r"--set (\S+=[^\s;,)]+)", advice)
     for assignment in named:
         changed = config.changes(robust, config.override(robust, config.parse_assignments([assignment])))

@@ -30,7 +30,7 @@ def tiny() -> Callable[..., Config]:
 
     def configure(**training: Any) -> Config:
         settings = {"batch_size": 16, "repair_start": 4, "repair_end": 100, "repair_every": 4} | training
-        config = recipes.apply(load("digits"), "robust")
+        config = recipes.find("robust").apply(load("digits"))
         return config.replace(network={"width": 0.0625}, training=settings, objective={"neighbours": 0})
 
     return configure

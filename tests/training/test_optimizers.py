@@ -72,3 +72,14 @@ def test_the_contrastive_optimizer_that_had_not_begun_is_reset() -> None:
     optimizers.update(optimizer, torch.tensor(0.0))
     optimizers.load_moments({"contrastive": optimizer}, {})
     assert not optimizer.state
+
+
+def test_a_parameter_that_the_loss_does_not_use_has_no_moments() -> None:
+    layers = nn.ModuleDict({"used": nn.Linear(3, 2), "unused": nn.Linear(3, 2)})
+    optimizer, again = optimizers.adam(layers, 0.1, 0.5), optimizers.adam(layers, 0.1, 0.5)
+    layers["used"](torch.ones(1, 3)).sum().backward()
+    optimizers.update(optimizer, torch.tensor(0.0))
+    optimizers.load_moments({"layer": again}, _moments(optimizer))
+    assert _moments(again).keys() == _moments(optimizer).keys()
+    with pytest.raises(StorageError, match=r"layer\.0\."):
+        optimizers.load_moments({"layer": again}, {})

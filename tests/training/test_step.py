@@ -360,7 +360,7 @@ def configured(case: str, tiny_config: Config) -> Config:
         return config
     if case == "contrastive":
         return config.replace(objective={"contrastive_weight": 1.0}, network={"normalization": "spectral"})
-    robust = recipes.apply(load("digits"), "robust")
+    robust = recipes.find("robust").apply(load("digits"))
     return robust.replace(
         network={"width": 0.0625},
         latents={"codes": parse_codes("digit:4 style:u")},

@@ -77,12 +77,12 @@ def test_without_noise_there_is_no_mode_to_seek(tiny_config: Config) -> None:
 
 
 def test_terms_that_cannot_work_are_refused() -> None:
-    config = recipes.apply(load("digits"), "robust")
+    config = recipes.find("robust").apply(load("digits"))
     with pytest.raises(ConfigError, match="augmentation"):
         configuration.override(
             config, {f"augmentation.{key}": 0.0 for key in ("rotation", "shift", "scale", "shear")}
         )
     with pytest.raises(ConfigError, match="subcode_weight"):
         configuration.override(config, {"subcode_weight": 0.0})
-    with pytest.raises(ConfigError, match="rising order"):
+    with pytest.raises(ConfigError, match="ascending order"):
         configuration.override(config, {"learning_rate_schedule": [[6_000, 1.0], [5_000, 0.02]]})

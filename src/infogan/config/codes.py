@@ -1,4 +1,4 @@
-"""The codes as data: kind, size and posterior of each; `infogan.latents` implements them."""
+"""The configuration of codes: kind, size and posterior. `infogan.latents` implements them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field, Strict, ValidationError
 from pydantic.dataclasses import dataclass
 
+from infogan.config.validation import expected_value
 from infogan.errors import ConfigError
 
 _CODE = ConfigDict(extra="forbid", allow_inf_nan=False)  # strict dataclasses would refuse TOML's tables
@@ -17,7 +18,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 """Names that a code can have."""
 
 MOST_STEPS = 10**9
-"""Far above any run; refuses numbers that would fill a disk or overflow an int64."""
+"""Limit far above any real run; larger numbers would fill a disk or overflow an int64."""
 
 _FARTHEST = 1e6  # of a code's values from 0; float32 still resolves a millionth of it
 
@@ -63,8 +64,8 @@ class Gaussian:
 class TruncatedGaussian:
     """A Gaussian posterior truncated to the range of a uniform code and renormalised.
 
-    A Gaussian always leaves mass outside the range, so that its information bound is never tight. With a
-    large std this one becomes the prior itself, whose bound is 0 and not -0.18 nats.
+    A plain Gaussian always has mass outside the range, so its information bound is never tight. With a large
+    std, the truncated Gaussian becomes the uniform prior itself, with a bound of 0 nats instead of -0.18.
     """
 
     family: Literal["truncated_gaussian"] = Field(
@@ -79,13 +80,14 @@ class TruncatedGaussian:
 
 @dataclass(frozen=True, config=_CODE, kw_only=True)
 class VonMises:
-    """The Gaussian of the circle: Q predicts a direction and a concentration kappa up to a limit.
+    """A von Mises posterior, the analogue of the Gaussian on the circle, for periodic codes.
 
-    The limit is stated as a least circular standard deviation in half turns, sqrt(-2 ln |E exp(i angle)|) /
-    pi (Mardia and Jupp 2000, section 2.3), to compare with that of a `Gaussian`: 0.3, 0.1 and 0.03 are 54, 18
-    and 5.4 degrees, and a kappa of at most 1.7, 10.7 and 113. For equal stds the information differs by at
-    most 0.011 nats from that of a uniform code. A largest std is not needed: with kappa = 0 this is the prior
-    itself, whose bound is 0.
+    Q predicts a direction and a concentration kappa. `std_min` limits kappa. It is a circular standard
+    deviation in half turns, sqrt(-2 ln |E exp(i angle)|) / pi (Mardia and Jupp 2000, section 2.3), so that it
+    can be compared with the std of a `Gaussian`. For example, 0.3, 0.1 and 0.03 half turns are 54, 18 and 5.4
+    degrees, and limit kappa to 1.7, 10.7 and 113. For equal stds of up to 0.3, the information differs by at
+    most 0.011 nats from that of a uniform code. There is no upper limit of the std, because kappa = 0 gives
+    the prior itself, whose bound is 0.
     """
 
     family: Literal["von_mises"] = Field(default="von_mises", description="distribution of the posterior")
@@ -145,11 +147,11 @@ class Normal:
 
 @dataclass(frozen=True, config=_CODE)
 class Periodic:
-    """Independent angles, uniform on the circle: for factors that return to their start after a full turn.
+    """Independent angles, uniform on the circle, for factors that return to their start after a full turn.
 
-    Values are half turns, from -1 to 1, which are the same angle: pi times a value is the angle in radians.
-    The range, the entropy of ln 2 and the unit of stds are those of Unif(-1, 1), so that both can be
-    compared. A value outside wraps around: 1.25 is -0.75.
+    A value is an angle in half turns, from -1 to 1; both ends are the same angle. Multiplied by pi, it is the
+    angle in radians. The range, the entropy of ln 2 and the unit of stds are those of Unif(-1, 1), so that
+    both kinds can be compared. Values outside the range wrap around: 1.25 is the same as -0.75.
     """
 
     low: ClassVar[float] = -1.0
@@ -172,7 +174,7 @@ class Bernoulli:
 
 Discrete = Categorical | Bernoulli
 Continuous = Uniform | Normal | Periodic
-"""The continuous codes; other modules ask `isinstance(code, Continuous)`."""
+"""The continuous codes, for `isinstance(code, Continuous)`."""
 
 Code = Annotated[Discrete | Continuous, Field(discriminator="kind")]
 
@@ -190,14 +192,14 @@ _EXAMPLE = "digit:10 rotation:u width:u"
 
 
 def parse_codes(text: str) -> dict[str, Discrete | Continuous]:
-    """Return codes from their short form: "digit:10 rotation:u width:u".
+    """Return codes from their short form, for example "digit:10 rotation:u width:u".
 
-    A number is a categorical code of that many values; u, n, p and b are uniform on [-1, 1], standard normal,
-    periodic and Bernoulli, followed by the number of dimensions if it is not 1 (u3). Continuous codes get the
-    information weight of the paper's MNIST experiment.
+    A number means a categorical code with this number of categories. The letters u, n, p and b mean uniform
+    on [-1, 1], standard normal, periodic and Bernoulli. A letter may be followed by the number of dimensions,
+    as in u3. Continuous codes have the information weight of the paper's MNIST experiment.
 
     Raises:
-        ConfigError: a part is not of that form, or a name occurs twice.
+        ConfigError: a part does not have this form, or a name occurs twice.
     """
     codes: dict[str, Discrete | Continuous] = {}
     for part in text.split():
@@ -220,7 +222,7 @@ def parse_codes(text: str) -> dict[str, Discrete | Continuous]:
                 codes[name] = code(dim=dim)
         except ValidationError as error:
             raise _codes_error(
-                f"codes {text!r}: the part {part!r}: {error.errors()[0]['msg']}",
+                f"codes {text!r}: the part {part!r}: expected {expected_value(error.errors()[0])}",
                 "at least 2 categories, and a dimension of at least 1",
             ) from None
     if not codes:

@@ -16,13 +16,13 @@ def migrate(values: Mapping[str, Any], name: str) -> dict[str, Any]:
 
     Args:
         values: nested tables, as TOML has them.
-        name: of the file, for messages.
+        name: name of the file, for messages.
 
     Raises:
         ConfigError: the file uses something that no longer exists.
     """
     migrated = dict(values)
-    version = migrated.get("version", VERSION)
+    version = migrated.get("version", 1 if _has_old_keys(migrated) else VERSION)
     for number, step in _STEPS.items():
         if version == number:
             migrated = step(migrated, name)
@@ -31,7 +31,7 @@ def migrate(values: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _from_version_1(values: dict[str, Any], name: str) -> dict[str, Any]:
-    # What is not a table is left out here, and refused by the validation that follows.
+    # Values that are not tables are ignored here; the validation that follows refuses them.
     values = {key: dict(value) if isinstance(value, Mapping) else value for key, value in values.items()}
     if any(not isinstance(values.get(section, {}), dict) for section in _SECTIONS):
         return values
@@ -74,7 +74,33 @@ _RENAMED = {
         "seeds_drop": "prune_steps",
     },
 }
-"""By section, the keys that version 2 renamed."""
+"""The keys that version 2 renamed, by section."""
+
+
+_REMOVED = {
+    "augmentation": {"code_noise_start", "code_noise_end", "code_noise_last"},
+    "objective": {"mode_seeking_start", "mode_seeking_full", "contrastive_start"},
+    "training": {"decay_start", "decay_end", "decay_to"},
+}
+"""By section, the keys that version 2 replaced by schedules."""
+
+_REMOVED_OF_CODES = {"prior", "entropy_floor", "learned_from"}
+
+
+def _has_old_keys(values: Mapping[str, Any]) -> bool:
+    """Return True if a file without `version` has a key that only version 1 knows."""
+    for section in _SECTIONS:
+        table = values.get(section)
+        if isinstance(table, Mapping) and not {
+            *_RENAMED.get(section, ()),
+            *_REMOVED.get(section, ()),
+        }.isdisjoint(table):
+            return True
+    latents = values.get("latents")
+    codes = latents.get("codes") if isinstance(latents, Mapping) else None
+    return isinstance(codes, Mapping) and any(
+        isinstance(code, Mapping) and not _REMOVED_OF_CODES.isdisjoint(code) for code in codes.values()
+    )
 
 
 def _rename(section: dict[str, Any], names: Mapping[str, str]) -> None:
@@ -84,7 +110,7 @@ def _rename(section: dict[str, Any], names: Mapping[str, str]) -> None:
 
 
 def _begin(objective: dict[str, Any], key: str, start: int, full: int) -> None:
-    """Make a weight of `objective` 0 up to the step `start`, and its full value from the step `full` on."""
+    """Make a weight of `objective` 0 until the step `start`; it reaches its full value at the step `full`."""
     if objective.get(key) and full:
         objective[key] = [[start, 0.0], [full, objective[key]]]
 
@@ -96,9 +122,8 @@ def _without_learned_priors(codes: Mapping[str, Any], name: str) -> dict[str, An
             "categories of fixed probabilities",
             "infogan 0.1, which reads this run",
         )
-    removed = {"prior", "entropy_floor", "learned_from"}
     return {
-        key: {part: value for part, value in code.items() if part not in removed}
+        key: {part: value for part, value in code.items() if part not in _REMOVED_OF_CODES}
         for key, code in codes.items()
     }
 
@@ -107,4 +132,4 @@ _STEPS: dict[int, Callable[[dict[str, Any], str], dict[str, Any]]] = {
     1: _from_version_1,
     2: _from_version_2,
 }
-"""By version, the function that brings a file to the next one."""
+"""The functions that convert a file to the next version, by its version."""

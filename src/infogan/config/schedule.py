@@ -18,9 +18,10 @@ from infogan.config.codes import MOST_STEPS
 class Schedule:
     """A number as a function of the training step: constant, or linear between points.
 
-    In files it is a number, or a list of `[step, value]` points in rising order of steps. Before the first
-    point and after the last one the value is constant. Two points at the same step are a jump: the later one
-    holds from that step on. A schedule is true unless it is 0 at all steps, as a number is.
+    In files, it is a number, or a list of `[step, value]` points in ascending order of steps. Before the
+    first point and after the last one, the value is constant. Two points at the same step are a jump: from
+    this step, the value is that of the second point. In a boolean context, a schedule is False if it is 0 at
+    all steps.
 
     Example:
         >>> Schedule.of([[1500, 1.0], [2500, 0.4]]).at(2000)
@@ -31,7 +32,7 @@ class Schedule:
 
     @classmethod
     def of(cls, value: object) -> Schedule:
-        """Return the schedule that a number or a list of `[step, value]` points stands for.
+        """Return the schedule that a number or a list of `[step, value]` points defines.
 
         Raises:
             ValueError: `value` is neither; or steps are negative, do not rise, or three are equal.
@@ -45,7 +46,7 @@ class Schedule:
         points = tuple((step, float(number)) for step, number in value)
         steps = [step for step, _ in points]
         if steps != sorted(steps) or any(steps.count(step) > 2 for step in steps):
-            raise ValueError("[step, value] points in rising order of steps, at most two at the same step")
+            raise ValueError("[step, value] points in ascending order of steps, at most two at the same step")
         return cls(points) if len(points) > 1 else cls(((0, points[0][1]),))
 
     def at(self, step: int) -> float:
@@ -62,7 +63,7 @@ class Schedule:
 
     @property
     def values(self) -> tuple[float, ...]:
-        """The values at the points; all others lie between these."""
+        """The values at the points; all other values lie between them."""
         return tuple(value for _, value in self.points)
 
     @property
@@ -81,7 +82,7 @@ class Schedule:
 
 
 def bounded(least: float, most: float) -> AfterValidator:
-    """Return a check for fields of a configuration: the schedule's values lie in [least, most]."""
+    """Return a validator for configuration fields: all values of the schedule lie in [least, most]."""
 
     def check(schedule: Schedule) -> Schedule:
         if not all(least <= value <= most for value in schedule.values):

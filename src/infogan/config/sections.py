@@ -31,7 +31,7 @@ class Section(BaseModel):
     def model_copy(
         self: AnySection, *, update: Mapping[str, Any] | None = None, deep: bool = False
     ) -> AnySection:
-        """Return a copy with other values, validated as any configuration is.
+        """Return a copy with other values, which are validated.
 
         Raises:
             pydantic.ValidationError: a value does not fit.
@@ -54,7 +54,10 @@ class DataConfig(Section):
         default=None, description="1 (gray), 3 (colour) or 4 (with alpha); unset: those of the source"
     )
     crop: int | None = Field(
-        default=None, ge=8, le=100_000, description="side in pixels of the central square that is cropped"
+        default=None,
+        ge=8,
+        le=100_000,
+        description="crop images to a central square of this side, in pixels; unset: the largest square",
     )
     count: int | None = Field(
         default=None, ge=2, le=10**7, description="number of images to render, for sources that render them"
@@ -76,8 +79,8 @@ class DataConfig(Section):
     )
     validation: _Count | None = Field(
         default=None,
-        description="number of last training images to evaluate on instead of the test split; they are not "
-        "used for training",
+        description="number of training images, the last ones, that are held out and used for evaluation "
+        "instead of the test split",
     )
 
 
@@ -117,16 +120,18 @@ class NetworkConfig(Section):
     spectral_recognition: bool = Field(
         default=False, description="apply spectral norm, without batch norm, to Q's own layers, too"
     )
-    width: float = Field(default=1.0, gt=0, le=8, description="factor on the number of hidden features")
+    width: float = Field(
+        default=1.0, gt=0, le=8, description="factor on the number of features of hidden layers"
+    )
     recognition_init_std: float = Field(
         default=0.02, gt=0, le=1, description="std of the initial weights of Q's own layers"
     )
 
 
 class AugmentationConfig(Section):
-    """The augmentation policy. Categories become invariant to the augmentations.
+    """The augmentation policy. Categories become invariant to these augmentations.
 
-    Augmentations are sampled for every image and pass, uniformly and in both directions.
+    For every image and every pass, each augmentation is sampled uniformly, in both directions.
     """
 
     rotation: float = Field(default=0.0, ge=0, le=180, description="largest angle in degrees")
@@ -134,7 +139,10 @@ class AugmentationConfig(Section):
         default=0.0, ge=0, le=0.5, description="largest shift along each axis, as a share of the image's side"
     )
     scale: float = Field(
-        default=0.0, ge=0, lt=1, description="largest change of size; 0.12: from 0.88 to 1.12 times the size"
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="largest relative change of size; 0.12 means 0.88 to 1.12 times the size",
     )
     shear: float = Field(default=0.0, ge=0, le=1, description="largest shear, in columns per row")
     flip: bool = Field(default=False, description="mirror half of the images left to right")
@@ -177,7 +185,7 @@ class AugmentationConfig(Section):
 
     @property
     def moves(self) -> bool:
-        """True if images are interpolated between their pixels, which softens them; a flip does not."""
+        """True if an augmentation interpolates between pixels, which blurs the image; a flip does not."""
         return any((self.rotation, self.shift, self.scale, self.shear))
 
     @property
@@ -224,21 +232,23 @@ class ObjectiveConfig(Section):
         default=1.0,
         ge=0,
         le=100,
-        description="weight of the marginal entropies in real_information_weight; above 1 keeps all "
-        "categories in use",
+        description="weight of the marginal entropies in the information on real images; above 1, all "
+        "categories stay in use",
     )
     subcode_weight: _Weight = Field(
         default=_OFF,
-        description="schedule: weight of that information with two sub-codes per category; 0: no sub-codes",
+        description="schedule: weight of the information on real images between two sub-codes per category; "
+        "0: none",
     )
     mode_seeking_weight: _Weight = Field(
         default=_OFF,
-        description="schedule: weight of the distance of two noise vectors divided by that of their images",
+        description="schedule: weight of mode seeking, the distance of two noise vectors divided by that of "
+        "their images",
     )
     contrastive_weight: _Weight = Field(
         default=_OFF,
-        description="schedule: weight of the classifier that predicts the code that two generated images "
-        "share",
+        description="schedule: weight of the contrastive term, whose classifier predicts the code that two "
+        "generated images share",
     )
     terms: dict[str, _Weight] = Field(
         default={}, description="schedules: weights of loss terms that plug-ins register, by the term's name"
@@ -250,7 +260,8 @@ class TrainingConfig(Section):
 
     recipe: str = Field(
         default="paper",
-        description="name of the recipe that these values come from; changing it changes no other value",
+        description="name of the recipe that these values come from; --set does not apply another recipe, "
+        "--recipe does",
     )
     steps: int = Field(
         default=5_000,
@@ -293,13 +304,13 @@ class TrainingConfig(Section):
     prune_steps: tuple[_Step, ...] = Field(
         default=(1_250, 2_250),  # the second after the last trial of a repair
         strict=False,  # TOML has lists, not tuples
-        description="with several seeds: steps at which the worse half is pruned; at the last, all but the "
-        "best",
+        description="steps at which the worse half of several seeds is pruned; at the last one, all but the "
+        "best are pruned",
     )
     ema_decay: float = Field(
         default=0.0, ge=0, lt=1, description="decay of the moving average (EMA) of G's weights; 0: no EMA"
     )
-    ema_start: int = Field(default=0, ge=0, le=MOST_STEPS, description="first step that enters the EMA")
+    ema_start: int = Field(default=0, ge=0, le=MOST_STEPS, description="first step of the EMA")
     save_every: _Step = Field(default=500, description="steps between two checkpoints")
     keep: int = Field(default=2, ge=1, le=1_000, description="number of newest checkpoints that are kept")
     sample_every: _Step = Field(default=500, description="steps between two pictures of samples")
@@ -315,7 +326,7 @@ class TrainingConfig(Section):
     @classmethod
     def _rising(cls, steps: tuple[int, ...]) -> tuple[int, ...]:
         if any(later <= sooner for sooner, later in pairwise(steps)):
-            raise ValueError("steps in rising order, each once, as in [1000, 1500]")
+            raise ValueError("steps in ascending order, each once, as in [1000, 1500]")
         return steps
 
 

@@ -20,6 +20,9 @@ from infogan.errors import ConfigError, nearest
 _OPEN_TABLES = ("objective.terms", "plugins")
 """Tables in which a setting may add a key."""
 
+_WHOLE_TABLES = (*_OPEN_TABLES, "latents.codes")
+"""Tables that one setting may replace."""
+
 
 def to_toml(config: Config, *, explained: bool = False) -> str:
     """Return the configuration as TOML, which `read` can read.
@@ -108,13 +111,13 @@ def override(config: Config, settings: Mapping[str, Any]) -> Config:
     """Return `config` with other values: `override(config, {"training.steps": 100})`.
 
     A key is dotted (training.save_every), or its last part if only one key at the same depth ends with it
-    (save_every).
+    (save_every). Settings may also be nested: `{"training": {"steps": 100}}`.
 
     Raises:
         ConfigError: a key is unknown, or a value does not fit.
     """
     values = config.model_dump(mode="json")
-    for key, value in settings.items():
+    for key, value in _by_key(settings).items():
         *parents, leaf = _resolve(key, values)
         table = values
         for parent in parents:
@@ -123,6 +126,16 @@ def override(config: Config, settings: Mapping[str, Any]) -> Config:
             table.clear()  # its other keys belong to the kind before
         table[leaf] = value
     return validate(_without_none(values))
+
+
+def _by_key(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with those of a whole section by their dotted keys."""
+    sections = set(Config.model_fields) - {"plugins"}
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        nested = key in sections and isinstance(value, Mapping)
+        flat |= {f"{key}.{name}": part for name, part in value.items()} if nested else {key: value}
+    return flat
 
 
 def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
@@ -137,7 +150,12 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         key, equals, raw = text.partition("=")
         if not equals or not key.strip():
-            raise ConfigError(f"--set {text!r} has no '='", "KEY=VALUE", "--set save_every=500")
+            raise ConfigError(
+                f"the setting {text!r} has no '='",
+                "KEY=VALUE",
+                "save_every=500",
+                command="--set save_every=500",
+            )
         settings.pop(key.strip(), None)  # the last one counts, also after one of another name for the key
         settings[key.strip()] = _parse_value(raw.strip())
     return settings
@@ -168,7 +186,7 @@ def _resolve(key: str, values: Mapping[str, Any]) -> tuple[str, ...]:
     """
     known = flatten(values)
     table, _, leaf = key.rpartition(".")
-    if key in known or table in _OPEN_TABLES:
+    if key in known or key in _WHOLE_TABLES or table in _OPEN_TABLES:
         return (*table.split("."), leaf) if table else (key,)
     matches = [full for full in known if full.endswith(f".{key}")]
     shallowest = min((full.count(".") for full in matches), default=0)

@@ -63,7 +63,7 @@ def _config_error(error: ValidationError, source: Source, model: type[BaseModel]
     key, place = ".".join(keys), source.line(keys) if keys else source.name
     place = f"{place}: " if place else ""
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    expected, advice = str(problem["msg"]).removeprefix("Value error, "), ALL_KEYS
+    expected, advice = expected_value(problem), ALL_KEYS
     shown = repr(problem.get("input"))
     shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
     happened = f"{place}{key} = {shown} does not fit{more}"
@@ -79,6 +79,49 @@ def _config_error(error: ValidationError, source: Source, model: type[BaseModel]
     elif key == "version":
         expected, advice = "version 1 to 3, which this infogan reads", "the infogan that wrote the file"
     return ConfigError(happened, expected, advice)
+
+
+_TYPES = {
+    "bool": "true or false",
+    "dict": "a table",
+    "finite_number": "a finite number",
+    "float": "a number",
+    "int": "a whole number",
+    "list": "a list",
+    "mapping": "a table",
+    "model": "a table",
+    "string": "text",
+    "tuple": "a list",
+    "dataclass": "a table",
+}
+"""The expected value by the first word of pydantic's type of an error."""
+
+_LIMITS = {
+    "greater_than_equal": "{ge} or more",
+    "greater_than": "a number above {gt}",
+    "less_than_equal": "{le} or less",
+    "less_than": "a number below {lt}",
+    "literal_error": "{expected}",
+    "string_pattern_mismatch": "text of the form {pattern}",
+    "too_short": "at least {min_length} of them",
+    "union_tag_invalid": "one of {expected_tags} as {discriminator}",
+    "union_tag_not_found": "a table with the key {discriminator}",
+}
+"""The expected value by pydantic's type of an error, with the names of its context."""
+
+
+def expected_value(problem: Mapping[str, Any]) -> str:
+    """Return what one of pydantic's errors expected, without pydantic's words."""
+    kind = str(problem["type"])
+    context = {
+        key: int(limit) if isinstance(limit, float) and limit.is_integer() else limit
+        for key, limit in problem.get("ctx", {}).items()
+    }
+    if kind in _LIMITS:
+        return _LIMITS[kind].format(**context)
+    name = next((name for name in _TYPES if kind == name or kind.startswith(f"{name}_")), None)
+    text = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
+    return _TYPES[name] if name else text
 
 
 def _walk(location: Sequence[str], model: type[BaseModel]) -> tuple[list[str], list[str]]:

@@ -28,10 +28,10 @@ MOST_MEMBERS = 5_000_000
 """Limit for the number of entries of an archive."""
 
 MOST_BYTES = 256 << 20
-"""Limit for one member, uncompressed. 50 million pixels without any compression are smaller."""
+"""Limit for the uncompressed size of one member, which is above that of 50 million uncompressed pixels."""
 
 MOST_RATIO = 200
-"""Limit for the compression ratio of a member of over a megabyte. That of a zip bomb is about 1,000."""
+"""Limit for the compression ratio of members above one megabyte. A zip bomb has about 1,000."""
 
 _SMALL = 1 << 20
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
@@ -47,7 +47,7 @@ def is_archive(path: Path) -> bool:
 def members(path: Path, wanted: Callable[[str], bool], skipped: list[Skipped]) -> list[Item]:
     """List the members of a zip or tar file whose names are wanted; their contents are read on demand.
 
-    Sorted by name; except those of a compressed tar file, which is only fast to read in its own order.
+    They are sorted by name, except in a compressed tar file, which can be read fast only in its own order.
 
     Args:
         path: of the archive.
@@ -65,7 +65,7 @@ def members(path: Path, wanted: Callable[[str], bool], skipped: list[Skipped]) -
                 raise DataError(
                     f"{path} has over {MOST_MEMBERS:,} entries",
                     f"at most {MOST_MEMBERS:,}",
-                    "--data FOLDER with the pictures that you want",
+                    "a folder with the pictures that you want, as data.path",
                 )
             if member.is_folder or not wanted(member.name):
                 continue
@@ -77,7 +77,7 @@ def members(path: Path, wanted: Callable[[str], bool], skipped: list[Skipped]) -
         raise DataError(
             f"cannot read the archive {path}: {str(error) or type(error).__name__}",
             f"a complete, unencrypted {', '.join(SUFFIXES)} file",
-            "another copy of it, or --data FOLDER with its contents",
+            "another copy of it, or a folder with its contents as data.path",
         ) from None
     if suffix in (".zip", ".tar"):
         items.sort(key=lambda item: PurePosixPath(item.name).parts)

@@ -30,7 +30,7 @@ MOST_BYTES = 1 << 34
 _MOST_ARRAYS = 1_000
 _CHUNK = 1_024
 _FORM = "uint8, or floats from 0 to 1, [N, H, W] or [N, H, W, C] with 1, 3 or 4 channels"
-_ADVICE = "numpy.save('images.npy', images), then --data images.npy"
+_ADVICE = "numpy.save('images.npy', images), then data.path = images.npy"
 UNREADABLE = (
     OSError,
     EOFError,

@@ -20,7 +20,7 @@ class Factor:
 
     Attributes:
         values: float64 [N], in the unit that the source documents.
-        period: of a circular variable, the value of a full turn in that unit; None: the variable is linear.
+        period: value of a full turn in this unit, if the variable is circular; None: the variable is linear.
     """
 
     values: Float64[np.ndarray, " n"]
@@ -114,7 +114,7 @@ class Split:
         self.truth.check(len(images))
 
     def take(self, rows: Int64[np.ndarray, " m"] | slice) -> Split:
-        """Return some of the images; a slice copies none of them."""
+        """Return some of the images; with a slice, they are not copied."""
         return Split(self.images[rows], truth=self.truth.take(rows))
 
     def nearest(self, count: int) -> Int64[np.ndarray, "n count"]:
@@ -128,7 +128,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """Images that are decoded or rendered one after the other, so that they are never all in memory.
+    """Images that are decoded or rendered one at a time, so that they are never all in memory.
 
     Attributes:
         count: number of images, including those that turn out to be unreadable.
@@ -169,7 +169,7 @@ class Dataset:
         train: images for training.
         test: images for evaluation; none of them is used for training.
         skipped: files of the source that could not be read, with reasons.
-        handwriting: True: the images are white strokes on black, so that slant, width and thickness can be
+        handwriting: True if the images are white strokes on black, so that slant, width and thickness can be
             measured.
         split: "test", or "validation" where `test` holds training images that were split off.
         crop: side of the central square of each picture that was used, in its pixels; None: the largest.

@@ -1,4 +1,4 @@
-"""Downloads with mirrors, retries and checksums. The cache only ever holds verified files.
+"""Downloads with mirrors, retries and checksums. The cache contains only verified files.
 
 A file is verified by the sha256 of its decompressed bytes, because mirrors compress the same data differently
 and some servers decompress it. These bytes are stored, decompressed, in the cache.
@@ -218,5 +218,5 @@ def _storing(path: Path) -> Iterator[None]:
         raise StorageError(
             f"the cache of downloads cannot be used: {path}: {error.strerror or error}",
             "a folder that can be read and written",
-            f"{CACHE_VARIABLE}=FOLDER in front of the command, or --data FOLDER with existing files",
+            f"{CACHE_VARIABLE}=FOLDER in front of the command, or a folder with existing files as data.path",
         ) from None

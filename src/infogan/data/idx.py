@@ -18,7 +18,7 @@ _MAGIC = 0x800
 
 _CHUNK = 1 << 20
 _MOST_BYTES = 1 << 32
-_ADVICE = "another copy of the file; infogan train mnist without --data downloads MNIST"
+_ADVICE = "another copy of the file; without data.path, MNIST is downloaded"
 
 
 def read_idx(path: Path, dimensions: int) -> UInt8[np.ndarray, " ..."]:

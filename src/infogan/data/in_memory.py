@@ -27,6 +27,8 @@ def as_images(images: np.ndarray | Tensor | Sequence[Any]) -> UInt8[np.ndarray, 
         DataError: the images have another type or shape.
     """
     array = _as_array(images)
+    if not array.size:
+        raise DataError("there are no images", "at least 2 images", "another list or array of images")
     if array.ndim == 3:
         array = array[..., None]
     first = array.ndim == 4 and array.shape[1] in CHANNELS and array.shape[3] not in CHANNELS

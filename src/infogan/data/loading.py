@@ -1,4 +1,4 @@
-"""Load images by a configuration: read the source once, cache the prepared images, split them in two."""
+"""Load the images of a configuration: read the source once, cache the preprocessed images, and split them."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ Keys: TypeAlias = Float64[np.ndarray, " n"]
 
 
 def load(config: DataConfig) -> Dataset:
-    """Load the images that a configuration names, in one form and in two splits.
+    """Load the images that a configuration names, preprocessed and in two splits.
 
-    They are read from a prepared folder: the one that `data.path` names, or one in the cache, which is made
-    if it is missing, damaged or out of date. Of a source without test images, some are held out as
-    `infogan.data.splits` describes.
+    They are read from a folder of preprocessed images: the one that `data.path` names, or one in the cache.
+    The latter is created if it is missing, damaged or out of date. If a source has no test images, some are
+    held out as `infogan.data.splits` describes.
 
     Returns:
         train and test images, uint8 [N, size, size, channels].
@@ -90,7 +90,7 @@ def prepare(config: DataConfig, out: Path | None = None) -> Path:
 
 
 def cached(config: DataConfig) -> Path:
-    """Return the folder in the cache in which these images are, or would be, stored."""
+    """Return the folder in the cache in which these images are stored, if they are preprocessed."""
     entry, config = _resolve(config)
     path = path_of(config) if config.path is not None or entry.default_path else None
     files = [] if path is None else [path, *(path.parent / name for name in entry.sidecars)]
@@ -116,7 +116,7 @@ def prepared_folder() -> Path:
 def from_array(
     images: UInt8[np.ndarray, "n h w c"], config: DataConfig, labels: Int64[np.ndarray, " n"] | None = None
 ) -> Dataset:
-    """Preprocess and split images that are in memory, as those of a folder are.
+    """Preprocess and split images in memory, in the same way as those of a folder.
 
     Args:
         images: 0..255, with 1, 3 or 4 channels.
@@ -168,7 +168,7 @@ def _open(config: DataConfig) -> tuple[Source, Prepared]:
 
 
 def _open_cached(entry: Source, config: DataConfig) -> tuple[Path, Prepared]:
-    """Return the folder in the cache and its images, which are prepared first where necessary."""
+    """Return the folder in the cache and its images; they are preprocessed first if necessary."""
     folder = cached(config)
     if folder.exists():
         try:
@@ -200,7 +200,7 @@ def _read_given(entry: Source, config: DataConfig, path: Path) -> Prepared:
         raise DataError(
             f"{path} holds prepared images of {stored.facts['source']}",
             f"images of {entry.name}",
-            f"infogan data prepare {entry.name}, or --data with the path of its files",
+            f"infogan data prepare {entry.name}, or the path of its files as data.path",
         )
     settings = stored.facts["settings"]
     form = {"size": stored.images.shape[1], "channels": stored.images.shape[3]}
@@ -211,7 +211,7 @@ def _read_given(entry: Source, config: DataConfig, path: Path) -> Prepared:
             raise DataError(
                 f"{path} holds images of {key} {value}, not {getattr(config, key)}",
                 f"images prepared with {key} {getattr(config, key)}",
-                f"infogan data prepare, with another --out; or no {key}, to use them as they are",
+                f"no {key}, to use them as they are; or infogan data prepare, into another folder",
             )
     return stored
 
@@ -243,7 +243,7 @@ class _Pool:
 def _dataset(entry: Source, config: DataConfig, pool: _Pool) -> Dataset:
     """Return the data set; with `data.validation` the last training images replace the test split.
 
-    Constants are chosen on the validation split, so that the test images remain unseen.
+    Hyperparameters are chosen on this validation split, so that the test images remain unseen.
     """
     train, test, split = slice(pool.start), slice(pool.start, None), "test"
     if config.validation is not None:
@@ -289,7 +289,8 @@ def _start_at(split_at: float, keys: Keys | None, config: DataConfig, where: str
             f"none of {len(keys)} images of {where} is a {'test' if start else 'training'} image: their keys "
             f"are from {keys[0]:.3f} to {keys[-1]:.3f}, and data.split_at is {split_at:.3f}",
             "images on both sides of the boundary that the run recorded",
-            "more of the images that the run was trained on, or infogan train for a new run",
+            "more of the images that the run was trained on; or infogan.train, for a new run",
+            command="more of the images that the run was trained on; or infogan train, for a new run",
         )
     return start
 
@@ -300,6 +301,7 @@ def _end(total: int, keys: Keys | None, count: int, key: str, where: str) -> int
         raise DataError(
             f"data.{key} = {count}: there are {total} images of {where}",
             f"at most {total - 1}, so that at least 1 is left for training",
-            f"--set data.{key}={max(1, total // 10)}",
+            f"data.{key}={max(1, total // 10)}",
+            command=f"--set data.{key}={max(1, total // 10)}",
         )
     return total - count if keys is None else splits.boundary(keys, count)

@@ -6,10 +6,10 @@ import numpy as np
 from jaxtyping import Float, Int64, UInt8
 
 COMPONENTS = 50
-"""Number of principal components that are compared: on MNIST as good as all pixels, and ten times faster."""
+"""Number of principal components to compare. On MNIST, 50 are as good as all pixels and ten times faster."""
 
 _SIDE = 32
-"""Larger images are reduced to this size: neighbours share coarse structure."""
+"""Larger images are reduced to this size, since the similarity depends on coarse structure."""
 
 _FITTED = 10_000
 """Number of images that the components are fitted on, evenly spaced."""

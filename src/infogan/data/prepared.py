@@ -2,12 +2,13 @@
 
 A prepared folder holds `images.npy`, uint8 [N, H, W, C]; if known, `labels.npy`, `factors.npy` and
 `attributes.npy`; `names.json` where images come from files; `skipped.csv` with the files that could not be
-read; and a manifest with the sha256 of each. It is written under another name and renamed, so that it is
-complete or absent. Training and evaluation read nothing else: no file is decoded twice.
+read; and a manifest with the sha256 of each. It is written under a temporary name and then renamed, so that
+it is either complete or absent. Training and evaluation read only this folder, so that no file is decoded
+twice.
 
-Images of a source without a test split are stored in one of the orders of `infogan.data.splits`, the same on
-every machine. The test images are the last ones, however many, and are not copied. Where the split is by
-content, `keys.npy` holds the key of each image, in ascending order.
+Images of a source without a test split are stored in one of the orders of `infogan.data.splits`, which are
+the same on every machine. The test images are the last ones, whatever their number, and are not copied. Where
+the split is by content, `keys.npy` contains the key of each image, in ascending order.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ from infogan.errors import DataError, StorageError, UsageError
 from infogan.file_listing import Skipped
 
 VERSION = 2
-"""Of the contents of a prepared folder; a folder of another version is prepared again."""
+"""Version of the contents of a prepared folder; a folder with another version is prepared again."""
 
 KIND = "prepared images"
-"""Marks the manifest of a prepared folder, as distinct from other folders that infogan writes."""
+"""Identifies a prepared folder in its manifest, since infogan also writes other folders."""
 
 _PREPARE_AGAIN = "delete this folder, or repeat the infogan data prepare that wrote it"
 
@@ -74,11 +75,11 @@ class Prepared:
 
     @property
     def all(self) -> Split:
-        """All images; a slice of it copies none."""
+        """All images; slices are not copied."""
         return Split(self.images, truth=self.truth)
 
     def named(self) -> tuple[UInt8[np.ndarray, "n h w c"], list[str]]:
-        """Return the images, and the name of each: its file, or else its index."""
+        """Return the images and their names: the name of the file, or else the index."""
         return self.images, list(self.names) or [str(index) for index in range(len(self.images))]
 
 
@@ -86,13 +87,13 @@ class Prepared:
 
 
 def write(folder: Path, found: Found, config: DataConfig, facts: Mapping[str, Any]) -> None:
-    """Preprocess all images of a source and write them; memory does not grow with their number.
+    """Preprocess all images of a source and write them. Memory use does not grow with their number.
 
     Args:
-        folder: replaced as a whole.
+        folder: the folder to write; an existing one is replaced completely.
         found: the images of the source.
-        config: its size and channels, each None for the source's own, its crop, and its split version, which
-            must be set.
+        config: its size, channels and crop are used; None means those of the source. Its split version must
+            be set.
         facts: entries of the manifest about the source.
 
     Raises:
@@ -102,9 +103,10 @@ def write(folder: Path, found: Found, config: DataConfig, facts: Mapping[str, An
     """
     if folder.is_dir() and any(folder.iterdir()) and not is_prepared(folder):
         raise UsageError(
-            f"{folder} holds something else than prepared images, which would be lost",
+            f"{folder} contains other files than preprocessed images, and replacing it would delete them",
             "a new or empty folder, or one of prepared images",
-            "another --out",
+            "another folder",
+            command="another --out",
         )
     parts = _parts(found)
     form = _form(parts, config)
@@ -156,7 +158,8 @@ def _form(parts: Sequence[Split | Stream], config: DataConfig) -> tuple[int, int
         raise DataError(
             f"training images have {shapes[0][2]} channels, test images {shapes[1][2]}",
             "the same number of channels in both",
-            "--set data.channels=1, to convert all images to gray",
+            "data.channels=1, to convert all images to gray",
+            command="--set data.channels=1, to convert all images to gray",
         )
     return size, size, depths.pop()
 
@@ -200,7 +203,7 @@ def _write_raw(
 
 
 def _progress_bar(text: str, total: int) -> tqdm:
-    """Return a bar on stderr that appears after a second; rarely updated where stderr is not a terminal."""
+    """Return a progress bar on stderr; it appears after a second and is updated rarely outside terminals."""
     closed = sys.stderr is None  # by the shell: 2>&-
     interval = 15.0 if closed or not sys.stderr.isatty() else 0.2
     return tqdm(
@@ -217,7 +220,7 @@ def _raw_images(raw: Path, size: int) -> Iterator[bytes]:
 
 
 def _arrange(raw: Path, target: Path, order: Int64[np.ndarray, " n"], form: tuple[int, int, int]) -> None:
-    """Write the images of `raw` as one .npy array in the given order; by reads, which keep memory flat."""
+    """Write the images of `raw` as one .npy array in the given order, without loading all of them."""
     size = math.prod(form)
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(order), *form)}
     with raw.open("rb") as source, target.open("wb") as file:
@@ -228,7 +231,7 @@ def _arrange(raw: Path, target: Path, order: Int64[np.ndarray, " n"], form: tupl
 
 
 def _concatenate(truths: Sequence[Truth]) -> Truth:
-    """Return the ground truth of all parts; a column that a part lacks is dropped."""
+    """Return the ground truth of all parts; a column that is missing in one part is dropped."""
     first = truths[0]
     if len(truths) == 1:
         return first
@@ -285,7 +288,7 @@ def _write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:
 
 
 def is_prepared(folder: Path) -> bool:
-    """Return True if the folder's manifest says that it holds prepared images; they are not verified."""
+    """Return True if the manifest declares a folder of prepared images; the files are not verified."""
     try:
         return bool(storage.read_manifest(folder).get("kind") == KIND)
     except StorageError:

@@ -1,6 +1,6 @@
-"""Preprocess all images to one form: 8 bits, square, one size, one number of channels.
+"""Preprocess images: 8 bits, square, the same size, and the same number of channels.
 
-Files and arrays are treated alike, in this order:
+Files and arrays are preprocessed in the same way, in this order:
 
 1. EXIF orientation is applied; of an animation the first frame is used.
 2. The largest central square is cropped; with `crop`, the central square of that side, if the image is large
@@ -27,7 +27,7 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 """Pillow's mode for each number of channels."""
 
 VERSION = 1
-"""Of these steps: images prepared by another version are prepared again."""
+"""Version of these steps; images that were prepared with another version are prepared again."""
 
 SMALLEST, LARGEST = 8, 256
 """Image sizes, in pixels, that the networks support."""
@@ -42,7 +42,7 @@ def fit(
     """Preprocess one image.
 
     Args:
-        image: of any mode and size. It may be modified in place.
+        image: an image of any mode and size; it may be modified in place.
         size: height and width of the result in pixels.
         channels: 1, 3 or 4.
         crop: side of the central square that is used; None: the largest.
@@ -101,7 +101,7 @@ def common_size(sizes: Collection[tuple[int, int]]) -> int:
         return width
     log.warning(
         "the images are not equal squares of %d to %d pixels: each is cropped to its central square and "
-        "resized to %d x %d (--size N for another size)",
+        "resized to %d x %d (data.size sets another size)",
         *(SMALLEST, LARGEST, DEFAULT_SIZE, DEFAULT_SIZE),
     )
     return DEFAULT_SIZE

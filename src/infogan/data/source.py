@@ -1,6 +1,6 @@
-"""Data sources: what a source declares, and the registry that it is entered into.
+"""Data sources: their declaration and their registry.
 
-A new source is one decorated function, in this package or in a plug-in:
+To add a source, decorate a function in this package or in a plug-in:
 
     @source("stripes", held_out=2)
     def stripes(config: DataConfig) -> Found:
@@ -25,14 +25,14 @@ Read = Callable[[DataConfig], Found]
 
 @dataclass(frozen=True)
 class About:
-    """A description of a source's images for people.
+    """A description of the images of a source, printed by `infogan data list`.
 
     Attributes:
-        images: how many there are, for training and for testing.
-        form: size, channels and range of the files.
-        licence: under which they may be used.
-        origin: who made them, and where to get them.
-        sha256: of the published file or files, or how else they are verified.
+        images: number of images for training and for testing.
+        form: size, channels and value range of the files.
+        licence: the licence of the images.
+        origin: the authors, and where to get the images.
+        sha256: SHA-256 of the published files, or another way to verify them.
     """
 
     images: str = "not stated"
@@ -44,26 +44,30 @@ class About:
 
 @dataclass(eq=False)
 class Source:
-    """A data source: a decorator of the function that reads the images, which enters it into `SOURCES`.
+    """A data source. An instance is the decorator of the function that reads the images, and registers it.
 
     The function takes a `DataConfig` and returns a `Found`. The first line of its docstring is the summary.
 
     Attributes:
         name: the value of `data.source` in a configuration.
         about: a description for `infogan data list`.
-        held_out: default number (int) or share (float) of the images that become the test split; None: the
-            function returns its own test images.
-        takes_path: False: `data.path` is refused, because the function ignores it.
-        default_path: returns the file or folder that is read where `data.path` is not set; None: the images
-            lie inside a package or are rendered.
-        sidecars: names of files in the folder of the path that are read too, such as lists of attributes.
-        accepts: sources that the function may call, and whose prepared images are accepted.
-        crop: default side of the central square of each picture, in pixels; None: the largest square.
-        renders: True: the images are rendered, `data.count` of them.
-        handwriting: True: the images are white strokes on black, and slant, width and thickness are measured.
+        held_out: default size of the test split, as a number (int) or a share (float) of the images. None if
+            the function returns test images itself.
+        takes_path: if False, setting `data.path` is an error, because the function does not use it.
+        default_path: returns the file or folder to read if `data.path` is not set. None if the images are
+            inside a package or are rendered.
+        sidecars: names of other files that the function reads from the same folder, such as lists of
+            attributes.
+        accepts: other sources that the function may call; their preprocessed images are accepted, too.
+        crop: default side of the central square that images are cropped to, in pixels; None: the largest
+            square.
+        renders: True if the images are rendered; `data.count` is their number.
+        handwriting: True if the images are white strokes on black, whose slant, width and thickness are
+            measured.
         split_version: how test images are chosen, as in `infogan.data.splits`. Never change that of a source
             with published results.
-        version: of the conversion; images prepared by another version are prepared again.
+        version: version number of the function. Increase it when the function returns different images, so
+            that cached images are prepared again.
         read: the decorated function.
     """
 
@@ -86,7 +90,7 @@ class Source:
         """Register the function as this source, and return it unchanged.
 
         Raises:
-            ValueError: a source of that name exists.
+            ValueError: a source with this name exists already.
         """
         self.read = read
         SOURCES.add(self.name, self, read)
@@ -101,14 +105,14 @@ class Source:
 source = Source
 
 SOURCES: Registry[Source] = Registry("data source", "infogan.data.sources", advice="infogan data list")
-"""Every source, by the value of `data.source`."""
+"""All data sources, by the value of `data.source`."""
 
 
 def path_of(config: DataConfig, *, expected: str = "a file or folder") -> Path:
     """Return `data.path` with ~ expanded, or else the default path of the configured source.
 
     Raises:
-        ConfigError: there is neither; `expected` says in the message what the path should name.
+        ConfigError: there is neither; the message states what was `expected`.
     """
     if config.path is not None:
         return Path(config.path).expanduser()
@@ -117,7 +121,8 @@ def path_of(config: DataConfig, *, expected: str = "a file or folder") -> Path:
         raise ConfigError(
             f"data.path is not set: the source {config.source!r} has no images of its own",
             expected,
-            "--data PATH; infogan data list says where to get the images",
+            "data=PATH; infogan data list says where to get the images",
+            command="--data PATH; infogan data list says where to get the images",
         )
     return default_path()
 
@@ -127,5 +132,5 @@ def unsupported(config: DataConfig, key: str, reason: str) -> ConfigError:
     return ConfigError(
         f"data.{key} = {getattr(config, key)!r}: {reason}",
         f"no {key}",
-        "--set data.source=folder, to read your own images" if key == "path" else f"remove data.{key}",
+        "data.source = 'folder', to read your own images" if key == "path" else f"remove data.{key}",
     )

@@ -1,6 +1,7 @@
-"""Evaluation of a model: how much information each code carries, and what it means. Never imports training.
+"""Evaluation of a model: how much information each code carries, and what it represents.
 
-Each metric is a function on arrays in its own file, registered by `metric`.
+Each metric is a function of arrays in its own file, registered by `metric`. This package never imports
+training.
 """
 
 from __future__ import annotations
@@ -19,15 +20,7 @@ from infogan.model import InfoGAN, Weights
 if TYPE_CHECKING:
     from infogan.data import Dataset
 
-__all__ = [
-    "Budget",
-    "Subject",
-    "clustering_accuracy",
-    "evaluate",
-    "fit_recognition",
-    "metric",
-    "sorting_line",
-]
+__all__ = ["Budget", "Subject", "evaluate", "fit_recognition", "metric", "sorting_line"]
 
 
 def evaluate(  # noqa: PLR0913
@@ -47,18 +40,18 @@ def evaluate(  # noqa: PLR0913
         model: the model.
         dataset: real images; labels are used for evaluation only. None evaluates generated images alone.
         weights: "raw" or "ema"; by default the model's own choice.
-        samples: number of generated images per figure, 2 or more.
+        samples: number of generated images per metric, 2 or more.
         seed: random seed of the evaluation.
         only: names of metrics, as in `metric.METRICS`; by default all.
-        full: use the long variant of metrics that have one, as published; minutes instead of seconds.
+        full: also compute the slow metrics and variants, as published; takes minutes instead of seconds.
         progress: called with a line of text when a metric starts.
 
     Returns:
         A plain dictionary: `codes`; `clustering` (only with labels and a categorical code); `factors`,
         `agreement`, `attributes`, `brightness`, `context` and more, which their modules describe; the same
-        keys of baselines under `baselines`; `weights`, `samples`, `seed`; with a data set `dataset`,
+        keys of baselines under `baselines`; `weights`, `samples`, `seed`; with a data set also `dataset`,
         `dataset_fingerprint`, `split` and `images`, the number of test images; `steps`, `images_seen` and
-        `train_seconds` as far as the model knows them. Keys that do not apply are absent.
+        `train_seconds`, if the model has them. Keys that do not apply are absent.
 
     Raises:
         UsageError: `samples` is below 2, a name in `only` is not a metric, the model has no such weights, or
@@ -78,29 +71,17 @@ def evaluate(  # noqa: PLR0913
             progress(f"evaluate: {name}")
             _merge(result, compute(subject))
     result |= _circumstances(subject)
-    _check_finite(result)
+    for path, number in _numbers(result, ""):
+        if not math.isfinite(number):
+            raise DivergenceError(
+                f"evaluate: {path} is {number}", "a finite number", "an earlier checkpoint of the run"
+            )
     return result
 
 
-def clustering_accuracy(model: InfoGAN, dataset: Dataset, *, seed: int = 0) -> float:
-    """Return the clustering accuracy on test images, from 0 to 1, without the other metrics.
-
-    Raises:
-        UsageError: there is no categorical code, or there are no labels.
-    """
-    subject = Subject(model, dataset, seed=seed)
-    if not measurable(subject):
-        raise UsageError(
-            f"the clustering accuracy on {dataset.name} cannot be measured",
-            "labels in both splits, and a categorical code in the model",
-            "infogan evaluate RUN, for metrics without labels",
-        )
-    return float(subject.once(model_clustering).figures["accuracy"])
-
-
-def sorting_line(model: InfoGAN, dataset: Dataset, *, seed: int = 0) -> str | None:
+def sorting_line(model: InfoGAN, dataset: Dataset) -> str | None:
     """Return the clustering accuracy as a sentence; None without labels or a categorical code."""
-    subject = Subject(model, dataset, seed=seed)
+    subject = Subject(model, dataset)
     if not measurable(subject):
         return None
     clustering = subject.once(model_clustering)
@@ -114,7 +95,7 @@ def sorting_line(model: InfoGAN, dataset: Dataset, *, seed: int = 0) -> str | No
 
 
 def _circumstances(subject: Subject) -> dict[str, Any]:
-    """Return the model, data set and settings that the figures were measured with."""
+    """Return facts about the model, the data set and the settings of the evaluation."""
     provenance = subject.model.provenance
     facts: dict[str, Any] = {
         key: provenance[key] for key in ("steps", "images_seen", "train_seconds") if key in provenance
@@ -131,7 +112,7 @@ def _circumstances(subject: Subject) -> dict[str, Any]:
 
 
 def _merge(into: dict[str, Any], part: Mapping[str, Any]) -> None:
-    """Add nested keys; two metrics may share a section, but not a figure."""
+    """Add nested keys. Two metrics may share a section, but not a key."""
     for key, value in part.items():
         if isinstance(value, dict) and isinstance(into.get(key), dict):
             _merge(into[key], value)
@@ -139,14 +120,6 @@ def _merge(into: dict[str, Any], part: Mapping[str, Any]) -> None:
             raise ValueError(f"two metrics give {key!r}")
         else:
             into[key] = value
-
-
-def _check_finite(result: Mapping[str, Any]) -> None:
-    for path, number in _numbers(result, ""):
-        if not math.isfinite(number):
-            raise DivergenceError(
-                f"evaluate: {path} is {number}", "a finite number", "an earlier checkpoint of the run"
-            )
 
 
 def _numbers(value: Any, path: str) -> Iterator[tuple[str, float]]:

@@ -1,8 +1,8 @@
 """AUC of categories and continuous codes for attributes of real images.
 
-Figure 6 of the paper shows by eye that codes found glasses, hair style and emotion. Here each attribute is
-compared with everything that Q predicts for real images. The code, its category and its sense are chosen on
-training images, whose attributes Q never saw, and scored on test images.
+Figure 6 of the paper shows by eye that codes found glasses, hair style and emotion. Here, each attribute is
+compared with all predictions of Q for real images. The code, its category and its sign are chosen on training
+images, whose attributes are not used in training, and scored on test images.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from infogan.evaluation.subject import Subject, train_subset
 from infogan.latents import Latents
 
 _LEAST = 8
-"""Images with an attribute, and without it, in either split: an AUC of fewer is mostly noise."""
+"""Minimum number of images with and without an attribute in each split; with fewer, an AUC is mostly
+noise."""
 
 Name = tuple[str, int | None]
 """The name of a code dimension and a category, None for a continuous code."""
@@ -35,8 +36,8 @@ class Predictors:
     """One column for each category and each continuous dimension.
 
     Attributes:
-        names: of the columns.
-        values: of N images; only their order within a column matters.
+        names: names of the columns.
+        values: values for N images; only their order within a column matters.
     """
 
     names: tuple[Name, ...]
@@ -46,12 +47,13 @@ class Predictors:
 def auc(values: Float[np.ndarray, "n s"], has: Bool[np.ndarray, "n a"]) -> Float[np.ndarray, "a s"]:
     """Return the area under the ROC curve of each column for each attribute, by ranks (Mann-Whitney).
 
-    This is the probability that of two images the one with the attribute has the higher value; ties count
-    half.
+    This is the probability that an image with the attribute has a higher value than an image without it. Ties
+    count half.
 
     Args:
-        values: S columns of N images.
-        has: A attributes of the same images; each is present and absent at least once.
+        values: S columns for N images.
+        has: A attributes of the same images; each is present in at least one image and absent in at least
+            one.
     """
     from scipy.stats import rankdata  # slow to import
 
@@ -67,14 +69,14 @@ def auc_interval(values: Float[np.ndarray, " n"], has: Bool[np.ndarray, " n"]) -
     half a pair of images is then counted as wrong.
 
     Args:
-        values: of N images.
-        has: the attribute; 2 or more images have it, and 2 or more do not.
+        values: values for N images.
+        has: the attribute; at least 2 images have it, and at least 2 do not.
     """
     from scipy.stats import rankdata  # slow to import
 
     ranks = rankdata(values)
     above, below = values[has], values[~has]
-    # For each image the share of the other class that is on its right side.
+    # For each image, the share of images of the other class that are ordered correctly.
     of_positive = (ranks[has] - rankdata(above)) / len(below)
     of_negative = 1 - (ranks[~has] - rankdata(below)) / len(above)
     pairs = len(above) * len(below)
@@ -91,11 +93,11 @@ def auc_interval(values: Float[np.ndarray, " n"], has: Bool[np.ndarray, " n"]) -
 def choose(
     values: Float[np.ndarray, "n s"], has: Bool[np.ndarray, "n a"]
 ) -> tuple[Int[np.ndarray, " a"], Int[np.ndarray, " a"], Float[np.ndarray, " a"]]:
-    """Choose for each attribute the column and the sense of the best AUC.
+    """Choose the column and the sign with the best AUC for each attribute.
 
     Returns:
-        Columns; senses, 1 where a high value means the attribute and -1 where it means its absence; and the
-        AUC of .5 or more on these images, which is optimistic because of the search.
+        The columns; the signs, 1 if a high value means the attribute and -1 if it means its absence; and the
+        AUC on these images, at least .5, which is optimistic because of the search.
     """
     table = auc(values, has)
     columns = np.abs(table - 0.5).argmax(1)
@@ -112,10 +114,10 @@ def score(
     """Return the figures of `attributes` in evaluation.json.
 
     Args:
-        train: of the images that choose.
-        test: of the images that are scored; the same columns.
-        train_attributes: of the images that choose, by name.
-        test_attributes: of the images that are scored.
+        train: columns of the images on which columns are chosen.
+        test: the same columns of the images that are scored.
+        train_attributes: attributes of the images on which columns are chosen, by name.
+        test_attributes: attributes of the images that are scored.
 
     Returns:
         By attribute: `code`; `category`, if the code has categories; `sense`, 1 or -1, as in `choose`;
@@ -154,7 +156,7 @@ def _enough(has: Bool[np.ndarray, " n"]) -> bool:
 def code_predictors(latents: Latents, raw: Float[Tensor, "n outputs"]) -> Predictors:
     """Return Q's log-odds of every category, and the posterior mean of every other code.
 
-    Log-odds have the order of probabilities, but do not tie where many are rounded to 1.
+    Log-odds have the same order as probabilities, but without ties when many probabilities are rounded to 1.
     """
     names: list[Name] = []
     columns: list[np.ndarray] = []
@@ -173,7 +175,7 @@ def code_predictors(latents: Latents, raw: Float[Tensor, "n outputs"]) -> Predic
 
 
 def _log_odds(probabilities: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
-    """Return the log-odds of each category, by the sum of all others: 1 - p is 0 where p is nearly 1."""
+    """Return the log-odds of each category, where 1 - p is the sum of all others, as p may round to 1."""
     least = np.finfo(np.float64).tiny
     others = [np.delete(probabilities, k, axis=1).sum(1) for k in range(probabilities.shape[1])]
     return np.asarray(
@@ -184,18 +186,15 @@ def _log_odds(probabilities: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k
 def cluster_predictors(distances: Float[np.ndarray, "n k"]) -> Predictors:
     """Return how clearly an image belongs to each cluster of k-means.
 
-    This is the squared distance to the nearest other centre minus that to the cluster's own: positive for
-    its members alone, with the order of a mixture's log-odds if the clusters are round, equal and narrow.
+    This is the squared distance to the nearest other centre minus the squared distance to the centre of the
+    cluster. It is positive only for members of the cluster. For round clusters of equal, small size, it has
+    the same order as the log-odds of a mixture.
     """
     order = np.sort(distances, axis=1)
     nearest = distances == order[:, :1]
     others = np.where(nearest, order[:, 1:2], order[:, :1])
     names = tuple(("cluster", index) for index in range(distances.shape[1]))
     return Predictors(names, (others - distances).astype(np.float64))
-
-
-def _component_predictors(codes: Mapping[str, np.ndarray]) -> Predictors:
-    return Predictors(tuple((name, None) for name in codes), np.stack(list(codes.values()), 1))
 
 
 @metric("attributes")
@@ -212,7 +211,10 @@ def _metric(subject: Subject) -> dict[str, Any]:
         for name, of_splits in subject.once(outputs).items()
     }
     components = component_codes(*images, len(predictors["model"][0].names))
-    predictors["pca"] = [_component_predictors(codes) for codes in components]
+    predictors["pca"] = [
+        Predictors(tuple((name, None) for name in codes), np.stack(list(codes.values()), 1))
+        for codes in components
+    ]
     sizes = [prior.code.size for prior in latents.categorical.values()]
     if sizes and len(images[0]) > 1:
         kmeans = fit_kmeans(*images, max(sizes))

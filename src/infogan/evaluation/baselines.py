@@ -1,4 +1,4 @@
-"""Baselines: an untrained network, k-means and principal components, and the clustering that they reach."""
+"""Baselines: an untrained network, k-means and principal components, and their clustering scores."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ class Distances:
     """Squared distances of images to the centres of k-means.
 
     Attributes:
-        train: of the images that the centres are fitted to.
-        test: of other images.
-        features: the features in words: "pixels" from 0 to 1, or their principal components.
+        train: distances of the images to which the centres are fitted.
+        test: distances of other images.
+        features: description of the features: "pixels" from 0 to 1, or their principal components.
     """
 
     train: Float[np.ndarray, "n k"]
@@ -67,8 +67,8 @@ class Distances:
 def fit_kmeans(train: Images, test: Images, categories: int) -> Distances:
     """Fit k-means to training images, and return the distances of both sets to the centres.
 
-    Images of more than 1,024 numbers are reduced to their principal components first. There are fewer centres
-    than `categories` if there are fewer images.
+    Images with more than 1,024 values are first reduced to their principal components. If there are fewer
+    images than `categories`, there are fewer centres.
     """
     from sklearn.cluster import KMeans  # slow to import
 
@@ -92,8 +92,8 @@ def pixel_components(train: Images, test: Images) -> tuple[np.ndarray, np.ndarra
 def component_codes(train: Images, test: Images, count: int) -> tuple[Codes, Codes]:
     """Return the first `count` principal components of the pixels of both sets as codes.
 
-    Each is spread evenly over [-1, 1] by the ranks of training images, as a uniform code is, so that
-    `circular` compares angles with it fairly.
+    Each is spread evenly over [-1, 1] by the ranks of training images, like a uniform code, so that the
+    comparison of angles by `circular` is fair.
     """
     from sklearn.decomposition import PCA  # slow to import
 
@@ -129,18 +129,17 @@ def subject_components(subject: Subject) -> tuple[Codes, Codes]:
 def untrained(config: Config, images: Images, *, seed: int = 0, steps: int | None = None) -> InfoGAN:
     """Return a network of the same configuration before training, from another seed.
 
-    Its batch norm has seen real images: without them the network gives nearly the same output for all images,
-    and the baseline would miss more than the training.
+    The statistics of its batch norm are estimated from real images. Without this, the network has nearly the
+    same output for all images, and the baseline would differ from the model in more than the training.
 
     Args:
-        config: of the model under evaluation.
+        config: configuration of the model under evaluation.
         images: real training images.
-        seed: of the order in which batch norm sees them.
-        steps: of the model under evaluation, which set the noise level of its input; by default those of the
-            configuration.
+        seed: random seed of the order of the images for batch norm.
+        steps: training steps of the model under evaluation, which determine the noise level of its input; by
+            default those of the configuration.
     """
-    training = config.training.model_copy(update={"seed": (config.training.seed + 1) % 2**63})
-    model = InfoGAN(config.model_copy(update={"training": training}))
+    model = InfoGAN(config.replace(training={"seed": (config.training.seed + 1) % 2**63}))
     model.provenance = {"steps": config.training.steps if steps is None else steps}
     model.trunk.train()
     model.recognition.train()
@@ -152,7 +151,8 @@ def untrained(config: Config, images: Images, *, seed: int = 0, steps: int | Non
             x = edge.to_float(torch.from_numpy(images[chosen]), model.table.output)
             model.recognition(model.trunk(x, ("real",)), ("real",))
             if model.code_noise:
-                # A trained model uses generated images here; those of this one are not like the data.
+                # A trained model uses generated images here, but those of an untrained model do not resemble
+                # the data.
                 noisy = x + model.code_noise * torch.randn(x.shape, generator=rng)
                 model.recognition(model.trunk(noisy, ("noisy",)), ("noisy",))
     return model.eval()

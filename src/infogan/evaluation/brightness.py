@@ -15,12 +15,7 @@ from torch import Tensor
 
 from infogan.evaluation.baselines import outputs, subject_components
 from infogan.evaluation.metric import metric, with_baselines
-from infogan.evaluation.predicted_codes import (
-    Values,
-    code_values,
-    continuous_dimensions,
-    continuous_means,
-)
+from infogan.evaluation.predicted_codes import Values, code_values, continuous_dimensions, continuous_means
 from infogan.evaluation.subject import Subject
 from infogan.evaluation.true_factors import spearman, spearman_interval
 from infogan.latents import CodeDimension

@@ -29,9 +29,9 @@ class Classifier(nn.Module):
 
     Args:
         size: height and width of the images.
-        channels: of the images.
+        channels: channels of the images.
         classes: the label of each output, ascending.
-        seed: of the weights.
+        seed: random seed of the weights.
     """
 
     def __init__(self, size: int, channels: int, classes: Int[np.ndarray, " c"], *, seed: int) -> None:
@@ -89,16 +89,19 @@ def train_classifier(
     Args:
         images: real training images, uint8.
         labels: the class of each image.
-        seed: of the weights and of the order of the images.
-        device: of the classifier.
+        seed: random seed of the weights and of the order of the images.
+        device: device of the classifier.
     """
     classes = np.unique(labels)
     targets = torch.from_numpy(np.searchsorted(classes, labels))
     model = Classifier(images.shape[1], images.shape[3], classes, seed=seed).to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=_LEARNING_RATE)
     steps = min(max(_EPOCHS * len(images) // _BATCH, _STEPS[0]), _STEPS[1])
+    epochs = math.ceil(steps * _BATCH / len(images))
+    rngs = (streams.generator(seed, "evaluation/classifier/order", epoch) for epoch in range(epochs))
+    order = torch.cat([torch.randperm(len(images), generator=rng) for rng in rngs])
     with torch.inference_mode(False), torch.enable_grad():
-        for step, chosen in zip(range(steps), _batches(len(images), steps, seed), strict=True):
+        for step, chosen in enumerate(torch.split(order[: steps * _BATCH], _BATCH)):
             optimizer.param_groups[0]["lr"] = _LEARNING_RATE * (1 + math.cos(math.pi * step / steps)) / 2
             x = torch.from_numpy(images[chosen.numpy()]).to(device)
             loss = F.cross_entropy(model(x), targets[chosen].to(device))
@@ -113,11 +116,3 @@ def subject_classifier(subject: Subject) -> Classifier:
     train = subject.real.train
     assert train.labels is not None
     return train_classifier(train.images, train.labels, seed=subject.seed, device=subject.model.device)
-
-
-def _batches(count: int, steps: int, seed: int) -> tuple[Int[Tensor, " batch"], ...]:
-    """Return the images of every step, from a sequence of shuffled epochs."""
-    epochs = math.ceil(steps * _BATCH / count)
-    rngs = (streams.generator(seed, "evaluation/classifier/order", epoch) for epoch in range(epochs))
-    order = torch.cat([torch.randperm(count, generator=rng) for rng in rngs])
-    return torch.split(order[: steps * _BATCH], _BATCH)

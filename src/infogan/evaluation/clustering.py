@@ -1,7 +1,7 @@
 """Clustering accuracy, NMI and ARI of a categorical code on real images.
 
-Labels are used for evaluation only. The code, and the class that each of its categories stands for, are
-chosen on training labels and scored on test images (section 7.2: "5 % error when each category is matched to
+Labels are used for evaluation only. The code, and the class that is matched to each category, are chosen on
+training labels and scored on test images (section 7.2: "5 % error when each category is matched to
 a digit").
 """
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 Code = TypeVar("Code")
 
 UNMATCHED = -1
-"""The class of a category that a one-to-one matching leaves without one."""
+"""Stands for the class of a category that a one-to-one matching leaves without a class."""
 
 
 @dataclass(frozen=True)
 class Assignments:
-    """The category, from 0 to `categories` - 1, of each training and each test image."""
+    """The category of each training and each test image, from 0 to `categories` - 1."""
 
     train: Int[np.ndarray, " n"]
     test: Int[np.ndarray, " m"]
@@ -42,7 +42,7 @@ class Assignments:
 
 @dataclass(frozen=True)
 class Labels:
-    """The class, 0 or more, of each training and each test image."""
+    """The class of each training and each test image, an integer of 0 or more."""
 
     train: Int[np.ndarray, " n"]
     test: Int[np.ndarray, " m"]
@@ -57,7 +57,7 @@ class Labels:
 
     @property
     def classes(self) -> Int[np.ndarray, " c"]:
-        """Every class of either split, ascending."""
+        """All classes that occur in either split, in ascending order."""
         return np.union1d(self.train, self.test)
 
 
@@ -77,7 +77,7 @@ def contingency(
 
 
 def match(table: Num[np.ndarray, "k c"]) -> Int[np.ndarray, " k"]:
-    """Return the column of each row in the one-to-one matching of the highest sum (Kuhn 1955).
+    """Return the column of each row in the one-to-one matching with the highest sum (Kuhn 1955).
 
     With more categories than classes, the rest are UNMATCHED and their images count as errors.
     """
@@ -92,7 +92,7 @@ def match(table: Num[np.ndarray, "k c"]) -> Int[np.ndarray, " k"]:
 def match_factors(
     agreements: Float[np.ndarray, "k f"], codes: Sequence[Code], factors: Iterable[str]
 ) -> dict[str, Code]:
-    """Return the code of each factor in the one-to-one matching of the highest sum of agreements.
+    """Return the code of each factor in the one-to-one matching with the highest sum of agreements.
 
     With fewer codes than factors, some factors have none.
     """
@@ -111,7 +111,7 @@ def accuracy(
 def nmi(tables: Int[np.ndarray, "*tables k c"]) -> Float[np.ndarray, "*tables"]:
     """Return the mutual information divided by the mean of both entropies, from 0 to 1.
 
-    Two partitions of one part each agree: 1, as in scikit-learn.
+    As in scikit-learn, the result is 1 if both partitions have a single part.
     """
     joint = tables / tables.sum((-2, -1), keepdims=True)
     rows, columns = _entropy(joint.sum(-1)), _entropy(joint.sum(-2))
@@ -165,7 +165,7 @@ def predict_categories(
 
 
 def choose(candidates: Mapping[CodeDimension, Assignments], labels: Labels) -> CodeDimension:
-    """Return the code dimension with the best accuracy on training labels, matched one to one."""
+    """Return the code dimension with the best accuracy on training labels, with one-to-one matching."""
 
     def train_accuracy(dimension: CodeDimension) -> float:
         assigned = candidates[dimension]
@@ -181,13 +181,13 @@ def score(assigned: Assignments, labels: Labels, *, seed: int, stream: str) -> d
     Args:
         assigned: the category of each image.
         labels: the class of each image.
-        seed: of the bootstrap.
+        seed: random seed of the bootstrap.
         stream: name of the bootstrap's random stream.
 
     Returns:
         `accuracy`, `nmi`, `ari` on test images with 95 % `_interval`s; `matching`, the class of each
-        category, -1 without one; `train_accuracy` and `train_images` of the choice; with more categories than
-        classes `accuracy_majority` and `matching_majority`, which give each category its majority class.
+        category, or -1; `train_accuracy` and `train_images` of the choice; with more categories than classes
+        also `accuracy_majority` and `matching_majority`, which give each category its majority class.
     """
     classes = labels.classes
     train = contingency(assigned.train, labels.train, assigned.categories, classes)
@@ -224,16 +224,15 @@ class ModelClustering:
 
 
 def measurable(subject: Subject) -> bool:
-    """Return whether there are classes in both splits and a categorical code."""
+    """Return True if both splits have classes and the model has a categorical code."""
     dataset = subject.dataset
     return dataset is not None and classes_known(dataset) and bool(subject.model.latents.categorical)
 
 
 def classes_known(dataset: Dataset) -> bool:
-    """Return whether training and test images share classes.
+    """Return True if training and test images share classes.
 
-    Labels may also name the object that an image shows; test images then show other objects, which nothing
-    can be matched to.
+    Labels may also be objects, such as chairs. Then test images show other objects, and cannot be matched.
     """
     train, test = dataset.train.labels, dataset.test.labels
     return train is not None and test is not None and bool(np.isin(test, train).any())

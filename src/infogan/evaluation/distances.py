@@ -20,8 +20,8 @@ _FEWEST = 500  # images of each set: with fewer the bias of the Fréchet distanc
 def frechet(first: Float[np.ndarray, "n features"], second: Float[np.ndarray, "m features"]) -> float:
     """Return the Fréchet distance of two normal distributions with the features' means and covariances.
 
-    |mu1 - mu2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) (Heusel et al. 2017, equation 6), 0 or more. Its bias falls
-    with the number of images: compare only figures of the same number.
+    |mu1 - mu2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) (Heusel et al. 2017, equation 6), 0 or more. Its bias
+    decreases with the number of images, so compare only values for the same number.
     """
     means = first.mean(0) - second.mean(0)
     c1, c2 = (np.atleast_2d(np.cov(part, rowvar=False)).astype(np.float64) for part in (first, second))
@@ -35,7 +35,7 @@ def frechet(first: Float[np.ndarray, "n features"], second: Float[np.ndarray, "m
 def kernel(first: Float[np.ndarray, "n features"], second: Float[np.ndarray, "m features"]) -> float:
     """Return the squared MMD with the kernel (x.y / d + 1)^3 (Binkowski et al. 2018, section 3.1).
 
-    It is unbiased for any number of images, and may be below 0 if the two sets are alike.
+    It is unbiased for any number of images, and can be negative if the two sets are similar.
     """
     x, y = first.astype(np.float64), second.astype(np.float64)
 
@@ -57,7 +57,7 @@ def distances(
     Args:
         real: features of real images.
         other: of the same number of generated images, or of other real ones.
-        rng: for the random halves of the intervals.
+        rng: random number generator for the random halves of the intervals.
     """
     figures: dict[str, Any] = {}
     for name, distance, least in (("frechet", frechet, 0.0), ("kernel", kernel, -np.inf)):

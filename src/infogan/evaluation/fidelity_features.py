@@ -1,7 +1,8 @@
-"""Features for comparing generated with real images, of a network that is independent of the model.
+"""Features for comparing generated with real images, from a network that is independent of the model.
 
-With labels it is a classifier of them. Without, the same network is trained to predict quarter turns of an
-image (Gidaris et al. 2018). Neither is Inception, and a distance in these features is not an FID.
+With labels, the network is a classifier trained on them. Without labels, it is trained to predict by how many
+quarter turns an image was rotated (Gidaris et al. 2018). It is not the Inception network, so a Fréchet
+distance in these features is not the FID.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from infogan.evaluation.subject import Subject, drawn_subset
 
 MOST_IMAGES = 3_000
 FEWEST_UNLABELLED = 500
-"""The fewest test images for a network that is trained without labels."""
+"""Minimum number of test images for a network that is trained without labels."""
 
 _TURNED_IMAGES = 4_000
 
@@ -40,7 +41,7 @@ class Features:
 
 
 def turn_classifier(images: UInt8[np.ndarray, "n h w c"], *, seed: int, device: object = "cpu") -> Classifier:
-    """Train a classifier of quarter turns, on every image in all four."""
+    """Train a classifier that predicts the rotation of an image, on all four rotations of every image."""
     turned = np.concatenate([np.rot90(images, turns, axes=(1, 2)) for turns in range(4)])
     labels = np.repeat(np.arange(4), len(images))
     return train_classifier(turned, labels, seed=seed, device=str(device))
@@ -64,7 +65,7 @@ def fidelity_features(subject: Subject) -> Features | None:
     else:
         images = subject.train_images[:_TURNED_IMAGES]
         network = turn_classifier(images, seed=seed, device=subject.model.device)
-        training = "a network taught to tell quarter turns"
+        training = "a network trained to predict quarter turns"
     fakes, _ = subject.sample(count, "fidelity")
     chosen = [
         images[drawn_subset(len(images), count, seed=seed, stream=f"evaluation/fidelity/{split}")]

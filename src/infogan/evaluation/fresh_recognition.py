@@ -22,9 +22,9 @@ from infogan import images as edge
 from infogan import networks, objective, streams
 from infogan.evaluation.batch_norm import average_batches
 from infogan.evaluation.mutual_information import fit_stds, score_codes
-from infogan.evaluation.subject import Progress, Subject, silent
+from infogan.evaluation.subject import Subject
 from infogan.latents import Codes, Latents
-from infogan.model import InfoGAN, Weights
+from infogan.model import InfoGAN
 
 _STREAM = "fresh recognition"
 _READ_BATCH = 256
@@ -44,7 +44,7 @@ class Budget:
             0 nats for a hundred steps before it learns a code.
         check_every: steps between evaluations of the held-out bound.
         batch_size: newly generated images per step.
-        learning_rate: of Adam, with beta1 = .5, as in training.
+        learning_rate: learning rate of Adam, with beta1 = .5, as in training.
         least_gain: the least improvement of the bound, in nats, that resets `patience`.
         held_out: generated images that choose the best step of each code.
     """
@@ -102,14 +102,8 @@ class FreshRecognition(nn.Module):
         return torch.cat([self(part.to(device)).float().cpu() for part in parts])
 
 
-def fit_recognition(  # noqa: PLR0913
-    model: InfoGAN,
-    *,
-    budget: Budget | None = None,
-    samples: int = 10_000,
-    seed: int = 0,
-    weights: Weights | None = None,
-    progress: Progress = silent,
+def fit_recognition(
+    model: InfoGAN, *, budget: Budget | None = None, samples: int = 10_000, seed: int = 0
 ) -> dict[str, Any]:
     """Train a new Q on a frozen generator, and return the bound that it reaches.
 
@@ -121,8 +115,6 @@ def fit_recognition(  # noqa: PLR0913
         budget: length of the training.
         samples: generated images of the final score.
         seed: of the new weights and of all latents.
-        weights: "raw" or "ema".
-        progress: called with the held-out bound at each evaluation.
 
     Returns:
         `codes`, as in `mutual_information.score_codes`, with the `best_step` of each; `curve`, the held-out
@@ -130,7 +122,7 @@ def fit_recognition(  # noqa: PLR0913
         taken; `converged`, false if `max_steps` ended the training.
     """
     budget = budget or Budget()
-    subject = Subject(model, None, weights, samples, seed, progress)
+    subject = Subject(model, samples=samples, seed=seed)
     held_out = subject.sample(budget.held_out, f"{_STREAM}/held out")
     q = FreshRecognition(model, seed=seed)
     with torch.inference_mode(False), torch.enable_grad():
@@ -168,8 +160,6 @@ def _fit(
             bounds = objective.mutual_information_bound(latents, q.predict(held_out[0]), held_out[1])
             nats = {name: float(bound) for name, bound in bounds.items()}
             curve.append({"step": step, "mutual_information": nats})
-            bounds_text = ", ".join(f"{name} {bound:.3f} nats" for name, bound in nats.items())
-            subject.progress(f"fresh recognition, step {step}: {bounds_text}")
             if any(name not in best or nats[name] > best[name].nats + budget.least_gain for name in nats):
                 gained = step
             better = [name for name in nats if name not in best or nats[name] > best[name].nats]

@@ -29,6 +29,7 @@ from infogan.evaluation.predicted_codes import (
 from infogan.evaluation.resampling import NORMAL_QUANTILE
 from infogan.evaluation.strokes import measure
 from infogan.evaluation.subject import Subject
+from infogan.evaluation.true_factors import spearman
 from infogan.latents import CodeDimension, Latents
 
 _LEAST_IMAGES = 20  # in a category: a rank correlation of fewer is mostly noise
@@ -37,7 +38,7 @@ _MOST_FAKES = 4_000
 
 @dataclass(frozen=True)
 class Agreement:
-    """Rank correlations of a code with a factor, one per category, and the number of images of each."""
+    """|Spearman| of a code with a factor, one per category, and the number of images of each."""
 
     correlations: Float[np.ndarray, " k"]
     counts: Int[np.ndarray, " k"]
@@ -45,7 +46,7 @@ class Agreement:
     @property
     def mean(self) -> float:
         """The mean of |Spearman| over categories, from 0 to 1; 0 without any category."""
-        return float(np.abs(self.correlations).mean()) if len(self.correlations) else 0.0
+        return float(self.correlations.mean()) if len(self.correlations) else 0.0
 
     @property
     def interval(self) -> list[float]:
@@ -77,24 +78,20 @@ class Measured:
 def within_categories(
     values: Float[np.ndarray, " n"], factor: Float[np.ndarray, " n"], categories: Int[np.ndarray, " n"]
 ) -> Agreement:
-    """Return Spearman's rank correlation within each category of 20 images or more.
+    """Return |Spearman| within each category of 20 images or more.
 
     Args:
-        values: of a code; the correlation of a constant code is 0.
-        factor: of the images; images for which it is nan are left out.
-        categories: of the images.
+        values: values of a code; the correlation of a constant code is 0.
+        factor: factor of the images; images for which it is nan are left out.
+        categories: categories of the images.
     """
-    from scipy.stats import rankdata  # slow to import
-
     known = np.isfinite(factor)
     correlations, counts = [], []
     for category in np.unique(categories):
         chosen = known & (categories == category)
         if chosen.sum() < _LEAST_IMAGES:
             continue
-        ranks = [rankdata(part[chosen]) for part in (values, factor)]
-        varies = all(part.std() > 0 for part in ranks)
-        correlations.append(float(np.corrcoef(*ranks)[0, 1]) if varies else 0.0)
+        correlations.append(spearman(values[chosen], factor[chosen]))
         counts.append(int(chosen.sum()))
     return Agreement(np.array(correlations, dtype=np.float64), np.array(counts, dtype=np.int64))
 

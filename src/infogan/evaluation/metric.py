@@ -1,7 +1,7 @@
 """Metrics and their registry.
 
-A metric is a function from a `Subject` to the part of evaluation.json that it fills. One from outside the
-package, loaded with `--plugin FILE.py` or an entry point, looks like those in this package:
+A metric is a function that maps a `Subject` to a section of evaluation.json. A metric of a plug-in has the
+same form as those in this package:
 
     from infogan.evaluation import Subject, metric
 
@@ -15,13 +15,13 @@ package, loaded with `--plugin FILE.py` or an entry point, looks like those in t
             "baselines": {"real": {"mean_level": float(subject.dataset.test.images.mean())}},
         }
 
-The function may use the model, the data set, `samples`, `seed` and `full` of the subject. It takes random
-numbers from `subject.rng(STREAM)` and images from `subject.sample(COUNT, STREAM)` only, so that it does not
-depend on other metrics, and shares expensive results with `subject.once(FUNCTION)`.
+The function can use the model, the data set, `samples`, `seed` and `full` of the subject. It must take
+random numbers only from `subject.rng(STREAM)` and images only from `subject.sample(COUNT, STREAM)`, so that
+it does not depend on other metrics. `subject.once(FUNCTION)` shares expensive results between metrics.
 
-The dictionary holds what JSON can hold: strings, booleans, finite numbers, and lists and dictionaries of
-these. The interval of `figure` is a list [low, high] under `figure_interval`; the same figures of a baseline
-go under `baselines.<name>`. Two metrics may fill one section, but not the same key in it.
+The dictionary contains JSON values: strings, booleans, finite numbers, and lists and dictionaries of these.
+The interval of a value `KEY` is a list [low, high] under `KEY_interval`. The same values of a baseline have
+the same keys under `baselines.NAME`. Two metrics may write to the same section, but not to the same key.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from infogan.evaluation.subject import Subject
 from infogan.registry import Registry
 
 Metric = Callable[[Subject], dict[str, Any]]
-"""From the subject to a part of evaluation.json; {} if the metric does not apply."""
+"""Maps the subject to a section of evaluation.json; {} if the metric does not apply."""
 
 METRICS: Registry[Metric] = Registry("metric", "infogan.evaluation", advice="only=(), for all metrics")
-"""Every metric by the name that `evaluate(only=...)` takes and progress shows."""
+"""All metrics, by the name that `evaluate(only=...)` takes and that progress messages show."""
 
 
 def metric(name: str) -> Callable[[Metric], Metric]:
@@ -45,14 +45,10 @@ def metric(name: str) -> Callable[[Metric], Metric]:
     Raises:
         ValueError: another metric has that name.
     """
-
-    def register(function: Metric) -> Metric:
-        return METRICS.add(name, function)
-
-    return register
+    return lambda function: METRICS.add(name, function)
 
 
 def with_baselines(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the sections of "model" as they are, and those of all other names under `baselines`."""
+    """Return the sections of "model" unchanged, and the sections of all other names under `baselines`."""
     baselines = {name: own for name, own in sections.items() if name != "model"}
     return {**sections["model"], "baselines": baselines}

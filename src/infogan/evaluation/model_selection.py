@@ -1,4 +1,4 @@
-"""Selection of one run among several, without labels, by the codes that each predicts for the same images."""
+"""Selection of one of several runs without labels, by the codes that the runs predict for the same images."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from infogan.model import InfoGAN
 
 IMAGES = 4_000
 FEWEST = 200
-"""The fewest images for a ranking that is more than noise."""
+"""Minimum number of images: with fewer, the ranking is mostly noise."""
 
 Criterion = Callable[[Sequence[RunCodes], int, np.random.Generator], float | None]
 
@@ -37,7 +37,7 @@ CRITERIA: dict[str, Criterion] = {
     "model_centrality": model_centrality,
     "udr": lambda runs, which, _: udr(runs, which),
 }
-"""Scores by name, higher is better. The run with the best mean rank is chosen."""
+"""Criteria by name; a higher value is better. The run with the best mean rank is selected."""
 
 
 def images_to_read(dataset: Dataset) -> UInt8[np.ndarray, "n h w c"]:
@@ -53,21 +53,23 @@ def choose(
     seed: int = 0,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Choose the run to trust, and find the codes that represent the same factor in several runs.
+    """Select a run, and find the codes that represent the same factor in several runs.
 
     Args:
-        models: two or more by the run's name, of images of one form.
+        models: two or more models by the name of their run, with the same image shape.
         images: real images, as in `images_to_read`.
-        seed: of the subset of images, their augmentations and the votes in ModelCentrality.
+        seed: random seed of the subset of images, their augmentations and the votes in ModelCentrality.
         progress: called with a line for each run.
 
     Returns:
-        `runs`: by name each of `CRITERIA` that applies to all, and `mean_rank`, 1 the best; `chosen`, a name;
+        `runs`: for each run all `CRITERIA` that apply to every run, and `mean_rank`, where 1 is the best;
+        `chosen`, the name of the selected run;
         `shared`: factors that several runs found, each with `found_in`, the number of runs, the code of each
         run (`codes`) and their `agreement`; `images`, the number of images.
 
     Raises:
-        UsageError: there are fewer than two runs, two are the same, or their images differ in form.
+        UsageError: there are fewer than two runs, two runs are the same, or the shapes of their images
+        differ.
     """
     _check(models, images)
     chosen = drawn_subset(len(images), IMAGES, seed=seed, stream="evaluation/choosing")
@@ -106,7 +108,7 @@ def _check(models: Mapping[str, InfoGAN], images: UInt8[np.ndarray, "n h w c"]) 
     forms = {name: (model.size, model.channels) for name, model in models.items()}
     if len(set(forms.values())) > 1:
         raise UsageError(
-            "the runs are of images of different forms: "
+            "the runs have images of different shapes: "
             + ", ".join(f"{name} {size}x{size}x{channels}" for name, (size, channels) in forms.items()),
             "runs of the same images",
             f"infogan select {next(iter(models))} ANOTHER",

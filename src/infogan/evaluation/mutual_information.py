@@ -1,7 +1,7 @@
 """L_I(G, Q) of each code on newly generated images, with its standard error, in nats (equation 5).
 
-For a discrete code H(c) is a ceiling: "2.11 of 2.30 nats". A continuous code has no ceiling; its posterior's
-standard deviation and R^2 help to interpret the number of nats.
+For a discrete code, H(c) is the maximum: "2.11 of 2.30 nats". A continuous code has no maximum; the standard
+deviation of its posterior and R^2 help to interpret the number of nats.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from infogan.evaluation.subject import Subject
 from infogan.latents import GaussianPosterior, Latents, Posterior, Prior
 
 FITTING_SAMPLES = 2_000
-"""Generated images, other than the scored ones, that the std of a fixed-std posterior is fitted to."""
+"""Number of generated images for fitting the std of a fixed-std posterior; they are not scored."""
 _LEAST_STD = 1e-3  # with a std of 0 the bound would be infinite
 
 
@@ -40,8 +40,9 @@ def fit_stds(
 ) -> dict[str, Float[Tensor, " width"]]:
     """Return the maximum-likelihood std of each fixed-std code's residuals, one per dimension.
 
-    With the authors' fixed std of 1 the bound cannot exceed ln 2 - 0.919 = -0.226 nats for Unif(-1, 1),
-    however well Q predicts the code; with the std of Q's errors it is the best bound for Q's means.
+    With the authors' fixed std of 1, the bound for Unif(-1, 1) cannot exceed ln 2 - 0.919 = -0.226 nats,
+    however well Q predicts the code. With the std of Q's errors, the bound is the best possible one for Q's
+    means.
 
     Args:
         latents: the codes of the model.
@@ -66,7 +67,7 @@ def score_codes(
     Args:
         latents: the codes of the model.
         raw: outputs of the recognition head for N generated images, [N, outputs].
-        codes: of those images, float [N, width] by name.
+        codes: codes of those images, float [N, width] by name.
         fitted_stds: from `fit_stds` on other images, for every code with a fixed std.
 
     Returns:
@@ -78,26 +79,24 @@ def score_codes(
         the std is from `fit_stds`.
     """
     scores: dict[str, dict[str, Any]] = {}
-    for name, posterior in latents.posteriors(raw).items():
+    for name, predicted in latents.posteriors(raw).items():
+        posterior: Posterior = predicted
         prior = latents.priors[name]
-        scored = posterior
+        code = prior.code
         if name in fitted_stds:
-            scored = GaussianPosterior(posterior.mean, fitted_stds[name].expand_as(posterior.mean))
+            posterior = GaussianPosterior(posterior.mean, fitted_stds[name].expand_as(posterior.mean))
         scores[name] = {
-            **_describe(prior),
-            **_bound(scored.log_prob(codes[name]), prior),
-            **_continuous_figures(scored, codes[name], prior.period),
-            **({"std_fitted": True} if name in fitted_stds else {}),
+            "kind": code.kind,
+            "size": code.size if isinstance(code, Categorical) else code.dim,
+            **({"dim": code.dim} if isinstance(code, Categorical) and code.dim > 1 else {}),
+            "entropy_nats": prior.entropy,
+            **_bound(posterior.log_prob(codes[name]), prior),
         }
+        if posterior.std is not None:
+            r2 = r_squared(codes[name], posterior.mean, prior.period)
+            scores[name] |= {"std": float(posterior.std.double().mean()), "r2_fake": float(r2.mean())}
+        scores[name] |= {"std_fitted": True} if name in fitted_stds else {}
     return scores
-
-
-def _describe(prior: Prior) -> dict[str, Any]:
-    code = prior.code
-    if not isinstance(code, Categorical):
-        return {"kind": code.kind, "size": code.dim, "entropy_nats": prior.entropy}
-    several = {"dim": code.dim} if code.dim > 1 else {}
-    return {"kind": code.kind, "size": code.size, **several, "entropy_nats": prior.entropy}
 
 
 def _bound(log_probabilities: Float[Tensor, " n"], prior: Prior) -> dict[str, Any]:
@@ -114,19 +113,10 @@ def _bound(log_probabilities: Float[Tensor, " n"], prior: Prior) -> dict[str, An
     }
 
 
-def _continuous_figures(
-    posterior: Posterior, values: Float[Tensor, "n width"], period: float | None
-) -> dict[str, float]:
-    if posterior.std is None:
-        return {}
-    r2 = r_squared(values, posterior.mean, period)
-    return {"std": float(posterior.std.double().mean()), "r2_fake": float(r2.mean())}
-
-
 def r_squared(
     values: Float[Tensor, "n width"], predictions: Float[Tensor, "n width"], period: float | None
 ) -> Float[Tensor, " width"]:
-    """Return 1 - squared distances to the predictions / those to the best constant.
+    """Return 1 minus the squared distances to the predictions divided by those to the best constant.
 
     On a circle a distance is the chord between two points, so that -1 and 1 are equal: this is
     1 - V(error) / V(values) with the circular variance V = 1 - mean cos (Mardia and Jupp 2000, section 2.3).
@@ -135,8 +125,8 @@ def r_squared(
 
     Args:
         values: the true codes.
-        predictions: of the same codes.
-        period: of both; None for codes on a line.
+        predictions: predictions of the same codes.
+        period: period of both; None for codes on a line.
     """
     values, predictions = values.double(), predictions.double()
     if period is None:

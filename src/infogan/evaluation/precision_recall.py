@@ -15,7 +15,7 @@ from infogan.evaluation.resampling import mean_interval
 from infogan.evaluation.subject import Subject
 
 NEIGHBOURS = 3
-"""k of the paper: the radius of a ball is the distance to the third nearest other image of its set."""
+"""The paper's k: the radius of a ball is the distance to the third nearest other image of the same set."""
 
 _CHUNK = 500
 
@@ -25,7 +25,7 @@ def precision_recall(
 ) -> dict[str, Any]:
     """Return precision and recall of generated images (Kynkäänniemi et al. 2019, equations 1 and 2), k = 3.
 
-    Both fall with the number of images: compare only figures of the same number.
+    Both decrease with the number of images, so compare only values for the same number.
 
     Args:
         real: features of more than 3 real images.
@@ -33,8 +33,8 @@ def precision_recall(
 
     Returns:
         `precision`, the share of generated images within the ball of a real one, and `recall`, the share of
-        real images within the ball of a generated one, from 0 to 1. Their 95 % `_interval`s take the balls as
-        given.
+        real images within the ball of a generated one, from 0 to 1. Their 95 % `_interval`s treat the balls
+        as fixed.
     """
     x, y = (torch.from_numpy(features).double() for features in (real, fake))
     figures: dict[str, Any] = {}
@@ -46,7 +46,7 @@ def precision_recall(
 
 
 def covered(centres: Float[Tensor, "n features"], points: Float[Tensor, "m features"]) -> Bool[Tensor, " m"]:
-    """Return whether each point lies in the ball of some centre."""
+    """Return True for each point that lies in the ball of any centre."""
     # The nearest centre of each centre is itself, at a distance of exactly 0.
     radii = torch.cat(
         [_distances(part, centres).kthvalue(NEIGHBOURS + 1).values for part in centres.split(_CHUNK)]
@@ -55,7 +55,7 @@ def covered(centres: Float[Tensor, "n features"], points: Float[Tensor, "m featu
 
 
 def _distances(points: Tensor, centres: Tensor) -> Float[Tensor, "n m"]:
-    """Return exact distances: |a|^2 + |b|^2 - 2ab makes those of equal points more than 0."""
+    """Return exact distances; with |a|^2 + |b|^2 - 2ab, the distance of equal points may be above 0."""
     return torch.cdist(points, centres, compute_mode="donot_use_mm_for_euclid_dist")
 
 

@@ -24,7 +24,7 @@ def outputs_of_test(subject: Subject) -> Float[Tensor, "n outputs"]:
 
 
 def continuous_dimensions(latents: Latents, *, ordered: bool = False) -> list[CodeDimension]:
-    """Return every dimension of every continuous code; with `ordered` without angles, which have no order."""
+    """Return every dimension of every continuous code; if `ordered`, without angles, which have no order."""
     return [
         (name, index)
         for name, prior in latents.priors.items()
@@ -63,7 +63,7 @@ def line_codes(latents: Latents, raw: Float[Tensor, "n outputs"]) -> dict[str, V
 
 
 def dividing_code(latents: Latents) -> str | None:
-    """Return the code that divides images into categories, for what is measured within a category.
+    """Return the code that divides images into categories, for metrics within categories.
 
     This is the first categorical code of one dimension; None if there is none.
     """

@@ -1,7 +1,7 @@
 """Probes: how well codes and features predict classes from a few labels.
 
-They compare a linear model on the codes, or on the trunk's features, with a linear model on baselines and
-with the network itself, trained with the same labels. Only with `full`, as many models are trained.
+Linear models on the codes and on the trunk's features are compared with linear models on baselines, and with
+the same network trained on these labels. Since many models are trained, this needs `full`.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from infogan.evaluation.subject import Subject, train_subset
 from infogan.model import InfoGAN
 
 LABELS = (10, 100, 1_000)
-"""Numbers of labels, besides all labels of `train_subset`."""
+"""Numbers of labels, in addition to all labels of `train_subset`."""
 
 DRAWS = {10: 10}
 OTHER_DRAWS = 3
-"""Repetitions by number of labels, and of all other numbers."""
+"""Number of samples of labels: for 10 labels, and for all other numbers."""
 
 STEPS = (150, 4_000)
-"""Minimum and maximum for the network trained with labels; in between 20 passes."""
+"""Minimum and maximum number of steps for the network trained with labels; otherwise 20 epochs."""
 
 _BATCH, _LEARNING_RATE = 64, 1e-3
 _MOST_FACTORS = 4
@@ -74,7 +74,7 @@ def label_subsets(task: Task, seed: int) -> Iterator[tuple[str, Int[np.ndarray, 
 def _balanced(
     classes: Int[np.ndarray, " n"], labels: int, rng: np.random.Generator
 ) -> Int[np.ndarray, " labels"]:
-    """Sample images with the same number of each class, as far as there are enough."""
+    """Sample the same number of images from each class, if there are enough."""
     order = rng.permutation(len(classes))
     turn = np.empty(len(classes), dtype=np.int64)
     for label in np.unique(classes):
@@ -113,11 +113,11 @@ def network(
         train: the training images of the task.
         test: the test images of the task.
         task: the labels.
-        seed: of weights and batches.
+        seed: random seed of weights and batches.
     """
-    training = evaluated.config.training
-    other_seed = training.model_copy(update={"seed": (training.seed + 2) % 2**63})
-    model = InfoGAN(evaluated.config.model_copy(update={"training": other_seed})).to(evaluated.device)
+    config = evaluated.config
+    other_seed = (config.training.seed + 2) % 2**63
+    model = InfoGAN(config.replace(training={"seed": other_seed})).to(evaluated.device)
     classes = np.unique(task.train) if task.classes else np.zeros(1)
     with torch.device("meta"):
         head = nn.Linear(model.trunk.features, len(classes))
@@ -182,7 +182,7 @@ def _features(subject: Subject) -> dict[str, Features]:
 def probe(
     subject: Subject, task: Task, features: Mapping[str, Features]
 ) -> dict[str, dict[str, list[float]]]:
-    """Return every score, by number of labels and by features, "supervised" for the network."""
+    """Return all scores by number of labels and features; "supervised" is the network trained on labels."""
     train, test = subject.train_images, subject.real.test.images
     scores: dict[str, dict[str, list[float]]] = {}
     for number, (name, chosen) in enumerate(label_subsets(task, subject.seed)):
@@ -196,7 +196,7 @@ def probe(
 
 
 def _tasks(subject: Subject) -> dict[str, Task]:
-    """Return the classes under "", and the first few true factors on a line by name."""
+    """Return the task of the classes under "", and those of the first few linear factors by name."""
     train = subject.real.train.take(train_subset(len(subject.real.train.images), subject.seed))
     test = subject.real.test
     tasks = {}

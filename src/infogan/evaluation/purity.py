@@ -25,7 +25,7 @@ def generate_category(
 
     Args:
         subject: the model.
-        code_dimension: of a categorical code.
+        code_dimension: name and dimension of a categorical code.
         category: from 0 to the code's size - 1.
         count: number of images.
     """
@@ -45,7 +45,7 @@ def purity(
     Args:
         predicted: the class that the classifier predicts for each of N images of each category.
         matching: the class of each category; one without a class (-1) is left out.
-        rng: for the interval.
+        rng: random number generator for the interval.
 
     Returns:
         `generated_purity`, the mean over categories, from 0 to 1; `generated_purity_interval`, 95 %;

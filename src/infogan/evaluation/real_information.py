@@ -1,8 +1,8 @@
-"""Information between Q's categories of a real image and of an augmented view of it, in nats.
+"""Mutual information between Q's categories for a real image and for its augmented view, in nats.
 
-No label is used. A category that is a cluster of the data is stable under augmentation; one that depends on
-accidental pixels is not. The entropy of the usage is a ceiling: if Q puts all images into one category, the
-information is 0.
+No labels are used. A category that is a cluster of the data is stable under augmentation, and a category that
+depends on accidental pixels is not. The entropy of the category frequencies is the maximum: if Q puts all
+images into one category, the information is 0.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from infogan.evaluation.subject import Subject
 from infogan.regularizers import joint_table, table_information
 
 DEFAULT_POLICY = AugmentationConfig(rotation=15.0, shift=0.07, scale=0.12, shear=0.15)
-"""The augmentations if the recipe of the model has none."""
+"""The augmentations for models whose recipe has none."""
 
 _BATCH = 256
 
@@ -39,7 +39,7 @@ def augmented_views(
         images: real images.
         policy: the augmentations.
         output: the range of pixel values in training.
-        seed: of the augmentations.
+        seed: random seed of the augmentations.
     """
     rng = streams.generator(seed, "evaluation/real information/move")
     parts = [images[:0]]
@@ -54,13 +54,14 @@ def information(
 ) -> dict[str, Any]:
     """Return the information between the categories of images and those of their augmented views.
 
-    I(c; c') of the joint table over the images (Ji et al. 2019: IIC, equations 2 and 3). If Q is unsure
-    of every image it is nearly 0, although the most probable categories may agree: hence the second figure.
+    This is I(c; c') of the joint table over the images (Ji et al. 2019: IIC, equations 2 and 3). If Q is
+    uncertain about every image, it is nearly 0, even if the most probable categories agree. Therefore the
+    information between the most probable categories is also returned.
 
     Args:
         first: probabilities of the K categories, for each image.
         second: the same for its augmented view.
-        rng: for the intervals.
+        rng: random number generator for the intervals.
 
     Returns:
         `information_nats`, from 0 to ln K, and `most_probable_information_nats`, that of the most
@@ -79,13 +80,6 @@ def information(
         figures[name] = measured
         figures[f"{name}_interval"] = centred_interval(measured, of_resampled, (0.0, float(np.log(size))))
     return figures | {"usage": (np.bincount(first.argmax(1), minlength=size) / len(first)).tolist()}
-
-
-def describe_policy(policy: AugmentationConfig, origin: str) -> dict[str, Any]:
-    """Return the augmentations that are not 0, and their origin, "model" or "default"."""
-    ranges = policy.model_dump(exclude={"all_images"})
-    active = {key: value for key, value in ranges.items() if value and not key.startswith("code_")}
-    return {"origin": origin, **active}
 
 
 def _resampled_table(
@@ -120,6 +114,8 @@ def _metric(subject: Subject) -> dict[str, Any]:
             rng = subject.rng(f"bootstrap/real information/{stream}/{name}")
             figures[name] = information(probabilities.numpy(), second[dimension].numpy(), rng)
         sections[who] = {"real": figures}
+    ranges = policy.model_dump(exclude={"all_images"})
+    active = {key: value for key, value in ranges.items() if value and not key.startswith("code_")}
     for figures in sections["model"]["real"].values():
-        figures["policy"] = describe_policy(policy, origin)
+        figures["policy"] = {"origin": origin, **active}
     return with_baselines(sections)

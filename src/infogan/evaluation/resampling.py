@@ -43,7 +43,7 @@ def bootstrap_interval(
     Args:
         figure: computes the figure of one table, or of many at once.
         table: counts [K, C].
-        rng: for the resamples.
+        rng: random number generator for the resamples.
         limits: the range of the figure.
     """
     total = int(table.sum())

@@ -1,7 +1,7 @@
-"""Label-free scores of runs by their agreement, and the factors that several runs share.
+"""Label-free scores that measure the agreement of runs, and factors that several runs found.
 
-Runs that found the factors of the data agree; every other run differs from all. Each score is a function of
-the codes that runs predict for the same real images.
+Runs that found the factors of the data agree with each other, and other runs do not. Each score is a function
+of the codes that the runs predict for the same real images.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LEVELS = 10
 """Number of quantile bins of a code that is used as a factor."""
 
 SAME = 0.7
-"""Least agreement of two groups of codes that are joined to one factor."""
+"""Minimum agreement of two groups of codes that are joined into one factor."""
 
 _LEAST_STD = 0.1  # of a code's means over real images, on [-1, 1]; with less it is constant
 
@@ -32,11 +32,11 @@ class RunCodes:
     """The codes that one run predicts for n images.
 
     Attributes:
-        continuous: by continuous code its mean, from -1 to 1.
-        periodic: the names of those that are angles, in half turns.
-        categories: by categorical code the most probable category of each image.
-        augmented: the same as `continuous` for an augmented view of each image.
-        information: nats shared by each categorical code of an image and of its augmented view.
+        continuous: predicted mean of each continuous code, from -1 to 1.
+        periodic: names of the continuous codes that are angles, in half turns.
+        categories: most probable category of each image, by categorical code.
+        augmented: like `continuous`, for an augmented view of each image.
+        information: information between an image and its augmented view, in nats, by categorical code.
     """
 
     continuous: Mapping[str, Float[np.ndarray, " n"]] = field(default_factory=dict)
@@ -46,16 +46,16 @@ class RunCodes:
     information: Mapping[str, float] = field(default_factory=dict)
 
     def varies(self, name: str) -> bool:
-        """Return whether a continuous code varies from image to image."""
+        """Return True if a continuous code varies between images."""
         return bool(self.continuous[name].std() >= _LEAST_STD)
 
 
 def continuous_agreement(
     first: Float[np.ndarray, " n"], second: Float[np.ndarray, " n"], periodic: tuple[bool, bool]
 ) -> float:
-    """Return the agreement of two continuous codes, 0 to 1: |Spearman|, or `circular` of two angles.
+    """Return the agreement of two continuous codes, 0 to 1: |Spearman|, or `circular` for two angles.
 
-    It is 0 for an angle and a code on a line, which cannot be compared.
+    The agreement of an angle and another code is 0, because they cannot be compared.
     """
     if periodic[0] != periodic[1]:
         return 0.0
@@ -71,9 +71,10 @@ def category_agreement(first: Int[np.ndarray, " n"], second: Int[np.ndarray, " n
 
 
 def augmentation_information(run: RunCodes) -> float:
-    """Return the nats that all codes of an image share with those of its augmented view.
+    """Return the information between an image and its augmented view in nats, summed over all codes.
 
-    For a continuous code -1/2 ln(1 - r^2), as of two normal variables with correlation r; 0 if constant.
+    For a continuous code this is -1/2 ln(1 - r^2), as for two normal variables with correlation r, and 0 if
+    the code is constant.
     """
     nats = sum(run.information.values())
     for name, augmented in run.augmented.items():
@@ -85,9 +86,10 @@ def augmentation_information(run: RunCodes) -> float:
 
 
 def agreement(first: RunCodes, second: RunCodes) -> dict[tuple[str, str], float]:
-    """Return the agreement of each code of one run with each of the same sort in another, 0 to 1.
+    """Return the agreement, from 0 to 1, of each code of one run with each code of the same type in another
+    run.
 
-    `continuous_agreement`, 0 if one is constant, or `category_agreement`.
+    This is `continuous_agreement` (0 if a code is constant) or `category_agreement`.
     """
     table = {}
     for a, x in first.continuous.items():
@@ -122,32 +124,29 @@ def consensus(runs: Sequence[RunCodes], which: int) -> float:
 def udr(runs: Sequence[RunCodes], which: int) -> float | None:
     """Return the unsupervised disentanglement ranking of Duan et al. 2020, section 4 (arXiv 1905.12614).
 
-    It is the median over the other runs, by the agreement of continuous codes; a constant code counts with
-    agreement 0. None if this run or all others have no continuous codes.
+    It is the median over the other runs and uses the agreement of continuous codes; that of a constant code
+    is 0. None if this run, or all others, have no continuous codes.
     """
     own, scores = runs[which], []
     for other in _others(runs, which):
         if own.continuous and other.continuous:
             table = agreement(own, other)
-            rows = [[table[a, b] for b in other.continuous] for a in own.continuous]
-            scores.append(_udr_pair(np.array(rows)))
+            square = np.array([[table[a, b] for b in other.continuous] for a in own.continuous])
+            # How close the table of two runs' codes is to a permutation (equation 2).
+            bests = [
+                np.divide(best**2, sums, out=np.zeros_like(best), where=best > 0).sum()
+                for best, sums in ((square.max(axis), square.sum(axis)) for axis in (0, 1))
+            ]
+            scores.append(float(sum(bests) / sum(square.shape)))
     return float(np.median(scores)) if scores else None
-
-
-def _udr_pair(table: Float[np.ndarray, "a b"]) -> float:
-    """Return how close the table of two runs' codes is to a permutation (equation 2)."""
-    columns, rows = table.max(0), table.max(1)
-    by_column = np.divide(columns**2, table.sum(0), out=np.zeros_like(columns), where=columns > 0)
-    by_row = np.divide(rows**2, table.sum(1), out=np.zeros_like(rows), where=rows > 0)
-    return float((by_column.sum() + by_row.sum()) / sum(table.shape))
 
 
 def model_centrality(runs: Sequence[RunCodes], which: int, rng: np.random.Generator) -> float | None:
     """Return ModelCentrality of Lin et al. 2020, section 4 (arXiv 1906.06034).
 
-    This is the FactorVAE score with another run's codes, in LEVELS bins, as the factors; both ways, averaged
-    over the other runs. A constant code is a factor that no code follows. None if this run or all others have
-    fewer than two continuous codes, which FactorVAE needs.
+    This is the FactorVAE score where the codes of another run, in LEVELS bins, are the factors, and vice
+    versa. It is averaged over the other runs. A constant code is a factor that no code represents. None if
+    this run, or all others, have fewer than the two continuous codes that FactorVAE needs.
     """
     own = runs[which]
     scores = [
@@ -177,8 +176,8 @@ class Shared:
     """A factor that several runs found.
 
     Attributes:
-        members: the code of each run that found it, by the run's number.
-        agreement: averaged over pairs of these codes.
+        members: the code that represents it, by the number of the run.
+        agreement: mean agreement over pairs of these codes.
     """
 
     members: Mapping[int, str]
@@ -186,10 +185,10 @@ class Shared:
 
 
 def shared_factors(runs: Sequence[RunCodes]) -> list[Shared]:
-    """Group codes of different runs that represent the same factor; the factors of most runs come first.
+    """Group codes of different runs that represent the same factor; factors that most runs found come first.
 
-    Pairs of agreement SAME or more are joined, best first, unless a run would have two codes in one group.
-    Codes that agree with no other run are left out.
+    Pairs with an agreement of at least SAME are joined, the best first, unless a group would then contain two
+    codes of one run. Codes that agree with no other run are omitted.
     """
     values = {
         ((i, a), (j, b)): value

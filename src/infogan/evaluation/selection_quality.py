@@ -11,16 +11,14 @@ from infogan.evaluation.resampling import QUANTILES, RESAMPLES
 
 
 def rank_correlation(
-    scores: Float[np.ndarray, " seeds"],
-    accuracies: Float[np.ndarray, " seeds"],
-    rng: np.random.Generator,
+    scores: Float[np.ndarray, " seeds"], accuracies: Float[np.ndarray, " seeds"], rng: np.random.Generator
 ) -> dict[str, Any]:
     """Return Spearman's rank correlation of a score with the accuracy over seeds; ties share their mean rank.
 
     Args:
-        scores: of each seed, any unit; higher should be better.
-        accuracies: of the same seeds, higher is better.
-        rng: for the interval.
+        scores: scores of each seed, any unit; higher should be better.
+        accuracies: accuracies of the same seeds, higher is better.
+        rng: random number generator for the interval.
 
     Returns:
         `rank_correlation`, from -1 to 1, and `rank_correlation_interval`, the 95 % percentile bootstrap over
@@ -47,8 +45,8 @@ def regret(scores: Float[np.ndarray, " seeds"], accuracies: Float[np.ndarray, " 
     choice.
 
     Args:
-        scores: of each seed, any unit; higher should be better.
-        accuracies: of the same seeds; the regret is in their unit.
+        scores: scores of each seed, any unit; higher should be better.
+        accuracies: accuracies of the same seeds; the regret is in their unit.
 
     Raises:
         ValueError: there is no seed, or a number is not finite.

@@ -49,11 +49,7 @@ def _measure(images: UInt8[np.ndarray, "n h w 1"]) -> dict[str, Float[np.ndarray
     mu11 = _ratio(np.einsum("nij,ni,nj->n", ink, down, across), area)
     lean = _ratio(mu11, mu02)
     spread = np.maximum(mu20 - lean * mu11, 0.0)  # below 0 through rounding only
-    return {
-        "slant": -lean,
-        "width": np.sqrt(12 * spread),
-        "thickness": _ratio(2 * area, _perimeter(ink)),
-    }
+    return {"slant": -lean, "width": np.sqrt(12 * spread), "thickness": _ratio(2 * area, _perimeter(ink))}
 
 
 def _perimeter(ink: Float[np.ndarray, "n h w"]) -> Float[np.ndarray, " n"]:

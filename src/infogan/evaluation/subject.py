@@ -1,9 +1,10 @@
-"""The subject of an evaluation: a model, a data set, and what several metrics share."""
+"""The subject of an evaluation: a model, a data set, and results that several metrics share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
@@ -23,7 +24,7 @@ Progress = Callable[[str], None]
 Result = TypeVar("Result")
 
 TRAIN_IMAGES = 10_000
-"""The most training images that a matching is chosen on and a baseline is fitted to."""
+"""Maximum number of training images for choosing a matching and for fitting a baseline."""
 
 
 def silent(_: str) -> None:
@@ -35,13 +36,13 @@ class Subject:
     """The model, data set and settings that a metric evaluates.
 
     Attributes:
-        model: in any mode; evaluation always uses running statistics.
+        model: the model, in any mode; evaluation always uses running statistics.
         dataset: real images, with or without labels; None evaluates generated images alone.
         weights: the generator to evaluate, "raw" or "ema"; by default the model's own choice.
-        samples: number of generated images per figure.
+        samples: number of generated images per metric.
         seed: random seed of the evaluation.
         progress: called with a line of text when a metric starts.
-        full: use the long variant of each metric that has one.
+        full: also compute the slow metrics and variants.
     """
 
     model: InfoGAN
@@ -62,10 +63,11 @@ class Subject:
         assert self.dataset is not None
         return self.dataset
 
-    @property
+    @cached_property
     def train_images(self) -> UInt8[np.ndarray, "n h w c"]:
         """The training images of `train_subset`."""
-        return self.once(_train_images)
+        images = self.real.train.images
+        return np.asarray(images[train_subset(len(images), self.seed)])
 
     def once(self, compute: Callable[[Subject], Result]) -> Result:
         """Return `compute(self)`, computed at the first call and shared by all metrics."""
@@ -84,7 +86,7 @@ class Subject:
     def sample(self, count: int, stream: str) -> tuple[UInt8[np.ndarray, "count h w c"], Codes]:
         """Generate `count` images from newly sampled latents, and return them with their codes.
 
-        The images have 256 levels, as people see them: finer differences do not carry a code.
+        The images have 256 levels, as people see them, so that finer differences cannot encode a code.
         """
         noise, codes = self.model.draw(count, seed=self.seed, stream=f"evaluation/{stream}")
         return self.generate(noise, codes), codes
@@ -93,7 +95,7 @@ class Subject:
 def drawn_subset(count: int, most: int, *, seed: int, stream: str) -> Int[np.ndarray, " n"]:
     """Return sorted indices of at most `most` of `count` images, sampled without replacement.
 
-    The first images would not do, because many data sets are sorted by label.
+    The first images are not representative, because many data sets are sorted by label.
     """
     order = torch.randperm(count, generator=streams.generator(seed, stream))
     return np.sort(order[:most].numpy())
@@ -102,11 +104,6 @@ def drawn_subset(count: int, most: int, *, seed: int, stream: str) -> Int[np.nda
 def train_subset(count: int, seed: int) -> Int[np.ndarray, " n"]:
     """Return the indices of at most TRAIN_IMAGES of `count` training images."""
     return drawn_subset(count, TRAIN_IMAGES, seed=seed, stream="evaluation/train subset")
-
-
-def _train_images(subject: Subject) -> UInt8[np.ndarray, "n h w c"]:
-    images = subject.real.train.images
-    return np.asarray(images[train_subset(len(images), subject.seed)])
 
 
 def pixels(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n pixels"]:

@@ -1,10 +1,10 @@
 """Agreement of continuous codes with the true factors of images, if these are known (Figures 3 and 4).
 
-Codes are matched one to one to factors on training images and scored on test images, which show other
-identities and objects if the data source provides for it. A factor on a line is compared with a code by
-|Spearman|, and an angle by the length of the mean of exp(i (pi code -+ angle)), for the better sense of
-rotation (the linear-circular correlation of a perfect code is only .78). The table `agreement` holds every
-code with every factor, without a choice.
+Codes are matched one to one to factors on training images, and scored on test images. In most data sets with
+known factors, test images show other identities or objects. A factor on a line is compared with a code by
+|Spearman|. An angle is compared by the length of the mean of exp(i (pi code -+ angle)), with the sign that
+fits better. (The linear-circular correlation of a perfect code is only .78.) The table `agreement` compares
+every code with every factor, without a choice.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def spearman(values: Float[np.ndarray, " n"], factor: Float[np.ndarray, " n"]) -
 def spearman_interval(correlation: float, count: int) -> list[float]:
     """Return the 95 % interval of `spearman` over `count` images.
 
-    By the standard error of Fisher's z of a rank correlation (Bonett and Wright 2000).
+    It uses the standard error of Fisher's z of a rank correlation (Bonett and Wright 2000).
     """
     error = NORMAL_QUANTILE * np.sqrt((1 + correlation**2 / 2) / max(count - 3, 1))
     middle = np.arctanh(min(correlation, 1 - 1e-12))
@@ -51,11 +51,11 @@ def spearman_interval(correlation: float, count: int) -> list[float]:
 def circular(values: Float[np.ndarray, " n"], angles: Float[np.ndarray, " n"]) -> float:
     """Return the agreement of a code with an angle, from 0 to 1: max |mean exp(i (pi code -+ angle))|.
 
-    It is 1 if the code turns with the angle, from any zero and in either sense, and near 0 if the two
+    It is 1 if the code rotates with the angle, with any zero and in either direction, and near 0 if the two
     are unrelated.
 
     Args:
-        values: of the code; a full turn is from -1 to 1.
+        values: values of the code; a full turn is from -1 to 1.
         angles: in radians.
     """
     code = np.exp(1j * np.pi * values)
@@ -74,7 +74,7 @@ def circular_interval(
 def circular_by_object(
     values: Float[np.ndarray, " n"], angles: Float[np.ndarray, " n"], objects: Int64[np.ndarray, " n"]
 ) -> Float[np.ndarray, " m"]:
-    """Return `circular` of each object of 8 images or more: each may have its own zero."""
+    """Return `circular` for each object with at least 8 images; each object may have its own zero."""
     members = (objects == number for number in np.unique(objects))
     return np.array(
         [circular(values[rows], angles[rows]) for rows in members if rows.sum() >= _LEAST], dtype=np.float64
@@ -103,10 +103,10 @@ def measure(
     """Return the figures of one code and one factor.
 
     Args:
-        values: of the code.
-        factor: of the same images.
+        values: values of the code.
+        factor: factor of the same images.
         objects: the label of each image, if there are any.
-        rng: for the interval of `circular`.
+        rng: random number generator for the interval of `circular`.
 
     Returns:
         `spearman` or `circular`, as the factor requires, with its 95 % interval; for angles of labelled

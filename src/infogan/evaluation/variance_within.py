@@ -1,6 +1,6 @@
-"""Variance of images within a category, and the part of it that the noise and each continuous code make.
+"""Variance of images within a category, and its parts that noise and each continuous code cause.
 
-A generator may make a single image per category, perfectly sorted, which neither clustering nor L_I shows.
+A generator may generate a single image per category. Neither clustering nor L_I shows this.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def within_groups(
 def of_pairs(
     first: UInt8[np.ndarray, "n h w c"], second: UInt8[np.ndarray, "n h w c"]
 ) -> Float[np.ndarray, " n"]:
-    """Return |x - x'|^2 / 2 of each pair, whose mean is the variance of what the two do not share."""
+    """Return |x - x'|^2 / 2 of each pair; the mean is the variance due to the latents that differ."""
     return np.asarray(np.square(_pixels64(first) - _pixels64(second)).sum(1) / 2)
 
 
@@ -69,15 +69,15 @@ def _pixels64(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n pixe
 def generated_variances(
     subject: Subject, *, pairs: int = _MOST_PAIRS
 ) -> dict[str, Float[np.ndarray, " pairs"]]:
-    """Return `of_pairs` of generated images, by the latents that the two of a pair do not share.
+    """Return `of_pairs` of generated images, by the latents in which the two images of a pair differ.
 
     Args:
         subject: the model.
-        pairs: number of pairs; the first image of each pair is the same for all figures.
+        pairs: number of pairs; the first image of each pair is the same in all results.
 
     Returns:
-        "generated": all latents but the category; "noise": the noise alone; "codes.<name>": one continuous
-        code alone.
+        "generated": all latents except the category differ; "noise": only the noise differs; "codes.<name>":
+        only this continuous code differs.
     """
     model, latents = subject.model, subject.model.latents
     noise, codes = model.draw(pairs, seed=subject.seed, stream="evaluation/variance/first")

@@ -1,8 +1,8 @@
-"""A verdict for each code, without labels: used, dead, a duplicate, entangled, or hidden.
+"""A verdict for each code, without labels: used, dead, hidden, duplicate or entangled.
 
-A bound near its ceiling does not prove that a code has a meaning: G can hide it where only Q looks, or make
-the same change with two codes. Here each code is scored by its effect on images, by how well Q still predicts
-it from slightly corrupted images, and by its similarity to the other codes.
+A bound near its maximum does not prove that a code has a meaning. G can encode it in invisible details that Q
+detects, or use two codes for the same change. Each code is therefore scored by its effect on images, by how
+well Q predicts it from slightly corrupted images, and by its similarity to the other codes.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ IMAGES = 1_000
 STEPS = 9
 
 DEAD = 0.2
-"""A code that Q recovers less of is not in the images."""
+"""A code is dead if Q recovers less than this share of it from generated images."""
 
 LOST = 0.5
-"""A code that keeps less of its recovery on corrupted images does not survive."""
+"""A code does not survive a corruption that leaves less than this share of what Q recovers."""
 
 INVISIBLE = 0.01
-"""A code with a smaller share of the images' variance has no visible effect."""
+"""A code has no visible effect if it causes less than this share of the variance of images."""
 
 OVERLAP = 0.5
-"""Codes whose changes have at least this mean squared cosine do the same."""
+"""Two codes are entangled if their changes of images have at least this mean squared cosine."""
 
 SAME, ALIKE = 0.9, 0.6
-"""Agreement on real images from which two codes are the same, or similar."""
+"""Agreement of two codes on real images from which they are duplicates, or entangled."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,11 @@ class Figures:
     """Measurements of one code, each from 0 to 1.
 
     Attributes:
-        recovered: how much of it Q predicts on generated images: R^2, or nats as a share of its entropy.
-        effect: its share of the variance of images (Jansen 1999: the total effect).
-        survival: the share of `recovered` that remains after each corruption.
-        overlap: by other code, the mean squared cosine of the changes that both make.
-        agreement: by other code of the same sort, how similar the two are on real images.
+        recovered: how well Q predicts the code from generated images: R^2, or nats as a share of the entropy.
+        effect: share of the variance of images that the code causes (the total effect of Jansen 1999).
+        survival: share of `recovered` that remains after each corruption.
+        overlap: mean squared cosine between the changes by this code and by each other code.
+        agreement: similarity on real images to each other code of the same type.
     """
 
     recovered: float
@@ -92,8 +92,8 @@ def corrupted(images: UInt8[np.ndarray, "n h w c"], rng: np.random.Generator) ->
     """Return the images blurred, with noise, rounded to every second level, and resized down and up.
 
     Args:
-        images: of 8 pixels or more.
-        rng: for the noise, normal with a std of 8 of 255 levels.
+        images: generated images of at least 8 x 8 pixels.
+        rng: generator of the noise, which is normal with a std of 8 gray levels.
     """
     x = torch.from_numpy(np.ascontiguousarray(images)).movedim(3, 1).float()
     line = torch.tensor([0.25, 0.5, 0.25])
@@ -114,7 +114,10 @@ def _to_uint8(values: np.ndarray) -> UInt8[np.ndarray, "n h w c"]:
 
 
 def recovery(latents: Latents, raw: Float[Tensor, "n outputs"], codes: Codes) -> dict[str, float]:
-    """Return how well Q predicts each code, 0 to 1: R^2, or for discrete codes nats as a share of entropy."""
+    """Return how well Q predicts each code, from 0 to 1.
+
+    This is R^2 for a continuous code, and the share of the entropy in nats for a discrete code.
+    """
     fitted = {name: torch.ones(prior.width) for name, prior in latents.priors.items() if prior.has_fixed_std}
     shares = {
         name: score.get("r2_fake", score["mutual_information_nats"] / score["entropy_nats"])
@@ -126,13 +129,13 @@ def recovery(latents: Latents, raw: Float[Tensor, "n outputs"], codes: Codes) ->
 def changes(
     subject: Subject, noise: Float[Tensor, "n noise"], codes: Codes, images: UInt8[np.ndarray, "n h w c"]
 ) -> dict[str, Float[np.ndarray, "n pixels"]]:
-    """Return, by code, the change of images if only that code is sampled again; pixels from 0 to 1.
+    """Return the change of the images when only one code is sampled again, for each code; pixels from 0 to 1.
 
     Args:
         subject: the model.
-        noise: of the images.
-        codes: of the images.
-        images: generated from both.
+        noise: the noise of the images.
+        codes: the codes of the images.
+        images: the images that were generated from `noise` and `codes`.
     """
     _, others = subject.model.draw(len(images), seed=subject.seed, stream="evaluation/verdicts/others")
     base = pixels(images)
@@ -140,7 +143,7 @@ def changes(
 
 
 def overlaps(changed: Mapping[str, Float[np.ndarray, "n pixels"]]) -> dict[str, dict[str, float]]:
-    """Return the mean squared cosine of the changes by each two codes, over images that both change."""
+    """Return the mean squared cosine between the changes by two codes, over images that both change."""
     table: dict[str, dict[str, float]] = {name: {} for name in changed}
     for first, second in combinations(changed, 2):
         a, b = changed[first], changed[second]
@@ -152,9 +155,10 @@ def overlaps(changed: Mapping[str, Float[np.ndarray, "n pixels"]]) -> dict[str, 
 
 
 def agreements(latents: Latents, raw: Float[Tensor, "n outputs"]) -> dict[str, dict[str, float]]:
-    """Return how similar each two codes of the same sort are on the same images, by their best dimensions.
+    """Return the similarity of every two codes of the same type, for their most similar dimensions.
 
-    `run_agreement.continuous_agreement` of continuous codes, `category_agreement` of discrete ones.
+    Continuous codes are compared by `run_agreement.continuous_agreement`, discrete ones by
+    `category_agreement`.
 
     Args:
         latents: the codes of the model.
@@ -185,9 +189,10 @@ def _categories(latents: Latents, name: str, means: np.ndarray) -> list[np.ndarr
 
 
 def monotonicity(subject: Subject, name: str) -> float:
-    """Return how steadily images change as a code goes from its low end to its high end, from 0 to 1.
+    """Return how steadily images change along a code, as a value from 0 to 1.
 
-    This is the rank correlation of the steps with the distance from the first image, averaged over images.
+    Along a traversal from the low to the high end, this is the rank correlation between the position and the
+    distance from the first image, averaged over traversals.
     """
     prior = subject.model.latents.priors[name]
     line = np.linspace(prior.centre - prior.unit, prior.centre + prior.unit, STEPS)
@@ -199,10 +204,10 @@ def monotonicity(subject: Subject, name: str) -> float:
 
 
 def certainty(latents: Latents, raw: Float[Tensor, "n outputs"]) -> dict[str, float]:
-    """Return how sure Q is of each code on real images: 1 - the posterior's spread as a share of the prior's.
+    """Return the certainty of Q for each code on real images, from 0 to 1.
 
-    The spread is the entropy of discrete codes and the variance of continuous ones; the least
-    result is 0. Codes with a fixed std are left out.
+    This is 1 - (spread of the posterior) / (spread of the prior), but at least 0. The spread is the entropy
+    of a discrete code and the variance of a continuous code. Codes with a fixed std are omitted.
     """
     result = {}
     for name, posterior in latents.posteriors(raw).items():

@@ -5,6 +5,7 @@ from infogan.networks.architectures import (
     TABLES,
     Architecture,
     architecture,
+    check_architecture,
     generic_table,
     residual_table,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "Style",
     "Trunk",
     "architecture",
+    "check_architecture",
     "generic_table",
     "initialise",
     "network",

@@ -1,17 +1,15 @@
-"""The networks of appendix C as tables of data; `builder` turns a table into modules.
+"""The networks of appendix C as tables of data. `builder` builds modules from a table.
 
-A block is a layer, then batch norm, then a nonlinearity; in the table `dsprites` the last two are swapped.
-All kernels are 4x4. A table does not depend on the image size: the size of the generator's first feature maps
-follows from the image size and the strides (7x7 for MNIST, 2x2 for SVHN, as in the paper). Sizes range from
-8 to 256.
-
-Beyond the paper: D and Q of any table can have spectral norm instead of batch norm, and the table `residual`
-has residual blocks.
+A block is a layer, followed by batch norm and a nonlinearity; in the table `dsprites`, the last two are
+swapped. All kernels are 4x4. A table does not depend on the image size: the size of the generator's first
+feature maps follows from the image size and the strides (7x7 for MNIST, 2x2 for SVHN, as in the paper). Sizes
+range from 8 to 256. Two things are not in the paper: D and Q of any table can have spectral norm instead of
+batch norm, and the table `residual` has residual blocks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,13 +23,13 @@ class Layer:
     """One row of a table.
 
     Attributes:
-        kind: "dense"; "picture", a dense layer whose outputs become feature maps of `width` channels;
-            "conv"; "up", a transposed convolution; or "shrink" and "grow", residual blocks that halve and
-            double the size.
-        width: units or channels, before the width factor.
-        stride: of convolutions.
-        norm: the layer has batch norm.
-        leak: slope of the generator's nonlinearity below zero; D and Q have one for all layers.
+        kind: "dense"; "picture", a dense layer whose outputs become feature maps with `width` channels;
+            "conv"; "up", a transposed convolution; "shrink" or "grow", residual blocks that halve or double
+            the size.
+        width: number of units or channels, before the width factor.
+        stride: stride of a convolution.
+        norm: True if the layer has batch norm.
+        leak: slope below zero of the generator's nonlinearity; D and Q have one slope for all layers.
     """
 
     kind: Literal["dense", "picture", "conv", "up", "shrink", "grow"]
@@ -43,7 +41,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A table of appendix C. The last layers (one logit, the raw posterior, the image) are implied.
+    """A table of layers. The last layers (one logit, the raw posterior, the image) are not listed.
 
     Attributes:
         trunk: layers that D and Q share.
@@ -51,7 +49,7 @@ class Architecture:
         generator: hidden layers; a transposed convolution of stride 2 to the image follows.
         output: the generator's last nonlinearity, which sets the range of all images.
         leak: slope of the leaky ReLU below zero in D and Q.
-        norm_last: the generator's batch norm follows the nonlinearity.
+        norm_last: True if the generator's batch norm follows the nonlinearity.
     """
 
     trunk: tuple[Layer, ...]
@@ -119,7 +117,7 @@ TABLES: dict[str, Architecture] = {
 
 
 def generic_table(size: int) -> Architecture:
-    """Extend the MNIST table to any size: it is halved until below 8 pixels, with 64 to 512 channels."""
+    """Return a table like that of MNIST for any size: convolutions halve it until it is below 8 pixels."""
     widths: list[int] = []
     while size >= 8:
         size //= 2
@@ -134,8 +132,8 @@ def generic_table(size: int) -> Architecture:
 def residual_table(size: int) -> Architecture:
     """Return a table of residual blocks, down to feature maps of 4 to 7 pixels.
 
-    The layers next to the image are plain convolutions of stride 2: residual blocks there would dominate the
-    cost.
+    The layers next to the image are plain convolutions with stride 2, because residual blocks would be too
+    slow there.
     """
     widths: list[int] = []
     size //= 2
@@ -165,15 +163,23 @@ ARCHITECTURES.add("residual", residual_table)
 
 
 def architecture(name: str, size: int) -> Architecture:
-    """Return the table of that name for images of `size` pixels.
+    """Return the table with this name for images of `size` pixels.
 
     Raises:
-        ConfigError: no table has that name.
+        ConfigError: no table has this name.
     """
-    if name not in ARCHITECTURES:
+    check_architecture(name, ARCHITECTURES)
+    return ARCHITECTURES[name](size)
+
+
+def check_architecture(name: str, known: Collection[str] | None = None) -> None:
+    """Raise ConfigError if no networks have that name; `known` are all tables and networks of plug-ins."""
+    from infogan.networks.custom import NETWORKS
+
+    known = [*ARCHITECTURES, *NETWORKS] if known is None else known
+    if name not in known:
         raise ConfigError(
-            f"network.architecture = {name!r}: no such table{did_you_mean(name, ARCHITECTURES)}",
-            f"one of {', '.join(ARCHITECTURES)}",
+            f"network.architecture = {name!r}: no networks have that name{did_you_mean(name, known)}",
+            f"one of {', '.join(known)}",
             "network.architecture = 'generic', which fits any image size",
         )
-    return ARCHITECTURES[name](size)

@@ -38,8 +38,8 @@ def _downward(rows: Sequence[Layer], channels: int, size: int, style: Style) -> 
 
     Args:
         rows: the layers of a table.
-        channels: of the input images; at size 1, number of input features.
-        size: of the input images.
+        channels: channels of the input images; at size 1, number of input features.
+        size: size of the input images.
         style: how the layers are built.
     """
     blocks: list[nn.Module] = []
@@ -166,7 +166,8 @@ class Generator(nn.Module):
             raise ConfigError(
                 f"network.architecture: {len(strides)} up-convolutions reach below one pixel at size {size}",
                 f"images of at least {math.prod(strides)} pixels",
-                "--set architecture=generic",
+                "network.architecture = 'generic', which fits any image size",
+                command="--set architecture=generic",
             )
         blocks, inputs = self._blocks(table, latents, list(reversed(sizes)), width)
         self.hidden = Stack(blocks)

@@ -1,4 +1,4 @@
-"""Networks from outside the package: any `nn.Module` as the generator or as the trunk of D and Q.
+"""Networks of plug-ins: any `nn.Module` as the generator or as the trunk of D and Q.
 
 @infogan.network("tiny")
 def tiny(shape):
@@ -23,11 +23,11 @@ from infogan.registry import Registry
 
 @dataclass(frozen=True)
 class NetworkShape:
-    """The sizes that networks must fit.
+    """The sizes of inputs and outputs that networks must have.
 
     Attributes:
-        latents: inputs of the generator.
-        channels: of the images, 1, 3 or 4.
+        latents: number of inputs of the generator.
+        channels: number of channels of the images, 1, 3 or 4.
         size: height and width of the images in pixels.
     """
 
@@ -43,11 +43,11 @@ class NetworkShape:
 
 @dataclass(frozen=True)
 class Networks:
-    """A generator, a trunk, or both; the table `generic` replaces what is None.
+    """A generator, a trunk, or both. If one of them is None, that of the architecture `generic` is used.
 
     Attributes:
         generator: latents [N, latents] to images [N, C, H, W] in [0, 1].
-        trunk: images [N, C, H, W] to features [N, F]; D's and Q's heads are added on top.
+        trunk: images [N, C, H, W] to features [N, F]; the heads of D and Q are added to it.
     """
 
     generator: nn.Module | None = None
@@ -61,19 +61,19 @@ NETWORKS: Registry[Build] = Registry("network")
 
 
 def network(name: str) -> Callable[[Build], Build]:
-    """Register the decorated function as networks that `network.architecture` can name.
+    """Register the decorated function, so that `network.architecture` can name its networks.
 
-    The function is called under a seeded random state, so that the first weights are a function of the run's
-    seed.
+    The random state is seeded before the function is called, so that the initial weights depend only on the
+    run's seed.
 
     Raises:
-        ValueError: networks of that name are registered already.
+        ValueError: networks with this name are registered already.
     """
     return lambda build: NETWORKS.add(name, build)
 
 
 class CustomGenerator(nn.Module):
-    """A generator from outside the package, behind the interface of `Generator`."""
+    """A generator of a plug-in, with the interface of `Generator`."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -86,14 +86,14 @@ class CustomGenerator(nn.Module):
 
 
 class CustomTrunk(nn.Module):
-    """A trunk from outside the package, behind the interface of `Trunk`.
+    """A trunk of a plug-in, with the interface of `Trunk`.
 
-    Each domain's part of a batch passes through the module separately, so that batch norm inside it never
-    mixes real and generated images (the authors' code).
+    Each domain of a batch passes through the module separately, so that its batch norm layers never mix real
+    and generated images (as in the authors' code).
 
     Args:
         module: the trunk.
-        shape: of the images.
+        shape: shape of the images.
     """
 
     def __init__(self, module: nn.Module, shape: NetworkShape) -> None:

@@ -1,4 +1,4 @@
-"""Dense layers and stride-2 convolutions in the forms that train fastest on a CPU.
+"""Dense layers and stride-2 convolutions, implemented to train fast on a CPU.
 
 They have the parameters and the results of torch's own layers, up to rounding. Measured with MKL and oneDNN,
 on two threads at batch 128:

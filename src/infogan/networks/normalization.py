@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 Domain = Literal["real", "fake", "noisy"]
-"""The origin of images. Batch norm has separate statistics for real, generated and noisy generated images,
-the last only if Q predicts continuous codes from noisy images."""
+"""The origin of images. Batch norm has separate statistics for real images, generated images and, if Q
+predicts continuous codes from noisy images, for noisy generated images."""
 
 AnyLayer = TypeVar("AnyLayer", bound=nn.Module)
 
@@ -25,8 +25,8 @@ class BatchNorm(nn.Module):
     """Batch norm of [N, F] or [N, C, H, W] with separate statistics for each domain.
 
     In training, each domain's part of the batch is normalised by its own statistics. In evaluation, an image
-    is normalised by the running statistics of its domain, so that its codes depend neither on its batch nor
-    on the difference between generated and real images.
+    is normalised by the running statistics of its domain. Its codes therefore depend neither on its batch nor
+    on the other domains.
     """
 
     eps = 1e-5

@@ -15,47 +15,24 @@ from markupsafe import Markup
 from PIL import Image
 
 from infogan.reporting.charts import Curve, line_chart
-from infogan.reporting.tables import probe_means, scores_with_interval, value_at, verdict_text
+from infogan.reporting.tables import metric_name, probe_means, scores_with_interval, value_at, verdict_text
 
 TITLES = {
-    "clustering": "Categories and labelled classes",
-    "real": "Information shared by a real image and its augmented view",
+    "clustering": "Categories compared with labelled classes",
+    "real": "Information between the codes of a real image and of its augmented view",
     "factors": "True factors, each with its best code",
-    "agreement": "All codes and all true factors",
+    "agreement": "All codes compared with all true factors",
     "disentanglement": "Disentanglement",
     "variance": "Variance within categories",
     "fidelity": "Generated images compared with real images",
     "context": "Where categories change the image",
 }
-"""Titles of sections of evaluation.json whose key is not a good title."""
-
-METRICS = {
-    "nmi": "NMI",
-    "ari": "ARI",
-    "auc": "AUC",
-    "mig": "MIG",
-    "sap": "SAP",
-    "dci": "DCI",
-    "infomec": "InfoMEC",
-    "factorvae": "FactorVAE",
-    "betavae": "BetaVAE",
-    "kmeans": "k-means",
-    "pca": "PCA",
-    "spearman": "rank correlation",
-    "spearman_generated": "rank correlation on generated images",
-    "spearman_real": "rank correlation on real images",
-    "information_nats": "information in nats",
-    "most_probable_information_nats": "information of the most probable category in nats",
-    "outside": "share of the change outside the middle strip",
-    "frechet": "Fréchet distance",
-    "kernel": "kernel distance",
-}
-"""Names of metrics and baselines whose key is not a good name."""
+"""Titles of the sections of evaluation.json whose keys are not suitable as titles."""
 
 _SEPARATE = ("codes", "baselines")  # sections that have no table
-_MAX_OPEN_ROWS = 12  # longer tables are folded
-_VISIBLE = 0.01  # least share of the variance of generated images, for a code to be relied on
-_CERTAIN = 0.3  # least certainty on real images
+_MAX_OPEN_ROWS = 12  # longer tables are collapsed
+_VISIBLE = 0.01  # smallest share of the variance of generated images that counts as visible
+_CERTAIN = 0.3  # smallest certainty on real images that counts as reliable
 
 
 @dataclass(frozen=True)
@@ -63,10 +40,10 @@ class Cluster:
     """Real images of one category of a code.
 
     Attributes:
-        name: of the code and the category.
-        share: of all images.
-        typical: the images that belong to the category with the highest probability.
-        doubtful: those with the lowest; None if all images are among the typical ones.
+        name: name of the code, and the category.
+        share: share of all images that belong to the category.
+        typical: the images with the highest probability of the category.
+        doubtful: the images with the lowest probability; None if all images are among the typical ones.
     """
 
     name: str
@@ -86,19 +63,19 @@ class Contents:
         warnings: messages of the active training warnings.
         traversals: a picture for each code.
         samples: generated images.
-        clusters: of the first categorical code, if there is one.
-        images: description of the data, if it is more than the name of the data set.
+        clusters: real images by category of the first categorical code, if there is one.
+        images: description of the data, if it differs from the name of the data set.
         hidden_clusters: number of categories that are empty or not shown.
-        clustered: number of real images that the clusters were chosen from.
-        clustered_train: how many of those are training images.
-        health: one line, if there is no warning.
-        seeds: number of seeds from which this run is the best.
-        found: by code, in how many of several runs it was found; None without a search.
-        runs: number of these runs.
+        clustered: number of real images from which those of the clusters were chosen.
+        clustered_train: number of training images among them.
+        health: a line of text if there is no warning.
+        seeds: number of seeds from which this run was selected.
+        found: number of runs that found each code, by name; None if runs were not compared.
+        runs: number of runs that were compared.
         labelled: True if the images have class labels.
         configuration: as TOML.
         environment: of the training.
-        commands: that repeat the run.
+        commands: commands that reproduce the run.
     """
 
     title: str
@@ -127,7 +104,7 @@ def render(contents: Contents) -> str:
     source = resources.files("infogan.reporting").joinpath("report.html").read_text(encoding="utf-8")
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     page.filters["picture"] = _data_url
-    page.filters["metric"] = _metric_name
+    page.filters["metric"] = metric_name
     scores = contents.scores
     return page.from_string(source).render(
         contents=contents,
@@ -144,10 +121,6 @@ def _data_url(image: Image.Image) -> str:
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def _metric_name(key: str) -> str:
-    return METRICS.get(key, key.replace("_", " "))
 
 
 # --- codes -----------------------------------------------------------------------------------------------
@@ -178,38 +151,42 @@ def _code(name: str, code: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _trust(contents: Contents) -> Iterator[tuple[bool, str]]:
-    """Yield statements about the results, each with True if it supports them and False if not."""
+    """Yield sentences about the results.
+
+    True means that a sentence is a reason to trust them, False a warning.
+    """
     found = contents.found
     if found is not None and not found:
         yield (
             False,
-            f"No factor found: no visible code was found by two of {contents.runs} runs. The images may "
-            "have none; more images or a longer search may find one.",
+            f"No factor found: no code with a visible effect was found by two of {contents.runs} runs. The "
+            "images may have no factors. More images or more time may help.",
         )
     yield from _trust_in_codes(contents)
     yield from _trust_in_images(contents.scores)
     yield from _trust_in_categories(contents)
     yield from ((False, text) for text in contents.warnings)
     if found is not None:
-        yield bool(found), f"This run was chosen from {contents.runs} runs, without labels."
+        yield bool(found), f"This run was selected from {contents.runs} runs, without labels."
     elif contents.seeds > 1:
-        yield True, f"This run was chosen from {contents.seeds} seeds, without labels."
+        yield True, f"This run was selected from {contents.seeds} seeds, without labels."
     else:
         yield (
             False,
-            "This is a single run, and another seed may find other codes. Codes that several runs find are "
+            "This is a single run, and the codes may differ with another seed. Codes that several runs find "
+            "are "
             "more reliable: train with --seeds 4, or compare runs with infogan select.",
         )
     yield (
         False,
-        "The information in nats shows that a code can be predicted from generated images, not what the code "
-        "means; judge that by the pictures. Labels are used for evaluation only.",
+        "The information in nats shows that a code can be predicted from generated images. It does not show "
+        "what the code means: look at the pictures for this. Labels are used for evaluation only.",
     )
 
 
 _CODE_GROUPS = {
-    "used": "visible in generated images, and predictable from them.",
-    "single": "found by this run only, and by none of the {others} others. Do not count it as found.",
+    "used": "visible in generated images and predictable from them.",
+    "single": "found in this run, but in none of the {others} other runs; do not interpret as a factor.",
     "faint": "predictable from generated images, but with almost no visible effect.",
     "uncertain": "visible in generated images, but predicted from real images with low certainty.",
     **{
@@ -242,8 +219,9 @@ def _trust_in_images(scores: Mapping[str, Any]) -> Iterator[tuple[bool, str]]:
     if real is not None and own is not None and own < real / 2:
         yield (
             False,
-            f"Generated images do not resemble real images yet (precision {own:.2f}; {real:.2f} for other "
-            "real images), so the effect of codes on them is not conclusive.",
+            f"Generated images do not resemble real images yet (precision {own:.2f}, compared with "
+            f"{real:.2f} for "
+            "other real images). Do not draw conclusions from the effect of codes on them.",
         )
 
 
@@ -255,23 +233,20 @@ def _trust_in_categories(contents: Contents) -> Iterator[tuple[bool, str]]:
         if kmeans is not None:
             yield (
                 low > kmeans,
-                f"Categories match the labelled classes for {accuracy:.1%} of the images; "
-                f"k-means on pixels: {kmeans:.1%}.",
+                f"The categories match the labelled classes for {accuracy:.1%} of the images, compared with "
+                f"{kmeans:.1%} for k-means on pixels.",
             )
     elif contents.labelled:
-        yield (
-            False,
-            "The categories were not compared with the labelled classes: run infogan evaluate RUN.",
-        )
+        yield (False, "The categories were not compared with the labelled classes: run infogan evaluate RUN.")
     elif any(code["kind"] == "categorical" for code in scores["codes"].values()):
-        yield False, "The images have no labelled classes: judge the categories by their images."
+        yield False, "The images have no labelled classes. Look at the images of each category."
 
 
 # --- tables and charts -----------------------------------------------------------------------------------
 
 
 def _tables(scores: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield a table for each section: its scores that have an interval, and the same of the baselines."""
+    """Yield a table for each section, with the scores that have an interval and those of the baselines."""
     for section, part in scores.items():
         if section in _SEPARATE or not isinstance(part, Mapping):
             continue
@@ -283,7 +258,7 @@ def _tables(scores: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             }
             rows.append(
                 {
-                    "metric": ": ".join(map(_metric_name, path)),
+                    "metric": ": ".join(map(metric_name, path)),
                     "value": f"{value_at(part, path):.3f}",
                     "interval": f"{low:.3f} to {high:.3f}",
                     "baselines": {n: f"{value:.3f}" for n, value in baselines.items() if value is not None},
@@ -299,7 +274,7 @@ def _tables(scores: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _probes(scores: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield a table of mean probe scores by number of labels, and the same as a chart."""
+    """Yield the mean probe scores by number of labels, as a table and as a chart."""
     for metric, by_labels in probe_means(scores).items():
         names = list(next(iter(by_labels.values())))
         counts = [labels for labels in by_labels if labels.isdigit()]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, Int, UInt8
 
 from infogan import config as configuration
 from infogan import evaluation
@@ -17,7 +17,6 @@ from infogan.data import Dataset
 from infogan.evaluation.clustering import classes_known
 from infogan.evaluation.predicted_codes import dividing_code
 from infogan.evaluation.subject import Progress, drawn_subset, silent
-from infogan.evaluation.typical_images import typical_and_doubtful
 from infogan.model import InfoGAN
 from infogan.reporting import html, pictures
 from infogan.reporting.traversals import traversal_picture
@@ -131,6 +130,21 @@ def _usable(scores: dict[str, Any], model: InfoGAN, dataset: Dataset) -> bool:
     return set(codes) == set(model.latents.priors) and all(
         isinstance(code, dict) and required <= set(code) for code in codes.values()
     )
+
+
+def typical_and_doubtful(
+    probabilities: Float[np.ndarray, "n k"], category: int, count: int
+) -> tuple[Int[np.ndarray, " a"], Int[np.ndarray, " b"]]:
+    """Return the rows of a category's images with the highest and with the lowest probability.
+
+    Args:
+        probabilities: of every category, for each image.
+        category: its number; an image belongs to its most probable category.
+        count: the most rows of each; no image is in both.
+    """
+    members = np.flatnonzero(probabilities.argmax(1) == category)
+    order = members[np.argsort(-probabilities[members, category], kind="stable")]
+    return order[:count], order[count:][::-1][:count]
 
 
 def _clusters(model: InfoGAN, images: UInt8[np.ndarray, "n h w c"]) -> tuple[list[html.Cluster], int]:

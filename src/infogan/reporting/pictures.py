@@ -32,29 +32,18 @@ _MIN_TEXT = 11  # pixels; smaller text is hard to read
 # --- pictures ------------------------------------------------------------------------------------------
 
 
-def sample_grid(
-    images: UInt8[np.ndarray, "n h w c"], columns: int | None = None, scale: int | None = None
-) -> Image.Image:
-    """Return images in a grid, row by row from the top left.
+def sample_grid(images: UInt8[np.ndarray, "n h w c"]) -> Image.Image:
+    """Return images in a nearly square grid, row by row from the top left; each at least 40 pixels wide.
 
     Args:
         images: N images with 1 (grey), 3 (RGB) or 4 channels (RGB and alpha, over a light chequerboard).
-        columns: images per row; if None, the grid is nearly square.
-        scale: factor by which images are enlarged; if None, they are at least 40 pixels wide.
 
     Raises:
         DataError: the images do not have that format, or there are none.
-        UsageError: `columns` or `scale` is below 1.
     """
-    images = _checked(images, "N, height, width, channels")
-    count, _, width, _ = images.shape
-    columns = math.ceil(math.sqrt(count)) if columns is None else columns
-    scale = _whole_factor(width) if scale is None else scale
-    if columns < 1 or scale < 1:
-        raise UsageError(f"{columns} columns at scale {scale}", "both at least 1", "leaving both out")
-    columns = min(columns, count)
-    cells = _cells(images, scale)
-    blank = np.full((-count % columns, *cells.shape[1:]), 255, np.uint8)
+    cells = _cells(_checked(images, "N, height, width, channels"))
+    columns = math.ceil(math.sqrt(len(cells)))
+    blank = np.full((-len(cells) % columns, *cells.shape[1:]), 255, np.uint8)
     full = np.concatenate([cells, blank]).reshape(-1, columns, *cells.shape[1:])
     return Image.fromarray(np.pad(_tiled(full), ((_GAP, _GAP), (_GAP, _GAP), (0, 0)), constant_values=255))
 
@@ -74,7 +63,7 @@ def traversal_picture(
 
     Args:
         images: with 1, 3 or 4 channels, as in `sample_grid`.
-        name: of the code.
+        name: name of the code.
         values: one text per column, for example from `format_values`.
         title: above the grid, wrapped into lines.
         row_label: what differs from row to row; None for no label.
@@ -84,10 +73,10 @@ def traversal_picture(
         UsageError: there is not one value per column.
     """
     images = _checked(images, "rows, columns, height, width, channels")
-    rows, columns, _, width, _ = images.shape
+    rows, columns = images.shape[:2]
     if len(values) != columns:
         raise UsageError(f"{len(values)} values for {columns} columns", "one per column", f"{columns} values")
-    cells = _cells(images.reshape(-1, *images.shape[2:]), _whole_factor(width))
+    cells = _cells(images.reshape(-1, *images.shape[2:]))
     grid = Image.fromarray(_tiled(cells.reshape(rows, columns, *cells.shape[1:])))
     cell = cells.shape[2]
     size = min(max(13, round(cell / 4)), 32)
@@ -269,11 +258,6 @@ def _composed(grid: Image.Image, texts: Sequence[_Text], side: Image.Image | Non
     return paper
 
 
-def _whole_factor(width: int) -> int:
-    """Return the smallest whole factor for a cell of at least 40 pixels."""
-    return max(1, math.ceil(_MIN_CELL / width))
-
-
 def _checked(images: UInt8[np.ndarray, "*axes"], axes: str) -> UInt8[np.ndarray, "*axes"]:
     """Return the images as a uint8 array with the given axes, none of them 0."""
     images = np.asarray(images)
@@ -292,8 +276,9 @@ def _checked(images: UInt8[np.ndarray, "*axes"], axes: str) -> UInt8[np.ndarray,
     return images
 
 
-def _cells(images: UInt8[np.ndarray, "n h w c"], scale: int) -> UInt8[np.ndarray, "n {scale}*h {scale}*w 3"]:
-    """Return the images as RGB, enlarged `scale` times."""
+def _cells(images: UInt8[np.ndarray, "n h w c"]) -> UInt8[np.ndarray, "n _ _ 3"]:
+    """Return the images as RGB, enlarged by the smallest whole factor to at least 40 pixels of width."""
+    scale = max(1, math.ceil(_MIN_CELL / images.shape[2]))
     large = images.repeat(scale, axis=1).repeat(scale, axis=2)
     if large.shape[-1] == 4:
         return _over_chequerboard(large)

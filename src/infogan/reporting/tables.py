@@ -14,6 +14,29 @@ from infogan import storage
 
 _MAX_ATTRIBUTES = 8
 
+METRICS = {
+    "nmi": "NMI",
+    "ari": "ARI",
+    "auc": "AUC",
+    "mig": "MIG",
+    "sap": "SAP",
+    "dci": "DCI",
+    "infomec": "InfoMEC",
+    "factorvae": "FactorVAE",
+    "betavae": "BetaVAE",
+    "kmeans": "k-means",
+    "pca": "PCA",
+    "spearman": "rank correlation",
+    "spearman_generated": "rank correlation on generated images",
+    "spearman_real": "rank correlation on real images",
+    "information_nats": "information in nats",
+    "most_probable_information_nats": "information of the most probable category in nats",
+    "outside": "share of the change outside the middle strip",
+    "frechet": "Fréchet distance",
+    "kernel": "kernel distance",
+}
+"""Names of metrics and baselines whose key is not a good name."""
+
 
 def write_codes(
     path: Path, names: Sequence[str], codes: Mapping[str, np.ndarray], categorical: Collection[str]
@@ -23,8 +46,8 @@ def write_codes(
     A categorical code has a column for the most probable category and one for each probability.
 
     Args:
-        path: of the CSV file.
-        names: of the images.
+        path: path of the CSV file.
+        names: names of the images.
         codes: from `InfoGAN.encode`: [N] or [N, K] by name.
         categorical: names of the codes whose columns are probabilities of categories.
 
@@ -42,13 +65,12 @@ def write_codes(
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["image", *columns])
-    for row, image in enumerate(names):
-        writer.writerow([image, *(_cell(column[row]) for column in columns.values())])
+    cells = [
+        [str(value) if isinstance(value, np.integer) else f"{float(value):.5f}" for value in column]
+        for column in columns.values()
+    ]
+    writer.writerows(zip(names, *cells, strict=True))
     storage.write_text(path, text.getvalue())
-
-
-def _cell(value: np.generic) -> str:
-    return str(value) if isinstance(value, np.integer) else f"{float(value):.5f}"
 
 
 # --- one evaluation --------------------------------------------------------------------------------------
@@ -81,11 +103,12 @@ def evaluation_text(scores: Mapping[str, Any]) -> str:
 
 
 _VERDICTS = {
-    "used": "used: visible in generated images, and predictable from them",
-    "dead": "dead: no visible effect on generated images",
-    "hidden": "hidden: predictable only from invisible changes, which do not survive {lost}",
-    "duplicate": "duplicate of {of}: both have the same values on real images",
-    "entangled": "entangled with {of}: both change the same, or share information on real images",
+    "used": "used: it changes generated images and can be predicted from them",
+    "dead": "dead: it can hardly be predicted from generated images",
+    "hidden": "hidden: it can be predicted only from invisible changes, which do not survive {lost}",
+    "duplicate": "duplicate of {of}: both codes have nearly the same values on real images",
+    "entangled": "entangled with {of}: both codes change images in the same way, or have similar values on "
+    "real images",
 }
 
 
@@ -102,7 +125,13 @@ def verdict_text(code: Mapping[str, Any]) -> str:
     if "effect_interval" not in code:
         return verdict
     low, high = code["effect_interval"]
-    return f"{verdict}; {code['effect']:.1%} of the variance of generated images ({low:.1%} to {high:.1%})"
+    effect = f"{code['effect']:.1%} of the variance of generated images"
+    return f"{verdict}; it causes {effect} (95% interval {low:.1%} to {high:.1%})"
+
+
+def metric_name(key: str) -> str:
+    """Return the name of a metric or a baseline."""
+    return METRICS.get(key, key.replace("_", " "))
 
 
 def value_at(scores: Any, path: Sequence[str]) -> Any:
@@ -147,9 +176,8 @@ def _clustering(scores: Mapping[str, Any]) -> Iterator[str]:
     clustering = scores["clustering"]
     if "generated_purity" in clustering:
         yield (
-            f"generated images that a classifier assigns to the class of their category: "
-            f"{clustering['generated_purity']:.3f} "
-            f"(its accuracy on real images: {clustering['classifier_accuracy']:.3f})"
+            f"purity of generated images: {clustering['generated_purity']:.3f}, by a classifier with an "
+            f"accuracy of {clustering['classifier_accuracy']:.3f} on real images"
         )
 
 
@@ -157,7 +185,7 @@ def _real_information(scores: Mapping[str, Any]) -> Iterator[str]:
     for name, entry in scores.get("real", {}).items():
         nats = _with_interval(entry, "information_nats", 3)
         baselines = _baselines(scores, "real", name, "information_nats", decimals=3)
-        yield f"{name} of a real image and of its augmented view share {nats} nats{baselines}"
+        yield f"information between {name} of a real image and of its augmented view: {nats} nats{baselines}"
 
 
 def _variance(scores: Mapping[str, Any]) -> Iterator[str]:
@@ -188,21 +216,11 @@ def _correlations(entry: Mapping[str, Any]) -> Iterator[str]:
             yield f"{_with_interval(entry, f'spearman_{source}')} on {source} images"
 
 
-_SCORES = {
-    "factorvae": "FactorVAE",
-    "betavae": "BetaVAE",
-    "mig": "MIG",
-    "sap": "SAP",
-    "dci": "DCI",
-    "infomec": "InfoMEC",
-}
-
-
 def _disentanglement(scores: Mapping[str, Any]) -> Iterator[str]:
     if entry := scores.get("disentanglement"):
-        yield f"disentanglement of {', '.join(entry['factors'])}:"
+        yield f"scores of disentanglement for {', '.join(entry['factors'])}:"
         for path in scores_with_interval(entry):
-            name = " ".join([_SCORES.get(path[0], path[0]), *path[1:]])
+            name = " ".join([METRICS.get(path[0], path[0]), *path[1:]])
             score = _with_interval(value_at(entry, path[:-1]), path[-1])
             yield f"  {name} {score}{_baselines(scores, 'disentanglement', *path)}"
 
@@ -233,7 +251,10 @@ def _brightness(scores: Mapping[str, Any]) -> Iterator[str]:
 def _context(scores: Mapping[str, Any]) -> Iterator[str]:
     for name, entry in scores.get("context", {}).items():
         outside = _with_interval(entry, "outside")
-        yield f"{name}: {outside} of its change is outside the middle strip, {entry['area']:.2f} of the image"
+        yield (
+            f"{name}: share of its change outside the middle strip {outside}; "
+            f"{entry['area']:.2f} for a uniform change"
+        )
 
 
 def _attributes(scores: Mapping[str, Any]) -> Iterator[str]:
@@ -242,22 +263,20 @@ def _attributes(scores: Mapping[str, Any]) -> Iterator[str]:
     best = sorted(attributes, key=lambda name: -attributes[name]["auc_choosing"])
     for name in best[:_MAX_ATTRIBUTES]:
         entry = attributes[name]
-        code = entry["code"] + (f" = {entry['category']}" if "category" in entry else "")
         auc = _with_interval(entry, "auc") + _baselines(scores, "attributes", name, "auc")
-        yield f"{name}: {'' if entry['sense'] > 0 else 'not '}{code}, AUC {auc}"
+        yield f"{name}: {predictor_text(entry)}, AUC {auc}"
 
 
-_FIDELITY = {
-    "precision": "precision",
-    "recall": "recall",
-    "frechet": "Fréchet distance",
-    "kernel": "kernel distance",
-}
+def predictor_text(attribute: Mapping[str, Any]) -> str:
+    """Return the code and category that predict an attribute: "hair = 3", or "not hair = 3"."""
+    code = attribute["code"] + (f" = {attribute['category']}" if "category" in attribute else "")
+    return code if attribute["sense"] > 0 else f"not {code}"
 
 
 def _fidelity(scores: Mapping[str, Any]) -> Iterator[str]:
     entry = scores.get("fidelity", {})
-    values = [f"{name} {_with_interval(entry, key, 3)}" for key, name in _FIDELITY.items() if key in entry]
+    keys = [key for key in ("precision", "recall", "frechet", "kernel") if key in entry]
+    values = [f"{metric_name(key)} {_with_interval(entry, key, 3)}" for key in keys]
     if values:
         yield f"generated images: {', '.join(values)}, in {entry['features']}"
 
@@ -289,9 +308,9 @@ def selection_text(selection: Mapping[str, Any]) -> str:
         values = [
             f"{key.replace('_', ' ')} {value:.3f}" for key, value in runs[name].items() if key != "mean_rank"
         ]
-        chosen = "chosen: " if name == selection["chosen"] else ""
+        chosen = "selected: " if name == selection["chosen"] else ""
         lines.append(f"  {chosen}{name}: mean rank {runs[name]['mean_rank']:.1f}; {', '.join(values)}")
-    lines.append("factors found by several runs:" if shared else "no factor was found by two runs")
+    lines.append("factors found by several runs:" if shared else "no factor was found by two or more runs")
     for factor in shared:
         codes = ", ".join(f"{code} of {run}" for run, code in factor["codes"].items())
         found_in = f"found in {factor['found_in']} of {len(runs)} runs"

@@ -149,7 +149,7 @@ def newest(run_checkpoints: Path, on_damaged: Callable[[StorageError], None]) ->
         f"all {len(damaged)} checkpoints in {run_checkpoints} are damaged: "
         + "; ".join(error.happened for error in damaged),
         "at least one intact checkpoint",
-        f"a copy of {run_checkpoints}, or infogan train with another --out",
+        f"a copy of {run_checkpoints}, or a new training in another folder",
     )
 
 

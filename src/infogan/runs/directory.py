@@ -75,14 +75,16 @@ class RunDirectory:
         run = cls(path)
         inside = run.seeds if seeds else run.checkpoints
         if run.path.exists() and not run.path.is_dir():
-            raise UsageError(f"{path} is a file", "a new or empty folder for the run", "another --out")
+            expected = "a new or empty folder for the run"
+            raise UsageError(f"{path} is a file", expected, "another out=", command="another --out")
         with storage.writing(run.path, 0):
             run.path.mkdir(parents=True, exist_ok=True)
             if is_run(run.path):
                 raise UsageError(
                     f"{path} already holds a run",
                     "a new or empty folder for a new run",
-                    f"infogan resume {path}, to resume it, or another --out",
+                    f"infogan.resume({str(path)!r}), to resume it, or another out=",
+                    command=f"infogan resume {path}, to resume it, or another --out",
                 )
             try:
                 entry = next(iter(sorted(run.path.iterdir())), None)
@@ -92,7 +94,10 @@ class RunDirectory:
                 entry = inside
             if entry is not None:
                 raise UsageError(
-                    f"{path} is not empty: it holds {entry.name!r}", "a new or empty folder", "another --out"
+                    f"{path} is not empty: it holds {entry.name!r}",
+                    "a new or empty folder",
+                    "another out=",
+                    command="another --out",
                 )
             run.samples.mkdir()
             run.traversals.mkdir()
@@ -208,7 +213,8 @@ class RunDirectory:
             raise UsageError(
                 f"{self.path} is in use by {_holder(os.pread(descriptor, 4096, 0))}",
                 "one process at a time per run",
-                "wait until that process ends, or end it, or another --out",
+                "wait until that process ends, or end it, or another out=",
+                command="wait until that process ends, or end it, or another --out",
             ) from None
         started = datetime.now().astimezone().isoformat(timespec="seconds")
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "started": started}

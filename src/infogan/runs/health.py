@@ -1,8 +1,9 @@
 """Warnings about a training run, from the lines of metrics.jsonl alone: no labels and no torch.
 
-Each warning is one function. From the recent lines it returns the subjects (codes, categories, losses) whose
-values are wrong. A warning starts once its condition has held for a number of steps; it is logged when it
-starts and when it ends. Values that a line lacks are skipped, so runs of any recipe and version can be read.
+Each warning is a function. It receives the recent lines and returns the subjects (codes, categories, losses)
+whose values indicate a problem. A warning starts when its condition has held for a number of steps. It is
+logged when it starts and when it ends. Missing values are skipped, so that runs of any recipe and version can
+be checked.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ Line = Mapping[str, Any]
 """One line of metrics.jsonl: means over the 20 steps up to its "step"."""
 
 Check = Callable[[Sequence[Line]], dict[str, str | None]]
-"""Takes the lines of the last `LOOK_BACK` steps, the newest last. Returns, by subject ("" if there is only
-one), the measured value as text if it is wrong and None if it is right."""
+"""Receives the lines of the last `LOOK_BACK` steps, the newest last. Returns one entry per subject ("" if
+there is only one): the measured value as text if it indicates a problem, and else None."""
 
 LOOK_BACK = 100
 """Number of recent steps whose lines a check receives."""
 
 CALM = 200
-"""Steps without its condition after which a warning ends."""
+"""A warning ends when its condition has not held for this number of steps."""
 
 MAX_LISTED = 5
-"""Number of subjects that one message names."""
+"""Maximum number of subjects in one message."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,12 @@ class Rule:
     """A registered warning.
 
     Attributes:
-        name: as in metrics.jsonl.
+        name: the name of the warning in metrics.jsonl.
         check: the condition.
-        window: steps for which the condition must hold on every line.
-        grace: the warning never starts before this step; earlier lines count for the window.
+        window: number of steps during which the condition must hold on every line.
+        grace: first step at which the warning can start; the window may begin earlier.
         meaning: one or two sentences for a reader who does not know GANs.
-        advice: settings or commands to try; {subject} stands for the first subject.
+        advice: settings or commands to try; {subject} is replaced by the first subject.
     """
 
     name: str
@@ -69,17 +70,18 @@ def warning(name: str, *, window: int, grace: int = 0, meaning: str, advice: str
 @warning(
     "stuck",
     window=500,
-    meaning="Training has failed: one of the two networks has won, or no code has an effect on the images. "
-    "The authors of InfoGAN stop such a run.",
-    advice="start again with another seed (--seed 1), with --recipe robust, or with a smaller learning rate "
-    "(--set learning_rate_discriminator=1e-4)",
+    meaning="Training has failed: either one of the two networks has become too strong, or no code has an "
+    "effect "
+    "on the images. The authors of InfoGAN stop such a run.",
+    advice="start a new run with another seed (--seed 1), with --recipe robust, or with a smaller learning "
+    "rate (--set learning_rate_discriminator=1e-4)",
 )
 def stuck(recent: Sequence[Line]) -> dict[str, str | None]:
-    """The authors' rule, with "for many epochs" taken as 500 steps.
+    """Check the authors' rule, where "for many epochs" is 500 steps here.
 
-    The smallest loss is below 0.001 nats, D(fake) below 1%, the sum of the bounds of the continuous codes
-    below 0, or that of the discrete codes below 0.01 nats. In healthy runs the continuous codes' bounds have
-    taken up to 280 steps to rise above 0.
+    One of these holds: the smallest loss is below 0.001 nats, D(fake) is below 1%, the sum of the bounds of
+    the continuous codes is below 0, or that of the discrete codes is below 0.01 nats. In successful runs, the
+    bounds of the continuous codes took up to 280 steps to rise above 0.
     """
     line = recent[-1]
     findings: dict[str, str | None] = {}
@@ -103,15 +105,15 @@ def stuck(recent: Sequence[Line]) -> dict[str, str | None]:
     "category-unused",
     window=200,
     grace=500,
-    meaning="Almost no real image belongs to such a category, so the code distinguishes fewer groups of "
-    "images than it could.",
-    advice="use --recipe robust, with a larger weight such as --set marginal_weight=3; or use fewer "
+    meaning="Almost no real image belongs to this category, so the code distinguishes fewer groups of images "
+    "than it could.",
+    advice="use --recipe robust with a larger weight, such as --set marginal_weight=3; or use fewer "
     "categories if the images have fewer groups",
 )
 def category_unused(recent: Sequence[Line]) -> dict[str, str | None]:
-    """A category with less than a tenth of its equal share, 1/K, of the real images.
+    """Check for a category with less than 0.1 / K of the real images, a tenth of a uniform share.
 
-    Real classes are seldom that rare. Healthy runs on digits keep every category above 0.7 of that share.
+    Real classes are rarely that small. In successful runs on digits, every category has more than 0.7 / K.
     """
     return {
         f"{code} {category}": _if(share < 0.1 / len(usage), f"{share:.1%} of the real images")
@@ -122,27 +124,29 @@ def category_unused(recent: Sequence[Line]) -> dict[str, str | None]:
 
 
 MARGIN = 0.01
-"""Nats by which a split must gain more than a merge loses, for this warning and for category repair."""
+"""Nats by which the gain of a split must exceed the loss of a merge, for this warning and for category
+repair."""
 
 FORMED = 0.5
-"""Share of ln K that a code must carry on real images before its merges and splits are meaningful."""
+"""Share of ln K that a code must carry on real images; below it, merge losses and split gains mean
+nothing."""
 
 
 @warning(
     "code-stuck",
     window=200,
     grace=700,
-    meaning="Two categories of the code share one group of images, while another category contains two "
-    "groups.",
-    advice="start again with another seed (--seed 1), or let --recipe robust repair categories for longer, "
-    "--set repair_end=3000",
+    meaning="Two categories of the code share one group of images, and another category contains two groups.",
+    advice="start a new run with another seed (--seed 1); or let --recipe robust repair categories for "
+    "longer, with --set repair_end=3000",
 )
 def code_stuck(recent: Sequence[Line]) -> dict[str, str | None]:
-    """Splitting one category would gain more than merging two others would lose.
+    """Check if splitting one category would gain more information than merging two others would lose.
 
-    Merging two categories of one group has been measured to lose 0.01 to 0.04 nats, of two groups 0.09 and
-    more. Splitting a category of two groups gains 0.04 to 0.07, others 0.02. All values are small while
-    categories form, so a code is checked from `FORMED` on. The grace covers two repair attempts.
+    In measurements, merging two categories of the same group loses 0.01 to 0.04 nats, and merging two of
+    different groups 0.09 nats or more. Splitting a category with two groups gains 0.04 to 0.07 nats, and
+    splitting another 0.02. All values are small while categories form, so a code is checked only once it
+    carries the share `FORMED`. The grace period is long enough for two attempts of category repair.
     """
     findings: dict[str, str | None] = {}
     for code, entry, formed in _formed_codes(recent[-1]):
@@ -152,37 +156,38 @@ def code_stuck(recent: Sequence[Line]) -> dict[str, str | None]:
         gained, k = entry["split"]["nats"], entry["split"]["double"]
         findings[code] = _if(
             formed and k not in (i, j) and gained > merged + MARGIN,
-            f"merging categories {i} and {j} would lose only {merged:.2f} nats, splitting {k} would gain "
+            f"merging categories {i} and {j} would lose only {merged:.2f} nats, but splitting {k} would gain "
             f"{gained:.2f} nats",
         )
     return findings
 
 
 CLOSE = 0.5
-"""Share of the usual distance between two categories, in nats, below which they count as close."""
+"""Two categories count as close if their distance is below this share of the typical one."""
 
 
 @warning(
     "categories-close",
     window=200,
     grace=1_000,
-    meaning="Two categories are much more similar than categories usually are: they may split one group of "
-    "images, or separate two groups at the wrong boundary.",
-    advice="look at images of both with infogan traverse RUN; train several seeds with --seeds 4; or use "
-    "fewer categories",
+    meaning="Two categories are much more similar than a typical pair. They may divide one group of images, "
+    "or "
+    "separate two groups at the wrong boundary.",
+    advice="look at images of both categories with infogan traverse RUN; train several seeds with --seeds 4; "
+    "or use fewer categories",
 )
 def categories_close(recent: Sequence[Line]) -> dict[str, str | None]:
-    """Merging two categories loses less than half of what merging a usual pair (the median) loses.
+    """Check if merging two categories loses less than half as much as merging a typical pair (the median).
 
-    On MNIST, pairs that were then re-partitioned had ratios of 0.16 to 0.24, and 0.7 and more afterwards.
-    The grace covers two repair attempts.
+    On MNIST, pairs that category repair re-partitioned had ratios of 0.16 to 0.24 before, and of 0.7 or more
+    after. The grace period is long enough for two attempts of category repair.
     """
     findings: dict[str, str | None] = {}
     for code, entry, formed in _formed_codes(recent[-1]):
         merge = entry.get("merge", {})
         if "usual_nats" in merge:
             (i, j), nats, usual = merge["twins"], merge["nats"], merge["usual_nats"]
-            text = f"categories {i} and {j} differ by {nats:.2f} nats, usual pairs by {usual:.2f}"
+            text = f"categories {i} and {j} differ by {nats:.2f} nats, a typical pair by {usual:.2f}"
             findings[code] = _if(formed and nats < CLOSE * usual, text)
     return findings
 
@@ -191,16 +196,16 @@ def categories_close(recent: Sequence[Line]) -> dict[str, str | None]:
     "code-ignored",
     window=200,
     grace=600,
-    meaning="The generator ignores such a code: changing it changes nothing in the images from which it "
-    "could be predicted.",
-    advice="increase the weight of the code, such as --set latents.codes.{subject}.info_weight=0.5 for a "
-    "continuous code and 2 for others; or remove the code if the images vary in nothing else",
+    meaning="The generator ignores this code: it cannot be predicted from the generated images.",
+    advice="increase the weight of the code, for example --set latents.codes.{subject}.info_weight=0.5 for a "
+    "continuous code, or 2 for another code; or remove the code if the images have no further factor",
 )
 def code_ignored(recent: Sequence[Line]) -> dict[str, str | None]:
-    """A discrete code below 5% of its entropy, or a continuous code at 0.01 nats or below.
+    """Check for a discrete code below 5% of its entropy, or a continuous code with at most 0.01 nats.
 
-    An uninformed Q gives -0.18 nats, or about 0 if it can predict the prior itself, as for periodic codes.
-    Healthy runs have been above 20% by step 20, and above 0 nats by step 320.
+    If Q has learned nothing, the bound of a continuous code is -0.18 nats, or about 0 if Q can predict the
+    prior itself, as for periodic codes. Successful runs are above 20% at step 20, and above 0 nats at step
+    320.
     """
     findings: dict[str, str | None] = {}
     for name, nats in _learned_bounds(recent[-1]).items():
@@ -215,13 +220,13 @@ def code_ignored(recent: Sequence[Line]) -> dict[str, str | None]:
     window=200,
     grace=1_000,
     meaning="The generator ignores the noise: images with the same codes are nearly identical.",
-    advice="use --recipe robust, or in that recipe a larger weight, --set mode_seeking_weight=0.01",
+    advice="use --recipe robust; with this recipe, use a larger weight, --set mode_seeking_weight=0.01",
 )
 def noise_dead(recent: Sequence[Line]) -> dict[str, str | None]:
-    """The noise causes less than a tenth of the generated images' variance.
+    """Check if the noise causes less than a tenth of the variance of generated images.
 
-    Healthy runs of `robust` have been below that up to step 800. Without any variance there is no share:
-    that is `collapse`.
+    Successful runs of `robust` can be below this share until step 800. If generated images have no variance,
+    there is no warning here, but `collapse` warns.
     """
     noise, generated = (_value(recent[-1], "variance", key) for key in ("noise", "generated"))
     if noise is None or generated is None:
@@ -235,20 +240,21 @@ def noise_dead(recent: Sequence[Line]) -> dict[str, str | None]:
     window=200,
     meaning="The discriminator separates real from generated images almost without error, so the generator "
     "learns little from it.",
-    advice="use a smaller learning rate, --set learning_rate_discriminator=1e-4; with few images, "
+    advice="use a smaller learning rate, --set learning_rate_discriminator=1e-4; with few images, use "
     "--recipe robust, which augments them",
 )
 def discriminator_ahead(recent: Sequence[Line]) -> dict[str, str | None]:
-    """D(real) above 97% and D(fake) below 3%, or D's loss below 0.1 nats.
+    """Check if D(real) is above 97% and D(fake) below 3%, or if D's loss is below 0.1 nats.
 
-    The loss is the sum over real and generated images: 1.39 nats for guessing, above 0.7 in healthy runs.
+    The loss is the sum over real and generated images. Guessing gives 1.39 nats, and successful runs stay
+    above 0.7.
     """
     real, fake = (_value(recent[-1], "scores", key) for key in ("real", "fake"))
     loss = _value(recent[-1], "loss", "discriminator")
     if loss is not None and loss < 0.1:
-        return {"": f"its loss is {loss:.3f} nats; guessing gives 1.39"}
+        return {"": f"its loss is {loss:.3f} nats, where guessing gives 1.39"}
     if real is not None and fake is not None:
-        return {"": _if(real > 0.97 and fake < 0.03, f"D(real) is {real:.1%}, D(fake) {fake:.1%}")}
+        return {"": _if(real > 0.97 and fake < 0.03, f"D(real) is {real:.1%} and D(fake) is {fake:.1%}")}
     return {} if loss is None else {"": None}
 
 
@@ -256,12 +262,13 @@ def discriminator_ahead(recent: Sequence[Line]) -> dict[str, str | None]:
     "collapse",
     window=200,
     grace=300,
-    meaning="Mode collapse: the generated images are far more alike than the real ones.",
-    advice="use --set mode_seeking_weight=0.01, or a smaller learning rate, "
+    meaning="Mode collapse: the generated images are much more similar to each other than the real images "
+    "are.",
+    advice="use mode seeking, --set mode_seeking_weight=0.01, or a smaller learning rate, "
     "--set learning_rate_generator=5e-4",
 )
 def collapse(recent: Sequence[Line]) -> dict[str, str | None]:
-    """The variance of generated images is less than a tenth of that of real images."""
+    """Check if the variance of generated images is less than a tenth of that of real images."""
     generated, real = (_value(recent[-1], "variance", key) for key in ("generated", "real"))
     if generated is None or real is None:
         return {}
@@ -272,15 +279,16 @@ def collapse(recent: Sequence[Line]) -> dict[str, str | None]:
 @warning(
     "near-divergence",
     window=0,
-    meaning="The values grow as they do before training diverges; training stops if one exceeds 1,000 nats.",
-    advice="divide the learning rates by five, --set learning_rate_generator=2e-4 "
+    meaning="Training may be about to diverge. It stops if one of these values exceeds 1,000 nats.",
+    advice="use learning rates that are five times smaller, --set learning_rate_generator=2e-4 "
     "--set learning_rate_discriminator=4e-5",
 )
 def near_divergence(recent: Sequence[Line]) -> dict[str, str | None]:
-    """A loss above 20 nats or a bound below -20; or above 5 and ten times its value of 100 steps before.
+    """Check for a loss above 20 nats or a bound below -20 nats, or for fast growth.
 
-    A large positive bound is normal: a code of many dimensions carries much information. The warning starts
-    at once, because the trainer may stop the run soon.
+    Fast growth means that a loss, or minus a bound, exceeds 5 nats and ten times its lowest value in the last
+    100 steps. A large positive bound is normal: a code with many dimensions carries much information. The
+    warning starts at once, because the trainer may stop the run soon.
     """
     *before, now = recent
     findings: dict[str, str | None] = {}
@@ -322,14 +330,14 @@ class _Watch:
 
 
 class Health:
-    """All warnings after the lines seen so far, in their order."""
+    """The state of all warnings, updated with the lines of metrics.jsonl in their order."""
 
     def __init__(self) -> None:
         self._recent: list[Line] = []
         self._watches: dict[str, dict[str, _Watch]] = {name: {} for name in WARNINGS}
 
     def update(self, line: Line) -> list[str]:
-        """Take in the next line and return messages about the warnings that start or end with it.
+        """Process the next line, and return messages about the warnings that start or end with it.
 
         Args:
             line: all keys but "step" may be missing.
@@ -375,7 +383,7 @@ class Health:
 
 
 def replay(lines: Iterable[Line]) -> Health:
-    """Return the state after lines that were written before, without repeating their messages."""
+    """Return the state after earlier lines, whose messages have been logged already."""
     health = Health()
     for line in lines:
         health.update(line)
@@ -390,7 +398,10 @@ def _message(rule: Rule, watches: Mapping[str, _Watch]) -> str:
 
 
 def _listed(parts: Sequence[str]) -> str:
-    """Join a few parts; of many, the first ones and a count, as a code may have hundreds of categories."""
+    """Join the parts.
+
+    If there are many, such as hundreds of categories, join the first ones and count the rest.
+    """
     more = [f"and {len(parts) - MAX_LISTED} more"] if len(parts) > MAX_LISTED else []
     return ", ".join([*parts[:MAX_LISTED], *more])
 
@@ -404,14 +415,14 @@ def _value(line: Line, section: str, key: str) -> float | None:
 
 
 def _formed_codes(line: Line) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
-    """Yield each code with its entry and True once its categories are formed; skip incomplete entries."""
+    """Yield each code, its entry, and True if its categories are formed; skip incomplete entries."""
     for code, entry in line.get("real", {}).items():
         if "information_nats" in entry and "usage" in entry:
             yield code, entry, entry["information_nats"] > FORMED * math.log(len(entry["usage"]))
 
 
 def _learned_bounds(line: Line) -> dict[str, float]:
-    """Return the bounds without those of a fixed std: with std 1 none can rise above -0.226 nats."""
+    """Return the bounds except for codes with a fixed std: with std 1, a bound never exceeds -0.226 nats."""
     fixed = line.get("fixed_std", ())
     return {name: nats for name, nats in line.get("mutual_information", {}).items() if name not in fixed}
 

@@ -26,7 +26,7 @@ class MetricsLog:
     A line that cannot be written is lost and counted in `lost`; training continues.
 
     Args:
-        path: of metrics.jsonl; created with the first line.
+        path: path of metrics.jsonl; created with the first line.
         on_failure: called with a message for the first lost line only.
     """
 
@@ -92,7 +92,7 @@ def truncate(path: Path, step: int, every: int) -> None:
     of an irregular last step is deleted.
 
     Args:
-        path: of metrics.jsonl.
+        path: path of metrics.jsonl.
         step: of the checkpoint.
         every: steps between two lines.
 

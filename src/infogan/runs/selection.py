@@ -70,7 +70,7 @@ def read(run: RunDirectory) -> Selection:
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise StorageError(
             f"{path} is damaged: {error}",
-            "seeds and rounds, as written by infogan train --seeds",
+            "seeds and rounds, as written by a training with several seeds",
             f"infogan resume {run.seeds}/seed-N, to resume one of the seeds",
         ) from None
     return selection

@@ -1,6 +1,6 @@
 """Chairs from parts: seat, cushion, legs and arms here, backs in `chair_backs`.
 
-    mesh = chair(style(seed=0, index=12), width=1.3)
+    mesh = chair(style(seed=0, index=12))
 
 Parts are closed solids that overlap.
 """
@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from infogan.scenes.chair_backs import back
@@ -20,7 +19,7 @@ from infogan.scenes.rasterizer import Mesh
 from infogan.scenes.solids import AHEAD, UP, Solid, both_sides, joined, loft, slab, tube
 
 WIDTHS = (0.6, 1.4)
-"""Smallest and largest width, as a multiple of the width of the style."""
+"""Smallest and largest width of the seat in units of `SEAT_WIDTH`; a width scales x of every point."""
 
 _TURNED = (1.0, 1.0, 0.55, 0.55, 1.25, 0.8, 1.2, 0.6, 0.5, 0.85, 0.6)
 """Radii of a turned leg from the seat to the floor."""
@@ -29,16 +28,9 @@ _CABRIOLE = (0.0, 0.55, 1.0, 0.75, 0.15, -0.25, -0.1, 0.35)
 """Outward bend of a cabriole leg, from the seat to the floor."""
 
 
-def chair(style: Style, width: float = 1.0) -> Mesh:
-    """Return the mesh of a chair in metres: its front at +z, its feet on y = 0, its middle at x = 0.
-
-    Args:
-        style: see `chair_styles.style`.
-        width: of the seat in units of `SEAT_WIDTH`, within `WIDTHS`; it scales x of every point.
-    """
-    parts = [*_seat(style), *_LEGS[style.legs](style), *back(style), *_ARMS[style.arms](style)]
-    mesh = joined(parts)
-    return Mesh(mesh.vertices * torch.tensor([width, 1.0, 1.0]), mesh.triangles)
+def chair(style: Style) -> Mesh:
+    """Return the mesh of a chair in metres: its front at +z, its feet on y = 0, its middle at x = 0."""
+    return joined([*_seat(style), *_LEGS[style.legs](style), *back(style), *_ARMS[style.arms](style)])
 
 
 # --- seats -----------------------------------------------------------------------------------------------

@@ -16,7 +16,6 @@ from functools import lru_cache
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from torch import Tensor
 
 from infogan.scenes.chair_parts import WIDTHS, chair
 from infogan.scenes.chair_styles import style
@@ -97,7 +96,11 @@ def render_chairs(
         for index in np.unique(chunk["style"]):  # images of one style are rendered together
             mesh, rows = framed_shape(int(index)), np.flatnonzero(chunk["style"] == index)
             for batch in np.array_split(rows, -(-len(rows) // _BATCH)):
-                poses = _posed(mesh, {name: values[batch] for name, values in chunk.items()})
+                widths = torch.from_numpy(chunk["width"][batch]).float()
+                stretch = torch.stack([widths, torch.ones_like(widths), torch.ones_like(widths)], 1)
+                angles = zip(chunk["azimuth"][batch], chunk["elevation"][batch], strict=True)
+                turns = torch.stack([rotation(azimuth, elevation) for azimuth, elevation in angles])
+                poses = rotate(mesh.vertices * stretch[:, None], turns)
                 gray = render_batch(poses, mesh.triangles, size=size, look=look, albedo=mesh.albedo)
                 images[batch, :, :, 0] = (gray * 255).round().to(torch.uint8).numpy()
         yield images
@@ -118,11 +121,3 @@ def framed(mesh: Mesh) -> Mesh:
     vertices = ((mesh.vertices - centre / widest) * scale).float()
     albedo = torch.full((len(mesh.triangles),), _GRAY) if mesh.albedo is None else mesh.albedo
     return Mesh(vertices, mesh.triangles, albedo)
-
-
-def _posed(mesh: Mesh, factors: Mapping[str, Float[np.ndarray, " b"]]) -> Float[Tensor, "b v 3"]:
-    """Scale the chair to each width along its own axis, then rotate it."""
-    widths = torch.from_numpy(factors["width"]).float()
-    stretch = torch.stack([widths, torch.ones_like(widths), torch.ones_like(widths)], 1)
-    poses = [rotation(a, e) for a, e in zip(factors["azimuth"], factors["elevation"], strict=True)]
-    return rotate(mesh.vertices * stretch[:, None], torch.stack(poses))

@@ -143,8 +143,7 @@ def outline(style: Style) -> Float[np.ndarray, "k 2"]:
         points /= (np.abs(points) ** exponent[:, None]).sum(1, keepdims=True) ** (1 / exponent[:, None])
         points[:, 0] /= points[:, 0].max()
         points[:, 1] /= np.where(points[:, 1] > 0, points[:, 1].max(), -points[:, 1].min())
-    edge: Float[np.ndarray, "k 2"] = points * [SEAT_WIDTH / 2, style.depth / 2]
-    return edge
+    return np.asarray(points * [SEAT_WIDTH / 2, style.depth / 2])
 
 
 def back_point(

@@ -118,5 +118,4 @@ def _uniform(seed: int, stream: int, count: int, numbers: int) -> Float64[np.nda
     """
     numbers = -(-numbers // _BLOCK) * _BLOCK
     raw = np.random.Philox(key=np.array([seed, stream], np.uint64)).random_raw(count * numbers)
-    uniform: Float64[np.ndarray, "n m"] = ((raw >> np.uint64(11)) + 0.5).reshape(count, numbers) * 2.0**-53
-    return uniform
+    return np.asarray(((raw >> np.uint64(11)) + 0.5).reshape(count, numbers) * 2.0**-53)

@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float64, Int64
 
 from infogan.scenes.morphable import MorphableModel, outward
 
@@ -129,20 +129,15 @@ def head_model() -> MorphableModel:
     ]
     modes = [points * share for share in _STRETCHES.values()]
     modes += [_displacement(points, pull) for pull in _PULLS.values()]
+    _, y, z = parts[0][0].T
+    face = (z > 0) & (y < 8) & (y > -11.5) & (z > -7 - y)  # before the ears, from the chin to the hairline
     return MorphableModel(
         "built-in head",
         torch.from_numpy((points - _PICTURE_MIDDLE) / _PICTURE_HALF).float(),
         torch.from_numpy(np.stack(modes) / _PICTURE_HALF).float(),
         torch.cat(triangles),
-        torch.from_numpy(np.flatnonzero(_is_face(points) & (np.arange(len(points)) < starts[1]))),
+        torch.from_numpy(np.flatnonzero(face)),
     )
-
-
-def _is_face(points: _Points) -> Bool[np.ndarray, " n"]:
-    """Return True for points in front of the ears, from the chin to the hairline."""
-    _, y, z = points.T
-    face: Bool[np.ndarray, " n"] = (z > 0) & (y < 8) & (y > -11.5) & (z > -7 - y)
-    return face
 
 
 def _displacement(points: _Points, pull: _Pull) -> _Points:
@@ -206,8 +201,7 @@ def _reach(starts: _Points, rays: _Points) -> _Distances:
         middle = (low + high) / 2
         within = _distance(starts + rays * middle[:, None]) < 0
         low, high = np.where(within, middle, low), np.where(within, high, middle)
-    reach: _Distances = (low + high) / 2
-    return reach
+    return np.asarray((low + high) / 2)
 
 
 def _distance(points: _Points) -> _Distances:
@@ -218,8 +212,7 @@ def _distance(points: _Points) -> _Distances:
     for solid in _SOLIDS:
         part = _ellipsoid(folded, solid)
         total = -_join(-total, part, solid.soft) if solid.cut else _join(total, part, solid.soft)
-    distance: _Distances = np.maximum(total, _NECK_ENDS - points[:, 1])
-    return distance
+    return np.asarray(np.maximum(total, _NECK_ENDS - points[:, 1]))
 
 
 def _neck(points: _Points) -> _Distances:
@@ -228,8 +221,7 @@ def _neck(points: _Points) -> _Distances:
     t = np.clip((-4.0 - y) / 16.0, 0, 1)
     middle = -2.0 - 2.2 * t
     radius = 5.1 + 2.6 * t**3
-    distance: _Distances = np.maximum(np.hypot(x, z - middle) - radius, y + 2.0)
-    return distance
+    return np.asarray(np.maximum(np.hypot(x, z - middle) - radius, y + 2.0))
 
 
 def _ellipsoid(points: _Points, solid: _Solid) -> _Distances:
@@ -238,15 +230,13 @@ def _ellipsoid(points: _Points, solid: _Solid) -> _Distances:
     scaled = away / solid.radii
     length = np.sqrt((scaled**2).sum(1)) + 1e-9
     slope = np.sqrt(((scaled / solid.radii) ** 2).sum(1)) + 1e-9
-    distance: _Distances = length * (length - 1) / slope
-    return distance
+    return np.asarray(length * (length - 1) / slope)
 
 
 def _join(a: _Distances, b: _Distances, soft: float) -> _Distances:
     """Return the distance from the union of two solids, whose edge is rounded over `soft` cm."""
     near = np.maximum(soft - np.abs(a - b), 0) / soft
-    joined: _Distances = np.minimum(a, b) - near**2 * soft / 4
-    return joined
+    return np.asarray(np.minimum(a, b) - near**2 * soft / 4)
 
 
 def _ear() -> tuple[_Points, _Triangles]:

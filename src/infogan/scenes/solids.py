@@ -47,7 +47,10 @@ def loft(rings: Float[np.ndarray, "n k 3"], *, closed: bool = False, thin: bool 
     a, b, c, d = here, np.roll(here, -1, 1), np.roll(there, -1, 1), there
     sides = [np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)]
     caps = [] if closed else [(_strip if thin else _cap)(ring) for ring in (index[0][::-1], index[-1])]
-    return _outward(rings.reshape(-1, 3), np.concatenate([*sides, *caps]))
+    vertices, triangles = rings.reshape(-1, 3), np.concatenate([*sides, *caps])
+    corners = vertices[triangles]
+    volume = np.einsum("ti,ti->", corners[:, 0], np.cross(corners[:, 1], corners[:, 2]))
+    return Solid(vertices, triangles if volume > 0 else triangles[:, ::-1])  # facing outward
 
 
 def tube(
@@ -131,8 +134,7 @@ def _cap(ring: Int64[np.ndarray, " k"]) -> Int64[np.ndarray, "t 3"]:
             middle = (first + last) // 2
             faces.append((first, middle, last % len(ring)))
             spans += [(first, middle), (middle, last)]
-    cap: Int64[np.ndarray, "t 3"] = ring[np.array(faces)]
-    return cap
+    return np.asarray(ring[np.array(faces)])
 
 
 def _strip(ring: Int64[np.ndarray, " k"]) -> Int64[np.ndarray, "t 3"]:
@@ -144,12 +146,4 @@ def _strip(ring: Int64[np.ndarray, " k"]) -> Int64[np.ndarray, "t 3"]:
         faces.append((j, j + 1, far))
         if far - 1 > j + 1:
             faces.append((j + 1, far - 1, far))
-    strip: Int64[np.ndarray, "t 3"] = ring[np.array(faces)]
-    return strip
-
-
-def _outward(vertices: Float[np.ndarray, "v 3"], triangles: Int64[np.ndarray, "t 3"]) -> Solid:
-    """Return the solid with its triangles facing outward: its volume is positive."""
-    corners = vertices[triangles]
-    volume = np.einsum("ti,ti->", corners[:, 0], np.cross(corners[:, 1], corners[:, 2]))
-    return Solid(vertices, triangles if volume > 0 else triangles[:, ::-1])
+    return np.asarray(ring[np.array(faces)])

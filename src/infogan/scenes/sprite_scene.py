@@ -60,8 +60,7 @@ def classes(indices: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, "n 5"]:
         raise DataError(
             f"sprites: the index {wrong[0]} of {COUNT}", f"0 to {COUNT - 1}", f"numpy.arange({COUNT})"
         )
-    columns: Int64[np.ndarray, "n 5"] = np.stack(np.unravel_index(indices, tuple(GRID.values())), axis=1)
-    return columns
+    return np.asarray(np.stack(np.unravel_index(indices, tuple(GRID.values())), axis=1))
 
 
 def factors(indices: Int64[np.ndarray, " n"]) -> dict[str, Float[np.ndarray, " n"]]:

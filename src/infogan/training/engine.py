@@ -1,6 +1,7 @@
 """Device, precision and memory of training, independent of the method.
 
-"auto" chooses the precision by the features of the processor, not by timing, so that a run is reproducible.
+The choice of "auto" depends on the features of the processor and not on measured times, so that a run is
+reproducible.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _KEEP_BYTES = 2**30
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device of that name; "auto" selects a GPU if there is one.
+    """Return the device with this name; "auto" selects a GPU if there is one.
 
     Raises:
         ConfigError: the machine has no such device.
@@ -35,7 +36,10 @@ def choose_device(name: str) -> torch.device:
         device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
     ):
         raise ConfigError(
-            f"device = {name!r}: this machine has no such device", "auto or cpu", "--device cpu"
+            f"device = {name!r}: this machine has no such device",
+            "auto or cpu",
+            "device='cpu'",
+            command="--device cpu",
         )
     return device
 
@@ -64,7 +68,7 @@ def multiplies_bfloat16(device: torch.device, cpu_flags: Path = _CPU_FLAGS) -> b
 
 
 def has_matrix_units(device: torch.device, cpu_flags: Path = _CPU_FLAGS) -> bool:
-    """Return True if there are matrix units for bfloat16: AMX on a CPU, tensor cores from Ampere on."""
+    """Return True if there are matrix units for bfloat16: AMX on a CPU, or tensor cores since Ampere."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     return device.type == "cpu" and {"amx_tile", "amx_bf16"} <= _flags(cpu_flags)

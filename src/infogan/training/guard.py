@@ -1,4 +1,4 @@
-"""Divergence, detected on the device: a flag that stops all later updates, and a message with the cause."""
+"""Detect divergence on the device: a flag stops all later updates, and the error states the cause."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ _NETWORKS = {"contrastive": "contrastive classifier"}
 
 
 class DivergenceGuard:
-    """A flag that becomes 1, and stays 1, when a value or gradient is not finite or a value is far too large.
+    """A flag that is set when training diverges: a value or gradient is not finite, or a value is far too
+    large.
 
-    The flag is kept on the device and passed to the optimizers, which then make no update. The host reads it
-    when it logs or saves.
+    Once set, the flag stays set. It is kept on the device and passed to the optimizers, which then make no
+    update. The host reads it when it logs or saves.
 
     Args:
-        limits: by name, how many times the usual limit of 1,000 nats a value may reach; 1 for other names.
-        device: of the training.
+        limits: factors on the limit of 1,000 nats, by the name of the value; other values have the factor 1.
+        device: the device of the training.
     """
 
     def __init__(self, limits: Mapping[str, float], device: torch.device) -> None:
@@ -48,7 +49,8 @@ class DivergenceGuard:
         self.failed = torch.maximum(self.failed, newly.float())
         self._first = torch.where(newly, self._step, self._first)
         cause = torch.cat([torch.ones_like(values[:1]), values])
-        # By names, too: the terms of an update change when a schedule begins, and the cause must stay.
+        # The names are stored, too: the terms of an update change when a schedule begins, and the cause must
+        # stay.
         key = (update, *names)
         before = self._causes[key] if key in self._causes else torch.zeros_like(cause)
         self._causes[key] = torch.where(newly, cause, before)
@@ -62,10 +64,10 @@ class DivergenceGuard:
         """Wait for the device and read the flag.
 
         Args:
-            learning_rates: by name of the configuration's key, for the advice.
+            learning_rates: learning rates by their key in the configuration, for the advice.
 
         Raises:
-            DivergenceError: with the first bad step and what was wrong in it.
+            DivergenceError: training has diverged; the message names the first bad step and the cause.
         """
         if not float(self.failed):
             return

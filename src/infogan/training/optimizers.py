@@ -1,4 +1,4 @@
-"""Adam for each update of a step; it skips bad updates without waiting for the host."""
+"""Adam optimizers that skip updates after divergence, without waiting for the host."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def adam(module: nn.Module, learning_rate: float, beta1: float) -> torch.optim.A
 
 
 def update(optimizer: torch.optim.Optimizer, failed: Float[Tensor, ""]) -> None:
-    """Apply the gradients, unless `failed` is 1: then weights, moments and step counts stay unchanged.
+    """Make an optimizer step. If `failed` is 1, weights, moments and step counts stay unchanged.
 
     Fused Adam reads the flag on the device, as for `torch.amp.GradScaler`, so that the host need not wait.
     """
@@ -31,7 +31,7 @@ def update(optimizer: torch.optim.Optimizer, failed: Float[Tensor, ""]) -> None:
 
 
 def moments(optimizers: Mapping[str, torch.optim.Optimizer]) -> dict[str, Tensor]:
-    """Return Adam's moments and step counts, named OPTIMIZER.INDEX.KEY by the index of the parameter."""
+    """Return Adam's moments and step counts, named OPTIMIZER.INDEX.KEY; INDEX is that of the parameter."""
     return {
         f"{name}.{index}.{key}": value
         for name, optimizer in optimizers.items()
@@ -41,10 +41,10 @@ def moments(optimizers: Mapping[str, torch.optim.Optimizer]) -> dict[str, Tensor
 
 
 def load_moments(optimizers: Mapping[str, torch.optim.Optimizer], tensors: Mapping[str, Tensor]) -> None:
-    """Restore what `moments` returned; an optimizer that had not begun is reset.
+    """Restore what `moments` returned; an optimizer that had made no step is reset.
 
     Raises:
-        StorageError: the state of a parameter is missing or incomplete.
+        StorageError: the state of an optimizer is missing, or that of a parameter is incomplete.
     """
     for name, optimizer in optimizers.items():
         if name == "contrastive" and not any(key.startswith("contrastive.") for key in tensors):
@@ -53,6 +53,9 @@ def load_moments(optimizers: Mapping[str, torch.optim.Optimizer], tensors: Mappi
         for index, parameter in enumerate(optimizer.param_groups[0]["params"]):
             prefix = f"{name}.{index}."
             loaded = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+            if not loaded and any(key.startswith(f"{name}.") for key in tensors):
+                optimizer.state.pop(parameter, None)  # it never had a gradient: the loss does not use it
+                continue
             if set(loaded) != _STATE_KEYS:
                 raise StorageError(
                     f"the checkpoint's optimizer.safetensors has no complete state {prefix}*",
@@ -60,7 +63,7 @@ def load_moments(optimizers: Mapping[str, torch.optim.Optimizer], tensors: Mappi
                     "an older checkpoint, or a run of this version",
                 )
             # Moments must have their parameter's memory layout, or the fused update changes its sums.
-            # The step count must be on the parameter's device, or a GPU refuses it.
+            # On a GPU, the step count must be on the parameter's device.
             optimizer.state[parameter] = {
                 key: value.to(parameter.device, copy=True)
                 if key == "step"

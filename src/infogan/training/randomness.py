@@ -49,13 +49,17 @@ class SampledPairs:
 
 @dataclass(frozen=True)
 class Randomness:
-    """All random numbers of one step, by update ("discriminator", "generator", "generator-1", ...) or by use.
+    """All random numbers of one step.
+
+    The updates of a step are named "discriminator", "generator", "generator-1" and so on.
 
     Attributes:
-        latents: by update.
-        augmentations: by use: "real-0" and "real-1" for the two views, "fake/UPDATE", "codes/UPDATE".
-        pairs: by update, if the contrastive term is active; "contrastive" for the classifier's own update.
-        terms: by term of a plug-in, the result of its `sample` function.
+        latents: latents by update.
+        augmentations: random numbers of the augmentations by use: "real-0" and "real-1" for the two views of
+            real images, and "fake/UPDATE" and "codes/UPDATE" for generated images.
+        pairs: pairs of latents by update, if the contrastive term is active; "contrastive" is the update of
+            its classifier.
+        terms: results of the `sample` functions of loss terms from plug-ins, by term.
     """
 
     latents: Mapping[str, SampledLatents]
@@ -70,7 +74,7 @@ def generator_updates(config: Config) -> list[str]:
 
 
 def codes_batch_size(batch_size: int) -> int:
-    """Return the number of generated images to predict continuous codes from; batch norm needs two."""
+    """Return the number of generated images for predicting continuous codes; batch norm needs two."""
     return max(2, math.ceil(batch_size * _CODES_SHARE))
 
 
@@ -78,10 +82,10 @@ class RandomnessSampler:
     """Samples the randomness of any step of a run.
 
     Args:
-        config: of the run.
-        latents: the priors.
+        config: the configuration of the run.
+        latents: the priors of noise and codes.
         image_shape: channels, height and width.
-        device: device on which numbers are sampled; they depend on the type of device.
+        device: device on which numbers are sampled; the numbers depend on its type.
     """
 
     def __init__(
@@ -108,7 +112,7 @@ class RandomnessSampler:
         return streams.generator(self.config.training.seed, stream, step, self.device)
 
     def _latents(self, update: str, step: int, settings: StepSettings) -> SampledLatents:
-        """Sample noise and codes; for the mode-seeking term both halves of a batch have the same codes."""
+        """Sample noise and codes. For mode seeking, both halves of the batch have the same codes."""
         count, rng = self.config.training.batch_size, self._rng(f"latents/{update}", step)
         pairs = update != "discriminator" and settings.weight("mode_seeking") > 0 and self.latents.noise > 0
         noise = self.latents.sample_noise(count, rng)

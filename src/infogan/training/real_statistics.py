@@ -27,7 +27,7 @@ class RealStatistics:
 
     Args:
         latents: the codes; only categorical ones have statistics.
-        weights: of the terms on real images.
+        weights: weights of the terms on real images.
 
     Attributes:
         tables: by code dimension, P(c, c') over categories times sub-codes, [2K, 2K]; [K, K] without

@@ -21,7 +21,7 @@ from infogan.config import Config
 from infogan.data import SOURCES, Dataset, splits
 from infogan.errors import ConfigError, DataError, DivergenceError, Interrupted, StorageError
 from infogan.model import InfoGAN
-from infogan.networks import NETWORKS
+from infogan.networks import NETWORKS, check_architecture
 from infogan.reporting import pictures
 from infogan.reporting.traversals import traversal_picture
 from infogan.runs import checkpoint, health, metrics_log
@@ -34,8 +34,8 @@ from infogan.training.trainer import METRICS_EVERY, Trainer, nearest_images
 FREE_KEYS = frozenset(
     {"data.path", *(f"training.{key}" for key in ("steps", "save_every", "sample_every", "keep", "device"))}
 )
-"""Keys that a resumed run may change: they do not change the result of a step. A fingerprint checks that the
-images at another path are the same."""
+"""Keys that may differ when a run is resumed, since they do not change the result of a step. If the path of
+the images differs, a fingerprint checks that the images are the same."""
 
 RESOLVED_KEYS = frozenset(
     {
@@ -43,7 +43,7 @@ RESOLVED_KEYS = frozenset(
         "training.precision",
     }
 )
-"""Keys that `resolve` fills in."""
+"""Keys that `resolve` sets."""
 
 _PICTURE_SEED = 0  # the same noise at every step, so that pictures of a run can be compared
 
@@ -58,10 +58,10 @@ class Trained:
 
 
 def resolve(config: Config, dataset: Dataset) -> Config:
-    """Return `config` with the open values set: form and split of the images, precision, and its plug-ins.
+    """Return `config` with the values that depend on data and machine: images, split, precision and plug-ins.
 
     Raises:
-        ConfigError: the machine does not have the device.
+        ConfigError: the machine does not have the device, or no networks have the configured name.
         UsageError: a loss term is not registered.
         DataError: the images are not square, or do not have 1, 3 or 4 channels.
     """
@@ -70,10 +70,12 @@ def resolve(config: Config, dataset: Dataset) -> Config:
         raise DataError(
             f"{dataset.name}: the images are {count} of {height}x{width} pixels and {channels} channels",
             "at least 2 square images of 1, 3 or 4 channels",
-            "--size 64, which crops and resizes",
+            "size=64, which crops and resizes the images of a file or folder",
+            command="--size 64, which crops and resizes",
         )
     device = engine.choose_device(config.training.device)
     precision = engine.choose_precision(config.training.precision, device)
+    check_architecture(config.network.architecture)
     for name in config.objective.terms:
         TERMS.find(name)
     config = config.model_copy(update={"plugins": used_plugins(config)})
@@ -85,7 +87,7 @@ def resolve(config: Config, dataset: Dataset) -> Config:
 
 
 def used_plugins(config: Config) -> dict[str, str]:
-    """Return name and sha256 of the loaded plug-ins that a training by this configuration uses."""
+    """Return name and SHA-256 of the loaded plug-ins that training with this configuration uses."""
     terms = [(TERMS, name) for name in config.objective.terms]
     return plugins.used([(SOURCES, config.data.source), (NETWORKS, config.network.architecture), *terms])
 
@@ -123,12 +125,12 @@ def resume(
     Args:
         run: the run directory.
         load_data: returns the data of a configuration; called while the run is locked.
-        settings: values by key that differ from the run's configuration.
-        allow_changes: allow changes of keys that change the result.
+        settings: changed values of the run's configuration, by key.
+        allow_changes: also allow changes of keys that change the result.
         quiet: as in `train`.
 
     Raises:
-        ConfigError: a setting changes the result, without `allow_changes`.
+        ConfigError: a setting changes the result, and `allow_changes` is False.
         UsageError: a plug-in that the run uses is not loaded, or has changed.
         StorageError: every checkpoint is damaged.
     """
@@ -148,13 +150,13 @@ def resume(
 
 
 def check_plugins(run: RunDirectory, config: Config, allowed: bool) -> None:
-    """Raise UsageError if a plug-in of the run is not loaded, or has changed and that is not `allowed`."""
+    """Raise UsageError if a plug-in of the run is not loaded, or has changed without being `allowed` to."""
     plugins.check(config.plugins, used_plugins(config), str(run.path), allow_changes=allowed)
 
 
 @contextmanager
 def resumable(run: RunDirectory) -> Iterator[None]:
-    """Add the run to an `Interrupted` raised in the block, for the advice to resume it."""
+    """Add the run directory to an `Interrupted` raised in the block, for the advice on how to resume."""
     try:
         yield
     except Interrupted as request:
@@ -170,12 +172,13 @@ def check_changes(before: Config, after: Config, allowed: bool) -> None:
         raise ConfigError(
             "resuming with another configuration changes the result:\n" + "\n".join(lines),
             f"the run's own configuration, except for {', '.join(sorted(FREE_KEYS))}",
-            "--override, to resume with these changes; or infogan train, for a new run",
+            "override=True, to resume with these changes; or infogan.train, for a new run",
+            command="--override, to resume with these changes; or infogan train, for a new run",
         )
 
 
 class _Session:
-    """One run in one process, from the start or a checkpoint to the end or an interruption."""
+    """Trains one run, from its start or a checkpoint to its end or an interruption."""
 
     def __init__(self, config: Config, dataset: Dataset, run: RunDirectory, quiet: bool) -> None:
         engine.keep_freed_memory()
@@ -208,14 +211,14 @@ class _Session:
         )
         if dataset.skipped:
             write_skipped(run, dataset)
-            self.progress.say(
-                f"warning: {len(dataset.skipped):,} files could not be read; see {run.path}/skipped.csv"
-            )
+            count = len(dataset.skipped)
+            files = "1 file" if count == 1 else f"{count:,} files"
+            self.progress.say(f"warning: {files} could not be read; see {run.path}/skipped.csv")
 
     # --- the loop ------------------------------------------------------------------------------------
 
     def run_to_end(self) -> InfoGAN:
-        """Train up to the last step, if it is not reached, and return the stored model."""
+        """Train up to the last step, unless it has been reached, and return the stored model."""
         trainer, training = self.trainer, self.config.training
         if trainer.step == self.steps and (self.run.model / "model.safetensors").is_file():
             stored = InfoGAN.from_pretrained(self.run.path)
@@ -260,9 +263,10 @@ class _Session:
         if saved.state["data"] != self.data and not allow_changes:
             raise DataError(
                 f"the training images are not those that {self.run.path} was trained on "
-                f"(sha256 {self.data[:12]}, before {saved.state['data'][:12]})",
+                f"(sha256 {self.data[:12]}, was {saved.state['data'][:12]})",
                 "the same images",
-                "--data FILES with the same images, or --override to resume with these",
+                "data.path of the same images, or override=True to resume with these",
+                command="--data FILES with the same images, or --override to resume with these",
             )
         self.trainer.restore(saved.model, saved.optimizer, saved.state["trainer"])
         self.seconds = saved.state["seconds"]
@@ -270,9 +274,10 @@ class _Session:
             raise ConfigError(
                 f"{self.run.path} has already reached step {self.trainer.step}, past step {self.steps}",
                 f"a number of steps above {self.trainer.step}",
-                f"infogan resume {self.run.path} --steps {self.trainer.step * 2}",
+                f"infogan.resume({str(self.run.path)!r}, steps={self.trainer.step * 2})",
+                command=f"infogan resume {self.run.path} --steps {self.trainer.step * 2}",
             )
-        # A finished run keeps its last line, whose step may not be a multiple of METRICS_EVERY.
+        # Keep the last line of a finished run, whose step may not be a multiple of METRICS_EVERY.
         if self.trainer.step < self.steps:
             metrics_log.truncate(self.run.metrics_path, self.trainer.step, METRICS_EVERY)
         self.health = health.replay(metrics_log.read(self.run.metrics_path))
@@ -291,7 +296,8 @@ class _Session:
             "images_seen": trainer.step * batch,
             "seconds": round(self._elapsed(), 3),
             "images_per_second": round(steps * batch / max(now - self._window_started, 1e-9), 2),
-            # A last step between two regular lines keeps the window, for a run that is resumed later.
+            # If the last step lies between two regular lines, keep the window, because the run may be
+            # resumed.
             **(trainer.take_window() if regular else trainer.peek_window()),
         }
         self._window_started, self._window_step = now, trainer.step
@@ -307,7 +313,10 @@ class _Session:
     # --- saving --------------------------------------------------------------------------------------
 
     def _try_to_save_checkpoint(self) -> None:
-        """Save a checkpoint during training; log errors other than of storage and divergence."""
+        """Save a checkpoint during training.
+
+        Errors are logged, except for those of storage and divergence.
+        """
         try:
             with signals.deferred():
                 self._save_checkpoint()

@@ -1,14 +1,14 @@
-"""Training with several seeds: prunes weak seeds early with a label-free score and keeps the best.
+"""Training with several seeds: weak seeds are pruned early with a label-free score, and the best is kept.
 
-All seeds are trained up to each pruning step but the last, where the worse half is pruned and at least two
-remain. At the last pruning step, all but the best are pruned. The best is trained to the end.
+At each pruning step except the last one, the worse half of the seeds is pruned, but at least two remain. At
+the last pruning step, all seeds but the best are pruned. The best seed is trained to the end.
 
-RUN/seeds/seed-0, seed-1 ... are ordinary runs. Seeds do not influence each other: each ends in the same bytes
-as the same seed trained alone. RUN/selection.json records which seed was pruned when and why; RUN/model and
-RUN/config.toml are the best seed's. After a crash, missing decisions are made again from the runs' metrics.
+RUN/seeds/seed-0, seed-1 ... are ordinary runs. Seeds do not influence each other: each run has the same bytes
+as a run of this seed alone. RUN/selection.json records which seed was pruned when and why; RUN/model and
+RUN/config.toml are the best seed's. After a crash, missing decisions are made from the metrics of the runs.
 
-The score is the information on real images: nats that the predicted code of an image and of its augmented
-view share. It is measured while Q is trained on real images, and needs no labels.
+The score is the information on real images: the mutual information, in nats, between the predicted categories
+of an image and of its augmented view. It needs no labels, and is available if Q is trained on real images.
 """
 
 from __future__ import annotations
@@ -47,31 +47,33 @@ def check(config: Config, count: int) -> None:
         ConfigError: there are several seeds, and the configuration does not measure their score.
     """
     if not 1 <= count <= MAX_SEEDS:
-        raise UsageError(f"seeds = {count}", f"1 to {MAX_SEEDS} seeds", "--seeds 4")
+        raise UsageError(f"seeds = {count}", f"1 to {MAX_SEEDS} seeds", "seeds=4", command="--seeds 4")
     if count == 1:
         return
     if not any(isinstance(code, Categorical) for code in config.latents.codes.values()):
         raise ConfigError(
-            f"--seeds {count}: no code is categorical, but {', '.join(config.latents.codes)}: "
+            f"seeds = {count}: no code is categorical, but {', '.join(config.latents.codes)}: "
             "seeds cannot be compared without labels",
             "a categorical code, whose information on real images is the score",
-            'for example --codes "type:10 style:u"',
+            "for example codes='type:10 style:u'",
+            command='for example --codes "type:10 style:u"',
         )
     if not config.reads_real:
         raise ConfigError(
-            f"--seeds {count}: with training.recipe = {config.training.recipe!r} and no weight of the "
+            f"seeds = {count}: with training.recipe = {config.training.recipe!r} and no weight of the "
             "information on real images, seeds cannot be compared without labels",
             "a recipe that measures the information on real images, which is the score",
-            "--recipe robust",
+            "recipe='robust'",
+            command="--recipe robust",
         )
 
 
 def set_points(training: TrainingConfig) -> tuple[int, ...]:
-    """Return the steps at which seeds are pruned; at the last, one seed remains.
+    """Return the steps at which seeds are pruned; after the last one, one seed remains.
 
-    These are the steps of `prune_steps` before the end of training, and the end itself if there is none or
-    some lie beyond it. Earlier steps save time but choose worse: at first the score measures which seed
-    learns fast, not which ends best.
+    These are the steps of `prune_steps` that lie before the end of training. The end is added if there are
+    none, or if some lie beyond it. Earlier steps save time but select less reliably: at first, the score
+    shows which seed learns fast, not which one ends best.
     """
     early = [step for step in training.prune_steps if step < training.steps]
     if len(early) < len(training.prune_steps) or not early:
@@ -83,8 +85,8 @@ def real_information(path: Path, step: int) -> float:
     """Return the score of a run: nats of information on real images, summed over the categorical codes.
 
     Args:
-        path: of metrics.jsonl.
-        step: the score is the mean over the lines of the last 100 steps up to this one.
+        path: path of metrics.jsonl.
+        step: the score is the mean over the lines of the 100 steps up to this one.
 
     Raises:
         StorageError: the file has no such line, or cannot be read.
@@ -110,7 +112,7 @@ def _information(line: Mapping[str, Any]) -> float | None:
 
 
 def _decide(step: int, scores: Mapping[int, float], diverged: Mapping[int, str], keep: int) -> Round:
-    """Decide to keep the seeds with the `keep` highest scores; of two equal ones, the lower seed."""
+    """Return the decision that keeps the seeds with the `keep` highest scores; ties prefer the lower seed."""
     ranked = sorted(scores, key=lambda seed: (-scores[seed], seed))
     best = ranked[0]
     reasons = {
@@ -126,7 +128,7 @@ def _decide(step: int, scores: Mapping[int, float], diverged: Mapping[int, str],
 
 @dataclass(frozen=True)
 class _Seeds:
-    """The seeds in training: their common folder, configuration and data."""
+    """The common folder, configuration and data of the seeds in training."""
 
     run: RunDirectory
     config: Config
@@ -193,7 +195,9 @@ def train(config: Config, dataset: Dataset, run: RunDirectory, count: int, *, qu
     check(config, count)
     first = config.training.seed
     selection = Selection(tuple(range(first, first + count)))
-    of_seed(config, selection.seeds[-1], config.training.steps)  # raises now if the last seed is too large
+    of_seed(
+        config, selection.seeds[-1], config.training.steps
+    )  # raises before training starts if the last seed is too large
     with run.lock():
         with signals.deferred():
             write(run, selection)
@@ -242,7 +246,8 @@ def resume(
                 f"training.seed = {config.training.seed}: the seeds of {run.path} are "
                 f"{_listed(selection.seeds)}",
                 "the seeds that the run was started with",
-                "infogan train with --seeds and another --out, for other seeds",
+                "infogan.train with seeds= and another out=, for other seeds",
+                command="infogan train with --seeds and another --out, for other seeds",
             )
         seeds = _Seeds(run, config, load_data(config), allow_changes, quiet)
         reached = max(map(seeds.reached, selection.left))
@@ -250,7 +255,8 @@ def resume(
             raise ConfigError(
                 f"{run.path} has already reached step {reached}, past step {config.training.steps}",
                 f"a number of steps of at least {reached}",
-                f"infogan resume {run.path} --steps {reached * 2}",
+                f"infogan.resume({str(run.path)!r}, steps={reached * 2})",
+                command=f"infogan resume {run.path} --steps {reached * 2}",
             )
         if config != before:
             run.write_config(config)
@@ -322,11 +328,12 @@ def _with_runner_up(seeds: _Seeds, selection: Selection, error: DivergenceError)
     if not pruned:
         return error
     second = max(pruned, key=lambda seed: (scores[seed], -seed))
+    path, steps = seeds.run_of(second).path, seeds.config.training.steps
     return DivergenceError(
         error.happened,
         error.expected,
-        f"infogan resume {seeds.run_of(second).path} --steps {seeds.config.training.steps}, the second best; "
-        f"or {error.advice}",
+        f"infogan.resume({str(path)!r}, steps={steps}), the second best; or {error.advice}",
+        command=f"infogan resume {path} --steps {steps}, the second best; or {error.advice}",
     )
 
 

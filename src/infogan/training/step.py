@@ -1,7 +1,7 @@
 """One training step: the losses of a batch, and the two updates (appendix C, the authors' code).
 
-Random numbers are sampled before the step (`Randomness`), scheduled settings are plain numbers
-(`StepSettings`), and the host reads no tensor, so that a step runs without waiting for the device.
+Random numbers are sampled before the step (`Randomness`), and scheduled settings are plain numbers
+(`StepSettings`). The host reads no tensor, so a step never waits for the device.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from infogan.training.step_settings import StepSettings
 from infogan.training.terms import TERMS, Player, TermInputs
 
 Values = dict[str, Tensor]
-"""Scalars by name, as metrics.jsonl has them."""
+"""Scalars by their name in metrics.jsonl."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class Losses:
     """The losses of one update.
 
     Attributes:
-        loss: D's or G's own loss.
+        loss: the adversarial loss of D or G.
         bounds: L_I of each code.
         terms: values of the terms beyond the paper.
-        scores: mean D(x) and D(G), in D's update.
+        scores: means of D(x) and D(G), only in D's update.
     """
 
     loss: Float[Tensor, ""]
@@ -51,15 +51,15 @@ class Losses:
 
 
 class Step:
-    """One D update and the G updates of a step.
+    """Makes the updates of one step: one update of D, and one or more of G.
 
     Args:
-        model: on the device.
-        optimizers: Adam, by update: "discriminator", "generator" and, with the contrastive term,
+        model: the model, on the device.
+        optimizers: Adam optimizers by update: "discriminator", "generator" and, with the contrastive term,
             "contrastive".
         statistics: moving averages of Q's predictions for real images.
         guard: detects divergence.
-        precision: of the layers; weights, optimizer, losses and statistics are float32.
+        precision: precision of the layers; weights, optimizers, losses and statistics are float32.
     """
 
     def __init__(
@@ -88,10 +88,10 @@ class Step:
         """Make all updates of one step and return the values to log, on the device.
 
         Args:
-            batches: real images; if Q learns from real images, also a second batch, whose views are paired
-                with those of the first.
-            randomness: of this step.
-            settings: of this step.
+            batches: a batch of real images; if Q is trained on real images, also a second batch, whose views
+                are paired with those of the first.
+            randomness: the random numbers of this step.
+            settings: the scheduled settings of this step.
         """
         self.model.train()
         self.guard.begin_step()
@@ -109,7 +109,7 @@ class Step:
     def _update_discriminator(
         self, batches: Sequence[Tensor], randomness: Randomness, settings: StepSettings
     ) -> Values:
-        """Update D, Q and the trunk, and first the contrastive classifier, if its term is active."""
+        """Update the contrastive classifier if its term is active, and then D, Q and the trunk."""
         if "contrastive" in randomness.pairs:
             loss = self.contrastive_loss("contrastive", randomness)
             self._apply("contrastive", {"contrastive": loss}, loss)
@@ -124,7 +124,7 @@ class Step:
         return self._apply("discriminator", values, self._with_terms(total, losses.terms, settings))
 
     def _update_generator(self, update: str, randomness: Randomness, settings: StepSettings) -> Values:
-        """Update G through the frozen other networks, with its own latents; return its loss and terms."""
+        """Update G with new latents, while all other networks are frozen; return its loss and terms."""
         with _frozen(self.frozen):
             losses = self.generator_losses(update, randomness, settings)
             total = losses.loss
@@ -139,7 +139,7 @@ class Step:
         return {name: values[name] for name in ("loss.generator", *losses.terms)}
 
     def _apply(self, update: str, values: Mapping[str, Tensor], total: Tensor) -> Values:
-        """Descend `total`, unless the values or gradients of this or an earlier update are bad."""
+        """Make an optimizer step on `total`, unless this or an earlier update has diverged."""
         optimizer = self.optimizers[update]
         optimizer.zero_grad(set_to_none=True)
         total.backward()
@@ -177,7 +177,7 @@ class Step:
     def discriminator_losses(
         self, batches: Sequence[UInt8[Tensor, "n h w c"]], randomness: Randomness, settings: StepSettings
     ) -> Losses:
-        """Compute -V(D, G), the bound of each code, and the terms on real images; G receives no gradient."""
+        """Compute -V(D, G), the bound of each code, and the terms on real images, without gradients for G."""
         model, views = self.model, self.views(batches, randomness)
         latents = randomness.latents["discriminator"]
         seen = sum(map(len, views))
@@ -216,7 +216,7 @@ class Step:
         )
 
     def generator_losses(self, update: str, randomness: Randomness, settings: StepSettings) -> Losses:
-        """Compute G's own loss, the bound of each code, and G's other terms."""
+        """Compute G's adversarial loss, the bound of each code, and G's other terms."""
         model, latents = self.model, randomness.latents[update]
         with self._autocast():
             generated = model.generator(latents.vector)
@@ -240,7 +240,7 @@ class Step:
         return Losses(loss, bounds, self._terms("generator", inputs, randomness, settings), {})
 
     def contrastive_loss(self, update: str, randomness: Randomness) -> Float[Tensor, ""]:
-        """Compute the contrastive term; with gradients for the classifier, or for G in an update of G."""
+        """Compute the contrastive term, with gradients for G in its update and else for the classifier."""
         assert self.model.contrastive is not None
         pairs = randomness.pairs[update]
         with self._autocast():
@@ -251,7 +251,7 @@ class Step:
     def views(
         self, batches: Sequence[UInt8[Tensor, "n h w c"]], randomness: Randomness
     ) -> list[Float[Tensor, "n c h w"]]:
-        """Return real images as D and Q see them: two augmented views if Q learns from them."""
+        """Return the real images that D and Q receive: two augmented views if Q is trained on real images."""
         images = [edge.to_float(batch, self.model.table.output) for batch in batches]
         return [self._augmented(batch, f"real-{n}", randomness) for n, batch in enumerate(images)]
 
@@ -269,7 +269,7 @@ class Step:
         sample: AugmentationSample | None,
         settings: StepSettings,
     ) -> Values:
-        """Compute L_I of each code; with a `sample`, that of continuous codes from separate views."""
+        """Compute L_I of each code. With a `sample`, continuous codes are predicted from separate views."""
         model = self.model
         bounds = objective.mutual_information_bound(model.latents, raw, codes)
         if sample is None:
@@ -285,7 +285,7 @@ class Step:
     def _terms(
         self, player: Player, inputs: TermInputs, randomness: Randomness, settings: StepSettings
     ) -> Values:
-        """Compute the terms of a player that have a weight at this step and are not computed yet."""
+        """Compute all terms of a player whose weight is not 0 at this step and that are not computed yet."""
         values: Values = {}
         for name, term in TERMS.items():
             if term.player != player or not settings.weight(name) or name in inputs.real_terms:
@@ -310,7 +310,7 @@ class Step:
 
 @contextmanager
 def _frozen(modules: nn.Module) -> Iterator[None]:
-    """Compute no gradients for these weights inside the block; gradients pass through to their inputs."""
+    """Freeze these weights inside the block; gradients still pass through to the inputs of their layers."""
     trainable = [parameter for parameter in modules.parameters() if parameter.requires_grad]
     modules.requires_grad_(False)
     try:

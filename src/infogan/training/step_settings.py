@@ -1,4 +1,4 @@
-"""The settings that change with the step, as plain numbers for one step."""
+"""The scheduled settings, as plain numbers for one step."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class StepSettings:
     """The scheduled settings of one step.
 
     Attributes:
-        learning_rates: by optimizer.
-        weights: by loss term.
-        code_policy: augmentation of the generated images that continuous codes are predicted from.
-        ema_decay: of the moving average of the generator's weights; 0: the average is a copy.
+        learning_rates: learning rates by optimizer.
+        weights: weights by loss term.
+        code_policy: augmentation policy for the generated images from which continuous codes are predicted.
+        ema_decay: decay of the moving average of the generator's weights; 0: the average equals the weights.
     """
 
     learning_rates: Mapping[str, float]
@@ -31,7 +31,7 @@ class StepSettings:
 
 
 def settings_at(config: Config, step: int) -> StepSettings:
-    """Return the scheduled settings of a step. They do not depend on the length of the run."""
+    """Return the scheduled settings of a step, which do not depend on the length of the run."""
     training = config.training
     factor = training.learning_rate_schedule.at(step)
     discriminator = training.learning_rate_discriminator * factor

@@ -1,6 +1,6 @@
-"""Loss terms beyond the paper: their interface, the registry, and the terms of infogan.
+"""Loss terms beyond the paper: their interface, their registry, and the terms of the recipes.
 
-A term from outside the package is one decorated function:
+A plug-in adds a term with a decorated function:
 
     @infogan.term("brightness", player="generator", weight=0.1)
     def brightness(inputs):
@@ -27,7 +27,7 @@ from infogan.model import InfoGAN
 from infogan.registry import Registry
 
 Player = Literal["discriminator", "generator"]
-"""The networks that minimise a term: D, Q and the trunk together, or G."""
+"""The networks that minimise a term: "discriminator" for D, Q and the trunk together, or "generator"."""
 
 
 @dataclass(frozen=True)
@@ -35,18 +35,17 @@ class TermInputs:
     """The inputs of a loss term.
 
     Attributes:
-        model: the networks. In the generator's update all networks but the generator are frozen.
-        views: real images as D sees them, [N, C, H, W]; a second augmented view of each if Q learns from
-            real images. Empty in the generator's update.
-        generated: generated images [N, C, H, W], not augmented; with gradients in the generator's update
-            only.
+        model: the networks. In the generator's update, all networks except the generator are frozen.
+        views: augmented real images [N, C, H, W] that D receives; if Q is trained on real images, also a
+            second augmented view of each. Empty in the generator's update.
+        generated: generated images [N, C, H, W], not augmented. They have gradients only in the generator's
+            update.
         latents: the generator's input, [N, width], noise first.
-        codes: the codes in it, by name.
-        features: the trunk's features of the (augmented) generated images, [N, F].
-        samples: result of the term's `sample` function for this step.
-        real_terms: information on real images, computed with Q's predictions; the discriminator's update
-            only.
-        contrastive_loss: computes the contrastive term; the generator's update only.
+        codes: the codes in the latents, by name.
+        features: the trunk's features of the augmented generated images, [N, F].
+        samples: the result of the term's `sample` function for this step.
+        real_terms: the information on real images; only in the discriminator's update.
+        contrastive_loss: a function that computes the contrastive term; only in the generator's update.
     """
 
     model: InfoGAN
@@ -69,14 +68,14 @@ class Term:
     """A loss term: `player` minimises `weight` times the value of `compute`.
 
     Attributes:
-        name: as in metrics.jsonl (`terms.NAME`) and in the configuration.
-        player: the networks that minimise it.
-        compute: from `TermInputs` to a scalar, the mean over the batch. It must not read values of tensors on
+        name: the name of the term in metrics.jsonl (`terms.NAME`) and in the configuration.
+        player: the networks that minimise the term.
+        compute: maps `TermInputs` to a scalar, the mean over the batch. It must not copy values of tensors to
             the host (`.item()`, `if tensor:`), so that a step can run without waiting for the device.
         weight: default weight, a number or a schedule [[step, weight], ...].
-        maximized: the player maximises the term instead.
-        sample: samples the term's own randomness before the step, from a random number generator and the
-            batch size.
+        maximized: True if the player maximises the term instead.
+        sample: samples random numbers for the term before the step. Its arguments are a random number
+            generator and the batch size.
     """
 
     name: str
@@ -87,9 +86,7 @@ class Term:
     sample: Sample | None = None
 
 
-TERMS: Registry[Term] = Registry(
-    "loss term", advice="infogan train PRESET --dry-run, to see the terms of a run"
-)
+TERMS: Registry[Term] = Registry("loss term", advice="infogan presets PRESET, to see the terms of a run")
 """All loss terms by name, those of infogan and of plug-ins."""
 
 _BUILT_IN = {
@@ -98,7 +95,7 @@ _BUILT_IN = {
     "contrastive": "contrastive_weight",
     "mode_seeking": "mode_seeking_weight",
 }
-"""Terms with their own key in the section `objective` of the configuration."""
+"""Terms that have their own key in the section `objective` of the configuration."""
 
 _OF_REAL_IMAGES = {"real_information", "subcode_information"}
 
@@ -111,16 +108,16 @@ def term(
     maximized: bool = False,
     sample: Sample | None = None,
 ) -> Callable[[Compute], Term]:
-    """Register the decorated function as a loss term. Arguments are those of `Term`.
+    """Register the decorated function as a loss term. The arguments are those of `Term`.
 
     Raises:
-        ValueError: a term of that name is registered already.
+        ValueError: a term with this name is registered already.
     """
 
     if player not in ("discriminator", "generator") or not NAME.fullmatch(name) or name == "steps":
         raise ValueError(
-            f"term {name!r} of player {player!r}: expected a name of small letters, digits and _, other than "
-            "'steps', and the player 'discriminator' or 'generator'"
+            f"term {name!r} with player {player!r}: expected a name of lower-case letters, digits and _, "
+            "other than 'steps', and the player 'discriminator' or 'generator'"
         )
 
     def register(compute: Compute) -> Term:
@@ -131,7 +128,7 @@ def term(
 
 
 def with_term(config: Config, name: str, weight: Schedule) -> Config:
-    """Return `config` with a term of that weight."""
+    """Return `config` with a term and its weight."""
     if name in _BUILT_IN:
         return config.replace(objective={_BUILT_IN[name]: weight})
     return config.replace(objective={"terms": {**config.objective.terms, name: weight}})
@@ -168,7 +165,7 @@ def _contrastive(inputs: TermInputs) -> Tensor:
 
 @term("mode_seeking", player="generator")
 def _mode_seeking(inputs: TermInputs) -> Tensor:
-    """Compare the two halves of the batch, which have the same codes and different noise."""
+    """Compute mode seeking; the two halves of the batch have the same codes and different noise."""
     half = len(inputs.latents) // 2
     noise, images = inputs.latents[:, : inputs.model.latents.noise], inputs.generated
     return regularizers.mode_seeking((noise[:half], noise[-half:]), (images[:half], images[-half:]))

@@ -1,7 +1,7 @@
-"""A model in training: the state that a step changes, and what a checkpoint keeps of it.
+"""The trainer: it holds all state that changes in training, and saves and restores this state.
 
-`infogan.objective` states the method, `step` makes one step, and this module calls it with the batch, the
-randomness and the scheduled settings of each step.
+`infogan.objective` defines the losses, and `training.step` makes one step. This module calls it with the
+batch, the randomness and the scheduled settings of each step.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from infogan.training.terms import TERMS
 from infogan.training.window import MetricsWindow
 
 METRICS_EVERY = 20
-"""Steps between two lines of metrics.jsonl; the host waits for the device only then, and to save."""
+"""Steps between two lines of metrics.jsonl. The host waits for the device only then, and to save."""
 
 VARIANCE_EVERY = 100
 """Steps between two measurements of the images' variance; a multiple of METRICS_EVERY."""
@@ -48,11 +48,11 @@ class Trainer:
     """A model in training.
 
     Args:
-        model: on the CPU; it is moved to `device`.
+        model: the model to train; it is moved to `device`.
         images: all training images.
-        device: where to train.
-        precision: of the layers; weights, optimizer, losses and statistics are float32.
-        nearest: from `nearest_images`.
+        device: device to train on.
+        precision: precision of the layers; weights, optimizers, losses and statistics are float32.
+        nearest: nearest neighbours of the images, from `nearest_images`.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Trainer:
         self.repair = CategoryRepair(self.config.training, model, self.statistics, surveyor)
 
     def advance(self) -> None:
-        """Make one step: the updates of D and G, then a category repair if one is due."""
+        """Make one training step: update D and G, then repair categories if a repair is due."""
         settings = settings_at(self.config, self.step)
         values = self.make_step(self.batches(), self.sampler.sample(self.step, settings), settings)
         self.window.add(list(values), torch.stack(list(values.values())))
@@ -90,9 +90,9 @@ class Trainer:
         self._repair()
 
     def batches(self) -> list[UInt8[Tensor, "n h w c"]]:
-        """Return the real images of this step; if Q learns from them, also the images of their second views.
+        """Return the batch of real images of this step; if Q is trained on real images, also a second batch.
 
-        The second view of an image is a view of the image itself or of one of its neighbours.
+        The second batch has the images for the second views: the same images, or neighbours of them.
         """
         training = self.config.training
         indices = streams.batch_indices(training.seed, self.step, training.batch_size, len(self.images))
@@ -104,7 +104,7 @@ class Trainer:
         return batches
 
     def check(self) -> None:
-        """Wait for the device and raise DivergenceError if any step so far had to be stopped."""
+        """Wait for the device, and raise DivergenceError if training has diverged."""
         training = self.config.training
         self.guard.raise_if_failed(
             {
@@ -117,6 +117,9 @@ class Trainer:
 
     def _repair(self) -> None:
         """Repair a categorical code if that is due, or undo a repair that did not help."""
+        if not self.repair.due(self.step):
+            return
+        self.check()  # the statistics of a training that has diverged are no reason for a repair
         notes, undo = self.repair.act(self.step, self.optimizers, self._networks_and_moments)
         self.notes += notes
         if undo is not None:
@@ -134,12 +137,12 @@ class Trainer:
         """Return the means over the steps since the last call, and start a new window.
 
         Returns:
-            `loss`, `mutual_information` and `ceiling` in nats; `terms`; `real`, Q's predictions for real
-            images; `scores`, the mean D(x) and D(G); every `VARIANCE_EVERY` steps the `variance` of images;
-            `notes` on category repairs.
+            `loss`, `mutual_information` and `ceiling` in nats; `terms`; `real`, statistics of Q's predictions
+            for real images; `scores`, the mean of D(x) and of D(G); every `VARIANCE_EVERY` steps the
+            `variance` of images; `notes`, messages about category repairs.
 
         Raises:
-            DivergenceError: a step since the last call had to be stopped.
+            DivergenceError: training has diverged.
         """
         line = self.peek_window()
         self.window.clear()
@@ -147,7 +150,7 @@ class Trainer:
         return line
 
     def peek_window(self) -> dict[str, Any]:
-        """Return what `take_window` does, and keep the window."""
+        """Return the same values as `take_window`, but keep the window."""
         self.check()
         return self._line(self.window.means()) | ({"notes": list(self.notes)} if self.notes else {})
 
@@ -173,7 +176,7 @@ class Trainer:
         return optimizers.moments(self.optimizers) | self.statistics.tensors() | self.repair.before
 
     def state(self) -> dict[str, Any]:
-        """Return what is not a tensor: the step, the running window and the repair on trial."""
+        """Return the state that is not a tensor: the step, the running window and the repair on trial."""
         return {
             "step": self.step,
             "window": self.window.state(),
@@ -197,7 +200,7 @@ class Trainer:
 
 
 def _optimizers(model: InfoGAN) -> dict[str, torch.optim.Adam]:
-    """Return Adam for each update; the classifier of the contrastive term has D's learning rate."""
+    """Return one Adam optimizer per update; the contrastive classifier has the learning rate of D."""
     training = model.config.training
     rates = {
         "discriminator": training.learning_rate_discriminator,
@@ -216,13 +219,16 @@ def _optimizers(model: InfoGAN) -> dict[str, torch.optim.Adam]:
 
 
 def _limits(model: InfoGAN) -> dict[str, float]:
-    """Return how many times the usual limit a value may reach: sums over many code dimensions are large."""
+    """Return the factor on the divergence limit for each value that has one.
+
+    A sum over many code dimensions can be large without divergence, so its factor is their number.
+    """
     limits = {
         f"mutual_information.{name}": float(prior.code.dim) for name, prior in model.latents.priors.items()
     }
     dimensions = float(sum(prior.code.dim for prior in model.latents.categorical.values()))
     weight = math.ceil(model.config.objective.marginal_weight)
-    # Terms of plug-ins need not be in nats: only finite.
+    # Terms of plug-ins may have any unit, so they only have to be finite.
     limits |= dict.fromkeys(model.config.objective.terms, 1e30)
     return limits | {
         "real_information": dimensions * max(1, weight),

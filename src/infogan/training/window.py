@@ -13,7 +13,7 @@ class MetricsWindow:
     """Sums of logged values since the last line of metrics.jsonl, by name.
 
     Args:
-        device: of the values.
+        device: the device of the values.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -31,7 +31,7 @@ class MetricsWindow:
         self.steps = 0
 
     def add(self, names: Sequence[str], values: Float[Tensor, " values"]) -> None:
-        """Add the values of one step, one per name; a term that is new in this window starts at 0."""
+        """Add the values of one step, one per name. A term that first occurs in this window starts at 0."""
         key = tuple(names)
         if key not in self._columns:
             self._extend([name for name in names if name not in self._steps])
@@ -43,12 +43,12 @@ class MetricsWindow:
             self._steps[name] += 1
 
     def means(self) -> dict[str, float]:
-        """Return the mean of each value over the steps that had it. Reads the device."""
+        """Return the mean of each value over the steps that have it. Waits for the device."""
         totals = zip(self._names, self._totals.tolist(), strict=True)
         return {name: total / self._steps[name] for name, total in totals}
 
     def state(self) -> dict[str, float]:
-        """Return sums by name, `steps`, and `steps.NAME` of values that fewer steps had, for a checkpoint."""
+        """Return the state for a checkpoint: sums by name, `steps`, and `steps.NAME` of incomplete values."""
         sums: dict[str, float] = dict(zip(self._names, self._totals.tolist(), strict=True))
         sums |= {f"steps.{name}": float(count) for name, count in self._steps.items() if count != self.steps}
         return sums | ({"steps": float(self.steps)} if self.steps else {})

@@ -134,7 +134,7 @@ def test_too_few_images_names_folder_extensions_and_count(tmp_path: Path, count:
     assert str(tmp_path) in message
     assert f"{count} image" in message
     assert ".png .jpg .jpeg .webp .bmp .tif .tiff .gif" in message
-    assert "--data FOLDER" in message
+    assert "the path of your images" in message
 
 
 @pytest.mark.parametrize(

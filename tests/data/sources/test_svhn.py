@@ -70,7 +70,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
         with pytest.raises(DataError) as caught:
             load(DataConfig(source=source, path=str(tmp_path)))
         assert f"{tmp_path} lacks {lacking}" in caught.value.happened
-        assert "--data FOLDER" in caught.value.advice
+        assert "set data.path" in caught.value.advice
     with pytest.raises(DataError, match="nowhere is not a folder"):
         load(DataConfig(source="svhn", path=str(tmp_path / "nowhere")))
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from infogan.config import Config
+from infogan.errors import DivergenceError
 from infogan.training import optimizers
 from infogan.training.repair import category_repair, split_merge
 from infogan.training.repair.category_repair import CategoryRepair
@@ -82,3 +83,15 @@ def test_a_training_restored_during_a_trial_continues_exactly(tiny: Tiny, traine
     advance(restored, 3)
     assert_same_training(whole, restored)
     assert whole.take_window() == restored.take_window()
+
+
+def test_no_category_is_repaired_after_a_divergence(
+    tiny: Callable[..., Config], trainer: Callable[[Config], Trainer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diverged = trainer(tiny())
+    for _ in range(3):
+        diverged.advance()
+    monkeypatch.setattr(diverged.repair, "act", lambda *_: pytest.fail("a repair"))
+    next(diverged.model.generator.parameters()).data.fill_(float("nan"))
+    with pytest.raises(DivergenceError, match="step 4"):  # the first step with a repair
+        diverged.advance()

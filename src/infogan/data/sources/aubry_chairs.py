@@ -32,7 +32,7 @@ _EXPECTED = f"{_FOLDER}/<id of 32 hex digits>/renders/image_000_p020_t011_r096.p
 _DECOMPRESS = {b"\x1f\x8b": "gunzip", b"BZh": "bzip2 -d", b"\xfd7zXZ": "xz -d"}
 _BY_HAND = (
     f"download {_ARCHIVE} by hand from https://www.di.ens.fr/willow/research/seeing3Dchairs/ "
-    "and name it, or the folder that it is in: --data FOLDER"
+    "and set data.path to it, or to its folder"
 )
 
 

@@ -34,7 +34,7 @@ _TEST_SHARE = 6  # without a partition the last sixth of the images is the test 
 _NUMBERED = re.compile(r"\d{6}\.jpg")
 _BY_HAND = (
     f"download {_PICTURES}.zip, {_ATTRIBUTE_FILES[0]} and {_PARTITION_FILES[0]} by hand from "
-    "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html into one folder, and name it: --data FOLDER"
+    "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html into one folder, and set data.path to it"
 )
 
 

@@ -42,10 +42,10 @@ _CHAIR_NAMES = ("object", "style")
 @source(
     "chairs",
     about=About(
-        images=f"{COUNT:,} rendered ones, or those of --data; those of a tenth of the chairs are test images",
+        images=f"{COUNT:,} rendered ones, or those at data.path; a tenth of the chairs are test images",
         form="gray on white, 64x64 by default",
         licence="that of the images or meshes",
-        origin="--data with rendered_chairs.tar, a folder of meshes or an array; else infogan's own chairs",
+        origin="data.path of rendered_chairs.tar, of meshes or of an array; else infogan's own chairs",
     ),
     held_out=None,
     accepts=("aubry-chairs", "chair-meshes", "drawn-chairs"),
@@ -153,7 +153,7 @@ def _from_array(path: Path) -> Found:
         raise DataError(
             f"{path} does not say which chair an image shows",
             f"an array {' or '.join(map(repr, _CHAIR_NAMES))} with a number for each image",
-            "--set data.source=folder, to train on the pictures as they are",
+            "data.source = 'folder', to train on the pictures as they are",
         )
     truth = Truth(chair.astype(np.int64), factors=_factors(columns, leave_out=_CHAIR_NAMES))
     labelled, is_test = Split(images.images, truth=truth), _test_rows(chair)
@@ -173,6 +173,6 @@ def _test_rows(chair: np.ndarray) -> Bool[np.ndarray, " n"]:
         raise DataError(
             f"there are images of {len(chairs)} chair",
             "at least 2 chairs, one of them for the test split",
-            "more meshes, or --set data.count=N for more images",
+            "more meshes, or data.count=N for more images",
         )
     return np.isin(chair, chairs[-max(1, round(TEST_SHARE * len(chairs))) :])

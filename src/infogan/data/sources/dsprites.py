@@ -34,7 +34,7 @@ _EXPECTED = (
 )
 _BY_HAND = (
     f"download {NAME} by hand from https://github.com/google-deepmind/dsprites-dataset "
-    "and name it, or the folder that it is in: --data FILE"
+    "and set data.path to it, or to its folder"
 )
 
 

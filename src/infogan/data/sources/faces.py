@@ -23,7 +23,7 @@ SIZE = 32
 _SEED = 0
 """Of the factors. Part of every published number: never change it."""
 
-_IMAGES = f"{COUNT:,}, of which a tenth is held out; --set data.count=N for another number"
+_IMAGES = f"{COUNT:,}, of which a tenth is held out; data.count=N for another number"
 _FORM = "gray, rendered at any size, 32x32 by default"
 
 
@@ -33,13 +33,13 @@ _FORM = "gray, rendered at any size, 32x32 by default"
         images=f"{COUNT:,} rendered ones, or those of a file; a tenth is held out",
         form="gray, 32x32 by default",
         licence="that of the model or file",
-        origin="--data with a face model or an array of pictures; without it infogan's own heads",
+        origin="data.path with a face model or an array of pictures; without it infogan's own heads",
     ),
     accepts=("basel-faces", "folder", "heads", "ict-faces"),
     renders=True,
 )
 def faces(config: DataConfig) -> Found:
-    """Faces: rendered from a face model in --data, or pictures in an array file, or infogan's own heads.
+    """Faces: rendered from a face model at data.path, or pictures in an array file, or infogan's own heads.
 
     `config.path` names the Basel Face Model 2009 (.mat), the ICT face model (.npz with `mean` and
     `identity`), or what the source `folder` reads, such as an .npz of pictures and their factors. Without a

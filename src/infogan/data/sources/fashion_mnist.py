@@ -34,4 +34,6 @@ def fashion_mnist(config: DataConfig) -> Found:
     Raises:
         DataError: files are missing, damaged or do not match.
     """
-    return read_files(path_of(config), "Fashion-MNIST", "apt-get install dataset-fashion-mnist and no --data")
+    return read_files(
+        path_of(config), "Fashion-MNIST", "apt-get install dataset-fashion-mnist and no data.path"
+    )

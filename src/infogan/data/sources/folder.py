@@ -38,7 +38,7 @@ SUFFIXES = (*ARRAY_SUFFIXES, *archives.SUFFIXES)
     "folder",
     about=About(
         images="as many as there are; a tenth is held out",
-        form="any size and mode; see --size and --crop",
+        form="any size and mode; see data.size and data.crop",
         licence="the owner's",
         origin="a folder, a zip or tar file, or an array in a .npy or .npz file",
     ),
@@ -72,7 +72,8 @@ def folder(config: DataConfig) -> Found:
     raise DataError(
         f"{config.path} {problem}: 0 images",
         f"a folder with {' '.join(EXTENSIONS)} files in it, or a {', '.join(SUFFIXES)} file",
-        "--data FOLDER, with the path of your images",
+        "the path of your images as data",
+        command="--data FOLDER, with the path of your images",
     )
 
 
@@ -188,5 +189,6 @@ def _check_count(path: Path, count: int, fewest: int, skipped: Sequence[Skipped]
     raise DataError(
         f"{path} and the folders in it have {count} image{'' if count == 1 else 's'}" + first_of(skipped),
         f"at least {fewest} of {' '.join(EXTENSIONS)} files",
-        "--data FOLDER, with the path of your images",
+        "the path of your images as data",
+        command="--data FOLDER, with the path of your images",
     )

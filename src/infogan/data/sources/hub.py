@@ -25,14 +25,14 @@ IMAGE_NAMES = ("image", "img")
 _LABELS = "label"
 _NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _TIMEOUT = 10.0  # seconds for the first answer of the hub
-_SET_PATH = "--set data.path=OWNER/NAME, or OWNER/NAME:CONFIGURATION, or --data FOLDER"
+_SET_PATH = "data.path=OWNER/NAME or OWNER/NAME:CONFIGURATION as a setting, or the path of a folder"
 
 
 @source(
     "hub",
     about=About(
         images="as many as there are; a tenth is held out where there is no split 'test'",
-        form="any size and mode; see --size and --crop",
+        form="any size and mode; see data.size and data.crop",
         licence="the data set's own",
         origin="huggingface.co, or a folder with the same layout; needs infogan[hub]",
     ),
@@ -97,7 +97,7 @@ def _load(path: str) -> Mapping[str, Any]:
         if not _NAME.fullmatch(name):
             raise DataError(
                 f"data.path = {path!r} is neither a folder nor the name of a data set",
-                "OWNER/NAME as on huggingface.co, such as ylecun/mnist; --data makes a path of its value",
+                "OWNER/NAME as on huggingface.co, such as ylecun/mnist; data= makes a path of its value",
                 _SET_PATH,
             )
         if not datasets.config.HF_HUB_OFFLINE:
@@ -132,7 +132,7 @@ def _check_hub(name: str) -> None:
         raise DataError(
             f"data.path = {name!r}: the hub cannot be reached: {_first_line(error)}",
             "a connection to huggingface.co, or the data set in Hugging Face's cache on this machine",
-            "HF_HUB_OFFLINE=1 in front of the command, to use that cache; or --data FOLDER",
+            "HF_HUB_OFFLINE=1 in front of the command, to use that cache; or data.path of a folder",
         ) from None
     _refuse_scripts(name, [file.rfilename for file in siblings], name.rpartition("/")[2])
 
@@ -212,7 +212,7 @@ def _column(split: Any, name: str, where: str) -> np.ndarray:
             f"{where}: the column {name!r} has no value in {len(missing)} of {len(values)} rows, "
             f"{missing[0]} the first",
             "a value in each row of a column of labels, booleans or floats",
-            "--data FOLDER with a copy that lacks this column: training needs none",
+            "data.path of a copy that lacks this column: training needs none",
         )
     return np.array(values)
 

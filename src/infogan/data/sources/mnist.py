@@ -32,7 +32,7 @@ FILES = (
 _DIMENSIONS = (3, 1, 3, 1)
 _BY_HAND = (
     f"download {', '.join(file.name for file in FILES)} by hand into one folder, for example from "
-    f"{MIRRORS.urls[-1]}, and name it: infogan train mnist --data FOLDER; or train without any download: "
+    f"{MIRRORS.urls[-1]}, and set data.path to it; or train without any download: "
     "infogan train digits"
 )
 
@@ -63,7 +63,7 @@ def mnist(config: DataConfig) -> Found:
     """
     if config.path is None:
         return read_cached(path_of(config), FILES, MIRRORS)
-    return read_files(path_of(config), "MNIST", "no --data to download MNIST")
+    return read_files(path_of(config), "MNIST", "no data.path to download MNIST")
 
 
 def read_cached(folder: Path, files: tuple[RemoteFile, ...], mirrors: Mirrors) -> Found:
@@ -93,7 +93,7 @@ def read_files(folder: Path, title: str, alternative: str) -> Found:
         raise DataError(
             f"{folder} {problem}",
             f"the four files of {title}, with or without .gz",
-            f"--data FOLDER with those files, or {alternative}",
+            f"a folder with those files as data.path, or {alternative}",
         )
     found = [path for path in paths.values() if path is not None]
     arrays = [read_idx(path, dimensions) for path, dimensions in zip(found, _DIMENSIONS, strict=True)]

@@ -21,7 +21,7 @@ _CHUNK = 4_096
     "sprites",
     about=About(
         images="737,280, the whole grid (3 GB on the disk, twice that while they are rendered), a tenth held "
-        "out; --set data.count=N for a subset",
+        "out; data.count=N for a subset",
         form="64x64 gray, 0 or 255",
         licence="that of infogan",
         origin="rendered here on the factor grid of dSprites (Matthey et al. 2017); no copies of its images",

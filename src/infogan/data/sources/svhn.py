@@ -33,7 +33,7 @@ MOST_IMAGES = 1_000_000
 _FORM = "X, uint8 [32, 32, 3, N], and y, uint8 [N, 1] with values from 1 to 10"
 _BY_HAND = (
     f"download {TRAIN.name} and {TEST.name} ({EXTRA.name}, too, for svhn-extra) by hand from "
-    f"{MIRRORS.urls[0]} into one folder, and name it: --data FOLDER"
+    f"{MIRRORS.urls[0]} into one folder, and set data.path to it"
 )
 _SIGNATURE, _HDF5_SIGNATURES = b"MATLAB 5.0 MAT-file", (b"MATLAB 7.3", b"\x89HDF")
 
@@ -125,7 +125,7 @@ def _locate(config: DataConfig, *files: RemoteFile) -> list[Path]:
         raise DataError(
             f"{folder} {problem}",
             f"a folder with {', '.join(file.name for file in files)}",
-            f"no --data to download SVHN; or {_BY_HAND}",
+            f"no data.path to download SVHN; or {_BY_HAND}",
         )
     return [folder / file.name for file in files]
 

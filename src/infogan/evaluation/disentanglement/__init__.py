@@ -12,8 +12,7 @@ import numpy as np
 
 from infogan.evaluation.baselines import codes_and_baselines
 from infogan.evaluation.disentanglement.dci import REGRESSOR
-from infogan.evaluation.disentanglement.sample import Sample, as_levels, varying
-from infogan.evaluation.disentanglement.score import SCORES
+from infogan.evaluation.disentanglement.sample import SCORES, Sample, as_levels, varying
 from infogan.evaluation.metric import metric, with_baselines
 from infogan.evaluation.predicted_codes import continuous_dimensions
 from infogan.evaluation.resampling import halves_interval
@@ -50,34 +49,26 @@ def score_all(
     for name, score in SCORES.items():
         progress(name)
         sample = Sample(codes, levels, rng(name), full)
-        whole = _named(name, score(sample))
-        parts = [_named(name, score(half)) for half in sample.random_halves(HALVES)]
-        figures |= whole | {
+        whole = named(name, score(sample))
+        parts = [named(name, score(half)) for half in sample.random_halves(HALVES)]
+        intervals = {
             f"{key}_interval": halves_interval(
                 value, [part[key] for part in parts if key in part], (0.0, 1.0)
             )
             for key, value in whole.items()
         }
-    return _nested(figures)
+        for key, value in (whole | intervals).items():
+            _, _, figure = key.partition(".")
+            section = figures.setdefault(name, {}) if figure else figures
+            section[figure or key] = value
+    return figures
 
 
-def _named(name: str, result: float | Mapping[str, float] | None) -> dict[str, float]:
+def named(name: str, result: float | Mapping[str, float] | None) -> dict[str, float]:
     """Return one figure under its score's name, or several under SCORE.FIGURE; {} if it does not apply."""
     if isinstance(result, Mapping):
         return {f"{name}.{key}": value for key, value in result.items()}
     return {} if result is None else {name: result}
-
-
-def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Return {"dci": {"completeness": ...}} for {"dci.completeness": ...}."""
-    nested: dict[str, Any] = {}
-    for key, value in flat.items():
-        score, _, figure = key.partition(".")
-        if figure:
-            nested.setdefault(score, {})[figure] = value
-        else:
-            nested[score] = value
-    return nested
 
 
 @metric("disentanglement")

@@ -6,8 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from infogan.evaluation.disentanglement.factorvae import held
-from infogan.evaluation.disentanglement.sample import Sample, standardised
-from infogan.evaluation.disentanglement.score import score
+from infogan.evaluation.disentanglement.sample import Sample, score, standardised
 
 PAIRS = 64
 FIT_POINTS, POINTS = (2_000, 10_000), (2_000, 5_000)

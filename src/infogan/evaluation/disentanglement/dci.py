@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from infogan.evaluation.disentanglement.sample import Sample, standardised
-from infogan.evaluation.disentanglement.score import score
+from infogan.evaluation.disentanglement.sample import Sample, score, standardised
 
 REGRESSOR = ("random forest of 50 trees, depth 6", "gradient boosting, scikit-learn's own settings")
 """In the fast variant, and as in disentanglement_lib. Deeper forests split on noise, by every code."""
@@ -34,6 +33,8 @@ def dci(sample: Sample) -> dict[str, float]:
 
 def importances(sample: Sample) -> tuple[Float[np.ndarray, "k f"], float]:
     """Return the importances of codes for factors, columns of sum 1, and the accuracy on the other half."""
+    from sklearn import ensemble  # slow to import
+
     codes, (fit, rest) = standardised(sample.codes), sample.halves
     columns, accuracies = [], []
     for levels in sample.levels.T:
@@ -41,19 +42,16 @@ def importances(sample: Sample) -> tuple[Float[np.ndarray, "k f"], float]:
             columns.append(np.zeros(codes.shape[1]))
             accuracies.append(float((levels[rest] == levels[fit][0]).mean()))
             continue
-        trees = _trees(sample.full, int(sample.rng.integers(2**31))).fit(codes[fit], levels[fit])
+        seed = int(sample.rng.integers(2**31))
+        trees: Any = (
+            ensemble.GradientBoostingClassifier(random_state=seed)
+            if sample.full
+            else ensemble.RandomForestClassifier(50, max_depth=6, max_features=None, random_state=seed)
+        )
+        trees.fit(codes[fit], levels[fit])
         columns.append(trees.feature_importances_.clip(0))  # boosting may round below 0
         accuracies.append(trees.score(codes[rest], levels[rest]))
     return np.stack(columns, 1), float(np.mean(accuracies))
-
-
-def _trees(full: bool, seed: int) -> Any:
-    """Return the unfitted model that REGRESSOR names."""
-    from sklearn import ensemble  # slow to import
-
-    if full:
-        return ensemble.GradientBoostingClassifier(random_state=seed)
-    return ensemble.RandomForestClassifier(50, max_depth=6, max_features=None, random_state=seed)
 
 
 def from_importances(importance: Float[np.ndarray, "k f"]) -> dict[str, float]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 
-from infogan.evaluation.disentanglement.sample import Sample, alive
-from infogan.evaluation.disentanglement.score import score
+from infogan.evaluation.disentanglement.sample import Sample, alive, score
 
 BATCH = 64
 FIT_VOTES, VOTES = (2_000, 10_000), (2_000, 5_000)

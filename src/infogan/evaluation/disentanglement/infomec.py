@@ -6,8 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from infogan.evaluation.disentanglement.information import entropy
-from infogan.evaluation.disentanglement.sample import Sample, standardised
-from infogan.evaluation.disentanglement.score import score
+from infogan.evaluation.disentanglement.sample import Sample, score, standardised
 
 _ACTIVE = 1 / 20  # of the largest range, as in the authors' code
 _NEIGHBOURS = 10

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 
-from infogan.evaluation.disentanglement.sample import CODE_BINS, Sample, alive
-from infogan.evaluation.disentanglement.score import score
+from infogan.evaluation.disentanglement.sample import CODE_BINS, Sample, alive, score
 
 
 def entropy(levels: Int[np.ndarray, " n"]) -> float:

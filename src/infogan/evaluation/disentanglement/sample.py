@@ -1,14 +1,16 @@
-"""The input of disentanglement scores: codes and true factors of the same images, as arrays."""
+"""Disentanglement scores: their input, codes and true factors of the same images, and their registry."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from infogan.data.dataset import Factor
+from infogan.registry import Registry
 
 LEVELS = (10, 40)
 """The most levels of a factor, in the fast and the full variant; others are cut at quantiles.
@@ -30,7 +32,7 @@ class Sample:
     Attributes:
         codes: one column per code, float64.
         levels: one column per factor, from 0: its value, or the quantile bin of its value.
-        rng: for all randomness of a score.
+        rng: random number generator for all randomness of a score.
         full: use the long variant, with more votes and larger forests.
     """
 
@@ -94,3 +96,28 @@ def standardised(codes: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
     spread = codes.std(0)
     spread[[i for i in range(codes.shape[1]) if i not in alive(codes)]] = np.inf
     return np.asarray((codes - codes.mean(0)) / spread)
+
+
+# --- registry --------------------------------------------------------------------------------------------
+
+Score = Callable[[Sample], "float | dict[str, float] | None"]
+"""Computes a figure from 0 to 1, or several by name, from codes and factors; None if it does not apply."""
+
+Registered = TypeVar("Registered", bound=Score)
+
+SCORES: Registry[Score] = Registry("disentanglement score", "infogan.evaluation.disentanglement")
+"""Every score by its key in evaluation.json."""
+
+
+def score(name: str) -> Callable[[Registered], Registered]:
+    """Register the decorated function under its key in evaluation.json.
+
+    Raises:
+        ValueError: another score has that name.
+    """
+
+    def register(function: Registered) -> Registered:
+        SCORES.add(name, function)
+        return function
+
+    return register

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from infogan.evaluation.disentanglement.sample import Sample, standardised
-from infogan.evaluation.disentanglement.score import score
+from infogan.evaluation.disentanglement.sample import Sample, score, standardised
 
 
 @score("sap")

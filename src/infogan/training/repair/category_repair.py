@@ -48,6 +48,13 @@ class CategoryRepair:
         self.trial: dict[str, Any] | None = None
         self.before: dict[str, Tensor] = {}
 
+    def due(self, step: int) -> bool:
+        """Return True if codes are examined, or a trial ends, after `step` steps."""
+        if self.trial is not None:
+            return bool(step >= self.trial["step"] + TRIAL)
+        training = self.training
+        return training.repair_start <= step <= training.repair_end and step % training.repair_every == 0
+
     def act(
         self,
         step: int,
@@ -64,12 +71,10 @@ class CategoryRepair:
         Returns:
             Sentences for the log, and the tensors to restore if a repair is undone.
         """
-        if self.trial is not None:
-            return self._end_trial(step) if step >= self.trial["step"] + TRIAL else ([], None)
-        training = self.training
-        due = training.repair_start <= step <= training.repair_end
-        if not due or step % training.repair_every:
+        if not self.due(step):
             return [], None
+        if self.trial is not None:
+            return self._end_trial(step)
         for dimension in list(self.statistics.tables):
             if not 3 <= len(self.statistics.usage[dimension]) <= split_merge.MOST_CATEGORIES:
                 continue

@@ -81,7 +81,7 @@ def find_partition(
     Args:
         survey: of many images.
         pair: the two categories.
-        rng: for starts and batches.
+        rng: random number generator for starts and batches.
         components: principal components of the features to use; 0: all features. A pair of a small data set
             has fewer images than there are features, so that nearly any start fits them perfectly.
 

@@ -26,8 +26,8 @@ class Survey:
     """Two augmented views of real images, encoded.
 
     Attributes:
-        features: of the trunk, for the first and the second views.
-        probabilities: of the categories of one code dimension, for both.
+        features: features of the trunk, for the first and the second views.
+        probabilities: probabilities of the categories of one code dimension, for both.
     """
 
     features: tuple[Float[Tensor, "n f"], Float[Tensor, "n f"]]
@@ -47,7 +47,7 @@ class Surveyor:
         model: in evaluation mode when called, so that batch norm uses its running statistics.
         images: all training images, on the model's device.
         nearest: their nearest neighbours, if second views are taken from neighbours.
-        precision: of the layers.
+        precision: precision of the layers.
     """
 
     def __init__(

@@ -1,0 +1,1 @@
+"""What real images offer before any generator: neighbours, categories, coordinates, components."""
