@@ -370,9 +370,14 @@ def load(run: str | Path, *, plugins: Sequence[str | Path] = ()) -> InfoGAN:
         InfoGANError: as in `InfoGAN.from_pretrained`.
     """
     from infogan.model import InfoGAN
+    from infogan.runs.directory import RunDirectory
 
     load_plugins(plugins)
-    return InfoGAN.from_pretrained(run)
+    model = InfoGAN.from_pretrained(run)
+    environment = RunDirectory(run).environment_path
+    if "data" not in model.provenance and environment.is_file():  # a run of an earlier release
+        model.provenance["data"] = RunDirectory(run).read_environment().get("data")
+    return model
 
 
 def select(
@@ -400,18 +405,17 @@ def select(
         InfoGANError: as in `InfoGAN.from_pretrained` and `choose`.
     """
     from infogan.evaluation import model_selection
-    from infogan.model import InfoGAN
 
     load_plugins(plugins)
-    models = {str(run): InfoGAN.from_pretrained(run) for run in runs}
+    models = {str(run): load(run) for run in runs}
     if len(models) < len(runs):
         raise UsageError("one run is named twice", "each run once", "infogan select RUN OTHER")
     show = _shown(progress)
     names = dict.fromkeys(model.config.data.path or model.config.data.source for model in models.values())
     if len(names) > 1:
         show(f"note: the runs were trained on {' and on '.join(names)}; all encode the images of the first")
-    first = next(iter(models.values())).config
-    images = model_selection.images_to_read(_images_now(first, data_path))
+    first = next(iter(models.values()))
+    images = model_selection.images_to_read(training_images(first, data_path))
     return model_selection.choose(models, images, seed=seed, progress=show)
 
 
@@ -436,14 +440,13 @@ def report(
     Raises:
         InfoGANError: as in `InfoGAN.from_pretrained` and `evaluate`; or the report cannot be written.
     """
-    from infogan.model import InfoGAN
     from infogan.reporting import page
     from infogan.runs.directory import RunDirectory
 
     load_plugins(plugins)
     directory = RunDirectory.open(Path(run))
-    model = InfoGAN.from_pretrained(directory.path)
-    dataset = _images_now(model.config, data_path)
+    model = load(directory.path)
+    dataset = training_images(model, data_path)
     return page.write(directory, model, dataset, _shown(progress), place=data_path)
 
 
@@ -481,8 +484,10 @@ def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by 
     """
     from infogan import evaluation
 
-    if dataset is None or isinstance(dataset, str | Path | Config):
-        measured = _images_now(model.config if dataset is None else configure(dataset), data_path)
+    if dataset is None:
+        measured = training_images(model, data_path)
+    elif isinstance(dataset, str | Path | Config):
+        measured = _images_now(configure(dataset), data_path)
     elif isinstance(dataset, data.Dataset):
         measured = dataset
     else:
@@ -512,6 +517,56 @@ def _shown(progress: bool | Progress) -> Progress:
     if callable(progress):
         return progress
     return partial(print, file=sys.stderr, flush=True) if progress else silent
+
+
+def training_images(model: InfoGAN, data_path: str | Path | None = None) -> Dataset:
+    """Return the images that a model was trained on, split as they were in training.
+
+    If they have changed since, a warning says so. Where the split is by content (`infogan.data.splits`),
+    images that were added or removed leave the others on their side, so no image of training becomes a test
+    image.
+
+    Args:
+        model: from `load`, which knows what it was trained on.
+        data_path: the current file or folder of the images.
+
+    Raises:
+        DataError: they are images of a folder, archive or array that have changed, and were split by their
+            number: test images may then be images of training.
+        InfoGANError: as in `infogan.data.load`.
+    """
+    dataset = _images_now(model.config, data_path)
+    trained = model.provenance.get("data")
+    if trained is None or trained == dataset.fingerprint:
+        return dataset
+    path = data_path or model.config.data.path or dataset.name
+    happened = f"{path}: the images are not exactly those of training"
+    if dataset.split_version < SOURCES.find(model.config.data.source).split_version:
+        raise DataError(
+            f"{happened} (sha256 {dataset.fingerprint[:12]}, before {trained[:12]}), and they were split by "
+            "their number: test images may be images of training",
+            "the same images",
+            "the path of the same images as data_path; or infogan.train, for a new run",
+            command="--data with the path of the same images; or infogan train, for a new run",
+        )
+    log.warning("note: %s%s", happened, _what_changed(model.provenance.get("data_sample"), dataset))
+    return dataset
+
+
+def _what_changed(sample: Sequence[float] | None, dataset: Dataset) -> str:
+    """Return if test images may be images of training, given the keys of some images of training."""
+    if not sample or dataset.split_at is None or dataset.split != "test":
+        return f"; {dataset.split} images may be images of training"
+    present = int(np.isin(sample, data.splits.content_keys(dataset.train.images)).sum())
+    if present == 0:
+        return (
+            f": none of {len(sample)} images of training that were looked for is there. If they were only "
+            "saved in another form, test images may be images of training"
+        )
+    return (
+        f": {present} of {len(sample)} images of training that were looked for are there. The split is by "
+        f"content: none of these is one of the {len(dataset.test.images):,} test images"
+    )
 
 
 def _images_now(config: Config, data_path: str | Path | None) -> data.Dataset:

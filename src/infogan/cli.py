@@ -18,7 +18,7 @@ from infogan import __version__, signals
 from infogan.errors import InfoGANError, Interrupted, StorageError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from infogan.config import Config
+    from infogan.config import Config, DataConfig
 
 Command = Callable[[argparse.Namespace], None]
 
@@ -116,6 +116,7 @@ def _train(arguments: argparse.Namespace) -> None:
         print(config.to_toml(chosen, explained=True), end="")
         return
     _warn_of_late_start(chosen)
+    _say_audit(chosen.data)
     _print_result(api.train_config(chosen, out=arguments.out, seeds=arguments.seeds), arguments.plugin)
 
 
@@ -233,10 +234,9 @@ def _log(text: str) -> None:
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     from infogan import api, storage
-    from infogan.model import InfoGAN
     from infogan.reporting import tables
 
-    model = InfoGAN.from_pretrained(arguments.run)
+    model = api.load(arguments.run)
     scores = api.evaluate(
         model, data_path=arguments.data, weights=arguments.weights, samples=arguments.samples,
         seed=arguments.seed, full=arguments.full,
@@ -331,7 +331,28 @@ def _data_prepare(arguments: argparse.Namespace) -> None:
     config = api.data_config(
         arguments.source, data=arguments.data, settings=_settings(arguments, _DATA_FLAGS)
     )
+    _say_audit(config)
     _print_prepared(data.prepare(config, arguments.out))
+
+
+def _say_audit(config: DataConfig) -> None:
+    """Print the audit of a user's own images on stderr, unless they are prepared already."""
+    from infogan.data import loading, prepared
+    from infogan.data.audit import audit
+
+    if config.source != "folder" or config.path is None:
+        return
+    path = Path(config.path).expanduser()
+    if not path.exists() or prepared.is_prepared(path) or loading.cached(config).exists():
+        return
+    _say("\n".join(audit(path, size=config.size, channels=config.channels, crop=config.crop).lines()))
+
+
+def _data_audit(arguments: argparse.Namespace) -> None:
+    from infogan.data.audit import audit
+
+    found = audit(arguments.path, size=arguments.size, crop=arguments.crop)
+    print("\n".join(found.lines()))
 
 
 def _data_check(arguments: argparse.Namespace) -> None:
@@ -610,8 +631,13 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
     ("presets", _presets, "list the presets, or show the configuration and recipes of one preset", (
         ("name", {"nargs": "?", "metavar": "NAME", "help": "name of the preset (default: list all)"}),
     )),
-    ("data", _data_list, "list, prepare, check and render images", ()),
+    ("data", _data_list, "list, audit, prepare, check and render images", ()),
     ("data list", _data_list, "list all data sources with their images, origin and licence", ()),
+    ("data audit", _data_audit, "describe a folder, archive or array of images before training", (
+        _flag("path", _path, "PATH", "a folder, archive or array of images"),
+        _SIZE,
+        _CROP,
+    )),
     ("data prepare", _data_prepare, "preprocess images before training", (
         ("source", {"metavar": "SOURCE",
               "help": "a data source; a preset; or a folder, archive or array of images"}),

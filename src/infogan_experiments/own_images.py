@@ -160,7 +160,8 @@ def own_pictures(options: Options) -> None:
     steps = options.steps or (QUICK_STEPS if options.quick else STEPS)
     small = {"network.width": 0.125} if options.quick else {}
     for seed in options.seed_range(1):
-        settings = {"data.size": SIZE, "training.seed": seed, **small}
+        published = {"data.split_version": 1}
+        settings = {"data.size": SIZE, "training.seed": seed, **published, **small}
         codes = f"kind:{len(CLASSES)} style1:u style2:u"
         config = configure(files, options, settings, codes=codes)
         record(folder, f"own-pictures{suffix}", config, steps, partial(train_and_measure, measure=_measure))

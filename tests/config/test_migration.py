@@ -1,4 +1,4 @@
-"""Files of version 1: what they said is what they mean."""
+"""Files of earlier versions: what they said is what they mean."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ device = "auto"
 def test_a_whole_file_of_version_1_is_read() -> None:
     config = parse(VERSION_1, "config.toml")
     objective, policy, training = config.objective, config.augmentation, config.training
-    assert config.version == 2
+    assert config.version == 3
     assert config.network.recognition_init_std == 0.08
     assert objective.mode_seeking_weight == Schedule.of([[100, 0.0], [600, 0.005]])
     assert objective.contrastive_weight == Schedule.of([[900, 0.0], [900, 2.0]])
@@ -162,6 +162,13 @@ def test_version_1_with_a_learned_prior_is_refused_in_one_sentence() -> None:
 def test_version_2_does_not_know_the_old_keys() -> None:
     with pytest.raises(ConfigError, match="unknown key"):
         parse(VERSION_1.replace("version = 1", "version = 2"), "config.toml")
+
+
+def test_version_2_had_one_split_only() -> None:
+    """Runs of earlier releases recorded none: without it, their test images would become others."""
+    text = '[data]\nsource = "folder"\n[latents.codes.digit]\nkind = "categorical"\nsize = 10\n'
+    assert parse(f"version = 2\n{text}", "config.toml").data.split_version == 1
+    assert parse(f"version = 3\n{text}", "config.toml").data.split_version is None
 
 
 def test_a_file_without_version_is_read_as_the_version_whose_keys_it_has() -> None:

@@ -213,8 +213,8 @@ HUGE = 10**40
         # one of a list
         ('precision = "auto"', 'precision = "float16"', "training.precision", "'bfloat16'"),
         ('device = "auto"', 'device = "gpu"', "training.device", "cuda"),
-        ("version = 2", "version = 3", "version", "version 1"),
-        ("version = 2", 'version = "1"', "version", "version 1"),
+        ("version = 3", "version = 4", "version", "version 1"),
+        ("version = 3", 'version = "1"', "version", "version 1"),
     ],
 )  # fmt: skip
 def test_a_value_that_does_not_fit_is_named_with_its_line(

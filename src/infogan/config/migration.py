@@ -1,4 +1,4 @@
-"""Older configuration files: version 1 is converted to the current form, or refused with an error."""
+"""Older configuration files: converted to the current form, or refused with an error."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from infogan.errors import ConfigError
 
-VERSION = 2
+VERSION = 3
 """The version of the file format that infogan writes."""
 
 
@@ -55,6 +55,12 @@ def _from_version_1(values: dict[str, Any], name: str) -> dict[str, Any]:
         _begin(objective, "mode_seeking_weight", start, full)
         start = objective.pop("contrastive_start", 0)
         _begin(objective, "contrastive_weight", start, start)
+    return values
+
+
+def _from_version_2(values: dict[str, Any], name: str) -> dict[str, Any]:
+    if isinstance(images := values.get("data"), Mapping):
+        values["data"] = {"split_version": 1, **images}  # the only one at that time
     return values
 
 
@@ -122,5 +128,8 @@ def _without_learned_priors(codes: Mapping[str, Any], name: str) -> dict[str, An
     }
 
 
-_STEPS: dict[int, Callable[[dict[str, Any], str], dict[str, Any]]] = {1: _from_version_1}
+_STEPS: dict[int, Callable[[dict[str, Any], str], dict[str, Any]]] = {
+    1: _from_version_1,
+    2: _from_version_2,
+}
 """The functions that convert a file to the next version, by its version."""

@@ -65,6 +65,18 @@ class DataConfig(Section):
     held_out: _Count | None = Field(
         default=None, description="size of the test split, for sources without one"
     )
+    split_version: Literal[1, 2] | None = Field(
+        default=None,
+        description="how test images are chosen, for sources without any: 1 by the number of images, 2 by "
+        "their content; unset: 2 for your own images, 1 for named data sets",
+    )
+    split_at: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="boundary between training and test images of split version 2; recorded by a run, "
+        "instead of held_out",
+    )
     validation: _Count | None = Field(
         default=None,
         description="number of training images, the last ones, that are held out and used for evaluation "
@@ -367,7 +379,7 @@ class RepresentationConfig(Section):
 class Config(Section):
     """The configuration of a run."""
 
-    version: Literal[2] = Field(default=2, description="version of this file format")
+    version: Literal[3] = Field(default=3, description="version of this file format")
     preset: str = Field(
         default="custom",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",

@@ -77,7 +77,7 @@ def _config_error(error: ValidationError, source: Source, model: type[BaseModel]
     elif keys[-1] == "std" and problem["type"] == "literal_error":
         expected = "'learned', or a number above 0 and up to 100"
     elif key == "version":
-        expected, advice = "version 1 or 2, which this infogan reads", "the infogan that wrote the file"
+        expected, advice = "version 1 to 3, which this infogan reads", "the infogan that wrote the file"
     return ConfigError(happened, expected, advice)
 
 

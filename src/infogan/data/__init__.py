@@ -6,6 +6,7 @@
 `infogan.data.source` shows how to add a source.
 """
 
+from infogan.data import splits
 from infogan.data.dataset import Dataset, Factor, Found, Split, Stream, Truth
 from infogan.data.in_memory import as_images, as_labels
 from infogan.data.loading import from_array, load, load_all, prepare
@@ -32,4 +33,5 @@ __all__ = [
     "prepare",
     "read_images",
     "source",
+    "splits",
 ]

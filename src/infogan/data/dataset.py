@@ -173,6 +173,8 @@ class Dataset:
             measured.
         split: "test", or "validation" where `test` holds training images that were split off.
         crop: side of the central square of each picture that was used, in its pixels; None: the largest.
+        split_version: how test images were chosen, as in `infogan.data.splits`.
+        split_at: key of the first test image, where the split is by content.
     """
 
     name: str
@@ -182,6 +184,8 @@ class Dataset:
     handwriting: bool = False
     split: str = "test"
     crop: int | None = None
+    split_version: int = 1
+    split_at: float | None = None
 
     @cached_property
     def fingerprint(self) -> str:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float64, Int64, UInt8
 
 from infogan import file_listing, storage
 from infogan.config import DataConfig
-from infogan.data import prepared, preprocessing
+from infogan.data import prepared, preprocessing, splits
 from infogan.data.dataset import Dataset, Found, Split
 from infogan.data.download import cache_folder
 from infogan.data.prepared import Prepared
@@ -22,13 +24,15 @@ from infogan.file_listing import Skipped
 
 log = logging.getLogger(__name__)
 
+Keys: TypeAlias = Float64[np.ndarray, " n"]
+
 
 def load(config: DataConfig) -> Dataset:
     """Load the images that a configuration names, preprocessed and in two splits.
 
     They are read from a folder of preprocessed images: the one that `data.path` names, or one in the cache.
-    The latter is created if it is missing, damaged or out of date. Images of a source without a test split
-    are shuffled by a fixed permutation, and the last `held_out` of them become the test split.
+    The latter is created if it is missing, damaged or out of date. If a source has no test images, some are
+    held out as `infogan.data.splits` describes.
 
     Returns:
         train and test images, uint8 [N, size, size, channels].
@@ -40,15 +44,20 @@ def load(config: DataConfig) -> Dataset:
         StorageError: a download or the prepared images could not be stored.
     """
     entry, stored = _open(config)
-    config = config.model_copy(update={"crop": stored.facts["settings"]["crop"]})  # as they were prepared
-    images = stored.all
+    as_prepared = {
+        "crop": stored.facts["settings"]["crop"],
+        "split_version": stored.facts.get("split_version", splits.BY_NUMBER),
+    }
+    config = config.model_copy(update=as_prepared)
     if stored.train is None:
-        train, test = _hold_out(images, config, entry)
-    elif config.held_out is not None:
-        raise unsupported(config, "held_out", f"these images of {entry.name} have their own test split")
+        start = _test_start(len(stored.images), stored.keys, config, entry)
     else:
-        train, test = images.take(slice(stored.train)), images.take(slice(stored.train, None))
-    return _dataset(entry, config, train, test, stored.skipped)
+        start = stored.train
+        for key in ("held_out", "split_at"):
+            if getattr(config, key) is not None:
+                raise unsupported(config, key, f"these images of {entry.name} have their own test split")
+    keys = stored.keys if stored.train is None else None
+    return _dataset(entry, config, _Pool(stored.all, keys, start, stored.skipped))
 
 
 def load_all(config: DataConfig) -> tuple[UInt8[np.ndarray, "n h w c"], list[str]]:
@@ -93,6 +102,8 @@ def cached(config: DataConfig) -> Path:
         "files": [file_listing.listing(file) for file in files if file == path or file.exists()],
         **config.model_dump(include={"size", "channels", "crop", "count"}),
     }
+    if config.split_version != splits.BY_NUMBER:  # which earlier releases knew alone
+        key["split_version"] = config.split_version
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     return prepared_folder() / f"{entry.name}-{digest[:16]}"
 
@@ -109,7 +120,7 @@ def from_array(
 
     Args:
         images: 0..255, with 1, 3 or 4 channels.
-        config: its size, channels, crop and held_out are used.
+        config: its size, channels, crop, and what concerns the split are used.
         labels: used for evaluation only.
 
     Raises:
@@ -119,12 +130,18 @@ def from_array(
     given = Split(images, labels)
     size = config.size or preprocessing.common_size({(images.shape[2], images.shape[1])})
     pool = Split(preprocessing.preprocess(images, size, config.channels, config.crop), truth=given.truth)
-    train, test = _hold_out(pool.take(prepared.shuffle(len(images))), config, entry)
-    return _dataset(entry, config, train, test)
+    if config.split_version == splits.BY_CONTENT:
+        unordered = splits.content_keys(pool.images)
+        order = splits.by_key(unordered)
+        keys = unordered[order]
+    else:
+        order, keys = splits.shuffle(len(images)), None
+    start = _test_start(len(images), keys, config, entry)
+    return _dataset(entry, config, _Pool(pool.take(order), keys, start))
 
 
 def _resolve(config: DataConfig) -> tuple[Source, DataConfig]:
-    """Return the source that a configuration names, and the configuration with the source's default crop."""
+    """Return the configuration's source, and the configuration with the source's crop and split version."""
     entry = SOURCES.find(config.source)
     name = entry.name
     renderers = ", ".join(other.name for other in SOURCES.values() if other.renders)
@@ -136,16 +153,18 @@ def _resolve(config: DataConfig) -> tuple[Source, DataConfig]:
     ):
         if getattr(config, key) is not None and not applies:
             raise unsupported(config, key, reason)
-    crop = entry.crop if config.crop is None else config.crop
-    return entry, config.model_copy(update={"crop": crop})
+    defaults = {"crop": entry.crop, "split_version": entry.split_version}
+    unset = {key: value for key, value in defaults.items() if getattr(config, key) is None}
+    return entry, config.model_copy(update=unset)
 
 
 def _open(config: DataConfig) -> tuple[Source, Prepared]:
     """Return the source, and its prepared images: those in `data.path`, or those in the cache."""
-    entry, config = _resolve(config)
+    entry, resolved = _resolve(config)
     if config.path is not None and prepared.is_prepared(path_of(config)):
-        return entry, _read_given(entry, config, path_of(config))
-    return entry, _open_cached(entry, config)[1]
+        given = resolved.model_copy(update={"split_version": config.split_version})
+        return entry, _read_given(entry, given, path_of(config))
+    return entry, _open_cached(entry, resolved)[1]
 
 
 def _open_cached(entry: Source, config: DataConfig) -> tuple[Path, Prepared]:
@@ -185,7 +204,9 @@ def _read_given(entry: Source, config: DataConfig, path: Path) -> Prepared:
         )
     settings = stored.facts["settings"]
     form = {"size": stored.images.shape[1], "channels": stored.images.shape[3]}
-    for key, value in (form | {key: settings[key] for key in ("crop", "count")}).items():
+    form |= {key: settings[key] for key in ("crop", "count")}
+    form["split_version"] = stored.facts.get("split_version", splits.BY_NUMBER)
+    for key, value in form.items():
         if getattr(config, key) not in (None, value):
             raise DataError(
                 f"{path} holds images of {key} {value}, not {getattr(config, key)}",
@@ -195,36 +216,87 @@ def _read_given(entry: Source, config: DataConfig, path: Path) -> Prepared:
     return stored
 
 
-def _dataset(
-    entry: Source, config: DataConfig, train: Split, test: Split, skipped: tuple[Skipped, ...] = ()
-) -> Dataset:
+@dataclass(frozen=True)
+class _Pool:
+    """All images in the order of the split.
+
+    Attributes:
+        images: training images, then test images.
+        keys: of the images, where the split is by content.
+        start: index of the first test image.
+        skipped: files that could not be read.
+    """
+
+    images: Split
+    keys: Keys | None
+    start: int
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def split_at(self) -> float | None:
+        """Key of the first test image, unless a training image has the same one."""
+        if self.keys is None or self.keys[self.start - 1] == self.keys[self.start]:
+            return None
+        return float(self.keys[self.start])
+
+
+def _dataset(entry: Source, config: DataConfig, pool: _Pool) -> Dataset:
     """Return the data set; with `data.validation` the last training images replace the test split.
 
     Hyperparameters are chosen on this validation split, so that the test images remain unseen.
     """
-    split = "test"
+    train, test, split = slice(pool.start), slice(pool.start, None), "test"
     if config.validation is not None:
-        train, test = _split_end(train, config.validation, "validation", entry.name)
-        split = "validation"
-    return Dataset(entry.name, train, test, skipped, entry.handwriting, split, config.crop)
-
-
-def _hold_out(pool: Split, config: DataConfig, entry: Source) -> tuple[Split, Split]:
-    """Hold out the last `data.held_out` images, or the number that the source declares."""
-    if entry.held_out is None:
-        raise TypeError(f"the source {entry.name!r} declares held_out=None, but returned no test images")
-    held_out = config.held_out
-    if held_out is None:
-        default = entry.held_out
-        held_out = default if isinstance(default, int) else max(1, round(default * len(pool.images)))
-    return _split_end(
-        pool, held_out, "held_out", f"{entry.name} in {config.path}" if config.path else entry.name
+        keys = None if pool.keys is None else pool.keys[: pool.start]
+        start = _end(pool.start, keys, config.validation, "validation", entry.name)
+        train, test, split = slice(start), slice(start, pool.start), "validation"
+    return Dataset(
+        entry.name,
+        pool.images.take(train),
+        pool.images.take(test),
+        pool.skipped,
+        entry.handwriting,
+        split,
+        config.crop,
+        config.split_version or entry.split_version,
+        pool.split_at,
     )
 
 
-def _split_end(pool: Split, count: int, key: str, where: str) -> tuple[Split, Split]:
-    """Return all images except the last `count`, and the last `count` images."""
-    total = len(pool.images)
+def _test_start(total: int, keys: Keys | None, config: DataConfig, entry: Source) -> int:
+    """Return the index of the first test image: at `data.split_at`, or for `data.held_out` test images."""
+    if entry.held_out is None:
+        raise TypeError(f"the source {entry.name!r} declares held_out=None, but returned no test images")
+    where = f"{entry.name} in {config.path}" if config.path else entry.name
+    if config.split_at is not None:
+        return _start_at(config.split_at, keys, config, where)
+    held_out = config.held_out
+    if held_out is None:
+        default = entry.held_out
+        held_out = default if isinstance(default, int) else max(1, round(default * total))
+    return _end(total, keys, held_out, "held_out", where)
+
+
+def _start_at(split_at: float, keys: Keys | None, config: DataConfig, where: str) -> int:
+    """Return the index of the first image whose key is `split_at` or above."""
+    if keys is None:
+        raise unsupported(config, "split_at", "these images are not split by their content")
+    if config.held_out is not None:
+        raise unsupported(config, "held_out", f"data.split_at = {split_at} sets the test images")
+    start = int(np.searchsorted(keys, split_at))
+    if start in (0, len(keys)):
+        raise DataError(
+            f"none of {len(keys)} images of {where} is a {'test' if start else 'training'} image: their keys "
+            f"are from {keys[0]:.3f} to {keys[-1]:.3f}, and data.split_at is {split_at:.3f}",
+            "images on both sides of the boundary that the run recorded",
+            "more of the images that the run was trained on; or infogan.train, for a new run",
+            command="more of the images that the run was trained on; or infogan train, for a new run",
+        )
+    return start
+
+
+def _end(total: int, keys: Keys | None, count: int, key: str, where: str) -> int:
+    """Return the index after which the last `count` of `total` images lie."""
     if count >= total:
         raise DataError(
             f"data.{key} = {count}: there are {total} images of {where}",
@@ -232,4 +304,4 @@ def _split_end(pool: Split, count: int, key: str, where: str) -> tuple[Split, Sp
             f"data.{key}={max(1, total // 10)}",
             command=f"--set data.{key}={max(1, total // 10)}",
         )
-    return pool.take(slice(total - count)), pool.take(slice(total - count, None))
+    return total - count if keys is None else splits.boundary(keys, count)

@@ -6,8 +6,9 @@ read; and a manifest with the sha256 of each. It is written under a temporary na
 it is either complete or absent. Training and evaluation read only this folder, so that no file is decoded
 twice.
 
-Images of a source without a test split are stored in a fixed shuffled order, which is the same on every
-machine. The test images are the last ones, whatever their number, and are not copied.
+Images of a source without a test split are stored in one of the orders of `infogan.data.splits`, which are
+the same on every machine. The test images are the last ones, whatever their number, and are not copied. Where
+the split is by content, `keys.npy` contains the key of each image, in ascending order.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float64, Int64, UInt8
 from tqdm import tqdm
 
 from infogan import storage
 from infogan.config import DataConfig
+from infogan.data import splits
 from infogan.data.dataset import Factor, Found, Split, Stream, Truth
 from infogan.data.decoding import MOST_UNREADABLE, check_share
 from infogan.data.preprocessing import common_size, preprocess_one
@@ -43,11 +45,8 @@ KIND = "prepared images"
 
 _PREPARE_AGAIN = "delete this folder, or repeat the infogan data prepare that wrote it"
 
-_SHUFFLE_KEY = 20160612
-"""Key of the shuffle before images are held out. Part of every published number: never change it."""
-
 _IMAGES, _LABELS, _FACTORS, _ATTRIBUTES = "images.npy", "labels.npy", "factors.npy", "attributes.npy"
-_NAMES, _SKIPPED = "names.json", "skipped.csv"
+_NAMES, _SKIPPED, _KEYS = "names.json", "skipped.csv", "keys.npy"
 _CHUNK = 1_024  # images that are copied together
 _FEW_UNREADABLE = 100  # up to this number all files are tried before a source is refused
 
@@ -63,6 +62,7 @@ class Prepared:
         names: of the files that the images come from; empty if they come from none.
         skipped: files that could not be read.
         facts: the manifest.
+        keys: of the images, ascending, where the split is by content; else None.
     """
 
     images: UInt8[np.ndarray, "n h w c"]
@@ -71,6 +71,7 @@ class Prepared:
     names: tuple[str, ...]
     skipped: tuple[Skipped, ...]
     facts: Mapping[str, Any]
+    keys: Float64[np.ndarray, " n"] | None = None
 
     @property
     def all(self) -> Split:
@@ -91,7 +92,8 @@ def write(folder: Path, found: Found, config: DataConfig, facts: Mapping[str, An
     Args:
         folder: the folder to write; an existing one is replaced completely.
         found: the images of the source.
-        config: its size, channels and crop are used; None means those of the source.
+        config: its size, channels and crop are used; None means those of the source. Its split version must
+            be set.
         facts: entries of the manifest about the source.
 
     Raises:
@@ -115,7 +117,13 @@ def write(folder: Path, found: Found, config: DataConfig, facts: Mapping[str, An
         raw = building / "raw"
         readable, skipped = _write_raw(found, raw, form, config.crop, config.path or facts["source"])
         counts = [len(rows) for rows in readable]
-        order = shuffle(counts[0]) if found.test is None else np.arange(sum(counts))
+        order = np.arange(sum(counts))
+        if found.test is None and config.split_version == splits.BY_CONTENT:
+            keys = splits.content_keys(_raw_images(raw, math.prod(form)))
+            order = splits.by_key(keys)
+            np.save(building / _KEYS, keys[order], allow_pickle=False)
+        elif found.test is None:
+            order = splits.shuffle(counts[0])
         _arrange(raw, building / _IMAGES, order, form)
         raw.unlink()
         pairs = list(zip(parts, readable, strict=True))
@@ -129,19 +137,12 @@ def write(folder: Path, found: Found, config: DataConfig, facts: Mapping[str, An
             (building / _NAMES).write_text(json.dumps([names[row] for row in order]), encoding="ascii")
         _write_skipped(building / _SKIPPED, skipped)
         manifest |= {"train": None if found.test is None else counts[0], "shape": [len(order), *form]}
+        manifest["split_version"] = config.split_version
 
 
 def count(found: Found) -> int:
     """Return the number of images of a source, including those that turn out to be unreadable."""
     return sum(len(part.images) if isinstance(part, Split) else part.count for part in _parts(found))
-
-
-def shuffle(count: int) -> Int64[np.ndarray, " count"]:
-    """Return a fixed permutation of `count` images.
-
-    Sorts Philox's raw numbers, which numpy guarantees to be stable; it does not guarantee `permutation`.
-    """
-    return np.argsort(np.random.Philox(key=_SHUFFLE_KEY).random_raw(count), kind="stable")
 
 
 def _parts(found: Found) -> list[Split | Stream]:
@@ -209,6 +210,13 @@ def _progress_bar(text: str, total: int) -> tqdm:
         desc=text, total=total, unit=" images", leave=False, delay=1, mininterval=interval,
         file=sys.stderr, disable=closed,
     )  # fmt: skip
+
+
+def _raw_images(raw: Path, size: int) -> Iterator[bytes]:
+    """Yield the bytes of each image of `raw`."""
+    with raw.open("rb") as file:
+        while image := file.read(size):
+            yield image
 
 
 def _arrange(raw: Path, target: Path, order: Int64[np.ndarray, " n"], form: tuple[int, int, int]) -> None:
@@ -307,7 +315,8 @@ def read(folder: Path) -> Prepared:
     names = tuple(json.loads((folder / _NAMES).read_bytes())) if _NAMES in manifest["files"] else ()
     with (folder / _SKIPPED).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         skipped = tuple(Skipped(*row) for row in list(csv.reader(file))[1:])
-    return Prepared(images, truth, manifest["train"], names, skipped, manifest)
+    keys = np.load(folder / _KEYS, allow_pickle=False) if _KEYS in manifest["files"] else None
+    return Prepared(images, truth, manifest["train"], names, skipped, manifest, keys)
 
 
 def _read_truth(folder: Path, manifest: Mapping[str, Any]) -> Truth:

@@ -15,6 +15,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
 from infogan.config import DataConfig
+from infogan.data import splits
 from infogan.data.dataset import Found
 from infogan.errors import ConfigError
 from infogan.registry import Registry
@@ -63,6 +64,8 @@ class Source:
         renders: True if the images are rendered; `data.count` is their number.
         handwriting: True if the images are white strokes on black, whose slant, width and thickness are
             measured.
+        split_version: how test images are chosen, as in `infogan.data.splits`. Never change that of a source
+            with published results.
         version: version number of the function. Increase it when the function returns different images, so
             that cached images are prepared again.
         read: the decorated function.
@@ -79,6 +82,7 @@ class Source:
     crop: int | None = None
     renders: bool = False
     handwriting: bool = False
+    split_version: int = splits.BY_NUMBER
     version: int = 1
     read: Read = field(init=False)
 

@@ -18,7 +18,7 @@ import torch
 from infogan import config as configuration
 from infogan import plugins, signals
 from infogan.config import Config
-from infogan.data import SOURCES, Dataset
+from infogan.data import SOURCES, Dataset, splits
 from infogan.errors import ConfigError, DataError, DivergenceError, Interrupted, StorageError
 from infogan.model import InfoGAN
 from infogan.networks import NETWORKS, check_architecture
@@ -40,7 +40,12 @@ FREE_KEYS = frozenset(
 """Keys that may differ when a run is resumed, since they do not change the result of a step. If the path of
 the images differs, a fingerprint checks that the images are the same."""
 
-RESOLVED_KEYS = frozenset({"data.size", "data.channels", "data.crop", "training.precision"})
+RESOLVED_KEYS = frozenset(
+    {
+        *(f"data.{key}" for key in ("size", "channels", "crop", "split_version", "split_at")),
+        "training.precision",
+    }
+)
 """Keys that `resolve` sets."""
 
 _PICTURE_SEED = 0  # the same noise at every step, so that pictures of a run can be compared
@@ -56,7 +61,7 @@ class Trained:
 
 
 def resolve(config: Config, dataset: Dataset) -> Config:
-    """Return `config` with the values that depend on data and machine: image shape, precision and plug-ins.
+    """Return `config` with the values that depend on data and machine: images, split, precision and plug-ins.
 
     Raises:
         ConfigError: the machine does not have the device, or no networks have the configured name.
@@ -77,9 +82,11 @@ def resolve(config: Config, dataset: Dataset) -> Config:
     for name in config.objective.terms:
         TERMS.find(name)
     config = config.model_copy(update={"plugins": used_plugins(config)})
-    return config.replace(
-        data={"size": height, "channels": channels, "crop": dataset.crop}, training={"precision": precision}
-    )
+    images = {"size": height, "channels": channels, "crop": dataset.crop}
+    images |= {"split_version": dataset.split_version, "split_at": dataset.split_at}
+    if dataset.split_at is not None:
+        images["held_out"] = None  # the recorded boundary replaces it
+    return config.replace(data=images, training={"precision": precision})
 
 
 def used_plugins(config: Config) -> dict[str, str]:
@@ -202,6 +209,7 @@ class _Session:
     def __init__(self, config: Config, dataset: Dataset, run: RunDirectory, quiet: bool) -> None:
         engine.keep_freed_memory()
         self.config, self.run, self.data = config, run, dataset.fingerprint
+        self.data_sample = [] if dataset.split_at is None else splits.sample(dataset.train.images).tolist()
         self.steps = config.training.steps
         self.progress = Progress(self.steps, log_path=run.log_path, quiet=quiet)
         device = engine.choose_device(config.training.device)
@@ -377,6 +385,8 @@ class _Session:
                 "images_seen": self.trainer.step * self.config.training.batch_size,
                 "train_seconds": round(self._elapsed(), 3),
                 "dataset": self.config.preset,
+                "data": self.data,
+                "data_sample": self.data_sample,
             }
             model.save_pretrained(self.run.model)
 

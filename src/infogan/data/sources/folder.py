@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from infogan.config import DataConfig
-from infogan.data import archives, prepared
+from infogan.data import archives, prepared, splits
 from infogan.data.arrays import SUFFIXES as ARRAY_SUFFIXES
 from infogan.data.arrays import read_array
-from infogan.data.dataset import Found, Truth
+from infogan.data.dataset import Found
 from infogan.data.decoding import (
     EXTENSIONS,
     Item,
@@ -24,6 +24,7 @@ from infogan.data.decoding import (
     read_form,
     skipping,
 )
+from infogan.data.layout import read_layout
 from infogan.data.preprocessing import preprocess
 from infogan.data.source import About, path_of, source
 from infogan.errors import DataError
@@ -41,13 +42,14 @@ SUFFIXES = (*ARRAY_SUFFIXES, *archives.SUFFIXES)
         licence="the owner's",
         origin="a folder, a zip or tar file, or an array in a .npy or .npz file",
     ),
+    split_version=splits.BY_CONTENT,
 )
 def folder(config: DataConfig) -> Found:
     """Your own images: a folder, a zip or tar file of image files, or a .npy or .npz file with an array.
 
     A folder is searched recursively, in sorted order; hidden files are left out. Files: png, jpg, jpeg, webp,
-    bmp, tif, tiff, gif; `infogan.data.preprocessing` documents how each becomes a square. Where every file
-    lies in one of several folders, the top folder is its class, for evaluation only.
+    bmp, tif, tiff, gif; `infogan.data.preprocessing` documents how each becomes a square.
+    `infogan.data.layout` documents which folders are splits, and which are classes, for evaluation only;
     `infogan.data.arrays` documents which arrays are read.
 
     The default size is that of the images if all are equal squares of 8 to 256 pixels, else 64. By default
@@ -62,7 +64,8 @@ def folder(config: DataConfig) -> Found:
     """
     path = path_of(config, expected="a folder or archive of images, or a .npy or .npz file")
     if path.is_dir() or (archives.is_archive(path) and path.is_file()):
-        return read_pictures(path, config.size, config.channels, config.crop)
+        by_content = config.split_version != splits.BY_NUMBER
+        return read_pictures(path, config.size, config.channels, config.crop, split_folders=by_content)
     if path.is_file() and path.suffix.lower() in ARRAY_SUFFIXES:
         return Found(read_array(path))
     problem = "is not there" if not path.exists() else f"is neither a folder nor one of {' '.join(SUFFIXES)}"
@@ -127,7 +130,14 @@ def _read_all(
     return np.stack(images), names
 
 
-def read_pictures(path: Path, size: int | None, channels: int | None, crop: int | None = None) -> Found:
+def read_pictures(
+    path: Path,
+    size: int | None,
+    channels: int | None,
+    crop: int | None = None,
+    *,
+    split_folders: bool = False,
+) -> Found:
     """Find the images below a folder or in an archive, in the sorted order of their paths.
 
     Args:
@@ -135,6 +145,7 @@ def read_pictures(path: Path, size: int | None, channels: int | None, crop: int 
         size: height and width in pixels; None: see `folder`.
         channels: 1, 3 or 4; None: see `folder`.
         crop: side of the central square that is used; None: the largest.
+        split_folders: if True, folders named train, test and so on are the split, as in `read_layout`.
 
     Raises:
         DataError: see `folder`.
@@ -147,8 +158,13 @@ def read_pictures(path: Path, size: int | None, channels: int | None, crop: int 
         if len(items) < 2:
             check_share(str(path), total, skipped)
         _check_count(path, len(items), 2, skipped)
-    truth = _classes([item.name for item in items])
-    return Found(picture_stream(items, size, channels, crop, truth), skipped=tuple(skipped))
+    layout = read_layout([item.name for item in items], split_folders=split_folders)
+    is_test = np.zeros(len(items), np.bool_) if layout.test is None else layout.test
+    train, test = (
+        picture_stream([items[row] for row in rows], size, channels, crop, layout.truth.take(rows))
+        for rows in (np.flatnonzero(~is_test), np.flatnonzero(is_test))
+    )
+    return Found(train, None if layout.test is None else test, tuple(skipped))
 
 
 def list_pictures(path: Path) -> tuple[list[Item], list[Skipped]]:
@@ -165,19 +181,6 @@ def is_picture(name: str) -> bool:
     """Return True if a name is that of an image. "._name.jpg" is metadata that macOS writes."""
     last = PurePosixPath(name).name
     return last.lower().endswith(EXTENSIONS) and not last.startswith(".")
-
-
-def _classes(names: Sequence[str]) -> Truth:
-    """Label each image by its top folder, if every image lies in one and there are several."""
-    paths = [PurePosixPath(name).parts for name in names]
-    # Many archives contain a single folder with everything in it.
-    while paths and all(len(parts) > 1 for parts in paths) and len({parts[0] for parts in paths}) == 1:
-        paths = [parts[1:] for parts in paths]
-    if not paths or any(len(parts) < 2 for parts in paths):
-        return Truth()
-    classes = sorted({parts[0] for parts in paths})
-    number = {name: index for index, name in enumerate(classes)}
-    return Truth(np.array([number[parts[0]] for parts in paths], np.int64), tuple(classes))
 
 
 def _check_count(path: Path, count: int, fewest: int, skipped: Sequence[Skipped]) -> None:

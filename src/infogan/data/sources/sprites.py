@@ -9,8 +9,8 @@ from jaxtyping import Int64
 
 from infogan.config import DataConfig
 from infogan.data.dataset import Factor, Found, Stream, Truth
-from infogan.data.prepared import shuffle
 from infogan.data.source import About, source
+from infogan.data.splits import shuffle
 from infogan.errors import DataError
 
 _PERIODS = {"orientation": 2 * np.pi}
