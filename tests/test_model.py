@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 
 import infogan
-from infogan import InfoGAN, storage
+from infogan import InfoGAN, networks, storage
 from infogan.config import Bernoulli, Categorical, Config, Normal, TrainingConfig, Uniform
 from infogan.errors import ConfigError, StorageError, UsageError
 
@@ -396,3 +396,65 @@ def test_an_image_read_through_noise_does_not_depend_on_its_batch(tiny_config: C
     model, images = noisy(tiny_config, code_noise=0.5), real(300)
     assert torch.equal(model.recognise(images)[7:8], model.recognise(images[7:8]))
     assert torch.equal(model.recognise(images), model.recognise(images))
+
+
+# --- Q's own encoder -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def with_encoder(tiny_config: Config) -> InfoGAN:
+    return uneven(InfoGAN(tiny_config.replace(network={"architecture": "anchored"})))
+
+
+def test_with_its_own_encoder_q_predicts_generated_images_as_real_ones(with_encoder: InfoGAN) -> None:
+    assert with_encoder.feature_extractor is with_encoder.encoder
+    as_real, as_fake = (with_encoder.encode(real(5), domain=domain) for domain in ("real", "fake"))
+    assert all(np.array_equal(value, as_fake[name]) for name, value in as_real.items())
+    assert with_encoder.features(real(5)).shape == (5, with_encoder.encoder.features)
+    assert not any("fake_" in name for name in with_encoder.encoder.state_dict())
+
+
+def test_tables_without_an_encoder_have_the_names_of_before(tiny_model: InfoGAN) -> None:
+    assert tiny_model.encoder is None and tiny_model.feature_extractor is tiny_model.trunk
+    parts = {name.partition(".")[0] for name in tiny_model.state_dict()}
+    assert parts == {"generator", "trunk", "discriminator", "recognition"}
+
+
+def test_a_pretrained_encoder_is_loaded_and_saved_with_the_model(
+    with_encoder: InfoGAN, tmp_path: Path
+) -> None:
+    other = InfoGAN(with_encoder.config.replace(training={"seed": 2})).encoder
+    tensors = {**other.state_dict(), "blocks.1.fake_mean": torch.zeros(8)}
+    with_encoder.load_encoder(tensors)
+    with_encoder.save_pretrained(tmp_path / "model")
+    back = InfoGAN.from_pretrained(tmp_path / "model").encoder
+    assert all(torch.equal(value, back.state_dict()[name]) for name, value in other.state_dict().items())
+
+
+def test_an_encoder_of_another_form_is_refused(with_encoder: InfoGAN, tiny_model: InfoGAN) -> None:
+    before = {name: value.clone() for name, value in with_encoder.state_dict().items()}
+    wide = InfoGAN(with_encoder.config.replace(network={"width": 1.0})).encoder.state_dict()
+    with pytest.raises(StorageError, match=r"RUN/encoder.*blocks\.0\.weight is .* not"):
+        with_encoder.load_encoder(wide, "RUN/encoder")
+    assert all(torch.equal(value, before[name]) for name, value in with_encoder.state_dict().items())
+    with pytest.raises(ConfigError, match="no encoder"):
+        tiny_model.load_encoder(wide)
+
+
+def test_code_noise_is_refused_with_an_encoder(tiny_config: Config) -> None:
+    config = tiny_config.replace(
+        network={"architecture": "anchored"}, augmentation={"shift": 0.1, "code_noise": 0.5}
+    )
+    with pytest.raises(ConfigError, match="own encoder"):
+        InfoGAN(config)
+
+
+def test_the_trunk_of_a_contrastive_encoder_fits(with_encoder: InfoGAN) -> None:
+    """It ends with global average pooling, which has no weights, and may know generated images."""
+    rows = (*networks.encoder_rows(8), networks.Layer("pool", 0))
+    width = with_encoder.config.network.width
+    trunk = networks.Trunk(networks.Architecture(rows, (), ()), 1, 8, networks.Style(width, 0.0))
+    networks.initialise(trunk, torch.Generator().manual_seed(1))
+    with_encoder.load_encoder(trunk.state_dict())
+    weight = with_encoder.state_dict()["encoder.blocks.0.weight"]
+    assert torch.equal(weight, trunk.state_dict()["blocks.0.weight"])

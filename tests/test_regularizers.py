@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from infogan import regularizers, streams
+from infogan.config import Categorical, Gaussian, LatentsConfig, Periodic, Uniform
+from infogan.latents import Latents
 
 
 def test_categories_that_both_views_share_keep_their_entropy() -> None:
@@ -69,3 +71,17 @@ def test_the_loss_is_the_cross_entropy_of_the_shared_code() -> None:
     assert regularizers.contrastive_loss(torch.zeros(3, 5), shared).item() == pytest.approx(1.609438)
     certain = 30.0 * torch.nn.functional.one_hot(shared, 5).float()
     assert regularizers.contrastive_loss(certain, shared).item() == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_loss_of_anchors_is_the_mean_over_codes_of_their_negative_log_probability() -> None:
+    codes = {"kind": Categorical(4), "style": Uniform(posterior=Gaussian(std=0.5)), "angle": Periodic()}
+    latents = Latents(LatentsConfig(noise=0, codes=codes))
+    raw = torch.zeros(3, latents.posterior_width)
+    raw[:, 4] = 0.25
+    posteriors = latents.posteriors(raw)
+    anchors = {"kind": torch.tensor([[0.5, 0.5, 0.0, 0.0]] * 3), "style": torch.full((3, 1), 0.75)}
+    gaussian = 0.5 + math.log(0.5) + 0.5 * math.log(2 * math.pi)  # one std away
+    loss = regularizers.anchor_loss(posteriors, anchors)
+    assert loss.item() == pytest.approx((math.log(4) + gaussian) / 2, abs=1e-5)
+    circle = regularizers.anchor_loss(posteriors, {"angle": torch.full((3, 1), -0.5)})
+    assert circle.item() == pytest.approx(math.log(2), abs=1e-5)  # uniform on the circle

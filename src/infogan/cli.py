@@ -272,12 +272,11 @@ def _discover(arguments: argparse.Namespace) -> None:
         minutes=arguments.minutes,
         out=arguments.out,
         seed=arguments.seed,
+        categories=arguments.categories,
         settings=_settings(arguments, {}),
         progress=_log,
     )
     print(discovery.summary(result))
-    for name in ("report.html", "codes.csv"):
-        print(f"  {Path(result['run']).parent.parent / name}")
 
 
 def _reproduce(arguments: argparse.Namespace) -> None:
@@ -572,7 +571,8 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _flag("--minutes", _minutes, "N", "time budget of the whole command, in minutes (default: 10)",
               default=10.0),
         _flag("--out", _path, "FOLDER", "output folder (default: runs/discover-NNN)"),
-        _flag("--seed", _whole(), "N", "first random seed (default: 0)", default=0),
+        _flag("--seed", _whole(), "N", "random seed (default: 0)", default=0),
+        _flag("--categories", _whole(), "K", "number of categories; 0: none (default: chosen by stability)"),
         _SET,
     )),
     ("reproduce", _reproduce, "reproduce a published experiment: train, evaluate and write a page of results",

@@ -10,6 +10,7 @@ import copy
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,9 @@ class InfoGAN(nn.Module):
 
     Args:
         config: the configuration, in which `data.size` and `data.channels` are set.
+
+    Attributes:
+        encoder: Q's own trunk, if the table has one; the trunk is then D's alone.
     """
 
     generator: nn.Module
@@ -88,15 +92,22 @@ class InfoGAN(nn.Module):
         of_batch = networks.Style(network.width, self.table.leak)
         spectral = networks.Style(network.width, self.table.leak, network.spectral_bound)
         of_trunk = spectral if network.normalization == "spectral" else of_batch
+        self.encoder: networks.Trunk | None = None
+        if self.table.encoder:
+            self._check_encoder()
+            of_batch = replace(of_batch, domains=("real",))
+            of_encoder = networks.Style(network.width, 0.0, domains=("real",))
+            self.encoder = networks.Trunk(self.table, self.channels, self.size, of_encoder, encoder=True)
         self.generator = networks.Generator(
             self.table, self.latents.width, self.channels, self.size, network.width
         )
         self.trunk = networks.Trunk(self.table, self.channels, self.size, of_trunk)
         features = features or self.trunk.features
-        self.discriminator = networks.Discriminator(features, of_trunk.bound)
+        codes = self.latents.width - self.latents.noise if network.pairs else 0
+        self.discriminator = networks.Discriminator(features, of_trunk.bound, codes=codes)
         self.recognition = networks.Recognition(
             self.table,
-            features,
+            features if self.encoder is None else self.encoder.features,
             self.latents.posterior_width,
             spectral if network.spectral_recognition else of_batch,
             subcodes=self.latents.subcode_width if config.objective.subcode_weight else 0,
@@ -109,6 +120,16 @@ class InfoGAN(nn.Module):
             add_domain(self.trunk, "noisy")
             add_domain(self.recognition, "noisy")
 
+    def _check_encoder(self) -> None:
+        """Raise ConfigError if continuous codes are predicted from noisy images."""
+        if self.config.reads_through_noise:
+            raise ConfigError(
+                "augmentation.code_noise with a table in which Q has its own encoder: its batch norm has "
+                "statistics of real images only",
+                "augmentation.code_noise unset, or a table whose trunk D and Q share",
+                "network.architecture = 'generic'",
+            )
+
     def _custom_networks(self, name: str) -> tuple[nn.Module | None, networks.CustomTrunk | None]:
         """Return the generator and the trunk of a registered network; None if it does not define one."""
         if name not in networks.NETWORKS:
@@ -118,6 +139,24 @@ class InfoGAN(nn.Module):
             custom = networks.NETWORKS[name](shape)
         generator = None if custom.generator is None else networks.CustomGenerator(custom.generator)
         return generator, None if custom.trunk is None else networks.CustomTrunk(custom.trunk, shape)
+
+    @property
+    def feature_extractor(self) -> networks.Trunk | networks.CustomTrunk:
+        """The network whose features Q receives: its own encoder, or the trunk that it shares with D."""
+        return self.trunk if self.encoder is None else self.encoder
+
+    def statistics_domain(self, domain: Domain) -> Domain:
+        """Return the domain whose batch-norm statistics Q uses for images of `domain`.
+
+        With its own encoder, Q predicts codes of generated images exactly as it does those of real ones.
+        """
+        return domain if self.encoder is None else "real"
+
+    def predict(self, images: Float[Tensor, "n c h w"], domain: Domain) -> Float[Tensor, "n outputs"]:
+        """Return Q's raw outputs for images, by the current mode of the networks."""
+        domains = (self.statistics_domain(domain),)
+        raw: Tensor = self.recognition(self.feature_extractor(images, domains), domains)
+        return raw
 
     # --- using a trained model -----------------------------------------------------------------------
 
@@ -209,7 +248,7 @@ class InfoGAN(nn.Module):
         Args:
             images: uint8 images with the model's size and channels.
             domain: "real" for real images, "fake" for images of this generator; selects the statistics of
-                batch norm.
+                batch norm. Both are the same if Q has its own encoder.
 
         Returns:
             A float32 array for each code: probabilities [N, K] for a code with K categories, [N] for a code
@@ -303,7 +342,7 @@ class InfoGAN(nn.Module):
         """Generate images from noise and codes, with the running statistics of batch norm."""
         network = self._generator(weights or self.weights)
         latents = self.latents.join(noise, codes)
-        with _evaluating(network):
+        with evaluating(network):
             parts = [
                 edge.to_uint8(network(part.to(self.device)), self.table.output).cpu()
                 for part in latents.split(_GENERATE_BATCH)
@@ -331,7 +370,7 @@ class InfoGAN(nn.Module):
     def features(
         self, images: UInt8[np.ndarray, "n h w c"], *, domain: Domain = "real"
     ) -> Float[Tensor, "n features"]:
-        """Return the features of the trunk, on the CPU; arguments as in `encode`."""
+        """Return the features that Q receives, on the CPU; arguments as in `encode`."""
         return self._forward(images, domain, features=True)
 
     def load_tensors(self, tensors: Mapping[str, Tensor], source: str) -> None:
@@ -344,24 +383,27 @@ class InfoGAN(nn.Module):
         Raises:
             StorageError: a tensor is missing, unknown or of another form; no weight is changed.
         """
-        own = self.state_dict()
-        wrong = [f"{name} is missing" for name in own if name not in tensors]
-        wrong += [f"{name} is not known" for name in tensors if name not in own]
-        wrong += [
-            f"{name} is {_form(tensors[name])}, not {_form(value)}"
-            for name, value in own.items()
-            if name in tensors and _form(tensors[name]) != _form(value)
-        ]
-        if wrong:
-            raise StorageError(
-                f"{source} does not fit its configuration: {'; '.join(wrong[:3])}"
-                + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""),
-                f"the {len(own)} tensors of the configured networks",
-                "the config.toml that the weights were written with",
+        _load(self, tensors, source)
+
+    def load_encoder(self, tensors: Mapping[str, Tensor], source: str = "the pretrained encoder") -> None:
+        """Initialise Q's encoder from one that was trained before, such as by contrastive learning.
+
+        Args:
+            tensors: its state dict. Statistics of generated images, which it may have, are ignored.
+            source: where they come from, for error messages.
+
+        Raises:
+            ConfigError: Q has no encoder.
+            StorageError: a tensor is missing, unknown or of another form; no weight is changed.
+        """
+        if self.encoder is None:
+            raise ConfigError(
+                f"network.architecture = {self.config.network.architecture!r}: Q has no encoder",
+                "a table with an encoder, such as anchored",
+                "--set architecture=anchored",
             )
-        with torch.no_grad():
-            for name, value in own.items():
-                value.copy_(tensors[name])
+        of_real = {k: v for k, v in tensors.items() if not k.rpartition(".")[2].startswith("fake_")}
+        _load(self.encoder, of_real, source)
 
     def check_code(self, name: str) -> None:
         """Raise UsageError if no code has that name."""
@@ -409,7 +451,7 @@ class InfoGAN(nn.Module):
     def _forward(
         self, images: np.ndarray, domain: Domain, *, features: bool, augmented: bool = False
     ) -> Tensor:
-        """Return the trunk's features of images, or Q's raw outputs, computed in batches of constant size."""
+        """Return the features that Q receives, or Q's raw outputs, computed in batches of constant size."""
         form = (self.size, self.size, self.channels)
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != form:
             raise UsageError(
@@ -418,18 +460,19 @@ class InfoGAN(nn.Module):
                 "infogan encode RUN IMAGES, which resizes files",
             )
         parts = []
-        with _evaluating(self.trunk), _evaluating(self.recognition):
+        extractor, domain = self.feature_extractor, self.statistics_domain(domain)
+        with evaluating(extractor), evaluating(self.recognition):
             for start in range(0, len(images), _ENCODE_BATCH):
                 part = images[start : start + _ENCODE_BATCH]
                 full = np.zeros((_ENCODE_BATCH, *images.shape[1:]), np.uint8)
                 full[: len(part)] = part
                 x = edge.to_float(torch.from_numpy(full).to(self.device), self.table.output)
                 x = x if augmented else still(x, self.config.augmentation)
-                outputs = self.trunk(x, (domain,))
+                outputs = extractor(x, (domain,))
                 if not features:
                     outputs = self._predict_from_noisy(x, self.recognition(outputs, (domain,)).float())
                 parts.append(outputs[: len(part)].float().cpu())
-        empty = self.trunk.features if features else self.latents.posterior_width
+        empty = extractor.features if features else self.latents.posterior_width
         return torch.cat(parts) if len(images) else torch.zeros(0, empty)
 
     @property
@@ -455,7 +498,7 @@ class InfoGAN(nn.Module):
         for number in range(_NOISE_FIELDS):
             rng = streams.generator(0, "encode/noise", number)
             field = torch.randn(images.shape[1:], generator=rng).to(images.device)
-            noisy += self.recognition(self.trunk(images + std * field, ("noisy",)), ("noisy",)).float()
+            noisy += self.predict(images + std * field, "noisy").float()
         columns = [
             torch.full((prior.posterior_width,), name in self.config.continuous)
             for name, prior in self.latents.priors.items()
@@ -463,12 +506,34 @@ class InfoGAN(nn.Module):
         return torch.where(torch.cat(columns).to(raw.device), noisy / _NOISE_FIELDS, raw)
 
 
+def _load(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Load weights and statistics into a module; as `InfoGAN.load_tensors`."""
+    own = module.state_dict()
+    wrong = [f"{name} is missing" for name in own if name not in tensors]
+    wrong += [f"{name} is not known" for name in tensors if name not in own]
+    wrong += [
+        f"{name} is {_form(tensors[name])}, not {_form(value)}"
+        for name, value in own.items()
+        if name in tensors and _form(tensors[name]) != _form(value)
+    ]
+    if wrong:
+        raise StorageError(
+            f"{source} does not fit its configuration: {'; '.join(wrong[:3])}"
+            + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""),
+            f"the {len(own)} tensors of the configured networks",
+            "the config.toml that the weights were written with",
+        )
+    with torch.no_grad():
+        for name, value in own.items():
+            value.copy_(tensors[name])
+
+
 def _form(tensor: Tensor) -> str:
     return f"{tensor.dtype} {list(tensor.shape)}"
 
 
 @contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
+def evaluating(module: nn.Module) -> Iterator[None]:
     """Put a module into evaluation mode inside the block, and restore its mode afterwards."""
     was_training = module.training
     module.eval()

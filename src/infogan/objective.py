@@ -23,8 +23,12 @@ from torch import Tensor
 
 from infogan.latents import Latents
 
-UPDATES = {"discriminator": ("trunk", "discriminator", "recognition"), "generator": ("generator",)}
-"""The networks of `InfoGAN` that each update changes. The trunk receives gradients from both D and Q."""
+UPDATES = {
+    "discriminator": ("trunk", "discriminator", "recognition", "encoder"),
+    "generator": ("generator",),
+}
+"""The networks of `InfoGAN` that each update changes. The trunk receives gradients from both D and Q; from D
+only if Q has its own encoder, which few tables have."""
 
 
 def discriminator_loss(

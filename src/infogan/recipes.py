@@ -16,6 +16,7 @@ from infogan.config import (
     NetworkConfig,
     Normal,
     ObjectiveConfig,
+    RepresentationConfig,
     TrainingConfig,
     Uniform,
     VonMises,
@@ -32,6 +33,20 @@ LEAST_STD, SOFT_WEIGHT = 0.3, 0.2
 CR_STEPS, CR_START = 322_560, 288_000
 REGULARISED_FROM = CR_START / CR_STEPS
 """Share of the steps of `cr` after which the contrastive regularizer starts (code of Lin et al. 2020)."""
+
+ANCHORED_STEPS = 2_000
+UNIFORM_STD, REACH, CIRCLE_STD, CIRCLE_WEIGHT = 0.577, 1.5, 0.3, 0.5
+"""Posteriors in `anchored`: the std of Unif(-1, 1), 1 / sqrt(3), the limit of its mean, and the least std and
+lambda of an angle.
+
+With lambda 1 and a fixed std s the bound's gradient is that of the squared error / (2 s^2). At this std it is
+half of the squared error relative to the variance of the code: a code that Q predicts perfectly gains 0.5
+nats over one of which it knows nothing, with no incentive to predict it ever more sharply. A von Mises
+posterior of a kappa of at most 1.7, its limit at a std of 0.3, gains 1.1 nats, hence a lambda of 0.5.
+
+The mean is limited, since Q normalises generated images by the statistics of real ones: the first images of G
+are far from these, and without a limit their bound fell to -1,000 nats.
+"""
 
 CR_WEIGHT = 0.05
 """Lambda of continuous codes in `cr`."""
@@ -134,9 +149,24 @@ def _softer(code: Code, noisy: bool) -> Code:
     return replace(code, info_weight=weight, posterior=posterior)  # type: ignore[arg-type]  # its own family
 
 
+def _with_code_std(code: Code, noisy: bool) -> Code:
+    """Return a continuous code as `anchored` trains it; values that a user chose are kept."""
+    if not isinstance(code, Continuous):
+        return code
+    posterior: Any = code.posterior
+    if posterior == Gaussian():
+        uniform = isinstance(code, Uniform)
+        posterior = Gaussian(std=UNIFORM_STD, reach=REACH) if uniform else Gaussian(std=1.0, reach=2 * REACH)
+    elif posterior == VonMises():
+        posterior = VonMises(std_min=CIRCLE_STD)
+    own = CIRCLE_WEIGHT if isinstance(posterior, VonMises) else 1.0
+    weight = own if code.info_weight == CONTINUOUS_WEIGHT else code.info_weight
+    return replace(code, info_weight=weight, posterior=posterior)
+
+
 PAPER: Changes = {
-    "latents": {"noise_prior": "uniform"},
-    "network": {"recognition_init_std": NetworkConfig().recognition_init_std},
+    "latents": {"noise_prior": "uniform", "joint": "independent"},
+    "network": {"recognition_init_std": NetworkConfig().recognition_init_std, "pairs": False},
     # Lambda and the control experiment are part of the paper; useful neighbours depend on the images.
     "objective": {
         key: value
@@ -144,10 +174,11 @@ PAPER: Changes = {
         if key not in ("info_weight", "generator_information", "neighbour_share")
     },
     "augmentation": dict(AugmentationConfig()),
+    "representation": dict(RepresentationConfig()),
     "training": {
         key: getattr(TrainingConfig(), key)
         for key in (
-            "recipe", "batch_size", "generator_updates", "beta1", "ema_decay", "ema_start",
+            "recipe", "batch_size", "generator_updates", "beta1", "beta2", "ema_decay", "ema_start",
             "learning_rate_schedule", "repair_start", "repair_end",
         )
     },
@@ -189,6 +220,37 @@ _TABLE = (
         },
         max_width=0.5,
         code=_softer,
+    ),
+    Recipe(
+        "anchored",
+        "Q has its own encoder and also learns anchors: values of codes that were found in the real images "
+        "before. G upsamples without transposed convolutions. Without anchors it is a plain InfoGAN of these "
+        "networks.",
+        changes={
+            "latents": {"noise_prior": "normal", "joint": "empirical"},
+            "network": {
+                "architecture": "anchored",
+                "pairs": True,
+                "normalization": "spectral",
+                "spectral_bound": 1.0,
+                "recognition_init_std": 0.08,
+            },
+            "objective": {"anchor_weight": 1.0, "anchored_information": 0.0},
+            "augmentation": {"code_noise": None},
+            "representation": {"fit_steps": 1_500, "contrastive_steps": 2_000},
+            "training": {
+                "steps": ANCHORED_STEPS,
+                "batch_size": 64,
+                "learning_rate_discriminator": 1e-3,
+                "learning_rate_generator": 1e-3,
+                "learning_rate_schedule": [[ANCHORED_STEPS // 2, 1.0], [ANCHORED_STEPS, 0.05]],
+                "beta2": 0.99,
+                "ema_decay": 0.99,
+                "ema_start": 100,
+            },
+        },
+        augmentation={"shift": 0.03},
+        code=_with_code_std,
     ),
     Recipe(
         "cr",

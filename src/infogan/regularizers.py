@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor
+
+from infogan.latents.posteriors import Posterior
 
 
 def joint_table(first: Float[Tensor, "n k"], second: Float[Tensor, "n k"]) -> Float[Tensor, "k k"]:
@@ -83,6 +87,22 @@ def contrastive_loss(logits: Float[Tensor, "n dimensions"], shared: Int64[Tensor
         shared: index of the code dimension that the two images of a pair share.
     """
     return F.cross_entropy(logits.float(), shared)
+
+
+def anchor_loss(
+    posteriors: Mapping[str, Posterior], anchors: Mapping[str, Float[Tensor, "n width"]]
+) -> Float[Tensor, ""]:
+    """Compute -log Q(anchor | x) of real images, the mean over images and over codes with anchors, in nats.
+
+    It is the cross-entropy of a code's categories with their target probabilities, and the negative log
+    density of a continuous code's posterior. Unlike the wake phase of Wake-Sleep (Hinton et al. 1995), which
+    trains the generative model on real images with inferred codes, it trains the recognition model.
+
+    Args:
+        posteriors: of every code, for real images.
+        anchors: targets by code, as `infogan.training.anchors.Anchors` has them.
+    """
+    return -torch.stack([posteriors[name].log_prob(target).mean() for name, target in anchors.items()]).mean()
 
 
 def _entropy(probabilities: Float[Tensor, "*any"], dimensions: int) -> Float[Tensor, "*rest"]:

@@ -27,6 +27,7 @@ from infogan.evaluation import evaluate
 from infogan.evaluation.metric import METRICS
 from infogan.model import InfoGAN
 from infogan.networks import NETWORKS
+from infogan.training.anchors import Anchors
 from infogan.training.engine import Precision
 from infogan.training.terms import TERMS, with_term
 from infogan.training.trainer import Trainer
@@ -126,8 +127,8 @@ def check_term(name: str) -> float:
         others = sorted(reached - {"generator"})
         assert not others, f"{name}: it changes {', '.join(others)}, but its player is the generator"
     else:
-        own = {"trunk", "discriminator", "recognition"}
-        assert reached & own, f"{name}: no weight of D, Q or the trunk receives a gradient"
+        own = {"trunk", "discriminator", "recognition", "encoder"}
+        assert reached & own, f"{name}: no weight of D, Q or their trunks receives a gradient"
     return value
 
 
@@ -170,7 +171,8 @@ def _trainer(model: InfoGAN, precision: Precision = "float32") -> Trainer:
     rng = streams.generator(0, "testing")
     shape = (_COUNT, model.size, model.size, model.channels)
     images = torch.randint(0, 256, shape, generator=rng).to(torch.uint8)
-    return Trainer(model, images, device=torch.device("cpu"), precision=precision)
+    anchors = Anchors(model.latents.sample_codes(_COUNT, rng))  # of no effect without the term "anchors"
+    return Trainer(model, images, device=torch.device("cpu"), precision=precision, anchors=anchors)
 
 
 def _changed(model: InfoGAN, other: InfoGAN) -> set[str]:

@@ -29,7 +29,7 @@ def cluster_real(config: Config, dataset: Dataset) -> InfoGAN:
         dataset: only its training images are used.
     """
     model, training = InfoGAN(config), config.training
-    trained = nn.ModuleList([model.trunk, model.recognition]).train()
+    trained = nn.ModuleList([model.feature_extractor, model.recognition]).train()
     optimizer = torch.optim.Adam(
         trained.parameters(),
         lr=training.learning_rate_discriminator,
@@ -50,7 +50,7 @@ def cluster_real(config: Config, dataset: Dataset) -> InfoGAN:
             for view, indices in enumerate((chosen, others))
         ]
         domains: tuple[Domain, Domain] = ("real", "real")
-        raw, subcodes = model.recognition.read(model.trunk(torch.cat(views), domains), domains)
+        raw, subcodes = model.recognition.read(model.feature_extractor(torch.cat(views), domains), domains)
         terms = real.information(raw, subcodes)
         gain = weights.real_information_weight.at(step) * terms["real_information"]
         if "subcode_information" in terms:

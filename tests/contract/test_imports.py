@@ -39,6 +39,7 @@ RANKS = {
     "plugins": 2,
     "presets": 3,
     "model": 4,
+    "representation": 4,
     "evaluation": 5,
     "reporting": 6,
     "training": 7,

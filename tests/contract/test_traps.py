@@ -36,7 +36,7 @@ from infogan.config import (
     TruncatedGaussian,
     Uniform,
 )
-from infogan.latents import Latents, NormalPrior, SoftmaxPosterior, UniformPrior
+from infogan.latents import Codes, Latents, NormalPrior, SoftmaxPosterior, UniformPrior
 from infogan.model import InfoGAN
 from infogan.networks import Discriminator, Stack
 from infogan.networks.blocks import Unflatten
@@ -223,8 +223,8 @@ def _resampled(
     """Change the latents of a step, by update, after they were sampled."""
     sample = RandomnessSampler.sample
 
-    def changed(self: RandomnessSampler, step: int, settings: StepSettings) -> Randomness:
-        randomness = sample(self, step, settings)
+    def changed(self: RandomnessSampler, step: int, settings: StepSettings, targets: Codes) -> Randomness:
+        randomness = sample(self, step, settings, targets)
         return replace(randomness, latents=change(self, dict(randomness.latents), step))
 
     patch.setattr(RandomnessSampler, "sample", changed)
@@ -482,7 +482,7 @@ def batches_are_normalised_by_themselves(patch: pytest.MonkeyPatch) -> None:
         module.train()
         yield
 
-    patch.setattr(model_module, "_evaluating", training)
+    patch.setattr(model_module, "evaluating", training)
 
 
 def both_kinds_are_one_batch(patch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import torch
 
 from infogan.config import Config, Gaussian, Uniform
 from infogan.evaluation import Budget, fit_recognition
+from infogan.evaluation.fresh_recognition import FreshRecognition
 from infogan.model import InfoGAN
 
 KEY = "mutual_information_nats"
@@ -92,3 +93,9 @@ def test_a_fixed_std_is_fitted(config_of: Callable[..., Config]) -> None:
     model = InfoGAN(config_of({"style": Uniform(posterior=Gaussian(std=1.0))}))
     brief = Budget(max_steps=2, batch_size=8, held_out=200)
     assert fit_recognition(model, budget=brief, samples=200)["codes"]["style"]["std_fitted"] is True
+
+
+def test_a_fresh_q_has_the_encoder_of_the_model_s_q(tiny_config: Config) -> None:
+    model = InfoGAN(tiny_config.replace(network={"architecture": "anchored"}))
+    assert model.encoder is not None and model.encoder.features != model.trunk.features
+    assert FreshRecognition(model, seed=0).trunk.features == model.encoder.features

@@ -454,3 +454,11 @@ def test_every_kind_of_code_has_its_prior() -> None:
     assert Prior.of[Normal] is NormalPrior
     assert Prior.of[Periodic] is PeriodicPrior
     assert set(Prior.of) == {Categorical, Uniform, Normal, Periodic, Bernoulli}
+
+
+def test_the_mean_of_a_limited_gaussian_approaches_its_reach() -> None:
+    code = Uniform(0.0, 4.0, posterior=Gaussian(std=0.577, reach=1.5))
+    prior = Latents(LatentsConfig(noise=0, codes={"style": code})).priors["style"]
+    raw = torch.tensor([[0.0], [0.1], [1e4], [-1e4]])
+    assert prior.posterior(raw).mean[:, 0].tolist() == pytest.approx([2.0, 2.2, 5.0, -1.0], abs=0.01)
+    assert prior.posterior(raw).log_prob(torch.full((4, 1), 2.0)).min() > -5

@@ -23,8 +23,9 @@ from infogan.config import (
 )
 from infogan.errors import ConfigError
 from infogan.model import InfoGAN
-from infogan.networks import Stack
+from infogan.networks import Stack, Style
 from infogan.networks.blocks import conv_layer, up_layer
+from infogan.networks.layers import Resize
 from infogan.networks.normalization import BatchNorm
 
 
@@ -106,6 +107,42 @@ def described(stack: Stack) -> list[str]:
             case nn.LeakyReLU():
                 words.append(f"lR{block.negative_slope}")
     return words
+
+
+# --- the contrastive encoder -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [8, 13, 16, 28, 32, 37, 48, 64, 96, 128, 256])
+def test_the_encoder_ends_with_feature_maps_of_four_to_six_pixels_at_every_size(size: int) -> None:
+    table = networks.Architecture(trunk=networks.encoder_rows(size), recognition=(), generator=())
+    trunk = networks.Trunk(table, 3, size, Style(1.0, 0.0))
+    networks.initialise(trunk, streams.generator(0, "weights"))
+    features = trunk(torch.zeros(2, 3, size, size), ("real",))
+    assert features.shape == (2, trunk.features)
+    assert trunk.features in {256 * side**2 for side in (4, 5, 6)}
+
+
+def test_the_encoder_at_32_pixels_halves_the_size_three_times() -> None:
+    table = networks.Architecture(trunk=networks.encoder_rows(32), recognition=(), generator=())
+    blocks = described(networks.Trunk(table, 1, 32, Style(1.0, 0.0)))
+    assert [block for block in blocks if "conv" in block] == [
+        "conv32s2",
+        "conv64s2",
+        "conv128s1",
+        "conv256s2",
+    ]
+    assert blocks.count("BN") == 4
+
+
+def test_pooling_turns_feature_maps_into_one_number_per_channel() -> None:
+    rows = (*networks.encoder_rows(32), networks.Layer("pool", 256))
+    trunk = networks.Trunk(networks.Architecture(rows, (), ()), 1, 32, Style(1.0, 0.0))
+    networks.initialise(trunk, streams.generator(0, "weights"))
+    maps = networks.Trunk(networks.Architecture(rows[:-1], (), ()), 1, 32, Style(1.0, 0.0))
+    maps.load_state_dict(trunk.state_dict())
+    images = torch.rand(3, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    mean = maps.eval()(images, ("real",)).unflatten(1, (16, 256)).mean(1)
+    torch.testing.assert_close(trunk.eval()(images, ("real",)), mean)
 
 
 # --- the paper's tables ----------------------------------------------------------------------------------
@@ -311,6 +348,57 @@ def test_stride_one_keeps_the_size_and_its_twin_undoes_the_shift() -> None:
             layer.weight[0, 0, 1, 1] = 1  # the tap on the pixel itself
             layer.bias.zero_()
             assert torch.equal(layer(picture), picture)
+
+
+# --- the tables of the recipe anchored -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("table", ["anchored", "anchored-residual"])
+@pytest.mark.parametrize("size", [8, 9, 15, 28, 33, 64, 97, 255, 256])
+def test_a_generator_without_transposed_convolutions_fits_any_size(table: str, size: int) -> None:
+    model = build(size, 3, table=table, width=0.03)
+    assert not any(isinstance(part, nn.ConvTranspose2d) for part in model.generator.modules())
+    assert model.sample(2).shape == (2, size, size, 3)
+    assert model.encode(model.sample(2))["uniform0"].shape == (2,)
+
+
+def test_the_anchored_table_at_32_pixels() -> None:
+    model = build(32, table="anchored", width=1.0)
+    assert described(model.trunk) == ["conv48s2", L, "conv96s2", "BN", L, "conv192s2", "BN", L]
+    resized = [block.out_channels for block in model.generator.hidden.blocks if isinstance(block, Resize)]
+    assert resized == [96, 48, 48]
+    assert isinstance(model.generator.nonlinearity, nn.Tanh)
+    output = model.generator.output
+    assert isinstance(output, nn.Conv2d) and output.kernel_size == (3, 3)
+    assert [word for word in described(model.encoder) if word.startswith("conv")] == [
+        "conv32s2",
+        "conv64s2",
+        "conv128s1",
+        "conv256s2",
+    ]
+
+
+def test_upsampling_and_convolution_leave_no_checkerboard() -> None:
+    """Constant feature maps become constant inside, whatever the weights are; transposed ones do not."""
+    resize, transposed = Resize(3, 2, odd=False), up_layer(3, 2, 2, odd=False)
+    for layer in (resize, transposed):
+        torch.nn.init.normal_(layer.weight)
+    constant = torch.ones(1, 3, 8, 8)
+    with torch.no_grad():
+        inside = [layer(constant)[..., 3:-3, 3:-3].flatten(2).std(2).max() for layer in (resize, transposed)]
+    assert inside[0] < 1e-5 < 0.1 < inside[1]
+
+
+def test_the_logit_of_a_pair_adds_the_projection_of_its_codes() -> None:
+    head = networks.Discriminator(6, 1.0, codes=2)
+    networks.initialise(head, streams.generator(0, "test"))
+    head.eval()
+    features, codes = numbers(4, 6), numbers(4, 2, seed=1)
+    with torch.no_grad():
+        alone, zero, pair = head(features), head(features, torch.zeros(4, 2)), head(features, codes)
+        assert torch.equal(alone, zero)
+        projection = ((codes @ head.embedding.weight.t()) * features).sum(1)
+    torch.testing.assert_close(pair - alone, projection)
 
 
 # --- initialisation --------------------------------------------------------------------------------------

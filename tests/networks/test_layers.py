@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from infogan.networks.layers import Conv, Dense, Up
+from infogan.networks.layers import Conv, Dense, Resize, Up
 
 CASES = [
     ((5, 30), Dense(30, 7), nn.Linear(30, 7)),
@@ -59,3 +59,22 @@ def test_a_frozen_layer_passes_gradients_on_and_keeps_none(layer: nn.Module) -> 
     layer(x).square().sum().backward()
     layer.requires_grad_(True)
     assert x.grad is not None and all(parameter.grad is None for parameter in layer.parameters())
+
+
+@pytest.mark.parametrize("odd", [False, True])
+def test_resize_is_upsampling_and_a_convolution(odd: bool) -> None:
+    """In training on a CPU it is computed in another way, with the same images and gradients."""
+    layer = Resize(3, 5, odd)
+    results = []
+    for training in (True, False):
+        x = torch.randn(2, 3, 4, 6, generator=torch.Generator().manual_seed(0)).requires_grad_()
+        image = layer.train(training)(x)
+        gradients = torch.autograd.grad(image.square().sum(), [x, *layer.parameters()])
+        results.append([image, *gradients])
+    assert results[0][0].shape == (2, 5, 8 + odd, 12 + odd)
+    repeated = torch.nn.functional.interpolate(x, scale_factor=2.0)
+    padded = torch.nn.functional.pad(repeated, (0, odd, 0, odd), mode="replicate") if odd else repeated
+    plain = torch.nn.functional.conv2d(padded, layer.weight, layer.bias, padding=1)
+    torch.testing.assert_close(results[0][0], plain, atol=1e-5, rtol=1e-5)
+    for fast, slow in zip(*results, strict=True):
+        torch.testing.assert_close(fast, slow, atol=1e-4, rtol=1e-4)

@@ -148,3 +148,15 @@ def test_the_same_seed_draws_the_same_networks_and_another_seed_others() -> None
     vectors = [name for name, value in first.items() if name.endswith("vector") and len(value) > 1]
     assert vectors
     assert not any(torch.equal(first[name], other[name]) for name in vectors)
+
+
+def test_an_evaluation_inside_a_step_has_the_gradient_of_the_statistics_that_it_used() -> None:
+    """Q evaluates generated images before a pass of real ones changes the running statistics."""
+    norm = BatchNorm(3, ("real",))
+    networks.initialise(norm, streams.generator(0, "test"))
+    x = numbers(5, 3).requires_grad_()
+    expected = norm.weight.detach() / (1 + norm.eps) ** 0.5
+    out = norm.eval()(x, ("real",))
+    norm.train()(4 * numbers(6, 3), ("real",))
+    out.sum().backward()
+    torch.testing.assert_close(x.grad, expected.expand(5, 3))

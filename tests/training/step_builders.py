@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from infogan.config import Config, TrainingConfig
+from infogan.latents import Latents
 from infogan.model import InfoGAN
+from infogan.training.anchors import Anchors
 from infogan.training.engine import Precision
 from infogan.training.randomness import Randomness
 from infogan.training.step import Losses
@@ -31,9 +33,25 @@ def make_trainer(
     precision: Precision = "float32",
     nearest: Tensor | None = None,
     images: Tensor = IMAGES,
+    anchors: Anchors | None = None,
 ) -> Trainer:
     """Return a trainer on the CPU."""
-    return Trainer(InfoGAN(config), images, device=CPU, precision=precision, nearest=nearest)
+    return Trainer(InfoGAN(config), images, device=CPU, precision=precision, nearest=nearest, anchors=anchors)
+
+
+def anchored(config: Config, **training: Any) -> Config:
+    """Return the configuration with the networks of the recipe `anchored`, a sixteenth as wide."""
+    return with_training(config, **training).replace(
+        network={"architecture": "anchored", "normalization": "spectral", "width": 0.0625},
+        objective={"anchor_weight": 1.0},
+    )
+
+
+def anchors_of_images(config: Config, seed: int = 0) -> Anchors:
+    """Return random anchors of the codes `digit` and `style` for `IMAGES`."""
+    rng = torch.Generator().manual_seed(seed)
+    targets = Latents(config.latents).sample_codes(len(IMAGES), rng)
+    return Anchors({name: targets[name] for name in ("digit", "style")})
 
 
 def advance(trainer: Trainer, steps: int) -> None:

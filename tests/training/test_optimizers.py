@@ -21,12 +21,12 @@ def layer_and_adam() -> tuple[nn.Linear, torch.optim.Adam]:
 
 def test_adam_is_that_of_the_configuration(tiny_config: Config) -> None:
     config = with_training(
-        tiny_config, learning_rate_discriminator=0.1, learning_rate_generator=0.2, beta1=0.3
+        tiny_config, learning_rate_discriminator=0.1, learning_rate_generator=0.2, beta1=0.3, beta2=0.9
     )
     for name, rate in (("discriminator", 0.1), ("generator", 0.2)):
         (group,) = make_trainer(config).optimizers[name].param_groups
         found = group["lr"], group["betas"], group["eps"], group["weight_decay"]
-        assert found == (rate, (0.3, 0.999), 1e-8, 0)
+        assert found == (rate, (0.3, 0.9), 1e-8, 0)
 
 
 def test_a_failed_update_changes_neither_weights_nor_moments_nor_step_counts() -> None:

@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
 from infogan import streams
-from infogan.config import Categorical, Config, LatentsConfig, Periodic, Uniform, override
+from infogan.config import Categorical, Config, LatentsConfig, Periodic, Uniform, override, parse_codes
 from infogan.errors import ConfigError
 from infogan.latents import Latents
+from infogan.training.anchors import Anchors
 from infogan.training.randomness import Randomness, RandomnessSampler, codes_batch_size, generator_updates
 from infogan.training.step_settings import settings_at
 from tests.training.step_builders import CPU, with_training
@@ -101,6 +103,29 @@ def test_for_the_mode_seeking_term_both_halves_of_a_batch_have_the_same_codes(ti
 
 def test_continuous_codes_have_a_third_of_the_batch() -> None:
     assert [codes_batch_size(size) for size in (2, 3, 8, 128)] == [2, 2, 3, 43]
+
+
+# --- codes from anchors ----------------------------------------------------------------------------------
+
+
+def test_codes_are_sampled_from_the_joint_distribution_of_the_anchors(tiny_config: Config) -> None:
+    """In these anchors the category is the sign of the style; the other codes keep their priors."""
+    config = with_training(tiny_config).replace(
+        training={"batch_size": 64},
+        latents={"codes": parse_codes("digit:2 style:u free:u"), "joint": "empirical"},
+    )
+    style = torch.tensor([[-0.5], [0.5]]).repeat(20, 1)
+    anchors = Anchors({"digit": F.one_hot((style[:, 0] > 0).long(), 2).float(), "style": style})
+    latents, settings = Latents(config.latents), settings_at(config, 0)
+    sampled = RandomnessSampler(config, latents, (1, 8, 8), CPU, anchors).sample(0, settings).latents
+    for update in sampled.values():
+        codes = update.codes
+        assert torch.equal(codes["digit"].argmax(1), (codes["style"][:, 0] > 0).long())
+        assert len(codes["style"].unique()) == 64  # not the same values again
+    assert not torch.equal(sampled["discriminator"].codes["style"], sampled["generator"].codes["style"])
+    independent = sample(config.replace(latents={"joint": "independent"})).latents
+    for name, update in sampled.items():
+        assert torch.equal(update.codes["free"], independent[name].codes["free"])
 
 
 # --- pairs -----------------------------------------------------------------------------------------------

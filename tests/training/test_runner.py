@@ -15,8 +15,9 @@ from infogan.config import Config, TrainingConfig
 from infogan.data import Dataset, Split
 from infogan.errors import ConfigError, DataError, DivergenceError, StorageError
 from infogan.reporting import pictures
-from infogan.runs import metrics_log
+from infogan.runs import metrics_log, representation_files
 from infogan.runs.directory import RunDirectory
+from infogan.runs.representation_files import Representation
 from infogan.training import engine, runner
 from infogan.training.trainer import Trainer
 
@@ -209,3 +210,64 @@ def test_the_api_trains_an_array(tmp_path: Path) -> None:
         "tilt": (40,),
     }
     assert (model.config.training.seed, model.provenance["steps"]) == (5, 2)
+
+
+# --- a run with anchors ----------------------------------------------------------------------------------
+
+
+def with_anchors(base: Config, **training: Any) -> Config:
+    return configure(base, steps=6, save_every=2, **training).replace(
+        network={"architecture": "anchored", "normalization": "spectral", "width": 0.0625},
+        objective={"anchor_weight": 1.0},
+    )
+
+
+def representation(config: Config, seed: int = 0) -> Representation:
+    rng = torch.Generator().manual_seed(seed)
+    encoder = InfoGAN(config.replace(training={"seed": 5})).encoder
+    assert encoder is not None
+    return Representation({"style": 2 * torch.rand(40, 1, generator=rng) - 1}, encoder.state_dict())
+
+
+def anchored_run(config: Config, path: Path) -> RunDirectory:
+    created = RunDirectory.create(path)
+    return runner.train(config, dataset(), created, representation=representation(config)).run
+
+
+def test_a_run_starts_from_its_encoder_and_learns_its_anchors(tiny_config: Config, tmp_path: Path) -> None:
+    config = with_anchors(tiny_config, learning_rate_discriminator=1e-12)
+    run = anchored_run(config, tmp_path / "run")
+    encoder, weights = InfoGAN.from_pretrained(run.path).encoder, representation(config).encoder
+    assert encoder is not None and weights is not None
+    for name, value in encoder.named_parameters():
+        torch.testing.assert_close(value, weights[name])
+    (line,) = metrics_log.read(run.metrics_path)
+    assert math.isfinite(line["terms"]["anchors"])
+
+
+def test_a_resumed_run_finds_its_anchors(tiny_config: Config, tmp_path: Path) -> None:
+    whole = anchored_run(with_anchors(tiny_config), tmp_path / "whole")
+    half = anchored_run(with_anchors(tiny_config).replace(training={"steps": 3}), tmp_path / "half")
+    runner.resume(half, lambda _: dataset(), settings={"training.steps": 6})
+    assert (half.model / "model.safetensors").read_bytes() == (whole.model / "model.safetensors").read_bytes()
+
+
+def test_a_run_is_not_resumed_without_its_anchors_or_with_others(tiny_config: Config, tmp_path: Path) -> None:
+    config = with_anchors(tiny_config)
+    run = anchored_run(config, tmp_path / "run")
+    more = {"training.steps": 8}
+    representation_files.save(run.representation, representation(config, seed=1))
+    with pytest.raises(StorageError, match=r"changed since.*anchors\.safetensors"):
+        runner.resume(run, lambda _: dataset(), settings=more)
+    run.representation.rename(tmp_path / "away")
+    with pytest.raises(StorageError, match="representation is missing"):
+        runner.resume(run, lambda _: dataset(), settings=more)
+    (tmp_path / "away").rename(run.representation)
+    resumed = runner.resume(run, lambda _: dataset(), settings=more, allow_changes=True)
+    assert resumed.model.provenance["steps"] == 8
+
+
+def test_a_weight_of_anchors_without_anchors_is_a_warning(tiny_config: Config, tmp_path: Path) -> None:
+    run = train(with_anchors(tiny_config), tmp_path / "run")
+    assert "anchor_weight has no effect" in run.log_path.read_text()
+    assert not run.representation.exists()

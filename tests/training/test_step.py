@@ -10,11 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from infogan import recipes, streams
-from infogan.config import AugmentationConfig, Config, ObjectiveConfig, parse_codes
+from infogan import images as edge
+from infogan import objective, recipes, streams
+from infogan.config import AugmentationConfig, Categorical, Config, ObjectiveConfig, parse_codes
 from infogan.model import InfoGAN
 from infogan.presets import load
 from infogan.training import optimizers
+from infogan.training.anchors import Anchors
 from infogan.training.guard import DivergenceGuard
 from infogan.training.real_statistics import RealStatistics
 from infogan.training.step import Step
@@ -22,6 +24,8 @@ from infogan.training.trainer import Trainer
 from tests.training.step_builders import (
     IMAGES,
     advance,
+    anchored,
+    anchors_of_images,
     changed_parameters,
     copied,
     discriminator_losses,
@@ -270,6 +274,147 @@ def test_the_smallest_batches_train(tiny_config: Config) -> None:
     assert trainer.step == 1
 
 
+# --- Q's own encoder, and anchors ------------------------------------------------------------------------
+
+
+def test_the_encoder_is_updated_with_q_and_d_has_a_trunk_of_its_own(tiny_config: Config) -> None:
+    trainer = make_trainer(anchored(tiny_config), anchors=anchors_of_images(tiny_config))
+    updates = watch_updates(trainer)
+    trainer.advance()
+    assert updates == [
+        ("discriminator", {"trunk", "discriminator", "recognition", "encoder"}),
+        ("generator", {"generator"}),
+    ]
+    assert all(parameter.requires_grad for parameter in trainer.model.parameters())
+    trainer = make_trainer(
+        anchored(tiny_config).replace(
+            objective={"info_weight": 0.0}, latents={"codes": parse_codes("digit:4 style:u")}
+        )
+    )
+    losses = discriminator_losses(trainer)
+    gradients = torch.autograd.grad(losses.loss, list(trainer.model.encoder.parameters()), allow_unused=True)
+    assert all(gradient is None for gradient in gradients)
+
+
+def test_only_real_images_enter_the_statistics_of_q(tiny_config: Config) -> None:
+    """The latents of another step change the generated images alone."""
+    statistics = []
+    for step in (0, 1):
+        trainer = make_trainer(anchored(tiny_config), anchors=anchors_of_images(tiny_config))
+        batches, _, settings = step_inputs(trainer)
+        trainer.make_step(batches, trainer.sampler.sample(step, settings), settings, trainer.targets())
+        model = trainer.model
+        statistics.append({**dict(model.encoder.named_buffers()), **dict(model.recognition.named_buffers())})
+    assert any("real_mean" in name for name in statistics[0])
+    assert all(torch.equal(value, statistics[1][name]) for name, value in statistics[0].items())
+
+
+def test_the_generator_s_bound_is_that_of_q_in_evaluation(tiny_config: Config) -> None:
+    trainer = make_trainer(anchored(tiny_config))
+    trainer.model.latents.train()
+    _, randomness, settings = step_inputs(trainer)
+    trainer.model.train()
+    with torch.no_grad():
+        losses = trainer.make_step.generator_losses("generator", randomness, settings)
+        images = trainer.model.generator(randomness.latents["generator"].vector)
+        assert trainer.model.encoder.training  # restored
+        raw = trainer.model.eval().predict(images, "real")
+    codes = randomness.latents["generator"].codes
+    expected = objective.mutual_information_bound(trainer.model.latents, raw, codes)
+    for name, bound in losses.bounds.items():
+        torch.testing.assert_close(bound, expected[name])
+
+
+def test_anchors_are_learned_from_views_of_their_own_images(tiny_config: Config) -> None:
+    trainer = make_trainer(anchored(tiny_config), anchors=anchors_of_images(tiny_config))
+    (images,), randomness, settings = step_inputs(trainer)
+    trainer.model.train()
+    losses = trainer.make_step.discriminator_losses([images], randomness, settings, trainer.targets())
+    trainer.model.train()
+    pixels = edge.to_float(images, "tanh")
+    raw = make_trainer(trainer.config).model.train().predict(pixels, "real")
+    posteriors = trainer.model.latents.posteriors(raw)
+    indices = streams.batch_indices(0, 0, 8, len(IMAGES))
+    targets = {name: value[indices] for name, value in anchors_of_images(tiny_config).targets.items()}
+    logs = [posteriors[name].log_prob(target).mean() for name, target in targets.items()]
+    torch.testing.assert_close(losses.terms["anchors"], -sum(logs) / 2)
+    assert losses.terms["anchors"].requires_grad
+
+
+@pytest.mark.parametrize("factor", [0.0, 1.0])
+def test_q_learns_codes_with_anchors_from_generated_images_by_that_factor(
+    factor: float, tiny_config: Config
+) -> None:
+    """With a factor of 0 the weight of these codes changes the update of G alone."""
+    config = anchored(tiny_config).replace(objective={"anchored_information": factor})
+    ends = []
+    for weight in (0.5, 5.0):
+        trainer = make_trainer(
+            config.replace(objective={"info_weight": weight}, latents={"codes": {"digit": Categorical(4)}}),
+            anchors=Anchors({"digit": anchors_of_images(config).targets["digit"]}),
+        )
+        trainer.advance()
+        ends.append(copied(trainer.model))
+    same = {
+        part: all(torch.equal(v, ends[1][name]) for name, v in ends[0].items() if name.startswith(part))
+        for part in ("encoder.", "recognition.", "generator.")
+    }
+    assert same == {"encoder.": factor == 0, "recognition.": factor == 0, "generator.": False}
+
+
+def test_a_shared_trunk_learns_anchors_too(tiny_config: Config) -> None:
+    config = with_training(tiny_config).replace(objective={"anchor_weight": 1.0})
+    trainer = make_trainer(config, anchors=anchors_of_images(config))
+    advance(trainer, 20)
+    first = trainer.take_window()["terms"]["anchors"]
+    advance(trainer, 60)
+    trainer.take_window()
+    advance(trainer, 20)
+    assert trainer.take_window()["terms"]["anchors"] < 0.9 * first
+
+
+def test_without_anchors_or_with_a_weight_of_0_there_is_no_such_term(tiny_config: Config) -> None:
+    config = anchored(tiny_config)
+    without, unweighted = (
+        make_trainer(config),
+        make_trainer(config.replace(objective={"anchor_weight": 0.0}), anchors=anchors_of_images(config)),
+    )
+    for trainer in (without, unweighted):
+        trainer.advance()
+        assert trainer.take_window()["terms"] == {}
+
+
+def test_continuous_anchors_are_predicted_from_views_of_their_own_policy(tiny_config: Config) -> None:
+    """The same networks under two policies: the loss of categories differs, that of `style` does not."""
+    for name, same in (("style", True), ("digit", False)):
+        values = []
+        for turn in (60.0, 90.0):
+            config = anchored(tiny_config).replace(augmentation={"rotation": turn, "code_rotation": 10.0})
+            anchors = Anchors({name: anchors_of_images(config).targets[name]})
+            trainer = make_trainer(config, anchors=anchors)
+            trainer.advance()
+            values.append(trainer.take_window()["terms"]["anchors"])
+        assert (values[0] == values[1]) is same
+
+
+def test_d_sees_pairs_of_images_and_codes(tiny_config: Config) -> None:
+    config = anchored(tiny_config).replace(network={"pairs": True})
+    losses = []
+    for seed in (0, 1):
+        trainer = make_trainer(config, anchors=anchors_of_images(config, seed))
+        with torch.no_grad():
+            trainer.model.discriminator.embedding.parametrizations.weight.original.mul_(1e3)
+        batches, _, settings = step_inputs(trainer)
+        randomness = trainer.sampler.sample(0, settings, trainer.targets())
+        trainer.model.train()
+        losses.append(trainer.make_step.discriminator_losses(batches, randomness, settings).loss)
+    assert losses[0] != losses[1]
+    trainer.advance()
+    assert "embedding" in " ".join(
+        changed_parameters(trainer.model.discriminator, copied(InfoGAN(config).discriminator))
+    )
+
+
 # --- views of real images --------------------------------------------------------------------------------
 
 
@@ -358,6 +503,12 @@ def configured(case: str, tiny_config: Config) -> Config:
     config = with_training(tiny_config, ema_decay=0.9, generator_updates=2)
     if case == "paper":
         return config
+    if case == "anchored":
+        return anchored(tiny_config, ema_decay=0.9).replace(
+            latents={"joint": "empirical"},
+            network={"pairs": True},
+            augmentation={"rotation": 10.0, "code_rotation": 5.0},
+        )
     if case == "contrastive":
         return config.replace(objective={"contrastive_weight": 1.0}, network={"normalization": "spectral"})
     robust = recipes.find("robust").apply(load("digits"))
@@ -370,15 +521,19 @@ def configured(case: str, tiny_config: Config) -> Config:
     )
 
 
-@pytest.mark.parametrize("case", ["paper", "robust", "contrastive"])
+@pytest.mark.parametrize("case", ["paper", "robust", "contrastive", "anchored"])
 def test_a_step_reads_no_value_of_a_tensor(
     case: str, tiny_config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On "meta" tensors have no values, so that a step which waits for the device would fail."""
-    trainer = make_trainer(configured(case, tiny_config))
-    batches, randomness, settings = step_inputs(trainer)
+    anchors = anchors_of_images(tiny_config) if case == "anchored" else None
+    trainer = make_trainer(configured(case, tiny_config), anchors=anchors)
+    batches, _, settings = step_inputs(trainer)
+    randomness = trainer.sampler.sample(0, settings, trainer.targets())
     if case == "contrastive":
         assert randomness.pairs
+    if case == "anchored":
+        assert randomness.real_codes and "codes/real" in randomness.augmentations
     model = trainer.model.to("meta")
     parts = {name: optimizer.param_groups[0]["params"] for name, optimizer in trainer.optimizers.items()}
     step = Step(
@@ -390,6 +545,6 @@ def test_a_step_reads_no_value_of_a_tensor(
     )
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # "meta" has none
     for _ in range(2):
-        values = step(on_meta(batches), on_meta(randomness), settings)
+        values = step(on_meta(batches), on_meta(randomness), settings, on_meta(trainer.targets()))
     assert {value.device.type for value in values.values()} == {"meta"}
     assert {parameter.device.type for parameter in model.parameters()} == {"meta"}

@@ -10,11 +10,13 @@ import torch
 
 from infogan import objective, streams
 from infogan.config import Config, ObjectiveConfig
-from infogan.errors import StorageError
+from infogan.errors import ConfigError, StorageError
 from infogan.training.trainer import Trainer
 from tests.training.step_builders import (
     IMAGES,
     advance,
+    anchored,
+    anchors_of_images,
     assert_same_training,
     make_trainer,
     snapshot,
@@ -141,6 +143,32 @@ def test_a_training_restored_before_or_after_the_contrastive_term_begins_continu
     advance(first, 3)
     advance(second, 3)
     assert_same_training(first, second)
+
+
+@pytest.mark.parametrize("joint", ["independent", "empirical"])
+def test_a_training_with_anchors_continues_exactly(tiny_config: Config, joint: str) -> None:
+    config = anchored(tiny_config, ema_decay=0.9).replace(latents={"joint": joint}, network={"pairs": True})
+    first, second = (make_trainer(config, anchors=anchors_of_images(config)) for _ in range(2))
+    advance(first, 3)
+    second.restore(*snapshot(first))
+    advance(first, 2)
+    advance(second, 2)
+    assert_same_training(first, second)
+
+
+def test_targets_are_those_of_the_batch(tiny_config: Config) -> None:
+    anchors = anchors_of_images(tiny_config)
+    trainer = make_trainer(anchored(tiny_config), anchors=anchors)
+    trainer.step = 7
+    indices = streams.batch_indices(0, 7, 8, 40)
+    assert torch.equal(trainer.batches()[0], IMAGES[indices])
+    assert torch.equal(trainer.targets()["style"], anchors.targets["style"][indices])
+    assert make_trainer(anchored(tiny_config)).targets() == {}
+
+
+def test_anchors_of_other_images_are_refused(tiny_config: Config) -> None:
+    with pytest.raises(ConfigError, match=r"\[40, 1\]|\[40, 4\]"):
+        make_trainer(anchored(tiny_config), anchors=anchors_of_images(tiny_config), images=IMAGES[:30])
 
 
 def test_a_state_without_a_moment_is_refused(trainer: Trainer) -> None:

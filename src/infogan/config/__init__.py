@@ -27,6 +27,7 @@ from infogan.config.sections import (
     LatentsConfig,
     NetworkConfig,
     ObjectiveConfig,
+    RepresentationConfig,
     TrainingConfig,
 )
 from infogan.config.toml import (
@@ -56,6 +57,7 @@ __all__ = [
     "Normal",
     "ObjectiveConfig",
     "Periodic",
+    "RepresentationConfig",
     "Schedule",
     "TrainingConfig",
     "TruncatedGaussian",

@@ -55,6 +55,11 @@ class Gaussian:
     )
     std_min: _Std = Field(default=0.1, description=_LEAST)
     std_max: _Std = Field(default=2.0, description=_MOST)
+    reach: _Std | None = Field(
+        default=None,
+        description="limit of the mean's distance from the centre of the code, in half ranges, approached as "
+        "tanh; unset: none",
+    )
 
     def __post_init__(self) -> None:
         _check_limits(self.std_min, self.std_max)

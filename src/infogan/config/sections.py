@@ -91,6 +91,11 @@ class LatentsConfig(Section):
     noise_prior: Literal["uniform", "normal"] = Field(
         default="uniform", description="distribution of the noise: uniform on [-1, 1], or standard normal"
     )
+    joint: Literal["independent", "empirical"] = Field(
+        default="independent",
+        description="joint distribution of the codes in training: independent priors; or empirical, those "
+        "with anchors from the anchors of a random training image",
+    )
     codes: dict[str, Code] = Field(min_length=1, description="the codes, by name")
 
     @field_validator("codes")
@@ -109,7 +114,8 @@ class NetworkConfig(Section):
 
     architecture: str = Field(
         default="generic",
-        description="table of layers: mnist, svhn, celeba, faces, chairs, dsprites, generic or residual",
+        description="table of layers: mnist, svhn, celeba, faces, chairs, dsprites, generic, residual, "
+        "anchored or anchored-residual",
     )
     normalization: Literal["batch", "spectral"] = Field(
         default="batch", description="normalization of D and the trunk: batch, as in the paper, or spectral"
@@ -125,6 +131,11 @@ class NetworkConfig(Section):
     )
     recognition_init_std: float = Field(
         default=0.02, gt=0, le=1, description="std of the initial weights of Q's own layers"
+    )
+    pairs: bool = Field(
+        default=False,
+        description="D sees pairs: a real image with its anchors, a generated one with the codes that it was "
+        "generated from",
     )
 
 
@@ -250,6 +261,16 @@ class ObjectiveConfig(Section):
         description="schedule: weight of the contrastive term, whose classifier predicts the code that two "
         "generated images share",
     )
+    anchor_weight: _Weight = Field(
+        default=_OFF,
+        description="schedule: weight of -log Q(anchor | augmented real image), the mean over the codes that "
+        "have anchors",
+    )
+    anchored_information: _Factor = Field(
+        default=_WHOLE,
+        description="schedule: factor on lambda of codes with anchors in the update of Q; 0: Q learns these "
+        "codes from real images alone, and G follows Q",
+    )
     terms: dict[str, _Weight] = Field(
         default={}, description="schedules: weights of loss terms that plug-ins register, by the term's name"
     )
@@ -276,7 +297,8 @@ class TrainingConfig(Section):
     learning_rate_generator: float = Field(
         default=1e-3, gt=0, le=1e6, description="Adam's learning rate for G"
     )
-    beta1: float = Field(default=0.5, ge=0, lt=1, description="Adam's beta1; beta2 is 0.999")
+    beta1: float = Field(default=0.5, ge=0, lt=1, description="Adam's beta1")
+    beta2: float = Field(default=0.999, ge=0, lt=1, description="Adam's beta2")
     generator_updates: int = Field(
         default=1, ge=1, le=100, description="updates of G per update of D, each on new latents"
     )
@@ -330,6 +352,30 @@ class TrainingConfig(Section):
         return steps
 
 
+class RepresentationConfig(Section):
+    """The phase before training, which learns from the real images what the codes should mean."""
+
+    fit_steps: int = Field(
+        default=0,
+        ge=0,
+        le=MOST_STEPS,
+        description="steps in which Q learns to predict the candidates; 0: no phase before training",
+    )
+    contrastive_steps: int = Field(
+        default=0,
+        ge=0,
+        le=MOST_STEPS,
+        description="steps of the contrastive encoder; 0: categories from principal components of the pixels",
+    )
+    categories: int | None = Field(
+        default=None,
+        ge=0,
+        le=1_000,
+        description="number of categories; unset: chosen by stability; 0: no categories",
+    )
+    flip: bool = Field(default=False, description="mirror images are the same to the contrastive encoder")
+
+
 class Config(Section):
     """The configuration of a run."""
 
@@ -344,6 +390,9 @@ class Config(Section):
     network: NetworkConfig = Field(default=NetworkConfig(), description="the networks")
     objective: ObjectiveConfig = Field(default=ObjectiveConfig(), description="weights of the terms")
     augmentation: AugmentationConfig = Field(default=AugmentationConfig(), description="the policy")
+    representation: RepresentationConfig = Field(
+        default=RepresentationConfig(), description="the phase before training"
+    )
     training: TrainingConfig = Field(default=TrainingConfig(), description="length and optimizer")
     plugins: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = Field(
         default={}, description="plug-ins that the run uses: name, and SHA-256 of the file"

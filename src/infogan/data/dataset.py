@@ -118,11 +118,11 @@ class Split:
         return Split(self.images[rows], truth=self.truth.take(rows))
 
     def nearest(self, count: int) -> Int64[np.ndarray, "n count"]:
-        """Return `neighbours.nearest` of these images, computed once for all seeds of a run."""
+        """Return `pixel_neighbours.nearest` of these images, computed once for all seeds of a run."""
         if count not in self._nearest:
-            from infogan.data import neighbours  # late: scikit-learn and torch are slow to import
+            from infogan.data import pixel_neighbours  # late: scikit-learn and torch are slow to import
 
-            self._nearest[count] = neighbours.nearest(self.images, count)
+            self._nearest[count] = pixel_neighbours.nearest(self.images, count)
         return self._nearest[count]
 
 

@@ -141,7 +141,7 @@ def untrained(config: Config, images: Images, *, seed: int = 0, steps: int | Non
     """
     model = InfoGAN(config.replace(training={"seed": (config.training.seed + 1) % 2**63}))
     model.provenance = {"steps": config.training.steps if steps is None else steps}
-    model.trunk.train()
+    model.feature_extractor.train()
     model.recognition.train()
     with torch.no_grad():
         for batch in range(_CALIBRATION_BATCHES):
@@ -149,12 +149,12 @@ def untrained(config: Config, images: Images, *, seed: int = 0, steps: int | Non
             rng = streams.generator(seed, "evaluation/calibration", batch)
             chosen = torch.randint(len(images), (_CALIBRATION_BATCH,), generator=rng).numpy()
             x = edge.to_float(torch.from_numpy(images[chosen]), model.table.output)
-            model.recognition(model.trunk(x, ("real",)), ("real",))
+            model.predict(x, "real")
             if model.code_noise:
                 # A trained model uses generated images here, but those of an untrained model do not resemble
                 # the data.
                 noisy = x + model.code_noise * torch.randn(x.shape, generator=rng)
-                model.recognition(model.trunk(noisy, ("noisy",)), ("noisy",))
+                model.predict(noisy, "noisy")
     return model.eval()
 
 

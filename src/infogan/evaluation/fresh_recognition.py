@@ -59,13 +59,15 @@ class Budget:
 
 
 class FreshRecognition(nn.Module):
-    """A newly initialised trunk and recognition head with the architecture of the model."""
+    """A newly initialised recognition head, and trunk or encoder, with the architecture of the model."""
 
     def __init__(self, model: InfoGAN, *, seed: int) -> None:
         super().__init__()
         style = networks.Style(model.config.network.width, model.table.leak)
         with torch.device("meta"):
-            self.trunk = networks.Trunk(model.table, model.channels, model.size, style)
+            self.trunk = networks.Trunk(
+                model.table, model.channels, model.size, style, encoder=model.encoder is not None
+            )
             self.recognition = networks.Recognition(
                 model.table, self.trunk.features, model.latents.posterior_width, style
             )

@@ -120,7 +120,7 @@ def network(
     model = InfoGAN(config.replace(training={"seed": other_seed})).to(evaluated.device)
     classes = np.unique(task.train) if task.classes else np.zeros(1)
     with torch.device("meta"):
-        head = nn.Linear(model.trunk.features, len(classes))
+        head = nn.Linear(model.feature_extractor.features, len(classes))
     head.to_empty(device=model.device)
     with torch.no_grad():
         head.weight.normal_(0, 0.02, generator=streams.generator(seed, "evaluation/probes/head"))
@@ -141,17 +141,18 @@ def _train(
 ) -> None:
     count = len(images)
     steps = min(max(20 * count // _BATCH, STEPS[0]), STEPS[1])
-    optimizer = torch.optim.Adam([*model.trunk.parameters(), *head.parameters()], lr=_LEARNING_RATE)
+    extractor = model.feature_extractor
+    optimizer = torch.optim.Adam([*extractor.parameters(), *head.parameters()], lr=_LEARNING_RATE)
     discrete = not targets.is_floating_point()
     targets = targets if discrete else targets.float()
     with torch.inference_mode(False), torch.enable_grad():
-        model.trunk.train()
+        extractor.train()
         for step in range(steps):
             optimizer.param_groups[0]["lr"] = _LEARNING_RATE * (1 - step / steps)
             rng = streams.generator(seed, "evaluation/probes/batches", step)
             chosen = torch.randint(count, (_BATCH,), generator=rng)
             x = edge.to_float(torch.from_numpy(images[chosen.numpy()]).to(model.device), model.table.output)
-            predictions, target = head(model.trunk(x, ("real",))), targets[chosen].to(model.device)
+            predictions, target = head(extractor(x, ("real",))), targets[chosen].to(model.device)
             loss = F.cross_entropy(predictions, target) if discrete else F.mse_loss(predictions[:, 0], target)
             optimizer.zero_grad()
             torch.autograd.backward(loss)

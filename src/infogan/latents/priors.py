@@ -161,6 +161,8 @@ class _LinePrior(Prior):
         else:
             location, log_scale = raw.chunk(2, dim=1)
             scale = log_scale.clamp(math.log(family.std_min), math.log(family.std_max)).exp()
+        if isinstance(family, Gaussian) and family.reach is not None:
+            location = family.reach * (location / family.reach).tanh()
         return self.unstandardise(location), scale * self.unit
 
     def posterior(self, raw: Float[Tensor, "n outputs"]) -> Posterior:

@@ -1,10 +1,11 @@
 """The networks of appendix C as tables of data. `builder` builds modules from a table.
 
 A block is a layer, followed by batch norm and a nonlinearity; in the table `dsprites`, the last two are
-swapped. All kernels are 4x4. A table does not depend on the image size: the size of the generator's first
-feature maps follows from the image size and the strides (7x7 for MNIST, 2x2 for SVHN, as in the paper). Sizes
-range from 8 to 256. Two things are not in the paper: D and Q of any table can have spectral norm instead of
-batch norm, and the table `residual` has residual blocks.
+swapped. The paper's kernels are 4x4. A table does not depend on the image size: the size of the generator's
+first feature maps follows from the image size and the strides (7x7 for MNIST, 2x2 for SVHN, as in the paper).
+Sizes range from 8 to 256. Three things are not in the paper: D and Q of any table can have spectral norm
+instead of batch norm, the table `residual` has residual blocks, and in the tables `anchored` and
+`anchored-residual` Q has its own encoder.
 """
 
 from __future__ import annotations
@@ -24,19 +25,23 @@ class Layer:
 
     Attributes:
         kind: "dense"; "picture", a dense layer whose outputs become feature maps with `width` channels;
-            "conv"; "up", a transposed convolution; "shrink" or "grow", residual blocks that halve or double
-            the size.
+            "conv"; "up", a transposed convolution; "resize", nearest-neighbour upsampling and a 3x3
+            convolution; "shrink" or "grow", residual blocks that halve or double the size; or "pool", global
+            average pooling.
         width: number of units or channels, before the width factor.
         stride: stride of a convolution.
         norm: True if the layer has batch norm.
         leak: slope below zero of the generator's nonlinearity; D and Q have one slope for all layers.
+        kernel: side of the kernels of "conv": 4, or 3, with which an odd size is rounded up. With 3, "grow"
+            has nearest-neighbour upsampling and a 3x3 convolution instead of a transposed one.
     """
 
-    kind: Literal["dense", "picture", "conv", "up", "shrink", "grow"]
+    kind: Literal["dense", "picture", "conv", "up", "resize", "shrink", "grow", "pool"]
     width: int
     stride: int = 1
     norm: bool = True
     leak: float = 0.0
+    kernel: Literal[3, 4] = 4
 
 
 @dataclass(frozen=True)
@@ -44,12 +49,15 @@ class Architecture:
     """A table of layers. The last layers (one logit, the raw posterior, the image) are not listed.
 
     Attributes:
-        trunk: layers that D and Q share.
-        recognition: Q's own hidden layers on top of the trunk.
-        generator: hidden layers; a transposed convolution of stride 2 to the image follows.
+        trunk: layers that D and Q share; those of D alone if Q has an encoder.
+        recognition: Q's own hidden layers on top of the trunk or encoder.
+        generator: hidden layers, without the one to the image.
         output: the generator's last nonlinearity, which sets the range of all images.
         leak: slope of the leaky ReLU below zero in D and Q.
         norm_last: True if the generator's batch norm follows the nonlinearity.
+        encoder: layers of Q's own trunk; empty if Q shares that of D, as in the paper.
+        image_layer: the generator's last layer: "up", a transposed convolution with stride 2; or "conv", a
+            3x3 convolution of feature maps that have the size of the image.
     """
 
     trunk: tuple[Layer, ...]
@@ -58,6 +66,8 @@ class Architecture:
     output: Output = "sigmoid"
     leak: float = 0.1
     norm_last: bool = False
+    encoder: tuple[Layer, ...] = ()
+    image_layer: Literal["up", "conv"] = "up"
 
 
 def _dense(width: int) -> Layer:
@@ -74,6 +84,10 @@ def _conv(width: int, stride: int = 2, norm: bool = True) -> Layer:
 
 def _up(width: int, stride: int = 2, norm: bool = True, leak: float = 0.0) -> Layer:
     return Layer("up", width, stride, norm, leak)
+
+
+def _resize(width: int) -> Layer:
+    return Layer("resize", width)
 
 
 _COLOUR = Architecture(
@@ -148,6 +162,60 @@ def residual_table(size: int) -> Architecture:
     )
 
 
+def encoder_rows(size: int) -> tuple[Layer, ...]:
+    """Return the layers of the contrastive encoder for images of `size` pixels: 3x3 convolutions, batch norm.
+
+    They have 32, 64, 128 and 256 channels, halve the size three times at 32 pixels, and end with feature maps
+    of 4 to 6 pixels at every size: larger images first pass narrow layers, which would dominate the cost.
+    """
+    halvings = 0
+    while size > 6:
+        size = (size + 1) // 2
+        halvings += 1
+    first = ((8, 2), (8, 2), (16, 2))[max(0, 6 - halvings) :]
+    strides = (2 if halvings > 2 else 1, 2 if halvings > 1 else 1, 1, 2 if halvings else 1)
+    rows = [*first, *zip((32, 64, 128, 256), strides, strict=True)]
+    return tuple(Layer("conv", width, stride, kernel=3) for width, stride in rows)
+
+
+def anchored_table(size: int) -> Architecture:
+    """Return the table of the recipe `anchored`: Q has its own encoder, and G no transposed convolution.
+
+    Transposed convolutions leave a checkerboard, upsampling before a 3x3 convolution does not (Odena et al.
+    2016). The trunk is for spectral norm, without batch norm.
+    """
+    widths: list[int] = []
+    rest = size
+    while rest >= 8:
+        rest //= 2
+        widths.append(min(48 * 2 ** len(widths), 192))
+    return Architecture(
+        trunk=tuple(_conv(w, norm=i > 0) for i, w in enumerate(widths)),
+        recognition=(_dense(128),),
+        generator=(_picture(widths[-1]), *map(_resize, (*reversed(widths[:-1]), 48))),
+        output="tanh",
+        encoder=encoder_rows(size),
+        image_layer="conv",
+    )
+
+
+def anchored_residual_table(size: int) -> Architecture:
+    """Return a table as `anchored_table`, with residual blocks in D and G for photographs.
+
+    The layers next to the image are plain, as in `residual_table`.
+    """
+    plain = residual_table(size)
+    rows = [Layer("grow", row.width, kernel=3) for row in plain.generator if row.kind == "grow"]
+    return Architecture(
+        trunk=plain.trunk,
+        recognition=(_dense(128),),
+        generator=(plain.generator[0], *rows, _resize(48)),
+        output="tanh",
+        encoder=encoder_rows(size),
+        image_layer="conv",
+    )
+
+
 ARCHITECTURES: Registry[Callable[[int], Architecture]] = Registry("network table")
 """Tables by name, as functions of the image size; those of the paper fit any size."""
 
@@ -160,6 +228,8 @@ for _name, _table in TABLES.items():
     ARCHITECTURES.add(_name, _any_size(_table))
 ARCHITECTURES.add("generic", generic_table)
 ARCHITECTURES.add("residual", residual_table)
+ARCHITECTURES.add("anchored", anchored_table)
+ARCHITECTURES.add("anchored-residual", anchored_residual_table)
 
 
 def architecture(name: str, size: int) -> Architecture:

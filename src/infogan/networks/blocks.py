@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from infogan.networks.layers import Conv, Up
+from infogan.networks.layers import Conv, Resize, Up, enlarge
 from infogan.networks.normalization import AnyLayer, BatchNorm, Domain, bounded
 
 KERNEL = 4
@@ -68,11 +68,13 @@ class Style:
         factor: width factor of hidden layers.
         leak: slope of the leaky ReLU below zero.
         bound: largest singular value under spectral norm; None: batch norm instead.
+        domains: of the images whose statistics batch norm keeps.
     """
 
     factor: float
     leak: float
     bound: float | None = None
+    domains: tuple[Domain, ...] = ("real", "fake")
 
     def normalized(self, layer: AnyLayer) -> AnyLayer:
         """Return the layer, with spectral norm if this style has it."""
@@ -80,7 +82,7 @@ class Style:
 
     def after(self, width: int, norm: bool) -> list[nn.Module]:
         """Return the modules after a layer: batch norm, if it has one, and the nonlinearity."""
-        batch_norm = [BatchNorm(width, ("real", "fake"))] if norm and self.bound is None else []
+        batch_norm = [BatchNorm(width, self.domains)] if norm and self.bound is None else []
         return [*batch_norm, nn.LeakyReLU(self.leak, inplace=True)]
 
 
@@ -107,22 +109,34 @@ def shrink(inputs: int, outputs: int, style: Style) -> Residual:
     return Residual(nn.AvgPool2d(2), style.normalized(nn.Conv2d(inputs, outputs, 1)), Stack(inside))
 
 
-def grow(inputs: int, outputs: int, odd: bool) -> Residual:
-    """Return a residual block of G that doubles the size, and adds 1 if `odd`."""
-    enlarge: nn.Module = nn.Upsample(scale_factor=2)
-    if odd:
-        enlarge = nn.Sequential(enlarge, nn.ReplicationPad2d((0, 1, 0, 1)))
+def grow(inputs: int, outputs: int, odd: bool, kernel: int = KERNEL) -> Residual:
+    """Return a residual block of G that doubles the size, and adds 1 if `odd`.
+
+    Its first layer is `up_layer` for a kernel of 4, and `Resize` for one of 3.
+    """
     inside = [
-        up_layer(inputs, outputs, 2, odd),
+        up_layer(inputs, outputs, 2, odd) if kernel == KERNEL else Resize(inputs, outputs, odd),
         BatchNorm(outputs, ("fake",)),
         nn.ReLU(inplace=True),
         nn.Conv2d(outputs, outputs, 3, padding=1),
     ]
-    return Residual(enlarge, nn.Conv2d(inputs, outputs, 1), Stack(inside))
+    return Residual(enlarge(odd), nn.Conv2d(inputs, outputs, 1), Stack(inside))
 
 
-def conv_layer(inputs: int, outputs: int, stride: int) -> nn.Module:
-    """Return a convolution that divides the size by its stride, 1 or 2."""
+def conv_layer(
+    inputs: int, outputs: int, stride: int, kernel: int = KERNEL, *, bias: bool = True
+) -> nn.Module:
+    """Return a convolution that divides the size by its stride, 1 or 2.
+
+    Args:
+        inputs: channels.
+        outputs: channels.
+        stride: 1 or 2.
+        kernel: its side, 3 or 4; with 4, an odd size is rounded down, with 3 up.
+        bias: of kernel 3, False where batch norm would remove it; kernel 4 always has one.
+    """
+    if kernel == 3:
+        return nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=bias)
     if stride == 1:
         return SameConv(inputs, outputs, KERNEL)
     return Conv(inputs, outputs, KERNEL, stride, padding=1)

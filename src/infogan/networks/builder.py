@@ -21,7 +21,7 @@ from infogan.networks.blocks import (
     shrink,
     up_layer,
 )
-from infogan.networks.layers import Dense
+from infogan.networks.layers import Dense, Resize
 from infogan.networks.normalization import BatchNorm, Domain, begin_spectrum, bounded, raw_weight
 
 STD = 0.02
@@ -50,9 +50,14 @@ def _downward(rows: Sequence[Layer], channels: int, size: int, style: Style) -> 
             blocks.append(shrink(channels, width, style))
             size //= 2
         elif row.kind == "conv":
-            blocks.append(style.normalized(conv_layer(channels, width, row.stride)))
-            blocks += style.after(width, row.norm)
-            size //= row.stride
+            after = style.after(width, row.norm)
+            bias = not isinstance(after[0], BatchNorm)
+            layer = conv_layer(channels, width, row.stride, row.kernel, bias=bias)
+            blocks += [style.normalized(layer), *after]
+            size = -(-size // row.stride) if row.kernel == 3 else size // row.stride
+        elif row.kind == "pool":
+            blocks += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+            width, size = channels, 1
         else:
             blocks += [Flatten()] if picture else []
             blocks.append(style.normalized(Dense(channels * size * size, width)))
@@ -68,24 +73,51 @@ def _downward(rows: Sequence[Layer], channels: int, size: int, style: Style) -> 
 
 
 class Trunk(Stack):
-    """The layers that D and Q share: images [N, C, H, W] to features [N, F] (appendix C)."""
+    """The layers that D and Q share: images [N, C, H, W] to features [N, F] (appendix C).
 
-    def __init__(self, table: Architecture, channels: int, size: int, style: Style) -> None:
-        blocks, features = _downward(table.trunk, channels, size, style)
+    Args:
+        table: the architecture.
+        channels: of the images.
+        size: of the images.
+        style: how the layers are built.
+        encoder: build Q's own encoder instead, which has the same interface.
+    """
+
+    def __init__(
+        self, table: Architecture, channels: int, size: int, style: Style, *, encoder: bool = False
+    ) -> None:
+        rows = table.encoder if encoder else table.trunk
+        blocks, features = _downward(rows, channels, size, style)
         super().__init__(blocks)
         self.features = features
 
 
 class Discriminator(nn.Module):
-    """D's head: features to one logit, log D/(1 - D). The loss applies the sigmoid."""
+    """D's head: features to one logit, log D/(1 - D). The loss applies the sigmoid.
 
-    def __init__(self, features: int, bound: float | None = None) -> None:
+    With codes it sees pairs of an image and its codes, by a projection (Miyato and Koyama 2018, equation 3):
+    the logit is that of the image alone plus the inner product of the features and an embedding of the codes.
+
+    Args:
+        features: number of features of the trunk.
+        bound: largest singular value under spectral norm; None: no spectral norm.
+        codes: number of inputs of the generator for all codes; 0: D sees the image alone.
+    """
+
+    def __init__(self, features: int, bound: float | None = None, *, codes: int = 0) -> None:
         super().__init__()
         self.output = bounded(nn.Linear(features, 1), bound)
+        self.embedding = bounded(nn.Linear(codes, features, bias=False), bound) if codes else None
 
-    def forward(self, features: Float[Tensor, "n features"]) -> Float[Tensor, " n"]:
-        logits: Tensor = self.output(features)
-        return logits.flatten()
+    def forward(
+        self, features: Float[Tensor, "n features"], codes: Float[Tensor, "n codes"] | None = None
+    ) -> Float[Tensor, " n"]:
+        """Return logits of images, or of pairs of an image and standardised codes."""
+        logits: Tensor = self.output(features).flatten()
+        if self.embedding is None or codes is None:
+            return logits
+        projection: Tensor = (self.embedding(codes) * features).sum(1)
+        return logits + projection
 
 
 class Recognition(nn.Module):
@@ -145,7 +177,7 @@ class PairClassifier(nn.Module):
         return logits
 
 
-_UPWARD = ("up", "grow")
+_UPWARD = ("up", "grow", "resize")
 
 
 class Generator(nn.Module):
@@ -157,8 +189,8 @@ class Generator(nn.Module):
 
     def __init__(self, table: Architecture, latents: int, channels: int, size: int, width: float) -> None:
         super().__init__()
-        strides = [2 if row.kind == "grow" else row.stride for row in table.generator if row.kind in _UPWARD]
-        strides.append(2)
+        strides = [row.stride if row.kind == "up" else 2 for row in table.generator if row.kind in _UPWARD]
+        strides += [2] if table.image_layer == "up" else []
         sizes = [size]  # of feature maps, from the image backwards
         for stride in reversed(strides):
             sizes.append(sizes[-1] // stride)
@@ -171,7 +203,11 @@ class Generator(nn.Module):
             )
         blocks, inputs = self._blocks(table, latents, list(reversed(sizes)), width)
         self.hidden = Stack(blocks)
-        self.output = up_layer(inputs, channels, 2, odd=size % 2 == 1)
+        self.output = (
+            up_layer(inputs, channels, 2, odd=size % 2 == 1)
+            if table.image_layer == "up"
+            else conv_layer(inputs, channels, 1, kernel=3)
+        )
         self.nonlinearity = nn.Sigmoid() if table.output == "sigmoid" else nn.Tanh()
 
     @staticmethod
@@ -185,7 +221,10 @@ class Generator(nn.Module):
             position += row.kind in _UPWARD
             odd = sizes[position] % 2 == 1
             if row.kind == "grow":
-                blocks.append(grow(inputs, width, odd))
+                blocks.append(grow(inputs, width, odd, row.kernel))
+                features = width
+            elif row.kind == "resize":
+                blocks.append(Resize(inputs, width, odd))
                 features = width
             elif row.kind == "up":
                 blocks.append(up_layer(inputs, width, row.stride, odd))

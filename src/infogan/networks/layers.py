@@ -1,4 +1,4 @@
-"""Dense layers and stride-2 convolutions, implemented to train fast on a CPU.
+"""Dense layers, stride-2 convolutions and upsampling, implemented to train fast on a CPU.
 
 They have the parameters and the results of torch's own layers, up to rounding. Measured with MKL and oneDNN,
 on two threads at batch 128:
@@ -59,6 +59,39 @@ class Up(nn.ConvTranspose2d):
         size = [_STRIDE * side + more for side, more in zip(input.shape[2:], odd, strict=True)]
         output: Tensor = _Up.apply(input, self.weight, self.bias, size)  # type: ignore[no-untyped-call]
         return output
+
+
+class Resize(nn.Conv2d):
+    """Nearest-neighbour upsampling that doubles the size, then a 3x3 convolution (Odena et al. 2016).
+
+    On a CPU both are one transposed convolution, whose 4x4 kernel sums the 3x3 one over the four copies of a
+    pixel: the same linear map, with 16 products per pixel instead of 36.
+
+    Args:
+        inputs: channels.
+        outputs: channels.
+        odd: one more row and column, which repeat the last ones before the convolution.
+    """
+
+    def __init__(self, inputs: int, outputs: int, odd: bool) -> None:
+        super().__init__(inputs, outputs, 3, padding=1)
+        self.enlarge = enlarge(odd)
+        self.odd = odd
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the enlarged feature maps."""
+        if self.odd or not _on_cpu(self, input):
+            return super().forward(self.enlarge(input))
+        kernel = self.weight.flip(2, 3).transpose(0, 1)
+        copies = [F.pad(kernel, (x, 1 - x, y, 1 - y)) for x in (0, 1) for y in (0, 1)]
+        weight = torch.stack(copies).sum(0).contiguous(memory_format=torch.channels_last)
+        return F.conv_transpose2d(input, weight, self.bias, _STRIDE, _PADDING)
+
+
+def enlarge(odd: bool) -> nn.Module:
+    """Return nearest-neighbour upsampling that doubles the size, and adds 1 if `odd`."""
+    twice = nn.Upsample(scale_factor=2)
+    return nn.Sequential(twice, nn.ReplicationPad2d((0, 1, 0, 1))) if odd else twice
 
 
 def _on_cpu(layer: nn.Module, input: Tensor) -> bool:

@@ -49,8 +49,8 @@ class BatchNorm(nn.Module):
         parts = [
             F.batch_norm(
                 part,
-                self.get_buffer(f"{domain}_mean"),
-                self.get_buffer(f"{domain}_var"),
+                self._statistics(f"{domain}_mean"),
+                self._statistics(f"{domain}_var"),
                 self.weight,
                 self.bias,
                 training=self.training,
@@ -60,6 +60,11 @@ class BatchNorm(nn.Module):
             for part, domain in zip(x.chunk(len(domains)), domains, strict=True)
         ]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def _statistics(self, name: str) -> Tensor:
+        statistics = self.get_buffer(name)
+        # Evaluated inside a training step, a later pass changes the statistics before this one's gradient.
+        return statistics if self.training or not torch.is_grad_enabled() else statistics.clone()
 
 
 class SpectralNorm(nn.Module):

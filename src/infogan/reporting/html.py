@@ -103,7 +103,7 @@ def render(contents: Contents) -> str:
     """Return the report as an HTML document."""
     source = resources.files("infogan.reporting").joinpath("report.html").read_text(encoding="utf-8")
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    page.filters["picture"] = _data_url
+    page.filters["picture"] = data_url
     page.filters["metric"] = metric_name
     scores = contents.scores
     return page.from_string(source).render(
@@ -117,7 +117,15 @@ def render(contents: Contents) -> str:
     )
 
 
-def _data_url(image: Image.Image) -> str:
+def style() -> Markup:
+    """Return the style sheet that all pages share."""
+    source = resources.files("infogan.reporting").joinpath("report.html").read_text(encoding="utf-8")
+    css = source[source.index("<style>") + len("<style>") : source.index("</style>")]
+    return Markup(jinja2.Environment(trim_blocks=True).from_string(css).render())
+
+
+def data_url(image: Image.Image) -> str:
+    """Return a picture as the URL of a PNG file, for an HTML page without other files."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

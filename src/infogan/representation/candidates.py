@@ -18,6 +18,7 @@ from infogan.representation.neighbours import Metric, PrincipalComponents, neare
 from infogan.representation.slow_coordinates import (
     Coordinate,
     agreement,
+    local_residuals,
     slow_coordinates,
     uniform_ranks,
     unmixed,
@@ -31,13 +32,18 @@ LEAST = 0.7
 """Least agreement of two versions of a candidate: half of the variance of its ranks is reproducible."""
 
 MOST_COORDINATES, MOST_COMPONENTS = 6, 10
+FEW_FACTORS = 0.6
+"""Share of the images' variance that coordinates predict, from which no attributes are searched: what a few
+factors generate, such as renders of one object, has peaked components without a meaning of their own."""
+
 FITTED = 10_000
 """Largest number of images that coordinates are computed on; others get the mean of their neighbours."""
 
-_PART = 2_500  # images in each part for coordinates
+_PART = 4_000  # images in each part for coordinates
 _SAME = 0.8  # agreement above which the candidates of two metrics are one
 _NEW = 0.6  # unpredicted share of a candidate that accepted ones do not explain
 _NONE = (0, 0.0)
+_BASELINES = 16  # principal components that a candidate is compared with
 _SPREADING = Metric(40, whitened=False)  # in which images that were not fitted get their values
 _NULL_DEVIATIONS = 3.5  # of the null's agreements: the 99th percentile of the largest of some 50
 
@@ -114,17 +120,27 @@ def find(
         return []
     progress("slow coordinates of the neighbourhood graph")
     coordinates = coordinate_candidates(distinct, seed=seed, metrics=metrics)
-    progress("independent components")
-    components = component_candidates(distinct, coordinates, seed=seed)
-    scores = PrincipalComponents(distinct).scores(distinct).values[:, :16]
+    scores = PrincipalComponents(distinct).scores(distinct).values
+    components: list[Candidate] = []
+    if predicted_variance([c.coordinate for c in coordinates], scores) < FEW_FACTORS:
+        progress("independent components")
+        components = component_candidates(distinct, coordinates, seed=seed)
     return [
         replace(
             candidate,
             values=candidate.values[inverse],
-            explained_by=explained_by(candidate.coordinate, scores),
+            explained_by=explained_by(candidate.coordinate, scores[:, :_BASELINES]),
         )
         for candidate in coordinates + components
     ]
+
+
+def predicted_variance(known: Sequence[Coordinate], scores: Float[np.ndarray, "n k"]) -> float:
+    """Return the share of the variance of points that a local regression on coordinates predicts, 0..1."""
+    if not known:
+        return 0.0
+    variances = scores.var(0)
+    return float(1 - (local_residuals(known, scores) ** 2 * variances).sum() / max(variances.sum(), 1e-12))
 
 
 def unique_images(images: Images) -> tuple[Int64[np.ndarray, " u"], Int64[np.ndarray, " n"]]:
@@ -351,7 +367,7 @@ def component_candidates(
 def _correlations(
     column: Float[np.ndarray, " n"], others: Float[np.ndarray, "n k"]
 ) -> Float[np.ndarray, " k"]:
-    return np.abs(np.corrcoef(column, others.T)[0, 1:])
+    return np.asarray(np.abs(np.corrcoef(column, others.T)[0, 1:]))
 
 
 def explained_by(coordinate: Coordinate, scores: Float[np.ndarray, "n k"]) -> tuple[int, float]:

@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 
 from infogan.representation.neighbours import (
     NEIGHBOURS,
@@ -221,6 +221,15 @@ def unpredicted_share(known: Sequence[Coordinate], coordinate: Coordinate) -> fl
     return float(np.clip((residual - predictable) / max(unpredictable - predictable, 1e-6), 0, 1))
 
 
+def local_residuals(
+    known: Sequence[Coordinate], targets: Float[np.ndarray, "n t"]
+) -> Float[np.ndarray, " t"]:
+    """Return the relative residual of each target under a cross-validated local regression on coordinates."""
+    predictors = np.concatenate([c.columns for c in known], 1)
+    rows = np.sort(np.random.default_rng(0).permutation(len(predictors))[:_REGRESSED])
+    return _residuals(predictors[rows], targets[rows])
+
+
 def _residuals(known: Float[np.ndarray, "n d"], targets: Float[np.ndarray, "n t"]) -> Float[np.ndarray, " t"]:
     """Return the relative residual of each target under two-fold cross-validated local regression."""
     halves = np.arange(0, len(known), 2), np.arange(1, len(known), 2)
@@ -236,7 +245,8 @@ def uniform_ranks(values: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, "n ..
     """Return the ranks of values along the first axis, spread evenly over [-1, 1]."""
     from scipy.stats import rankdata  # late: slow to import
 
-    return ((rankdata(values, axis=0) - 0.5) / len(values) * 2 - 1).astype(np.float32)
+    ranks = (rankdata(values, axis=0) - 0.5) / len(values) * 2 - 1
+    return np.asarray(ranks, dtype=np.float32)
 
 
 # --- circles and mixtures ------------------------------------------------------------------------------
@@ -342,6 +352,17 @@ def dependence(values: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "k k"]:
             information = (joint * np.log(joint)).sum() + 2 * np.log(_BINS) - (_BINS - 1) ** 2 / (2 * n)
             nats[i, j] = nats[j, i] = max(0.0, information)
     return nats
+
+
+def dependence_on_categories(coordinate: Coordinate, labels: Int64[np.ndarray, " n"]) -> float:
+    """Return the mutual information of a coordinate and categories, in nats, as `dependence` measures it."""
+    count = int(labels.max()) + 1
+    bins = np.clip(((coordinate.values + 1) / 2 * _BINS).astype(int), 0, _BINS - 1)
+    joint = np.bincount(labels * _BINS + bins, minlength=count * _BINS).reshape(count, _BINS) / len(labels)
+    expected = joint.sum(1, keepdims=True) * joint.sum(0)
+    filled = joint > 0
+    information = float((joint[filled] * np.log(joint[filled] / expected[filled])).sum())
+    return max(0.0, information - (_BINS - 1) * (count - 1) / (2 * len(labels)))
 
 
 def agreement(first: Coordinate, second: Coordinate) -> float:

@@ -41,6 +41,7 @@ class RunDirectory:
         selection_path: which seed was pruned when and why; only in a run of several seeds.
         checkpoints: folder of checkpoints.
         seeds: folder of the runs of single seeds, in a run of several seeds.
+        representation: folder of the anchors and the encoder that it is trained with, if there are any.
         model: folder for `InfoGAN.from_pretrained`, written whenever training stops.
         samples: folder of pictures of samples.
         traversals: folder of pictures of traversals.
@@ -56,6 +57,7 @@ class RunDirectory:
         self.selection_path = path / "selection.json"
         self.checkpoints = path / "checkpoints"
         self.seeds = path / "seeds"
+        self.representation = path / "representation"
         self.model = path / "model"
         self.samples = path / "samples"
         self.traversals = path / "traversals"

@@ -13,11 +13,11 @@ from infogan.errors import StorageError
 _STATE_KEYS = {"step", "exp_avg", "exp_avg_sq"}
 
 
-def adam(module: nn.Module, learning_rate: float, beta1: float) -> torch.optim.Adam:
+def adam(module: nn.Module, learning_rate: float, beta1: float, beta2: float = 0.999) -> torch.optim.Adam:
     """Return Adam over the parameters of a module, fused into one kernel."""
     parameters = list(module.parameters())
     fused = parameters[0].device.type != "meta"
-    return torch.optim.Adam(parameters, lr=learning_rate, betas=(beta1, 0.999), fused=fused)
+    return torch.optim.Adam(parameters, lr=learning_rate, betas=(beta1, beta2), fused=fused)
 
 
 def update(optimizer: torch.optim.Optimizer, failed: Float[Tensor, ""]) -> None:

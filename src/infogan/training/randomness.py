@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int64
@@ -14,6 +14,7 @@ from infogan import streams
 from infogan.augmentation import AugmentationSample, sample_augmentation
 from infogan.config import Config
 from infogan.latents import Codes, Latents
+from infogan.training.anchors import Anchors, sample_codes
 from infogan.training.step_settings import StepSettings
 from infogan.training.terms import TERMS
 
@@ -56,16 +57,19 @@ class Randomness:
     Attributes:
         latents: latents by update.
         augmentations: random numbers of the augmentations by use: "real-0" and "real-1" for the two views of
-            real images, and "fake/UPDATE" and "codes/UPDATE" for generated images.
+            real images, and "fake/UPDATE" and "codes/UPDATE" for generated images;
+            "codes/real" for the views from which continuous codes with anchors are predicted.
         pairs: pairs of latents by update, if the contrastive term is active; "contrastive" is the update of
             its classifier.
         terms: results of the `sample` functions of loss terms from plug-ins, by term.
+        real_codes: codes sampled around the anchors of the real images, if D sees pairs.
     """
 
     latents: Mapping[str, SampledLatents]
     augmentations: Mapping[str, AugmentationSample]
     pairs: Mapping[str, SampledPairs]
     terms: Mapping[str, Mapping[str, Tensor]]
+    real_codes: Codes = field(default_factory=dict)
 
 
 def generator_updates(config: Config) -> list[str]:
@@ -86,15 +90,28 @@ class RandomnessSampler:
         latents: the priors of noise and codes.
         image_shape: channels, height and width.
         device: device on which numbers are sampled; the numbers depend on its type.
+        anchors: anchors of the training images, on that device, if the run has any.
     """
 
     def __init__(
-        self, config: Config, latents: Latents, image_shape: tuple[int, int, int], device: torch.device
+        self,
+        config: Config,
+        latents: Latents,
+        image_shape: tuple[int, int, int],
+        device: torch.device,
+        anchors: Anchors | None = None,
     ) -> None:
         self.config, self.latents, self.image_shape, self.device = config, latents, image_shape, device
+        self.anchors = anchors
 
-    def sample(self, step: int, settings: StepSettings) -> Randomness:
-        """Sample the randomness of a step whose scheduled settings are given."""
+    def sample(self, step: int, settings: StepSettings, targets: Codes | None = None) -> Randomness:
+        """Sample the randomness of a step.
+
+        Args:
+            step: steps done.
+            settings: scheduled settings of the step.
+            targets: the anchors of its real images, if the run has any.
+        """
         config, updates = self.config, ["discriminator", *generator_updates(self.config)]
         contrastive = settings.weight("contrastive") > 0
         return Randomness(
@@ -106,6 +123,9 @@ class RandomnessSampler:
                 for name in config.objective.terms
                 if settings.weight(name) and (sample := TERMS[name].sample) is not None
             },
+            real_codes=sample_codes(self.latents, targets, self._rng("anchors/real", step))
+            if targets and config.network.pairs
+            else {},
         )
 
     def _rng(self, stream: str, step: int) -> torch.Generator:
@@ -116,10 +136,19 @@ class RandomnessSampler:
         count, rng = self.config.training.batch_size, self._rng(f"latents/{update}", step)
         pairs = update != "discriminator" and settings.weight("mode_seeking") > 0 and self.latents.noise > 0
         noise = self.latents.sample_noise(count, rng)
-        codes = self.latents.sample_codes(count - count // 2 if pairs else count, rng)
+        codes = self._codes(count - count // 2 if pairs else count, update, step, rng)
         if pairs:
             codes = {name: torch.cat([values, values])[:count] for name, values in codes.items()}
         return SampledLatents(self.latents.join(noise, codes), codes)
+
+    def _codes(self, count: int, update: str, step: int, rng: torch.Generator) -> Codes:
+        """Sample codes from their priors, or those with anchors from the anchors of random images."""
+        codes = self.latents.sample_codes(count, rng)
+        if self.anchors is None or self.config.latents.joint == "independent":
+            return codes
+        rng = self._rng(f"anchors/{update}", step)
+        rows = torch.randint(self.anchors.images, (count,), generator=rng, device=rng.device)
+        return codes | sample_codes(self.latents, self.anchors.of(rows), rng)
 
     def _pairs(self, update: str, step: int) -> SampledPairs:
         rng = self._rng(f"pairs/{update}", step)
@@ -138,10 +167,12 @@ class RandomnessSampler:
             uses["real-1"] = policy
         if config.reads_codes_apart:
             uses |= {f"codes/{update}": settings.code_policy for update in updates}
-        few = codes_batch_size(count)
+            if self.anchors is not None and set(self.anchors.targets) & set(config.continuous):
+                uses["codes/real"] = settings.code_policy
+        few, of_few = codes_batch_size(count), {f"codes/{update}" for update in updates}
         return {
             use: sample_augmentation(
-                (few if use.startswith("codes/") else count, *self.image_shape),
+                (few if use in of_few else count, *self.image_shape),
                 ranges,
                 self._rng(f"augment/{use}", step),
             )

@@ -24,9 +24,12 @@ from infogan.model import InfoGAN
 from infogan.networks import NETWORKS, check_architecture
 from infogan.reporting import pictures
 from infogan.reporting.traversals import traversal_picture
-from infogan.runs import checkpoint, health, metrics_log
+from infogan.runs import checkpoint, health, metrics_log, representation_files
 from infogan.runs.directory import RunDirectory
+from infogan.runs.representation_files import Representation
 from infogan.training import engine
+from infogan.training.anchoring import Phase
+from infogan.training.anchors import Anchors
 from infogan.training.progress import Progress
 from infogan.training.terms import TERMS
 from infogan.training.trainer import METRICS_EVERY, Trainer, nearest_images
@@ -92,24 +95,46 @@ def used_plugins(config: Config) -> dict[str, str]:
     return plugins.used([(SOURCES, config.data.source), (NETWORKS, config.network.architecture), *terms])
 
 
-def train(config: Config, dataset: Dataset, run: RunDirectory, *, quiet: bool = False) -> Trained:
+def train(
+    config: Config,
+    dataset: Dataset,
+    run: RunDirectory,
+    *,
+    representation: Representation | None = None,
+    quiet: bool = False,
+) -> Trained:
     """Train a new model in a new run directory.
 
     Args:
         config: from `resolve`.
         dataset: only its training images are used, without labels.
         run: from `RunDirectory.create`.
+        representation: anchors of codes, and the encoder that Q's starts from. It is written to
+            RUN/representation, where `resume` finds it; if left out, one that lies there is used.
         quiet: write progress to log.txt only, not to stderr.
 
     Raises:
+        ConfigError: the anchors do not fit the codes or the images.
         DivergenceError: a loss or weight diverged; earlier checkpoints are intact.
         StorageError: the disk is full or the run directory is gone; earlier checkpoints are intact.
         Interrupted: a signal came; the state was saved.
     """
     with run.lock():
         run.write_config(config)
+        if representation is not None:
+            representation_files.save(run.representation, representation)
         with resumable(run):
+            config = _with_representation(config, dataset, run, quiet)
             return Trained(_Session(config, dataset, run, quiet).run_to_end(), run, dataset)
+
+
+def _with_representation(config: Config, dataset: Dataset, run: RunDirectory, quiet: bool) -> Config:
+    """Complete the phase before training, if the run has one, and write the codes that it found."""
+    progress = Progress(config.training.steps, log_path=run.log_path, quiet=quiet)
+    resolved = Phase(config, dataset, run, progress.say).complete()
+    if resolved != config:
+        run.write_config(resolved)
+    return resolved
 
 
 def resume(
@@ -132,7 +157,7 @@ def resume(
     Raises:
         ConfigError: a setting changes the result, and `allow_changes` is False.
         UsageError: a plug-in that the run uses is not loaded, or has changed.
-        StorageError: every checkpoint is damaged.
+        StorageError: every checkpoint is damaged, or RUN/representation is missing or has changed.
     """
     with run.lock(), resumable(run):
         before = configuration.read(run.config_path)
@@ -142,6 +167,7 @@ def resume(
         if allow_changes:
             config = config.model_copy(update={"plugins": used_plugins(config)})
         dataset = load_data(config)
+        config = _with_representation(config, dataset, run, quiet)
         session = _Session(config, dataset, run, quiet)
         session.restore(allow_changes)
         if config != before:
@@ -191,12 +217,14 @@ class _Session:
         if config.seeks_neighbours:
             count = config.objective.neighbours
             self.progress.say(f"finding the {count} nearest neighbours of each image")
+        self.representation = representation_files.load(run.representation)
         self.trainer = Trainer(
-            InfoGAN(config),
+            self._model(),
             torch.from_numpy(np.asarray(dataset.train.images)),  # without copying a memory map
             device=device,
             precision=precision,
             nearest=nearest_images(config, dataset.train),
+            anchors=self._anchors(),
         )
         self.metrics = metrics_log.MetricsLog(run.metrics_path, self.progress.say)
         self.health = health.Health()
@@ -214,6 +242,22 @@ class _Session:
             count = len(dataset.skipped)
             files = "1 file" if count == 1 else f"{count:,} files"
             self.progress.say(f"warning: {files} could not be read; see {run.path}/skipped.csv")
+
+    def _anchors(self) -> Anchors | None:
+        known = self.representation
+        return Anchors(known.anchors) if known is not None and known.anchors else None
+
+    def _model(self) -> InfoGAN:
+        """Return the model before its first step, with the encoder of the run's representation."""
+        model, known = InfoGAN(self.config), self.representation
+        if known is None and self.config.objective.anchor_weight:
+            self.progress.say("warning: objective.anchor_weight has no effect, as the run has no anchors")
+        if known is not None and known.encoder is not None:
+            path = self.run.representation / representation_files.ENCODER
+            model.load_encoder(known.encoder, str(path))
+        if known is not None and known.recognition is not None:
+            model.recognition.load_state_dict(dict(known.recognition))
+        return model
 
     # --- the loop ------------------------------------------------------------------------------------
 
@@ -268,6 +312,9 @@ class _Session:
                 "data.path of the same images, or override=True to resume with these",
                 command="--data FILES with the same images, or --override to resume with these",
             )
+        if not allow_changes:
+            trained_with = saved.state.get("representation", {})
+            representation_files.check(self.run.representation, self.representation, trained_with)
         self.trainer.restore(saved.model, saved.optimizer, saved.state["trainer"])
         self.seconds = saved.state["seconds"]
         if self.trainer.step > self.steps:
@@ -355,6 +402,8 @@ class _Session:
             )
         self.metrics.sync()  # metrics of all steps reach the disk before the checkpoint does
         state = {"trainer": self.trainer.state(), "seconds": self._elapsed(), "data": self.data}
+        if self.representation is not None:
+            state["representation"] = dict(self.representation.sha256 or {})
         checkpoint.save(
             self.run.checkpoints,
             self.trainer.step,

@@ -20,9 +20,10 @@ from infogan import objective, regularizers
 from infogan.augmentation import AugmentationSample, augment
 from infogan.errors import ConfigError
 from infogan.latents import Codes
-from infogan.model import InfoGAN
+from infogan.model import InfoGAN, evaluating
 from infogan.networks.normalization import Domain
 from infogan.training import engine, optimizers
+from infogan.training.anchors import join
 from infogan.training.guard import DivergenceGuard
 from infogan.training.randomness import Randomness, codes_batch_size, generator_updates
 from infogan.training.real_statistics import RealStatistics
@@ -78,12 +79,16 @@ class Step:
                 model.trunk,
                 model.discriminator,
                 model.recognition,
-                *([model.contrastive] if model.contrastive else []),
+                *(network for network in (model.encoder, model.contrastive) if network is not None),
             ]
         )
 
     def __call__(
-        self, batches: Sequence[UInt8[Tensor, "n h w c"]], randomness: Randomness, settings: StepSettings
+        self,
+        batches: Sequence[UInt8[Tensor, "n h w c"]],
+        randomness: Randomness,
+        settings: StepSettings,
+        targets: Codes | None = None,
     ) -> Values:
         """Make all updates of one step and return the values to log, on the device.
 
@@ -92,12 +97,13 @@ class Step:
                 are paired with those of the first.
             randomness: the random numbers of this step.
             settings: the scheduled settings of this step.
+            targets: anchors of the first batch, by the name of the code, if the run has any.
         """
         self.model.train()
         self.guard.begin_step()
         for name, optimizer in self.optimizers.items():
             optimizer.param_groups[0]["lr"] = settings.learning_rates[name]
-        values = self._update_discriminator(batches, randomness, settings)
+        values = self._update_discriminator(batches, randomness, settings, targets or {})
         for update in generator_updates(self.config):
             values |= self._update_generator(update, randomness, settings)
         self._update_average(settings.ema_decay)
@@ -107,14 +113,16 @@ class Step:
     # --- the updates ---------------------------------------------------------------------------------------
 
     def _update_discriminator(
-        self, batches: Sequence[Tensor], randomness: Randomness, settings: StepSettings
+        self, batches: Sequence[Tensor], randomness: Randomness, settings: StepSettings, targets: Codes
     ) -> Values:
-        """Update the contrastive classifier if its term is active, and then D, Q and the trunk."""
+        """Update the contrastive classifier if its term is active, and then D, Q and their trunks."""
         if "contrastive" in randomness.pairs:
             loss = self.contrastive_loss("contrastive", randomness)
             self._apply("contrastive", {"contrastive": loss}, loss)
-        losses = self.discriminator_losses(batches, randomness, settings)
-        total = objective.discriminator_objective(losses.loss, losses.bounds, self.info_weights)
+        losses = self.discriminator_losses(batches, randomness, settings, targets)
+        factors = dict.fromkeys(targets, settings.anchored_information)
+        weights = {name: weight * factors.get(name, 1.0) for name, weight in self.info_weights.items()}
+        total = objective.discriminator_objective(losses.loss, losses.bounds, weights)
         values = {
             "loss.discriminator": losses.loss,
             **{f"mutual_information.{name}": bound for name, bound in losses.bounds.items()},
@@ -175,7 +183,11 @@ class Step:
     # --- the losses ----------------------------------------------------------------------------------------
 
     def discriminator_losses(
-        self, batches: Sequence[UInt8[Tensor, "n h w c"]], randomness: Randomness, settings: StepSettings
+        self,
+        batches: Sequence[UInt8[Tensor, "n h w c"]],
+        randomness: Randomness,
+        settings: StepSettings,
+        targets: Codes | None = None,
     ) -> Losses:
         """Compute -V(D, G), the bound of each code, and the terms on real images, without gradients for G."""
         model, views = self.model, self.views(batches, randomness)
@@ -188,16 +200,18 @@ class Step:
             # One pass through the trunk; batch norm has separate statistics for each batch.
             domains: list[Domain] = ["real"] * len(views)
             features = model.trunk(torch.cat([*views, fake]), (*domains, "fake"))
-            logits = model.discriminator(features)
-            raw = model.recognition(features[seen:], ("fake",))
+            logits = self._logits(features, randomness, len(views), latents.codes)
+            raw = self._predict_generated(fake, features[seen:])
             sample = randomness.augmentations.get("codes/discriminator")
             bounds = self._bounds(raw, generated, latents.codes, sample, settings)
-            with torch.set_grad_enabled(self.config.reads_real):
+            anchors = targets if targets and settings.weight("anchors") else {}
+            with torch.set_grad_enabled(self.config.reads_real or bool(anchors)):
                 # With the recipe `paper`, this pass only updates the batch norm statistics for encoding.
-                real_raw, subcodes = model.recognition.read(features[:seen], domains)
-        real_terms: Values = {}
+                real = features[:seen] if model.encoder is None else model.encoder(torch.cat(views), domains)
+                real_raw, subcodes = model.recognition.read(real, domains)
+            real_terms = self._anchor_term(batches[0], real_raw, anchors, randomness, settings)
         if self.config.reads_real:
-            real_terms = self.statistics.information(real_raw, subcodes)
+            real_terms |= self.statistics.information(real_raw, subcodes)
         else:
             self.statistics.observe(real_raw)
         # D must not see augmented second views if its other real images are not augmented.
@@ -220,9 +234,10 @@ class Step:
         model, latents = self.model, randomness.latents[update]
         with self._autocast():
             generated = model.generator(latents.vector)
-            features = model.trunk(self._augmented(generated, f"fake/{update}", randomness), ("fake",))
-            loss = objective.generator_loss(model.discriminator(features))
-            raw = model.recognition(features, ("fake",))
+            fake = self._augmented(generated, f"fake/{update}", randomness)
+            features = model.trunk(fake, ("fake",))
+            loss = objective.generator_loss(self._logits(features, randomness, 0, latents.codes))
+            raw = self._predict_generated(fake, features)
             sample = randomness.augmentations.get(f"codes/{update}")
             bounds = self._bounds(raw, generated, latents.codes, sample, settings)
         contrastive = partial(self.contrastive_loss, update, randomness)
@@ -261,6 +276,73 @@ class Step:
         sample = randomness.augmentations.get(use)
         return images if sample is None else augment(images, self.config.augmentation, sample)
 
+    def _logits(
+        self, features: Float[Tensor, "n features"], randomness: Randomness, batches: int, codes: Codes
+    ) -> Float[Tensor, " n"]:
+        """Return D's logits; with `network.pairs` and anchors, those of pairs of an image and its codes.
+
+        Args:
+            features: of the real batches, followed by the generated one.
+            randomness: of this step; its `real_codes` are those of each real batch.
+            batches: number of real batches.
+            codes: of the generated images.
+        """
+        real, latents = randomness.real_codes, self.model.latents
+        pairs = None
+        if real:
+            pairs = torch.cat([*[join(latents, real, real)] * batches, join(latents, codes, real)])
+        logits: Tensor = self.model.discriminator(features, pairs)
+        return logits
+
+    def _predict_generated(
+        self,
+        images: Float[Tensor, "n c h w"],
+        features: Float[Tensor, "n features"] | None = None,
+        domain: Domain = "fake",
+    ) -> Float[Tensor, "n outputs"]:
+        """Return Q's raw outputs for generated images, or for their features of a trunk shared with D.
+
+        With its own encoder, Q normalises them by the running statistics of real images. It then predicts
+        their codes exactly as those of real images, and G cannot hide a code in the statistics of a batch.
+        """
+        model = self.model
+        if model.encoder is not None:
+            with evaluating(model.encoder), evaluating(model.recognition):
+                return model.predict(images, domain)
+        if features is None:
+            return model.predict(images, domain)
+        raw: Tensor = model.recognition(features, (domain,))
+        return raw
+
+    def _anchor_term(
+        self,
+        images: UInt8[Tensor, "n h w c"],
+        raw: Float[Tensor, "all outputs"],
+        anchors: Codes,
+        randomness: Randomness,
+        settings: StepSettings,
+    ) -> Values:
+        """Compute the term "anchors", if there are any; of continuous codes from a view of their own policy.
+
+        Args:
+            images: the real batch that has these anchors.
+            raw: Q's outputs for its augmented views, followed by those of another batch if there is one.
+            anchors: targets by code.
+            randomness: of this step.
+            settings: of this step.
+        """
+        if not anchors:
+            return {}
+        model = self.model
+        posteriors = model.latents.posteriors(raw[: len(images)])
+        sample = randomness.augmentations.get("codes/real")
+        if sample is not None:
+            view = augment(edge.to_float(images, model.table.output), settings.code_policy, sample)
+            domain: Domain = "noisy" if self.config.reads_through_noise else "real"
+            separate = model.latents.posteriors(model.predict(view, domain))
+            posteriors |= {name: separate[name] for name in self.config.continuous}
+        return {"anchors": regularizers.anchor_loss(posteriors, anchors)}
+
     def _bounds(
         self,
         raw: Float[Tensor, "n outputs"],
@@ -277,7 +359,7 @@ class Step:
         few = codes_batch_size(len(generated))
         views = augment(generated[:few], settings.code_policy, sample)
         domain: Domain = "noisy" if self.config.reads_through_noise else "fake"
-        raw = model.recognition(model.trunk(views, (domain,)), (domain,))
+        raw = self._predict_generated(views, domain=domain)
         few_codes = {name: values[:few] for name, values in codes.items()}
         separate = objective.mutual_information_bound(model.latents, raw, few_codes)
         return bounds | {name: separate[name] for name in self.config.continuous}
@@ -290,8 +372,8 @@ class Step:
         for name, term in TERMS.items():
             if term.player != player or not settings.weight(name) or name in inputs.real_terms:
                 continue
-            if name == "mode_seeking" and not self.model.latents.noise:
-                continue
+            if name == "anchors" or (name == "mode_seeking" and not self.model.latents.noise):
+                continue  # without anchors, or without noise
             samples = randomness.terms.get(name, {})
             with self._autocast():
                 value = term.compute(replace(inputs, samples=samples) if samples else inputs)

@@ -18,12 +18,14 @@ class StepSettings:
         weights: weights by loss term.
         code_policy: augmentation policy for the generated images from which continuous codes are predicted.
         ema_decay: decay of the moving average of the generator's weights; 0: the average equals the weights.
+        anchored_information: factor on lambda of codes with anchors in the update of Q.
     """
 
     learning_rates: Mapping[str, float]
     weights: Mapping[str, float]
     code_policy: AugmentationConfig
     ema_decay: float
+    anchored_information: float = 1.0
 
     def weight(self, term: str) -> float:
         """Return the weight of a loss term; 0 if it is not used."""
@@ -44,4 +46,5 @@ def settings_at(config: Config, step: int) -> StepSettings:
         weights={name: weight.at(step) for name in TERMS if (weight := weight_of(name, config))},
         code_policy=config.augmentation.for_codes(step),
         ema_decay=training.ema_decay if step >= training.ema_start else 0.0,
+        anchored_information=config.objective.anchored_information.at(step),
     )

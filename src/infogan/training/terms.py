@@ -42,9 +42,11 @@ class TermInputs:
             update.
         latents: the generator's input, [N, width], noise first.
         codes: the codes in the latents, by name.
-        features: the trunk's features of the augmented generated images, [N, F].
+        features: the trunk's features of the augmented generated images, [N, F]; those of D if Q has its own
+            encoder.
         samples: the result of the term's `sample` function for this step.
-        real_terms: the information on real images; only in the discriminator's update.
+        real_terms: the information on real images and the loss of anchors; only in the discriminator's
+            update.
         contrastive_loss: a function that computes the contrastive term; only in the generator's update.
     """
 
@@ -94,6 +96,7 @@ _BUILT_IN = {
     "subcode_information": "subcode_weight",
     "contrastive": "contrastive_weight",
     "mode_seeking": "mode_seeking_weight",
+    "anchors": "anchor_weight",
 }
 """Terms that have their own key in the section `objective` of the configuration."""
 
@@ -155,6 +158,11 @@ def _real_information(inputs: TermInputs) -> Tensor:
 @term("subcode_information", player="discriminator", maximized=True)
 def _subcode_information(inputs: TermInputs) -> Tensor:
     return inputs.real_terms["subcode_information"]
+
+
+@term("anchors", player="discriminator")
+def _anchors(inputs: TermInputs) -> Tensor:
+    return inputs.real_terms["anchors"]
 
 
 @term("contrastive", player="generator")

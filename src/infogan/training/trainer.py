@@ -17,8 +17,10 @@ from torch import Tensor, nn
 from infogan import objective, streams
 from infogan.config import Config
 from infogan.data.dataset import Split
+from infogan.latents import Codes
 from infogan.model import InfoGAN
 from infogan.training import engine, optimizers
+from infogan.training.anchors import Anchors
 from infogan.training.guard import DivergenceGuard
 from infogan.training.image_variance import pixel_variance
 from infogan.training.randomness import RandomnessSampler
@@ -53,9 +55,13 @@ class Trainer:
         device: device to train on.
         precision: precision of the layers; weights, optimizers, losses and statistics are float32.
         nearest: nearest neighbours of the images, from `nearest_images`.
+        anchors: targets of codes for these images; None: there is no term "anchors".
+
+    Raises:
+        ConfigError: the anchors do not fit the codes or the number of images.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a model, its data, and where and how to train
         self,
         model: InfoGAN,
         images: UInt8[Tensor, "n h w c"],
@@ -63,12 +69,16 @@ class Trainer:
         device: torch.device,
         precision: engine.Precision,
         nearest: Int64[Tensor, "n k"] | None = None,
+        anchors: Anchors | None = None,
     ) -> None:
         self.config: Config = model.config
         if self.config.seeks_neighbours and nearest is None:
             raise ValueError("objective.neighbours needs `nearest`, from nearest_images")
         self.model, self.device, self.precision = model.to(device), device, precision
         self.images, self.nearest = images.to(device), nearest
+        if anchors is not None:
+            anchors.check(model.latents, len(images))
+        self.anchors = None if anchors is None else anchors.to(device)
         self.step = 0  # steps done
         self.notes: list[str] = []  # category repairs since the last line of metrics
         self.window = MetricsWindow(device)
@@ -77,14 +87,16 @@ class Trainer:
         self.optimizers = _optimizers(model)
         self.make_step = Step(model, self.optimizers, self.statistics, self.guard, precision)
         shape = (model.channels, model.size, model.size)
-        self.sampler = RandomnessSampler(self.config, model.latents, shape, device)
+        self.sampler = RandomnessSampler(self.config, model.latents, shape, device, self.anchors)
         surveyor = Surveyor(model, self.images, nearest, precision)
         self.repair = CategoryRepair(self.config.training, model, self.statistics, surveyor)
 
     def advance(self) -> None:
         """Make one training step: update D and G, then repair categories if a repair is due."""
         settings = settings_at(self.config, self.step)
-        values = self.make_step(self.batches(), self.sampler.sample(self.step, settings), settings)
+        targets = self.targets()
+        randomness = self.sampler.sample(self.step, settings, targets)
+        values = self.make_step(self.batches(), randomness, settings, targets)
         self.window.add(list(values), torch.stack(list(values.values())))
         self.step += 1
         self._repair()
@@ -94,14 +106,21 @@ class Trainer:
 
         The second batch has the images for the second views: the same images, or neighbours of them.
         """
-        training = self.config.training
-        indices = streams.batch_indices(training.seed, self.step, training.batch_size, len(self.images))
+        indices = self._indices()
         batches = [self.images[indices.to(self.device)]]
         if self.config.reads_real:
-            share = self.config.objective.neighbour_share
-            partners = streams.partners(indices, self.nearest, share, training.seed, self.step)
+            share, seed = self.config.objective.neighbour_share, self.config.training.seed
+            partners = streams.partners(indices, self.nearest, share, seed, self.step)
             batches.append(self.images[partners.to(self.device)])
         return batches
+
+    def targets(self) -> Codes:
+        """Return the anchors of the real images of this step, on the device; none if the run has none."""
+        return {} if self.anchors is None else self.anchors.of(self._indices())
+
+    def _indices(self) -> Int64[Tensor, " n"]:
+        training = self.config.training
+        return streams.batch_indices(training.seed, self.step, training.batch_size, len(self.images))
 
     def check(self) -> None:
         """Wait for the device, and raise DivergenceError if training has diverged."""
@@ -208,13 +227,16 @@ def _optimizers(model: InfoGAN) -> dict[str, torch.optim.Adam]:
     }
     adams = {
         update: optimizers.adam(
-            nn.ModuleList(model.get_submodule(name) for name in names), rates[update], training.beta1
+            nn.ModuleList(network for name in names if (network := getattr(model, name)) is not None),
+            rates[update],
+            training.beta1,
+            training.beta2,
         )
         for update, names in objective.UPDATES.items()
     }
     if model.contrastive is not None:
         rate = training.learning_rate_discriminator
-        adams["contrastive"] = optimizers.adam(model.contrastive, rate, training.beta1)
+        adams["contrastive"] = optimizers.adam(model.contrastive, rate, training.beta1, training.beta2)
     return adams
 
 
@@ -233,4 +255,5 @@ def _limits(model: InfoGAN) -> dict[str, float]:
     return limits | {
         "real_information": dimensions * max(1, weight),
         "subcode_information": dimensions,
+        "anchors": float(max(prior.code.dim for prior in model.latents.priors.values())),
     }

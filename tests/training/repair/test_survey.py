@@ -37,3 +37,11 @@ def test_images_of_a_pair_have_both_views_in_it() -> None:
     first, second = torch.eye(4)[[0, 1, 2, 1]], torch.eye(4)[[1, 3, 2, 1]]
     survey = Survey((torch.zeros(4, 2), torch.zeros(4, 2)), (first, second))
     assert survey.of_pair((0, 1)).tolist() == [True, False, False, True]
+
+
+def test_with_its_own_encoder_q_s_features_are_surveyed(tiny: Tiny, trainer: Make) -> None:
+    made = trainer(tiny().replace(network={"architecture": "anchored"}))
+    assert made.model.encoder is not None
+    assert made.model.encoder.features != made.model.trunk.features
+    features, _ = made.repair.survey(("digit", 0), 0).features
+    assert features.shape == (len(made.images), made.model.encoder.features)

@@ -26,7 +26,7 @@ class Survey:
     """Two augmented views of real images, encoded.
 
     Attributes:
-        features: features of the trunk, for the first and the second views.
+        features: the features that Q receives, for the first and the second views.
         probabilities: probabilities of the categories of one code dimension, for both.
     """
 
@@ -82,7 +82,7 @@ class Surveyor:
             batch = edge.to_float(self.images[part.to(device)], model.table.output)
             augmented = augment(batch, policy, rng)
             with engine.autocast(device, self.precision):
-                features.append(model.trunk(augmented, ("real",)).float())
+                features.append(model.feature_extractor(augmented, ("real",)).float())
                 raw = model.recognition(features[-1], ("real",))
             probabilities.append(model.latents.category_probabilities(raw)[dimension])
         return torch.cat(features), torch.cat(probabilities)

@@ -9,7 +9,7 @@ import torch
 from infogan import data, streams
 from infogan.config import DataConfig
 from infogan.data.dataset import Split
-from infogan.data.neighbours import nearest
+from infogan.data.pixel_neighbours import nearest
 
 
 def test_neighbours_are_mostly_of_the_same_class() -> None:

@@ -1,0 +1,345 @@
+"""Discover what a set of images offers within a budget of minutes: real images first, then one generator.
+
+1. Without training: categories by principal components of the pixels, coordinates and components. The first
+   page is written.
+2. A contrastive encoder is trained; categories are searched again by its features.
+3. Q is fitted to what was found, and a generator learns to follow it.
+4. An independent encoder reads generated images, for the verdicts.
+
+Every phase is kept on disk; a stop at any moment resumes with the same command.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+
+from infogan import api, data, evaluation, storage
+from infogan import config as configuration
+from infogan.config import Config
+from infogan.data import Dataset
+from infogan.discovery.budget import ENCODER_SHARE, Budget, steps_within
+from infogan.discovery.candidate_verdicts import agreements, independent_reader, verdicts
+from infogan.discovery.outcome import Outcome
+from infogan.discovery.state import RESULT, State, open_state
+from infogan.errors import InfoGANError, Interrupted, UsageError
+from infogan.evaluation.subject import Progress, silent
+from infogan.model import InfoGAN
+from infogan.reporting import tables
+from infogan.representation import learning
+from infogan.representation.contrastive import ContrastiveTraining, Encoder
+from infogan.representation.learning import CATEGORY, Learned
+from infogan.runs.directory import RunDirectory
+from infogan.runs.representation_files import Representation
+from infogan.training import engine, runner
+from infogan.training.anchoring import Phase, contrastive_settings, fit_recognition, train_encoder, with_codes
+from infogan.training.anchors import Anchors
+from infogan.training.trainer import Trainer
+
+SIZE = 32
+"""Height and width to which larger images are resized, if no size is set: a CPU trains on it in minutes."""
+
+FREE_CODES = "style1:u style2:u"
+"""Codes without anchors: the generator finds their meaning."""
+
+METRICS = ("mutual information", "variance within categories")
+
+_OWN_SECTIONS = ("latents.", "representation.")
+_OWN = ("training.seed", "training.steps", "training.learning_rate_schedule")
+_TRIAL_STEPS = 3
+_LEAST_STEPS = 20
+_MOST_ENCODER_STEPS, _MOST_FIT_STEPS = 20_000, 1_500
+_FIT_SHARE = 0.1  # of the time left for training, for each of the two encoders that are fitted
+_SAMPLES = 2_000
+
+
+def discover(  # noqa: PLR0913 - the options of the command, and the clock
+    path: str | Path,
+    *,
+    minutes: float = 10.0,
+    out: str | Path | None = None,
+    seed: int = 0,
+    categories: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    progress: Progress = silent,
+    clock: Callable[[], float] = time.monotonic,
+) -> dict[str, Any]:
+    """Find the factors of variation in a set of images, without labels.
+
+    Args:
+        path: a folder, archive or array of images.
+        minutes: time budget.
+        out: the folder to write; if it holds a stopped discovery of the same images and options, that is
+            resumed. When left out, the newest such discovery in runs/, or the next free of runs/discover-001.
+        seed: random seed.
+        categories: number of categories; None: chosen by stability; 0: none.
+        settings: values by key for the generator's run, as in `infogan.api.configure`.
+        progress: called with a message when a part begins.
+        clock: monotonic clock, in seconds.
+
+    Returns:
+        The content of OUT/discovery.json: `found`, figures and verdict of each code; `categories`, how their
+        number was chosen; `run`, the generator's run; `scores` of the run; `minutes` and `minutes_spent`. OUT
+        also holds report.html and codes.csv.
+
+    Raises:
+        UsageError: too few images, no time, or OUT holds something else.
+        Interrupted: a signal came; the same command resumes.
+        InfoGANError: as in `api.train_config`.
+    """
+    if not minutes > 0:
+        raise UsageError(f"minutes = {minutes:g}", "more than 0", "minutes=10", command="--minutes 10")
+    config, dataset = _configured(path, seed, settings or {}, progress)
+    identity = {
+        "images": dataset.fingerprint,
+        "minutes": minutes,
+        "categories": categories,
+        "configuration": hashlib.sha256(configuration.to_toml(config).encode()).hexdigest(),
+    }
+    state = open_state(out, identity)
+    if (state.folder / RESULT).is_file():
+        progress(f"{state.folder} is complete")
+        finished: dict[str, Any] = json.loads((state.folder / RESULT).read_text(encoding="utf-8"))
+        return finished
+    budget = Budget(60 * minutes, state.facts["seconds"], clock)
+    job = _Discovery(state, config, dataset, budget, categories, progress)
+    try:
+        return job.run()
+    except Interrupted as request:
+        request.run = None
+        progress(f"stopped; the same command resumes the discovery in {state.folder}")
+        raise
+    finally:
+        state.write(seconds=budget.spent)
+
+
+def _configured(
+    path: str | Path, seed: int, settings: Mapping[str, Any], progress: Progress
+) -> tuple[Config, Dataset]:
+    """Return the configuration of the generator's run, and the images: in their own size, at most SIZE."""
+    config = api.configure(path, recipe="anchored", codes=FREE_CODES, settings=settings)
+    changed = configuration.changes(api.configure(path, recipe="anchored", codes=FREE_CODES), config)
+    own = sorted(key for key in changed if key in _OWN or key.startswith(_OWN_SECTIONS))
+    if own:
+        raise UsageError(
+            f"setting {own[0]!r}: discover sets it itself", "another key", "infogan train, to set all"
+        )
+    if config.data.path is None:
+        raise UsageError(
+            f"{path} is not a set of images",
+            "a folder, archive or array of images",
+            "infogan train, for a preset",
+        )
+    dataset = data.load(config.data)
+    native = int(dataset.train.images.shape[1])
+    if config.data.size is None and native > SIZE:
+        smaller = config.replace(data={"size": SIZE})
+        try:
+            config, dataset = smaller, data.load(smaller.data)
+        except InfoGANError:  # images that were prepared in one size
+            progress(f"the images were prepared in {native}x{native}: fewer steps fit than in {SIZE}x{SIZE}")
+    count = len(dataset.train.images) + len(dataset.test.images)
+    if count < learning.FEWEST:
+        raise UsageError(f"{path} holds {count} images", f"{learning.FEWEST} or more", "more images")
+    progress(f"{count:,} images of {dataset.train.images.shape[1:]}")
+    return runner.resolve(config.replace(training={"seed": seed}), dataset), dataset
+
+
+@dataclass
+class _Discovery:
+    """The phases of one discovery; each returns what is on disk if it is complete.
+
+    Attributes:
+        state: on disk.
+        config: of the generator's run, with free codes only.
+        dataset: only its training images are used, without labels.
+        budget: over all sessions.
+        categories: number of categories, if it is given.
+        progress: called with messages.
+    """
+
+    state: State
+    config: Config
+    dataset: Dataset
+    budget: Budget
+    categories: int | None
+    progress: Progress
+
+    def run(self) -> dict[str, Any]:
+        """Do all phases, and return the content of discovery.json."""
+        first = self._first()
+        if first.empty:
+            return self._outcome(first, "nothing").write(self.state.folder)
+        self._outcome(first, "first").write(self.state.folder)
+        self.progress(f"first page: {self.state.folder / 'report.html'}")
+        encoder = self._encoder()
+        learned = self._learned(first, encoder)
+        if learned.empty:
+            return self._outcome(learned, "nothing").write(self.state.folder)
+        self._outcome(learned, "features").write(self.state.folder)
+        model = self._generator(learned, encoder)
+        self.progress("fitting an independent encoder, and reading generated images with it")
+        reader = independent_reader(model, self.dataset, learned, int(self.state.facts["fit_steps"]))
+        shown = agreements(model, reader, learned.anchors())
+        scores = evaluation.evaluate(model, self.dataset, samples=_SAMPLES, only=METRICS)
+        images, names = data.load_all(self.config.data)
+        categorical = {CATEGORY} & set(model.latents.priors)
+        tables.write_codes(self.state.folder / "codes.csv", names, model.encode(images), categorical)
+        return self._outcome(learned, "generator", shown, model, scores).write(self.state.folder)
+
+    @property
+    def _images(self) -> np.ndarray:
+        return np.asarray(self.dataset.train.images)
+
+    def _first(self) -> Learned:
+        """Return what the images offer without training."""
+        return self._kept(
+            "first",
+            lambda: learning.learn(
+                self._images,
+                categories=self.categories,
+                seed=self.config.training.seed,
+                progress=self.progress,
+            ),
+        )
+
+    def _learned(self, first: Learned, encoder: Encoder) -> Learned:
+        """Return what the images offer by learned features; the candidates of the pixels stay."""
+        self.progress("searching categories by learned features")
+        return self._kept(
+            "learned",
+            lambda: learning.learn(
+                self._images,
+                features=encoder.features(self._images),
+                categories=self.categories,
+                candidates=first.candidates,
+                seed=self.config.training.seed,
+                progress=self.progress,
+            ),
+        )
+
+    def _kept(self, name: str, compute: Callable[[], Learned]) -> Learned:
+        """Return the result of a phase from its folder, or compute it and write it there."""
+        folder = self.state.folder / name
+        if folder.exists():
+            return Learned.from_files(storage.read_folder(folder))
+        learned = compute()
+        storage.write_folder(folder, learned.files())
+        self.state.write(seconds=self.budget.spent)
+        return learned
+
+    def _encoder(self) -> Encoder:
+        """Return the contrastive encoder, trained for its share of the time that is left."""
+        folder = self.state.folder / "encoder"
+        settings = contrastive_settings(self.config, 1_000)
+        if folder.exists():
+            encoder = ContrastiveTraining(self._images, settings).encoder
+            tensors = safetensors.torch.load(storage.read_folder(folder)["encoder.safetensors"])
+            encoder.load_state_dict(tensors)
+            return encoder.eval()
+        if "encoder_steps" not in self.state.facts:
+            trial = ContrastiveTraining(self._images, settings)
+            pace = self._pace(trial.train_step)
+            seconds = ENCODER_SHARE * self.budget.for_training
+            steps = min(steps_within(seconds, pace, _LEAST_STEPS), _MOST_ENCODER_STEPS)
+            self.state.write(encoder_steps=steps)
+        steps = int(self.state.facts["encoder_steps"])
+        self.progress(f"training the contrastive encoder, {steps:,} steps")
+        unfinished = self.state.folder / "encoder-training"
+        settings = contrastive_settings(self.config, steps)
+        encoder = train_encoder(self._images, settings, unfinished, self.progress)
+        tensors = {name: value.contiguous() for name, value in encoder.state_dict().items()}
+        storage.write_folder(folder, {"encoder.safetensors": safetensors.torch.save(tensors)})
+        if unfinished.exists():
+            storage.remove_folder(unfinished)
+        self.state.write(seconds=self.budget.spent)
+        return encoder
+
+    def _generator(self, learned: Learned, encoder: Encoder) -> InfoGAN:
+        """Return the generator that follows what was learned, trained for the time that is left."""
+        path = self.state.folder / "run"
+        if path.exists() and (path / "config.toml").is_file():
+            self.progress("resuming the generator")
+            return api.resume_run(path, dataset=self.dataset, quiet=True).model
+        anchors = Anchors(learned.anchors())
+        facts = {**learned.facts(), "empty": False, "dependence": learned.dependence()}
+        config = with_codes(self.config, Representation(anchors.targets, None, facts))
+        fit_steps = self._fit_steps(config, anchors)
+        config = config.replace(representation={"fit_steps": fit_steps, "contrastive_steps": 0})
+        representation = Phase(config, self.dataset, RunDirectory(path), self.progress).fit(learned, encoder)
+        steps = self._generator_steps(config, anchors)
+        self.progress(f"training the generator, {steps:,} steps")
+        training = {
+            "steps": steps,
+            "learning_rate_schedule": [[steps // 2, 1.0], [steps, 0.05]],
+            "sample_every": steps,
+            "save_every": max(100, steps // 10),
+        }
+        run = RunDirectory.create(path)
+        config = config.replace(training=training)
+        trained = runner.train(config, self.dataset, run, representation=representation, quiet=True)
+        self.state.write(seconds=self.budget.spent)
+        return trained.model
+
+    def _fit_steps(self, config: Config, anchors: Anchors) -> int:
+        """Return the steps in which an encoder is fitted to the anchors, and keep them."""
+        if "fit_steps" not in self.state.facts:
+            model = InfoGAN(config)
+            pace = self._pace(lambda: fit_recognition(model, self._images, anchors, 1))
+            steps = steps_within(_FIT_SHARE * self.budget.for_training, pace, _LEAST_STEPS)
+            self.state.write(fit_steps=min(steps, _MOST_FIT_STEPS), fit_pace=pace)
+        return int(self.state.facts["fit_steps"])
+
+    def _generator_steps(self, config: Config, anchors: Anchors) -> int:
+        """Return the steps of the generator within the time left, without that of the independent encoder."""
+        if "generator_steps" not in self.state.facts:
+            training = config.training
+            trainer = Trainer(
+                InfoGAN(config),
+                torch.from_numpy(self._images),
+                device=engine.choose_device(training.device),
+                precision=engine.choose_precision(training.precision, engine.choose_device(training.device)),
+                anchors=anchors,
+            )
+            pace = self._pace(trainer.advance)
+            seconds = self.budget.for_training - self.state.facts["fit_steps"] * self.state.facts["fit_pace"]
+            self.state.write(generator_steps=steps_within(seconds, pace, _LEAST_STEPS))
+        return int(self.state.facts["generator_steps"])
+
+    def _pace(self, step: Callable[[], object]) -> float:
+        """Return the seconds of one step, after a first one that is not measured."""
+        step()
+        began = self.budget.clock()
+        for _ in range(_TRIAL_STEPS):
+            step()
+        return (self.budget.clock() - began) / _TRIAL_STEPS
+
+    def _outcome(
+        self,
+        learned: Learned,
+        stage: str,
+        shown: Mapping[str, float] | None = None,
+        model: InfoGAN | None = None,
+        scores: Mapping[str, Any] | None = None,
+    ) -> Outcome:
+        return Outcome(
+            learned,
+            verdicts(learned, shown or {}),
+            self._images,
+            audit=(),
+            stage=stage,
+            minutes=self.budget.seconds / 60,
+            minutes_spent=self.budget.spent / 60,
+            run=None if model is None else self.state.folder / "run",
+            model=model,
+            scores=scores or {},
+        )

@@ -1,0 +1,154 @@
+"""The outcome of a discovery: discovery.json, codes.csv, the page, and the text that the command prints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from infogan import storage
+from infogan.discovery.state import RESULT
+from infogan.model import InfoGAN
+from infogan.reporting import discovery_page, pictures
+from infogan.reporting.traversals import traversal_picture
+from infogan.representation.learning import CATEGORY, Learned
+
+_SHOWN_CATEGORIES, _PER_CATEGORY, _ROWS, _COLUMNS = 30, 10, 3, 10
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is known after one phase of a discovery.
+
+    Attributes:
+        learned: categories and candidates of the real images.
+        verdicts: figures and verdict of each, by the code's name.
+        images: the training images, uint8 [N, H, W, C].
+        audit: lines on the images.
+        stage: "first", "features" or "generator".
+        minutes: the budget.
+        minutes_spent: so far.
+        run: the run of the generator, if there is one.
+        model: its model.
+        scores: from `evaluation.evaluate`.
+    """
+
+    learned: Learned
+    verdicts: Mapping[str, Mapping[str, Any]]
+    images: UInt8[np.ndarray, "n h w c"]
+    audit: Sequence[str]
+    stage: str
+    minutes: float
+    minutes_spent: float
+    run: Path | None = None
+    model: InfoGAN | None = None
+    scores: Mapping[str, Any] = field(default_factory=dict)
+
+    def result(self) -> dict[str, Any]:
+        """Return the content of discovery.json."""
+        facts = self.learned.facts()
+        return {
+            "images": len(self.images),
+            "stage": self.stage,
+            "found": self.verdicts,
+            "categories": facts.get("categories"),
+            "run": None if self.run is None else str(self.run),
+            "scores": self.scores,
+            "minutes": self.minutes,
+            "minutes_spent": self.minutes_spent,
+        }
+
+    def write(self, folder: Path) -> dict[str, Any]:
+        """Write report.html, and after the last phase discovery.json; return the latter's content."""
+        result = self.result()
+        page = discovery_page.DiscoveryPage(
+            title=folder.resolve().name,
+            stage=self.stage,
+            result=result,
+            audit=self.audit,
+            categories=self._category_picture(),
+            strips=self._strips(),
+            traversals=self._traversals(),
+            samples=None if self.model is None else pictures.sample_grid(self.model.sample(36, seed=0)),
+            tree=self._tree(),
+        )
+        storage.write_text(folder / discovery_page.FILE_NAME, discovery_page.render(page))
+        if self.stage in ("generator", "nothing"):
+            storage.write_text(folder / RESULT, json.dumps(result, indent=2, allow_nan=False) + "\n")
+        return result
+
+    def _category_picture(self) -> Image.Image | None:
+        """Return typical images of each category, the largest category first, one per row."""
+        found = self.learned.categories
+        if found is None:
+            return None
+        counts = np.bincount(found.labels, minlength=found.probabilities.shape[1])
+        rows = []
+        for category in np.argsort(-counts, kind="stable")[:_SHOWN_CATEGORIES]:
+            members = np.flatnonzero((found.labels == category) & ~found.none)
+            if not len(members):
+                members = np.flatnonzero(found.labels == category)
+            best = members[np.argsort(-found.probabilities[members, category], kind="stable")]
+            rows.append(np.resize(best, _PER_CATEGORY))
+        grid = self.images[np.stack(rows)]
+        return pictures.traversal_picture(
+            grid, name="typical images", values=[""] * _PER_CATEGORY, row_label="one category per row"
+        )
+
+    def _strips(self) -> dict[str, Image.Image]:
+        """Return real images along each candidate: the values increase from left to right."""
+        strips = {}
+        for candidate in self.learned.candidates:
+            order = np.argsort(candidate.values, kind="stable")
+            places = (np.arange(_COLUMNS) + 0.5) / _COLUMNS * len(order)
+            offsets = np.arange(_ROWS) - _ROWS // 2
+            rows = np.clip(places.astype(int)[None] + offsets[:, None], 0, len(order) - 1)
+            strips[candidate.name] = pictures.traversal_picture(
+                self.images[order[rows]], name=candidate.name, values=[""] * _COLUMNS, row_label="real images"
+            )
+        return strips
+
+    def _traversals(self) -> dict[str, Image.Image]:
+        if self.model is None:
+            return {}
+        return {name: traversal_picture(self.model, name, rows=4) for name in self.model.latents.priors}
+
+    def _tree(self) -> list[str]:
+        """Return the merges of categories as sentences, the least costly first."""
+        found = self.learned.categories
+        if found is None:
+            return []
+        counts = np.bincount(found.labels, minlength=found.probabilities.shape[1])
+        row = {category: n + 1 for n, category in enumerate(np.argsort(-counts, kind="stable").tolist())}
+        names = {category: f"{row[category]}" for category in row}
+        lines = []
+        for number, (left, right, lost, _) in enumerate(found.tree):
+            first, second = names[int(left)], names[int(right)]
+            names[len(row) + number] = f"({first} + {second})"
+            lines.append(
+                f"{len(row) - 1 - number} categories: merge {first} and {second} ({lost:.2f} nats lost)"
+            )
+        return lines
+
+
+def summary(result: Mapping[str, Any]) -> str:
+    """Return the text that `infogan discover` prints at its end."""
+    spent = f"{result['minutes_spent']:.1f} of {result['minutes']:g} minutes"
+    if not result["found"]:
+        return (
+            f"no factor found in {result['images']:,} images ({spent}): nothing is reproduced on disjoint "
+            "parts of the images. More images may help."
+        )
+    lines = [f"found in {result['images']:,} images ({spent}):"]
+    for name, entry in result["found"].items():
+        count = f", {entry['categories']} categories" if name == CATEGORY else ""
+        lines.append(f"  {name}{count}: stability {entry['stability']:.2f}; {entry['verdict']}")
+    if result["run"] is not None:
+        lines.append(f"generator: {result['run']}")
+    return "\n".join(lines)

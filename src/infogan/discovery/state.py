@@ -1,0 +1,104 @@
+"""The state of a discovery on disk: a stop at any moment resumes with the same command.
+
+OUT/
+    discovery-state.json    the images, the options, seconds spent, and the steps of each phase
+    first/                  what was found without training
+    learned/                what was found with learned features
+    encoder-training/       the contrastive encoder while it trains; encoder/ when it is complete
+    run/                    the generator: an ordinary run
+    report.html, codes.csv, discovery.json
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from infogan import storage
+from infogan.errors import DataError, UsageError
+from infogan.runs.directory import next_free
+
+STATE, RESULT = "discovery-state.json", "discovery.json"
+
+
+@dataclass
+class State:
+    """What a discovery has done so far.
+
+    Attributes:
+        folder: OUT.
+        identity: images and options; a discovery resumes only with the same.
+        facts: seconds spent, and steps of each phase by name.
+    """
+
+    folder: Path
+    identity: dict[str, Any]
+    facts: dict[str, float] = field(default_factory=dict)
+
+    def write(self, **facts: float) -> None:
+        """Add facts, and write the state."""
+        self.facts |= facts
+        text = json.dumps({"identity": self.identity, "facts": self.facts}, indent=2)
+        storage.write_text(self.folder / STATE, text + "\n")
+
+
+def open_state(out: str | Path | None, identity: dict[str, Any]) -> State:
+    """Return the state of a new discovery, or of one that was stopped.
+
+    Args:
+        out: the folder; None: the newest unfinished discovery of the same images and options in runs/, or the
+            next free of runs/discover-001 and so on.
+        identity: images and options.
+
+    Raises:
+        UsageError: the folder holds something else, or a discovery with other options.
+        DataError: the images have changed since the discovery was stopped.
+    """
+    folder = _unfinished(identity) if out is None else Path(out)
+    if folder is None:
+        folder = next_free(Path("runs"), "discover")
+    if (folder / STATE).is_file():
+        known = json.loads((folder / STATE).read_text(encoding="utf-8"))
+        _check(folder, known["identity"], identity)
+        return State(folder, identity, known["facts"])
+    if folder.is_file() or (folder.exists() and any(folder.iterdir())):
+        raise UsageError(
+            f"{folder} is not an empty folder",
+            "a new or empty folder, or one of a stopped discovery",
+            "another folder as out",
+            command="another --out",
+        )
+    state = State(folder, identity)
+    folder.mkdir(parents=True, exist_ok=True)
+    state.write(seconds=0.0)
+    return state
+
+
+def _unfinished(identity: dict[str, Any]) -> Path | None:
+    for path in sorted(Path("runs").glob("discover-*"), reverse=True):
+        if not (path / STATE).is_file() or (path / RESULT).is_file():
+            continue
+        if json.loads((path / STATE).read_text(encoding="utf-8"))["identity"] == identity:
+            return path
+    return None
+
+
+def _check(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Raise an error unless a discovery resumes with the images and options that it began with."""
+    other = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+    if other == ["images"]:
+        raise DataError(
+            f"the images are not those of the discovery in {folder}",
+            "the same images, to resume it",
+            "another folder as out, for these images",
+            command="another --out, for these images",
+        )
+    if other:
+        raise UsageError(
+            f"{folder} holds a discovery with another {' and '.join(other)}",
+            "the same options, to resume it",
+            "another folder as out",
+            command="another --out",
+        )

@@ -1,0 +1,365 @@
+"""Choose the method and the number of categories without labels, and test the result against a null.
+
+Two partitions are learned on two disjoint parts of the images and compared on a third one. Their agreement
+alone (adjusted mutual information) prefers few categories; the information that they share, in nats above
+what unrelated partitions share, grows until further categories are not reproducible. The smallest number that
+keeps 90 % of the most information is chosen: rather too many than too few, since `merge_tree` merges them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int64
+
+from infogan import streams
+from infogan.representation.categories import Head, Votes, heads, spectral_votes, to_points
+from infogan.representation.neighbours import Neighbours, nearest
+
+COUNTS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30)
+"""Numbers of categories that are compared."""
+
+Rule = Head | Votes
+"""Gives points their probabilities of categories."""
+
+Source = Literal["heads", "spectral"]
+
+_LARGEST_PART = 2_000
+_LEAST_PART = 6  # images per category in a part
+_ENOUGH = 0.9  # share of the most information
+_FEW = 5  # below, agreement does not compare methods: spectral clustering cuts off a stable fragment
+_NULL_RUNS = 8
+_LEVEL = 0.01
+_JACCARD = 0.5
+_CONFIDENT = 0.5
+_FENCE = 3.0
+_STARTS = 2  # of the heads of a part
+_TINY = 1e-12
+_ALMOST_ONE = 0.999
+
+
+@dataclass(frozen=True)
+class Stability:
+    """How well partitions of one method and number of categories are reproduced on disjoint parts.
+
+    Attributes:
+        source: the method.
+        categories: number of categories.
+        agreement: adjusted mutual information of two partitions of a third part, mean over three pairs.
+        information: mutual information of the two in nats, above its expectation for unrelated partitions.
+        standard_error: of `agreement`.
+        confirmed: share of images in categories that overlap with one of the other partition by a Jaccard
+            index above 0.5.
+    """
+
+    source: Source
+    categories: int
+    agreement: float
+    information: float
+    standard_error: float
+    confirmed: float
+
+
+@dataclass(frozen=True)
+class Categories:
+    """Categories of all images, and why they were chosen.
+
+    Attributes:
+        labels: category of each image, 0 to K - 1.
+        probabilities: of each category.
+        none: images of no category: outliers, and images between categories.
+        chosen: stability of the chosen method and number.
+        threshold: agreement that partitions of data without categories exceed in 1 % of searches.
+        curve: stability of all methods and numbers that were compared.
+        tree: which categories merge into larger ones; see `merge_tree`.
+    """
+
+    labels: Int64[np.ndarray, " n"]
+    probabilities: Float[np.ndarray, "n categories"]
+    none: Bool[np.ndarray, " n"]
+    chosen: Stability
+    threshold: float
+    curve: tuple[Stability, ...]
+    tree: Float[np.ndarray, "merges 4"]
+
+    @property
+    def accepted(self) -> bool:
+        """True if the partition is more stable than those of data without categories."""
+        return self.chosen.agreement > self.threshold
+
+
+def category_search(
+    features: Float[np.ndarray, "n f"],
+    *,
+    seed: int,
+    categories: int | None = None,
+    sources: Sequence[Source] = ("heads", "spectral"),
+    after_step: Callable[[str], None] | None = None,
+) -> Categories:
+    """Find categories of images by their features, choose method and number, and test them against a null.
+
+    Equal images count once. The result is a function of the arguments.
+
+    Args:
+        features: of the images, such as those of `Encoder.features`, or principal components of pixels.
+        seed: random seed.
+        categories: their number, if it is known; the method is chosen still.
+        sources: the methods that are compared; the more stable one is chosen, on a tie the first.
+        after_step: called with a sentence after each step, to report progress.
+
+    Raises:
+        ValueError: there are fewer than 36 different images.
+    """
+    report = after_step or (lambda message: None)
+    distinct, inverse = np.unique(features, axis=0, return_inverse=True)
+    limit = len(distinct) // 3 // _LEAST_PART
+    if limit < 2:
+        raise ValueError(f"{len(distinct)} different images; at least {6 * _LEAST_PART} are needed")
+    points = to_points(distinct)
+    counts = [count for count in COUNTS if count <= limit] if categories is None else [categories]
+    curve: list[Stability] = []
+    for source in sources:
+        curve += stability(points, counts, source, seed=seed)
+        report(f"stability of {source} with {counts[0]} to {counts[-1]} categories measured")
+    chosen, threshold = _test(points, curve, seed, report)
+    neighbours = nearest(points)
+    rule: Rule = (
+        heads(points, neighbours.indices, chosen.categories, seed=seed)
+        if chosen.source == "heads"
+        else spectral_votes(points, [chosen.categories], seed=seed)[0]
+    )
+    probabilities = _without_empty(rule.probabilities(points))
+    labels = probabilities.argmax(1).astype(np.int64)
+    return Categories(
+        labels=labels[inverse],
+        probabilities=probabilities[inverse],
+        none=none_of_these(neighbours, probabilities)[inverse],
+        chosen=chosen,
+        threshold=threshold,
+        curve=tuple(curve),
+        tree=merge_tree(neighbour_table(labels, neighbours)),
+    )
+
+
+def _test(
+    points: Float[np.ndarray, "n d"], curve: Sequence[Stability], seed: int, report: Callable[[str], None]
+) -> tuple[Stability, float]:
+    """Return the chosen method and number with its threshold; if it fails the test, the most stable one.
+
+    The number that keeps most information may fail where a smaller one passes: two clusters far apart.
+    """
+    tested: list[tuple[Stability, float]] = []
+    for candidate in (choose(curve), max(curve, key=lambda point: point.agreement)):
+        threshold = null_threshold(points, candidate, seed=seed, searched=len(curve))
+        report(f"{candidate.categories} categories: stability {candidate.agreement:.2f} of {threshold:.2f}")
+        tested.append((candidate, threshold))
+        if candidate.agreement > threshold:
+            return candidate, threshold
+    return tested[0]
+
+
+def _without_empty(probabilities: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n categories"]:
+    """Drop the categories that are no image's most probable one."""
+    kept = probabilities[:, np.unique(probabilities.argmax(1))]
+    return np.asarray(kept / np.maximum(kept.sum(1, keepdims=True), _TINY), np.float32)
+
+
+def choose(curve: Sequence[Stability]) -> Stability:
+    """Choose the method of higher agreement, then the smallest number with 90 % of the most information.
+
+    Methods are compared by their mean agreement over five categories and more; the first one is kept unless
+    another exceeds it by more than the standard error of the difference.
+    """
+    sources = list(dict.fromkeys(point.source for point in curve))
+    best = sources[0]
+    for source in sources[1:]:
+        (old, old_error), (new, new_error) = _agreement(curve, best), _agreement(curve, source)
+        best = source if new - old > np.hypot(old_error, new_error) else best
+    points = [point for point in curve if point.source == best]
+    enough = _ENOUGH * max(point.information for point in points)
+    return min((p for p in points if p.information >= enough), key=lambda point: point.categories)
+
+
+def _agreement(curve: Sequence[Stability], source: Source) -> tuple[float, float]:
+    """Return mean and standard error of a method's agreement, which the numbers of categories share."""
+    points = [point for point in curve if point.source == source]
+    points = [point for point in points if point.categories >= _FEW] or points
+    errors = [point.standard_error for point in points]
+    return float(np.mean([point.agreement for point in points])), float(np.mean(errors))
+
+
+# --- stability ------------------------------------------------------------------------------------------
+
+
+def learn(
+    points: Float[np.ndarray, "n d"], counts: Sequence[int], source: Source, *, seed: int
+) -> list[Rule]:
+    """Learn a rule for each number of categories."""
+    if source == "spectral":
+        return [*spectral_votes(points, counts, seed=seed)]
+    neighbours = nearest(points).indices
+    return [heads(points, neighbours, count, seed=seed, starts=_STARTS) for count in counts]
+
+
+def stability(
+    points: Float[np.ndarray, "n d"], counts: Sequence[int], source: Source, *, seed: int
+) -> list[Stability]:
+    """Measure how well the partitions of each number of categories are reproduced.
+
+    The points are divided into three parts of at most 2,000. Rules are learned on each, and each pair of
+    rules is compared on the part that neither saw (after Tibshirani & Walther 2005: prediction strength;
+    Hennig 2007: overlap of single clusters).
+    """
+    rng = streams.generator(seed, "categories/parts")
+    order = torch.randperm(len(points), generator=rng)[: 3 * _LARGEST_PART].numpy()
+    parts = [points[part] for part in np.array_split(order, 3)]
+    rules = [learn(part, counts, source, seed=seed + number) for number, part in enumerate(parts)]
+    results: list[Stability] = []
+    for index, count in enumerate(counts):
+        figures = []
+        for first, second, third in ((0, 1, 2), (0, 2, 1), (1, 2, 0)):
+            labels = [rules[n][index].probabilities(parts[third]).argmax(1) for n in (first, second)]
+            figures.append(_compare(labels[0], labels[1]))
+        mean, error = np.mean(figures, 0), np.std(figures, 0, ddof=1) / np.sqrt(3)
+        results.append(
+            Stability(source, count, *(float(figure) for figure in (mean[0], mean[1], error[0], mean[2])))
+        )
+    return results
+
+
+def _compare(first: Int64[np.ndarray, " n"], second: Int64[np.ndarray, " n"]) -> tuple[float, float, float]:
+    """Return agreement, information above chance and confirmed share of two partitions."""
+    from sklearn.metrics import adjusted_mutual_info_score, mutual_info_score  # late: slow to import
+
+    rng = np.random.default_rng(0)
+    unrelated = np.mean([mutual_info_score(first, rng.permutation(second)) for _ in range(5)])
+    table = np.zeros((first.max() + 1, second.max() + 1))
+    np.add.at(table, (first, second), 1)
+    either = table.sum(1, keepdims=True) + table.sum(0) - table
+    jaccard = (table / np.maximum(either, 1)).max(1)
+    confirmed = table.sum(1)[jaccard > _JACCARD].sum() / table.sum()
+    information = float(mutual_info_score(first, second) - unrelated)
+    return float(adjusted_mutual_info_score(first, second)), information, float(confirmed)
+
+
+def null_threshold(points: Float[np.ndarray, "n d"], chosen: Stability, *, seed: int, searched: int) -> float:
+    """Return the agreement that data without categories exceed in 1 % of searches.
+
+    The null is a uniform distribution over a box with the covariance of the points, which has no categories
+    but the same directions of large variance (Tibshirani, Walther & Hastie 2001: the gap statistic's
+    reference). Independently permuted pixels or features would lack these, and any smooth variation would
+    look like categories. The agreement of eight such data sets, after Fisher's transformation, is taken as
+    normal; Bonferroni's correction counts the whole search as one test.
+
+    Args:
+        points: from `to_points`, so that their components are uncorrelated.
+        chosen: the method and number of categories.
+        seed: random seed.
+        searched: number of methods and numbers of categories that were compared.
+    """
+    from scipy.stats import t  # late: slow to import
+
+    agreements: list[float] = []
+    for run in range(_NULL_RUNS):
+        rng = streams.generator(seed, "categories/null", run)
+        shape = (min(len(points), 3 * _LARGEST_PART), points.shape[1])
+        surrogate = (torch.rand(shape, generator=rng).numpy() - 0.5) * points.std(0) * np.float32(12**0.5)
+        result = stability(surrogate, [chosen.categories], chosen.source, seed=seed + run)
+        agreements.append(result[0].agreement)
+    transformed = np.arctanh(np.clip(agreements, -_ALMOST_ONE, _ALMOST_ONE))
+    deviations = float(t.ppf(1 - _LEVEL / searched, _NULL_RUNS - 1)) * np.sqrt(1 + 1 / _NULL_RUNS)
+    return float(np.tanh(transformed.mean() + deviations * transformed.std(ddof=1)))
+
+
+# --- images of no category, and larger categories ---------------------------------------------------------
+
+
+def none_of_these(
+    neighbours: Neighbours, probabilities: Float[np.ndarray, "n categories"]
+) -> Bool[np.ndarray, " n"]:
+    """Return which images belong to no category: outliers, and images without a category above 1/2.
+
+    An outlier is farther from its tenth neighbour than the upper quartile of these distances plus three times
+    their interquartile range (Tukey 1977: "far out").
+    """
+    distance = neighbours.distances[:, -1]
+    lower, upper = np.quantile(distance, [0.25, 0.75])
+    far = distance > upper + _FENCE * (upper - lower)
+    return np.asarray(far | (probabilities.max(1) <= _CONFIDENT))
+
+
+def neighbour_table(
+    labels: Int64[np.ndarray, " n"], neighbours: Neighbours
+) -> Float[np.ndarray, "categories categories"]:
+    """Return the joint probabilities of the categories of an image and of a neighbour; symmetric."""
+    count = int(labels.max()) + 1
+    table = np.zeros((count, count))
+    np.add.at(table, (labels[:, None], labels[neighbours.indices]), 1)
+    return np.asarray((table + table.T) / (2 * neighbours.indices.size))
+
+
+def merge_tree(table: Float[np.ndarray, "k k"]) -> Float[np.ndarray, "merges 4"]:
+    """Merge, again and again, the two categories whose merging loses the least information of neighbours.
+
+    This is the agglomerative information bottleneck (Slonim & Tishby 1999). `cut` returns the categories at
+    any level.
+
+    Args:
+        table: from `neighbour_table`.
+
+    Returns:
+        One row for each merge, as in scipy's linkage: the numbers of both parts, the information lost so far
+        in nats, and the number of first categories in the new part. The n-th merge makes part k + n.
+    """
+    count = len(table)
+    parts, sizes = list(range(count)), [1] * count
+    rows: list[tuple[float, float, float, float]] = []
+    lost = 0.0
+    while len(parts) > 1:
+        pairs = [(i, j) for i in range(len(parts)) for j in range(i)]
+        merged = [_merge(table, i, j) for i, j in pairs]
+        losses = _table_information(table) - np.array([_table_information(joint) for joint in merged])
+        best = int(losses.argmin())
+        (i, j), table = pairs[best], merged[best]
+        lost += max(0.0, float(losses[best]))
+        rows.append((parts[j], parts[i], lost, sizes[i] + sizes[j]))
+        parts[j], sizes[j] = count + len(rows) - 1, sizes[i] + sizes[j]
+        del parts[i], sizes[i]
+    return np.array(rows, np.float64).reshape(-1, 4)
+
+
+def cut(tree: Float[np.ndarray, "merges 4"], count: int) -> Int64[np.ndarray, " k"]:
+    """Return the larger category, 0 to `count` - 1, of each category when `count` are left.
+
+    Args:
+        tree: from `merge_tree`.
+        count: 1 to the number of categories.
+    """
+    first = len(tree) + 1
+    members = {number: [number] for number in range(first)}
+    for number, (left, right, _, _) in enumerate(tree[: first - count]):
+        members[first + number] = sorted(members.pop(int(left)) + members.pop(int(right)))
+    larger = np.zeros(first, np.int64)
+    for number, group in enumerate(sorted(members.values())):
+        larger[group] = number
+    return larger
+
+
+def _merge(table: np.ndarray, i: int, j: int) -> Float[np.ndarray, "k k"]:
+    """Return the table with category `i` merged into `j`, where j < i."""
+    rows = table.copy()
+    rows[j] += rows[i]
+    rows[:, j] += rows[:, i]
+    return np.asarray(np.delete(np.delete(rows, i, 0), i, 1))
+
+
+def _table_information(table: Float[np.ndarray, "k k"]) -> float:
+    """Return the mutual information of a joint table in nats."""
+    marginal = table.sum(1)
+    expected = np.outer(marginal, marginal)
+    filled = table > 0
+    return float((table[filled] * np.log(table[filled] / expected[filled])).sum())

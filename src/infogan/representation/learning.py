@@ -1,0 +1,201 @@
+"""What is learned from real images before the generator: categories and continuous candidates, as codes.
+
+The result says which codes a generator should have, and what their values are for every training image.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from infogan.config import Categorical, Periodic, Uniform
+from infogan.config.codes import CONTINUOUS_WEIGHT
+from infogan.config.codes import Code as AnyCode
+from infogan.representation.candidates import METRICS, Candidate, find, unique_images
+from infogan.representation.category_search import Categories, Stability, category_search
+from infogan.representation.neighbours import Metric, PrincipalComponents
+from infogan.representation.slow_coordinates import Coordinate, dependence_on_categories
+from infogan.representation.slow_coordinates import dependence as _dependence
+
+CATEGORY = "type"
+"""Name of the categorical code."""
+
+FEWEST = 120
+"""Fewest different images from which anything is learned."""
+
+_ARRAYS, _FACTS = "arrays.safetensors", "candidates.json"
+_LEAST_PROBABILITY = 1e-3
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Categories and continuous candidates of a set of images.
+
+    Attributes:
+        categories: None if no partition is more stable than on data without categories.
+        candidates: continuous candidates: coordinates, circles and components.
+        images: number of images.
+    """
+
+    categories: Categories | None
+    candidates: tuple[Candidate, ...]
+    images: int
+
+    @property
+    def empty(self) -> bool:
+        """True if nothing was found."""
+        return self.categories is None and not self.candidates
+
+    def codes(self) -> dict[str, AnyCode]:
+        """Return one code for the categories and one for each candidate, by name."""
+        return codes_of(self.anchors(), self.facts())
+
+    def anchors(self) -> dict[str, Tensor]:
+        """Return the values of `codes` for every image, float32 [N, width]."""
+        anchors = {}
+        if self.categories is not None:
+            anchors[CATEGORY] = torch.from_numpy(self.categories.probabilities.astype(np.float32))
+        for candidate in self.candidates:
+            anchors[candidate.name] = torch.from_numpy(candidate.values.astype(np.float32))[:, None]
+        return anchors
+
+    def dependence(self) -> float:
+        """Return the largest mutual information of two of the codes over the images, in nats."""
+        lines = [c.coordinate for c in self.candidates]
+        nats = [0.0]
+        if len(lines) > 1:
+            nats.append(float(_dependence(np.stack([line.values for line in lines], 1)).max()))
+        if self.categories is not None:
+            nats += [dependence_on_categories(line, self.categories.labels) for line in lines]
+        return max(nats)
+
+    def facts(self) -> dict[str, Any]:
+        """Return everything but the arrays, as JSON."""
+        facts: dict[str, Any] = {
+            "images": self.images,
+            "candidates": [
+                {key: value for key, value in asdict(candidate).items() if key != "values"}
+                for candidate in self.candidates
+            ],
+        }
+        if self.categories is not None:
+            facts["categories"] = {
+                "chosen": asdict(self.categories.chosen),
+                "threshold": self.categories.threshold,
+                "curve": [asdict(point) for point in self.categories.curve],
+            }
+        return facts
+
+    def files(self) -> dict[str, bytes]:
+        """Return the content of a folder from which `from_files` restores this."""
+        arrays = {f"values.{c.name}": np.ascontiguousarray(c.values) for c in self.candidates}
+        if (found := self.categories) is not None:
+            arrays |= {
+                "labels": found.labels,
+                "probabilities": found.probabilities,
+                "none": found.none,
+                "tree": found.tree,
+            }
+        text = json.dumps(self.facts(), indent=2, allow_nan=False) + "\n"
+        return {_ARRAYS: safetensors.numpy.save(arrays), _FACTS: text.encode()}
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> Learned:
+        """Restore what `files` returned."""
+        arrays, facts = safetensors.numpy.load(files[_ARRAYS]), json.loads(files[_FACTS])
+        categories = None
+        if (known := facts.get("categories")) is not None:
+            categories = Categories(
+                **{name: arrays[name] for name in ("labels", "probabilities", "none", "tree")},
+                chosen=Stability(**known["chosen"]),
+                threshold=known["threshold"],
+                curve=tuple(Stability(**point) for point in known["curve"]),
+            )
+        candidates = [
+            Candidate(
+                **{**entry, "explained_by": tuple(entry["explained_by"])},
+                values=arrays[f"values.{entry['name']}"],
+            )
+            for entry in facts["candidates"]
+        ]
+        return cls(categories, tuple(candidates), facts["images"])
+
+
+def codes_of(anchors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> dict[str, AnyCode]:
+    """Return one code for each anchor: a categorical, uniform or periodic one.
+
+    Categories have the probabilities with which they occur in the images.
+
+    Args:
+        anchors: from `Learned.anchors`.
+        facts: from `Learned.facts`.
+    """
+    kinds = {entry["name"]: entry["kind"] for entry in facts["candidates"]}
+    codes: dict[str, AnyCode] = {}
+    if CATEGORY in anchors:
+        shares = np.maximum(anchors[CATEGORY].double().mean(0).numpy(), _LEAST_PROBABILITY)
+        codes[CATEGORY] = Categorical(len(shares), probabilities=tuple((shares / shares.sum()).tolist()))
+    for name, kind in kinds.items():
+        codes[name] = (Periodic if kind == "circle" else Uniform)(info_weight=CONTINUOUS_WEIGHT)
+    return codes
+
+
+def learn(  # noqa: PLR0913 - the images, what is known of them, and what to search
+    images: UInt8[np.ndarray, "n h w c"],
+    *,
+    features: Float[np.ndarray, "n f"] | None = None,
+    categories: int | None = None,
+    candidates: Sequence[Candidate] | None = None,
+    metrics: Sequence[Metric] = METRICS,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Learned:
+    """Learn from images what codes they offer.
+
+    Args:
+        images: uint8, 0..255.
+        features: learned features, in which neighbours share a category; None: principal components of the
+            pixels, which need no training.
+        categories: the number of categories; None: chosen by stability; 0: no categories.
+        candidates: continuous candidates of these images that are known; None: they are searched.
+        metrics: as in `candidates.find`.
+        seed: random seed.
+        progress: called with a message when a part begins.
+    """
+    unique, _ = unique_images(images)
+    if len(unique) < FEWEST:
+        return Learned(None, (), len(images))
+    found = None
+    if categories != 0:
+        points = PrincipalComponents(images[unique]).scores(images).values if features is None else features
+        sources: tuple[Source, ...] = ("spectral",) if features is None else ("heads", "spectral")
+        searched = category_search(
+            points, seed=seed, categories=categories, sources=sources, after_step=progress
+        )
+        found = searched if searched.accepted else None
+    if candidates is None:
+        candidates = find(images, seed=seed, metrics=metrics, progress=progress)
+    return Learned(found, tuple(_without_categories(candidates, found)), len(images))
+
+
+def _without_categories(candidates: Sequence[Candidate], found: Categories | None) -> list[Candidate]:
+    """Return the candidates that the categories do not predict (R^2 up to .8), named in order again."""
+    if found is None:
+        return list(candidates)
+    return [c for c in candidates if explained_by_categories(c.coordinate, found) <= 0.8]
+
+
+def explained_by_categories(coordinate: Coordinate, found: Categories) -> float:
+    """Return the share of a coordinate's variance between categories, R^2 from 0 to 1."""
+    columns, labels = coordinate.columns, found.labels
+    counts = np.maximum(np.bincount(labels, minlength=found.probabilities.shape[1]), 1)
+    means = np.stack([np.bincount(labels, column, len(counts)) / counts for column in columns.T], 1)
+    return float(1 - ((columns - means[labels]) ** 2).sum() / ((columns - columns.mean(0)) ** 2).sum())

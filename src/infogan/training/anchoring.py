@@ -1,0 +1,213 @@
+"""The phase before training: learn from the real images, then fit Q to what was found.
+
+The result lies in RUN/representation and is a function of the images and the configuration. An interrupted
+contrastive training resumes from RUN/representation-training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+from jaxtyping import UInt8
+from torch import nn
+
+from infogan import images as edge
+from infogan import recipes, regularizers, signals, storage, streams
+from infogan.augmentation import augment
+from infogan.config import Config, Continuous
+from infogan.data import Dataset
+from infogan.errors import Interrupted
+from infogan.model import InfoGAN
+from infogan.representation import learning
+from infogan.representation.contrastive import ContrastiveSettings, ContrastiveTraining, Encoder
+from infogan.representation.learning import Learned
+from infogan.representation.views import Views
+from infogan.runs import representation_files
+from infogan.runs.directory import RunDirectory
+from infogan.runs.representation_files import Representation
+from infogan.training.anchors import Anchors
+
+FIT_BATCH, FIT_RATE = 128, 2e-3
+"""Images per step, and AdamW's largest learning rate, when Q is fitted to the candidates."""
+
+_FIT_DECAY = 1e-3
+_SAVE_EVERY = 200  # steps of the contrastive encoder between two checkpoints
+_STATE = "state.safetensors"
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """The phase before training of one run.
+
+    Attributes:
+        config: with `representation.fit_steps` above 0.
+        dataset: only its training images are used, without labels.
+        run: the run directory.
+        say: called with messages.
+    """
+
+    config: Config
+    dataset: Dataset
+    run: RunDirectory
+    say: Say
+
+    def complete(self) -> Config:
+        """Do what is not done yet, and return the configuration with the codes that were found.
+
+        Raises:
+            Interrupted: a signal came; the state was saved.
+            StorageError: the disk is full, or a file is damaged.
+        """
+        if not self.config.representation.fit_steps:
+            return self.config
+        done = representation_files.load(self.run.representation)
+        if done is None:
+            images = np.asarray(self.dataset.train.images)
+            encoder = self._encoder(images)
+            self.say("searching categories and continuous candidates")
+            learned = learning.learn(
+                images,
+                features=None if encoder is None else encoder.features(images),
+                categories=self.config.representation.categories,
+                seed=self.config.training.seed,
+                progress=self.say,
+            )
+            done = self.fit(learned, encoder)
+            representation_files.save(self.run.representation, done)
+            if self._unfinished.exists():
+                storage.remove_folder(self._unfinished)
+        return self.config if done.candidates["empty"] else with_codes(self.config, done)
+
+    @property
+    def _unfinished(self) -> Path:
+        return self.run.path / "representation-training"
+
+    def _encoder(self, images: UInt8[np.ndarray, "n h w c"]) -> Encoder | None:
+        settings = self.config.representation
+        if not settings.contrastive_steps:
+            return None
+        self.say(f"training the contrastive encoder, {settings.contrastive_steps:,} steps")
+        return train_encoder(images, contrastive_settings(self.config), self._unfinished, self.say)
+
+    def fit(self, learned: Learned, encoder: Encoder | None) -> Representation:
+        """Return the representation: anchors, and Q fitted to them."""
+        facts = {**learned.facts(), "empty": learned.empty, "dependence": learned.dependence()}
+        if learned.empty:
+            self.say("no candidate is stable: the codes have no anchors")
+            return Representation({}, None, facts)
+        anchors = learned.anchors()
+        draft = Representation(anchors, None, facts)
+        model = InfoGAN(with_codes(self.config, draft))
+        if encoder is not None:
+            model.load_encoder(encoder.trunk.state_dict())
+        steps = self.config.representation.fit_steps
+        self.say(f"fitting Q to {', '.join(anchors)}, {steps:,} steps")
+        fit_recognition(model, np.asarray(self.dataset.train.images), Anchors(anchors), steps)
+        assert model.encoder is not None
+        return Representation(
+            anchors, model.encoder.state_dict(), facts, recognition=model.recognition.state_dict()
+        )
+
+
+def contrastive_settings(config: Config, steps: int | None = None) -> ContrastiveSettings:
+    """Return the settings of the contrastive encoder of a run."""
+    return ContrastiveSettings(
+        steps or config.representation.contrastive_steps,
+        seed=config.training.seed,
+        views=Views(flip=config.representation.flip),
+        bfloat16=config.training.precision == "bfloat16",
+    )
+
+
+def train_encoder(
+    images: UInt8[np.ndarray, "n h w c"], settings: ContrastiveSettings, unfinished: Path, say: Say
+) -> Encoder:
+    """Train the contrastive encoder, or resume it from a folder, where its state is kept.
+
+    Raises:
+        Interrupted: a signal came; the state was saved.
+    """
+    training = ContrastiveTraining(images, settings)
+    if unfinished.exists():
+        training.load_state(safetensors.torch.load(storage.read_folder(unfinished)[_STATE]))
+        say(f"the contrastive encoder is resumed from step {training.step:,}")
+
+    def save() -> None:
+        state = {name: value.contiguous() for name, value in training.state().items()}
+        storage.write_folder(unfinished, {_STATE: safetensors.torch.save(state)})
+
+    try:
+        while training.step < settings.steps:
+            with signals.deferred():
+                loss = training.train_step()
+            if training.step % _SAVE_EVERY == 0:
+                say(f"contrastive encoder: step {training.step:,}/{settings.steps:,}, loss {loss:.3f} nats")
+                save()
+    except Interrupted:
+        signals.acknowledge()
+        save()
+        raise
+    return training.finish()
+
+
+def with_codes(config: Config, representation: Representation) -> Config:
+    """Return `config` with a code for each anchor, followed by its own continuous codes, which stay free."""
+    learned = learning.codes_of(representation.anchors, representation.candidates)
+    prepare = recipes.find(config.training.recipe).code or (lambda code, _: code)
+    free = {
+        name: code
+        for name, code in config.latents.codes.items()
+        if isinstance(code, Continuous) and name not in learned
+    }
+    codes = {name: prepare(code, False) for name, code in learned.items()} | free
+    return config.replace(latents={"codes": codes})
+
+
+def fit_recognition(
+    model: InfoGAN,
+    images: UInt8[np.ndarray, "n h w c"],
+    anchors: Anchors,
+    steps: int,
+    *,
+    seed: int | None = None,
+) -> None:
+    """Fit Q, with its own encoder, to anchors of real images, in place.
+
+    AdamW with a one-cycle schedule (Smith & Topin 2019); images are augmented by the run's policy for
+    continuous codes.
+
+    Args:
+        model: on the CPU, with its own encoder.
+        images: uint8, all training images.
+        anchors: the targets.
+        steps: number of optimizer steps.
+        seed: of the batches; None: that of the model's configuration.
+    """
+    assert model.encoder is not None
+    seed = model.config.training.seed if seed is None else seed
+    networks = nn.ModuleList([model.encoder, model.recognition])
+    optimizer = torch.optim.AdamW(networks.parameters(), FIT_RATE, weight_decay=_FIT_DECAY, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, FIT_RATE, max(steps, 10))
+    policy, size = model.config.augmentation.for_codes(0), min(FIT_BATCH, len(images))
+    low_precision = model.config.training.precision == "bfloat16"
+    networks.train()
+    for step in range(steps):
+        with signals.deferred():
+            rows = streams.batch_indices(seed, step, size, len(images))
+            batch = edge.to_float(torch.from_numpy(images[rows.numpy()]), model.table.output)
+            batch = augment(batch, policy, streams.generator(seed, "anchoring/augment", step))
+            with torch.autocast("cpu", torch.bfloat16, enabled=low_precision):
+                raw = model.predict(batch, "real")
+            loss = regularizers.anchor_loss(model.latents.posteriors(raw.float()), anchors.of(rows))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    model.eval()
