@@ -237,7 +237,7 @@ def _residuals(known: Float[np.ndarray, "n d"], targets: Float[np.ndarray, "n t"
     for fitted, tested in (halves, halves[::-1]):
         near = nearest(known[fitted], _LOCAL, known[tested]).indices
         error = targets[fitted][near].mean(1) - targets[tested]
-        shares.append((error**2).mean(0) / targets[tested].var(0))
+        shares.append((error**2).mean(0) / np.maximum(targets[tested].var(0), 1e-12))  # constants
     return np.asarray(np.sqrt(np.mean(shares, axis=0)))
 
 
