@@ -175,7 +175,7 @@ def test_nothing_is_learned_from_fewer_than_120_different_images(count: int) -> 
 def test_learned_features_take_the_place_of_pixels() -> None:
     from sklearn.metrics import adjusted_rand_score
 
-    images, _ = clustered_images()
+    images = clustered_images(150)[0]
     labels = np.arange(len(images)) % 3
     features = np.eye(3)[labels] * 9 + np.random.default_rng(0).standard_normal((len(images), 3))
     found = learn(images, features=features.astype(np.float32), categories=3, candidates=()).categories
