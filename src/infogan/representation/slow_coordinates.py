@@ -52,6 +52,7 @@ _SPREAD, _INSIDE = (
 _DEPENDENT = 0.02  # nats between two coordinates below which they count as independent
 _CLEARER = 0.75  # largest share of the dependence that may be left after a rotation
 _BINS = 8
+_FAR = 10.0  # ratio of the distances to neighbours that makes an outlier
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def slow_coordinates(
     """Return the slow coordinates of points, slowest first.
 
     Points outside of the largest connected component of the graph get the mean of their nearest points in
-    it: that two components are apart is a category, not a coordinate.
+    it: that two components are apart is a category, not a coordinate. So do outliers, ten times as far from
+    their neighbours as these are from theirs.
 
     Args:
         points: their Euclidean distances define the neighbours. Equal points should be removed first.
@@ -104,7 +106,9 @@ def slow_coordinates(
     if intrinsic_dimension(near.distances) < _THIN:
         near = nearest(points, _MORE * count)
     _, component = connected_components(graph(near.indices), directed=False)
-    inside = component == np.bincount(component).argmax()
+    distance = near.distances.mean(1)
+    far = distance > _FAR * np.median(distance[near.indices], 1)
+    inside = (component == np.bincount(component).argmax()) & ~far
     if not inside.all():
         if inside.sum() < FEWEST:
             return []
