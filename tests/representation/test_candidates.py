@@ -10,6 +10,7 @@ import pytest
 from infogan.representation.candidates import (
     Candidate,
     Parts,
+    component_candidates,
     explained_by,
     find,
     matched,
@@ -136,6 +137,27 @@ def test_fewer_than_300_different_images_have_no_candidates() -> None:
 
 def test_equal_images_have_no_candidates() -> None:
     assert find(np.full((400, 8, 8, 1), 7, dtype=np.uint8)) == []
+
+
+def test_independent_pixels_are_no_components_of_small_images() -> None:
+    images = np.zeros((600, 8, 8, 1), dtype=np.uint8)
+    images[:, 2:4, 2:6, 0] = np.random.default_rng(0).integers(0, 256, (600, 2, 4))
+    assert component_candidates(images) == []
+
+
+def test_rare_attributes_are_components_and_known_ones_are_left_out() -> None:
+    rng = np.random.default_rng(0)
+    attributes = rng.laplace(size=(1_500, 40))
+    patterns = rng.normal(0, 4, (40, 8 * 8))
+    images = (120 + attributes @ patterns).clip(0, 255).astype(np.uint8).reshape(-1, 8, 8, 1)
+    found = component_candidates(images)
+    assert [c.name for c in found] == [f"component{i + 1}" for i in range(10)]
+    ranks = uniform_ranks(attributes)
+    table = np.abs(np.corrcoef(np.stack([c.values for c in found]), ranks.T)[:10, 10:])
+    assert table.max(1).min() > 0.85
+    assert len(set(table.argmax(1))) == 10
+    others = component_candidates(images, found[:1])
+    assert all(agreement(found[0].coordinate, c.coordinate) < 0.3 for c in others)
 
 
 def test_images_of_two_changing_pixels_are_no_error() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.sparse.linalg import ArpackNoConvergence
 
 from infogan.representation.candidates import unique_images
 from infogan.representation.neighbours import nearest
@@ -153,6 +154,14 @@ def test_few_points_have_no_coordinates_or_some_and_never_an_error(count: int) -
 
 def test_equal_points_are_no_error() -> None:
     assert all(np.isfinite(c.values).all() for c in slow_coordinates(np.zeros((200, 3), dtype=np.float32)))
+
+
+def test_eigenvectors_that_do_not_converge_are_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ArpackNoConvergence("no convergence", np.zeros(0), np.zeros((0, 0)))
+
+    monkeypatch.setattr("scipy.sparse.linalg.eigsh", fail)
+    assert slow_coordinates(points(*uniform(2, 200))) == []
 
 
 # --- redundancy ------------------------------------------------------------------------------------------

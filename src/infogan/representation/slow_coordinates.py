@@ -37,10 +37,8 @@ FEWEST = 60
 
 _REGRESSED = 2_500  # points of the local regressions
 _LOCAL = 15  # neighbours of the local regressions
-_THIN, _MORE = (
-    2.5,
-    3,
-)  # intrinsic dimension below which few neighbours leave gaps, and how many times more close them
+_THIN = 2.5  # intrinsic dimension below which few neighbours leave gaps
+_MORE = 3  # factor of the number of neighbours that closes them
 _DENSE = 3.5  # least intrinsic dimension in which distances say little of the density
 _EARLIER = 0.5  # least unpredicted share given earlier groups
 _SAME_GROUP = 0.25  # also given its own group, whose vectors may be two sides of a circle
@@ -86,7 +84,7 @@ class Coordinate:
 def slow_coordinates(
     points: Float[np.ndarray, "n d"], *, most: int = MOST, count: int = NEIGHBOURS
 ) -> list[Coordinate]:
-    """Return the slow coordinates of points, slowest first.
+    """Return the slow coordinates of points, slowest first; none if the eigenvectors do not converge.
 
     Points outside of the largest connected component of the graph get the mean of their nearest points in
     it: that two components are apart is a category, not a coordinate. So do outliers, ten times as far from
@@ -99,6 +97,7 @@ def slow_coordinates(
             of a circle would look like two ends.
     """
     from scipy.sparse.csgraph import connected_components  # late: slow to import
+    from scipy.sparse.linalg import ArpackNoConvergence
 
     if len(points) < FEWEST:
         return []
@@ -115,7 +114,10 @@ def slow_coordinates(
         coordinates = slow_coordinates(points[inside], most=most, count=count)
         outside = nearest(points[inside], count, points)
         return [coordinate.extend(outside) for coordinate in coordinates]
-    speeds, vectors = eigenvectors(near)
+    try:
+        speeds, vectors = eigenvectors(near)
+    except ArpackNoConvergence:
+        return []
     groups = independent(vectors, speeds, most)
     return [coordinate for group in groups for coordinate in _as_coordinates(group)]
 
