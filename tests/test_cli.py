@@ -20,6 +20,7 @@ from infogan import InfoGAN, cli, presets
 
 COMMANDS = {
     "data": [],
+    "data audit": ["--crop", "--size"],
     "data check": [],
     "data list": [],
     "data prepare": ["--crop", "--data", "--out", "--set", "--size"],

@@ -14,6 +14,7 @@ PACKAGE = Path(infogan.__file__).parent
 FOR_THE_TERMINAL = {
     "cli.py",
     "config/reference.py",
+    "data/audit.py",
     "runs/health.py",
     "reporting/page.py",
     "reporting/html.py",

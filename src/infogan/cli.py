@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from infogan import __version__, signals
-from infogan.errors import InfoGANError, Interrupted, StorageError, UsageError, did_you_mean
+from infogan.errors import DataError, InfoGANError, Interrupted, StorageError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from infogan.config import Config, DataConfig
@@ -345,7 +345,8 @@ def _say_audit(config: DataConfig) -> None:
     path = Path(config.path).expanduser()
     if not path.exists() or prepared.is_prepared(path) or loading.cached(config).exists():
         return
-    _say("\n".join(audit(path, size=config.size, channels=config.channels, crop=config.crop).lines()))
+    with suppress(DataError):  # loading the images raises the error with all details
+        _say("\n".join(audit(path, size=config.size, channels=config.channels, crop=config.crop).lines()))
 
 
 def _data_audit(arguments: argparse.Namespace) -> None:

@@ -400,7 +400,8 @@ class InfoGAN(nn.Module):
             raise ConfigError(
                 f"network.architecture = {self.config.network.architecture!r}: Q has no encoder",
                 "a table with an encoder, such as anchored",
-                "--set architecture=anchored",
+                "network.architecture='anchored'",
+                command="--set architecture=anchored",
             )
         of_real = {k: v for k, v in tensors.items() if not k.rpartition(".")[2].startswith("fake_")}
         _load(self.encoder, of_real, source)

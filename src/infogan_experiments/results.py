@@ -92,9 +92,14 @@ def _check(path: Path, config: Config) -> None:
 
 
 def _changes(before: Config, after: Config) -> dict[str, tuple[Any, Any]]:
-    """Return the keys that differ, but for paths and how often a run saves, with both values."""
+    """Return the keys that differ, but for paths, saving, and codes that a run finds itself."""
     differing = configuration.changes(before, after)
-    return {key: pair for key, pair in differing.items() if key not in FREE_KEYS | RESOLVED_KEYS}
+    found = ("latents.",) if after.representation.fit_steps else ()
+    return {
+        key: pair
+        for key, pair in differing.items()
+        if key not in FREE_KEYS | RESOLVED_KEYS and not key.startswith(found)
+    }
 
 
 # --- training --------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -512,9 +512,9 @@ def test_a_second_sigterm_changes_nothing(
     monkeypatch.setattr(InfoGAN, "save_pretrained", save_and_signal)
     farewell = cli._farewell
 
-    def signal_and_say(request: Interrupted) -> str:
+    def signal_and_say(request: Interrupted, plugins: Sequence[str]) -> str:
         send(signal.SIGTERM)()
-        return farewell(request)
+        return farewell(request, plugins)
 
     monkeypatch.setattr(cli, "_farewell", signal_and_say)
     during_step(monkeypatch, 3, send(signal.SIGTERM))
@@ -642,7 +642,7 @@ def test_divergence_from_the_start(config: Path, tmp_path: Path, capsys: pytest.
         ("batch_size = 16", "batch_size = 1", ["training.batch_size = 1"]),
         ("batch_size = 16", f"batch_size = {10**30}", ["training.batch_size = 1000"]),
         ('kind = "uniform"', 'kind = "unifrm"', ["latents.codes.style"]),
-        ("version = 1", "version = 3", ["version = 3"]),
+        ("version = 1", "version = 4", ["version = 4"]),
     ],
 )
 def test_a_configuration_that_does_not_fit(

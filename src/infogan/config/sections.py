@@ -281,8 +281,7 @@ class TrainingConfig(Section):
 
     recipe: str = Field(
         default="paper",
-        description="name of the recipe that these values come from; --set does not apply another recipe, "
-        "--recipe does",
+        description="name of the recipe that these values come from; setting it applies no other recipe",
     )
     steps: int = Field(
         default=5_000,

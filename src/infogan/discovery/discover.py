@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 import torch
+from jaxtyping import UInt8
 
 from infogan import api, data, evaluation, storage
 from infogan import config as configuration
@@ -154,6 +155,16 @@ def _configured(
     return runner.resolve(config.replace(training={"seed": seed}), dataset), dataset
 
 
+def stored_encoder(out: Path, images: UInt8[np.ndarray, "n h w c"]) -> Encoder | None:
+    """Return the encoder that a discovery trained, for images of that form; None if there is none yet."""
+    folder = out / "encoder"
+    if not folder.exists():
+        return None
+    encoder = Encoder(images.shape[3], images.shape[1])
+    encoder.load_state_dict(safetensors.torch.load(storage.read_folder(folder)["encoder.safetensors"]))
+    return encoder.eval()
+
+
 @dataclass
 class _Discovery:
     """The phases of one discovery; each returns what is on disk if it is complete.
@@ -241,11 +252,8 @@ class _Discovery:
         """Return the contrastive encoder, trained for its share of the time that is left."""
         folder = self.state.folder / "encoder"
         settings = contrastive_settings(self.config, 1_000)
-        if folder.exists():
-            encoder = ContrastiveTraining(self._images, settings).encoder
-            tensors = safetensors.torch.load(storage.read_folder(folder)["encoder.safetensors"])
-            encoder.load_state_dict(tensors)
-            return encoder.eval()
+        if (stored := stored_encoder(self.state.folder, self._images)) is not None:
+            return stored
         if "encoder_steps" not in self.state.facts:
             trial = ContrastiveTraining(self._images, settings)
             pace = self._pace(trial.train_step)

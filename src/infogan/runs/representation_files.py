@@ -106,7 +106,8 @@ def check(folder: Path, found: Representation | None, trained_with: Mapping[str,
         raise StorageError(
             f"{folder} was added to a run that was trained without anchors",
             "no such folder",
-            "another place for it, or --override to resume with these anchors",
+            "another place for it, or override=True to resume with these anchors",
+            command="another place for it, or --override to resume with these anchors",
         )
     names = sorted(name for name in sums | dict(trained_with) if sums.get(name) != trained_with.get(name))
     raise StorageError(
@@ -114,7 +115,8 @@ def check(folder: Path, found: Representation | None, trained_with: Mapping[str,
         if sums
         else f"{folder} is missing",
         "the anchors and the encoder that the run was trained with",
-        "a copy of that folder, or --override to resume with what is there",
+        "a copy of that folder, or override=True to resume with what is there",
+        command="a copy of that folder, or --override to resume with what is there",
     )
 
 

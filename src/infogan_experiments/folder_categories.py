@@ -1,0 +1,185 @@
+"""What `infogan discover` finds in a labelled folder, compared with clustering of pixels and of features.
+
+Labels, here the class folders, are used for evaluation only, on images that no method was fitted to. All
+methods get the number of categories that the discovery chose, and the true number.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64
+
+from infogan import data, storage
+from infogan.config import Categorical
+from infogan.data import Dataset
+from infogan.discovery import discover
+from infogan.discovery.discover import stored_encoder
+from infogan.errors import UsageError
+from infogan.evaluation.baselines import fit_kmeans, pixel_components, untrained
+from infogan.evaluation.clustering import Assignments, Labels, classes_known, score
+from infogan.model import InfoGAN
+from infogan.reporting.markdown import markdown_table
+from infogan.representation.categories import spectral_votes
+from infogan.representation.category_search import cut
+from infogan.representation.learning import CATEGORY, Learned
+from infogan.representation.neighbours import nearest
+from infogan.runs import representation_files
+from infogan.runs.directory import RunDirectory
+from infogan_experiments.experiment import EXPERIMENTS, Experiment, Options
+from infogan_experiments.results import publish
+
+NAME, MINUTES = "discover-folder", 20.0
+METHODS = {
+    "kmeans": "k-means on pixels",
+    "ward": "Ward on 50 principal components",
+    "spectral": "spectral clustering of the pixels' neighbours",
+    "untrained": "untrained network",
+    "features": "k-means on learned features",
+    "representation": "Q before the generator",
+    "discover": "Q after the generator",
+}
+_MOST_WARD = 10_000
+
+
+def _publish(options: Options) -> None:
+    if options.data is None:
+        raise UsageError(
+            f"{NAME} has no images of its own",
+            "a folder with one folder of images for each class",
+            f"infogan reproduce {NAME} --data FOLDER",
+        )
+    folder = options.folder(NAME)
+    (seed,) = options.seed_range(1)
+    out = folder / f"seed-{seed}"
+    minutes = 0.05 if options.quick else MINUTES
+    result = discover(
+        options.data,
+        minutes=minutes,
+        out=out,
+        seed=seed,
+        settings=options.settings,
+        progress=partial(print, file=sys.stderr),
+    )
+    values: dict[str, Any] = {
+        "seed": seed,
+        "images": result["images"],
+        "minutes": minutes,
+        "minutes_spent": result["minutes_spent"],
+        "found": result["found"],
+    }
+    if result["run"] is not None:
+        values |= compared(out) | {"machine": RunDirectory.open(out / "run").read_environment()}
+    publish(folder, NAME, values, _table(values))
+
+
+def compared(out: Path) -> dict[str, Any]:
+    """Return the scores of each method at the chosen and at the true number of categories."""
+    model = InfoGAN.from_pretrained(out / "run")
+    dataset = data.load(model.config.data)
+    code = model.config.latents.codes.get(CATEGORY)
+    if not classes_known(dataset) or not isinstance(code, Categorical):
+        return {"scores": {}}
+    labels = Labels(np.asarray(dataset.train.labels), np.asarray(dataset.test.labels))
+    learned = Learned.from_files(storage.read_folder(out / "learned"))
+    chosen, true = code.size, len(np.unique(labels.train))
+    scores: dict[str, Any] = {}
+    for title, count in (("chosen", chosen), ("true", true)):
+        assigned = {**_clusterings(dataset, out, count), **_of_model(model, out, dataset, learned, count)}
+        scores[title] = {
+            "categories": count,
+            **{name: _scores(parts, labels, name) for name, parts in assigned.items()},
+        }
+    return {"scores": scores, "classes": true, "test_images": len(labels.test)}
+
+
+Parts = tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " m"]]
+"""The category of each training and each test image."""
+
+
+def _clusterings(dataset: Dataset, out: Path, count: int) -> dict[str, Parts]:
+    """Return the partitions of methods that only cluster."""
+    from sklearn.cluster import AgglomerativeClustering, KMeans  # late: slow to import
+
+    train, test = np.asarray(dataset.train.images), np.asarray(dataset.test.images)
+    kmeans = fit_kmeans(train, test, count)
+    parts: dict[str, Parts] = {"kmeans": (kmeans.train.argmin(1), kmeans.test.argmin(1))}
+    x, y = pixel_components(train, test)
+    if len(x) <= _MOST_WARD:
+        ward = AgglomerativeClustering(count).fit_predict(x)
+        parts["ward"] = (ward, ward[nearest(x, 1, y).indices[:, 0]])
+    votes = spectral_votes(x.astype(np.float32), [count], seed=0)[0]
+    parts["spectral"] = tuple(votes.probabilities(z.astype(np.float32)).argmax(1) for z in (x, y))
+    encoder = stored_encoder(out, train)
+    if encoder is not None:
+        of_train, of_test = encoder.features(train), encoder.features(test)
+        fitted = KMeans(count, n_init=5, random_state=0).fit(of_train)
+        parts["features"] = (fitted.predict(of_train), fitted.predict(of_test))
+    return parts
+
+
+def _of_model(model: InfoGAN, out: Path, dataset: Dataset, learned: Learned, count: int) -> dict[str, Parts]:
+    """Return the partitions of Q: untrained, before and after the generator; merged to at most `count`."""
+    train, test = np.asarray(dataset.train.images), np.asarray(dataset.test.images)
+    before = InfoGAN(model.config)
+    known = representation_files.load(out / "run" / "representation")
+    if known is not None and known.encoder is not None and known.recognition is not None:
+        before.load_encoder(known.encoder)
+        before.recognition.load_state_dict(dict(known.recognition))
+    models = {"untrained": untrained(model.config, train), "representation": before, "discover": model}
+    assert learned.categories is not None
+    size = learned.categories.probabilities.shape[1]
+    larger = cut(learned.categories.tree, count) if count < size else np.arange(size)
+    return {
+        name: tuple(
+            larger[one.encode(images)[CATEGORY].argmax(1)] if name != "untrained"
+            else one.encode(images)[CATEGORY].argmax(1)
+            for images in (train, test)
+        )
+        for name, one in models.items()
+    }  # fmt: skip
+
+
+def _scores(parts: Parts, labels: Labels, name: str) -> dict[str, Any]:
+    from sklearn.metrics import adjusted_mutual_info_score  # late: slow to import
+
+    categories = int(max(part.max() for part in parts)) + 1
+    figures = score(Assignments(parts[0], parts[1], categories), labels, seed=0, stream=name)
+    return {**figures, "ami": float(adjusted_mutual_info_score(labels.test, parts[1]))}
+
+
+def _table(values: Mapping[str, Any]) -> str:
+    """Return a table of all methods, with NMI, AMI and ARI on test images."""
+    rows = []
+    for title, scores in values.get("scores", {}).items():
+        for name, text in METHODS.items():
+            if name not in scores:
+                continue
+            figures = scores[name]
+            low, high = figures["nmi_interval"]
+            nmi = f"{figures['nmi']:.3f} ({low:.3f} to {high:.3f})"
+            rows.append(
+                [
+                    f"{scores['categories']} ({title})",
+                    text,
+                    nmi,
+                    f"{figures['ami']:.3f}",
+                    f"{figures['ari']:.3f}",
+                ]
+            )
+    return markdown_table(["categories", "method", "NMI (95 % interval)", "AMI", "ARI"], rows)
+
+
+EXPERIMENTS.add(
+    NAME,
+    Experiment(
+        _publish,
+        "Discover factors in a labelled folder in 20 minutes; compared with clustering methods.",
+        frozenset({"quick"}),
+    ),
+)
