@@ -213,7 +213,7 @@ def test_the_mean_of_versions_ignores_sign_sense_and_start() -> None:
     line = mean_coordinate([Coordinate(x), Coordinate(-x)], [1.0, 3.0])
     assert line.values == pytest.approx(uniform_ranks(x), abs=1e-6)
     angle = Coordinate(x, circle=True)
-    turned = Coordinate(((-x + 0.05 * noise + 1.7) % 2 - 1).astype(np.float32), circle=True)
+    turned = Coordinate(((-x + 0.05 * noise + 2) % 2 - 1).astype(np.float32), circle=True)
     assert agreement(mean_coordinate([angle, turned], [1.0, 1.0]), angle) > 0.99
 
 

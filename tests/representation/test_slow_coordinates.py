@@ -218,6 +218,7 @@ def test_a_ring_is_a_circle_and_a_square_or_an_arc_is_none() -> None:
     assert is_circle(np.stack(ring(x), 1))
     assert not is_circle(np.stack([x, y], 1))
     assert not is_circle(np.stack(ring(x / 2), 1))
+    assert not is_circle(np.stack(ring(x), 1) * (np.arange(COUNT) % 20 > 0)[:, None])  # 5 % in its centre
 
 
 def test_mixed_coordinates_are_rotated_back_and_independent_ones_are_left() -> None:
@@ -239,9 +240,11 @@ def test_a_coordinate_extends_to_other_points() -> None:
 
 def test_a_circle_extends_across_its_start() -> None:
     angle = uniform(1)[0]
-    near = nearest(points(*ring(angle)), queries=np.array([[-1, 0]], dtype=np.float32))
-    value = float(Coordinate(angle, circle=True).extend(near).values[0])
-    assert abs(value) > 0.98  # the mean of -.99 and .99 would be 0
+    near = nearest(points(*ring(angle)), queries=np.array([[-1, 0], [0, 1]], dtype=np.float32))
+    extended = Coordinate(angle, circle=True).extend(near)
+    assert extended.circle
+    assert abs(extended.values[0]) > 0.98  # the mean of -.99 and .99 would be 0
+    assert extended.values[1] == pytest.approx(0.5, abs=0.02)
 
 
 def test_agreement_is_1_for_any_sign_sense_and_start_and_0_between_a_line_and_a_circle() -> None:
