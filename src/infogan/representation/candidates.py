@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int64, UInt8
 
 from infogan.representation.components import independent_components
-from infogan.representation.neighbours import Metric, PrincipalComponents, nearest
+from infogan.representation.neighbours import Metric, PrincipalComponents, nearest, pixels
 from infogan.representation.slow_coordinates import (
     Coordinate,
     agreement,
@@ -324,6 +324,8 @@ def component_candidates(
 ) -> list[Candidate]:
     """Return the independent components that two parts agree on and that `known` candidates do not predict.
 
+    Components that follow a single pixel are left out: independent pixels are components of their own.
+
     Args:
         images: uint8.
         known: candidates that were accepted before.
@@ -335,6 +337,7 @@ def component_candidates(
     if whole is None or fits[0] is None or fits[1] is None:
         return []
     third = images[parts.third]
+    flat = pixels(third)
     first, second = (fit.values(third) for fit in fits if fit is not None)
     on_third = whole.values(third)
     values = whole.values(images)
@@ -345,6 +348,8 @@ def component_candidates(
         b = int(_correlations(on_third[:, column], second).argmax())
         stability = float(_correlations(first[:, a], second[:, [b]])[0])
         if stability < LEAST or len(accepted) == MOST_COMPONENTS:
+            continue
+        if _is_one_pixel(on_third[:, column], flat):
             continue
         coordinate = Coordinate(uniform_ranks(values[:, column]))
         if explained and unpredicted_share(explained, Coordinate(values[:, column])) < _NEW:  # with its tail
@@ -362,6 +367,14 @@ def component_candidates(
             )
         )
     return accepted
+
+
+def _is_one_pixel(column: Float[np.ndarray, " n"], flat: Float[np.ndarray, "n p"]) -> bool:
+    """Return whether a component is correlated with one pixel more than twice as much as with the next."""
+    changing = flat[:, flat.std(0) > 0]
+    standard = (changing - changing.mean(0)) / changing.std(0)
+    covariances = np.sort(np.abs(standard.T @ (column - column.mean())))
+    return len(covariances) < 2 or bool(covariances[-2] < covariances[-1] / 2)
 
 
 def _correlations(

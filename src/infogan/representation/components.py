@@ -15,6 +15,7 @@ COMPONENTS = 40
 """Number of principal components that are whitened and unmixed."""
 
 _ITERATIONS = 400
+_LEAST_STD = 1e-4  # of a principal component of pixels in [0, 1], above rounding errors
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class IndependentComponents:
 
     def values(self, images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n k"]:
         """Return the components of images, of mean 0 and variance 1 over the images of the fit."""
-        sources = self.ica.transform(self.principal.scores(images).values) * self.signs
+        scores = self.principal.scores(images).values[:, : self.ica.n_features_in_]
+        sources = self.ica.transform(scores) * self.signs
         return np.asarray(sources, dtype=np.float32)
 
     @property
@@ -59,18 +61,22 @@ def independent_components(
         count: number of components; reduced to what the images allow.
 
     Returns:
-        The components; None if FastICA does not converge, as on noise.
+        The components; None if FastICA does not converge, as on noise, or all images are equal.
     """
     from scipy.stats import kurtosis, skew  # late: slow to import
     from sklearn.decomposition import FastICA
     from sklearn.exceptions import ConvergenceWarning
 
     principal = PrincipalComponents(images, count)
+    scores = principal.scores(images)
+    rank = int((scores.std > _LEAST_STD).sum())
+    if rank == 0:
+        return None
     ica = FastICA(whiten="unit-variance", max_iter=_ITERATIONS, tol=1e-3, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         try:
-            sources = ica.fit_transform(principal.scores(images).values)
+            sources = ica.fit_transform(scores.values[:, :rank])
         except ConvergenceWarning:
             return None
     signs = np.where(skew(sources) < 0, -1.0, 1.0)

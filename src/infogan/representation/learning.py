@@ -20,7 +20,7 @@ from infogan.config import Categorical, Periodic, Uniform
 from infogan.config.codes import CONTINUOUS_WEIGHT
 from infogan.config.codes import Code as AnyCode
 from infogan.representation.candidates import METRICS, Candidate, find, unique_images
-from infogan.representation.category_search import Categories, Stability, category_search
+from infogan.representation.category_search import Categories, Source, Stability, category_search
 from infogan.representation.neighbours import Metric, PrincipalComponents
 from infogan.representation.slow_coordinates import Coordinate, dependence_on_categories
 from infogan.representation.slow_coordinates import dependence as _dependence

@@ -37,6 +37,8 @@ FEWEST = 60
 
 _REGRESSED = 2_500  # points of the local regressions
 _LOCAL = 15  # neighbours of the local regressions
+_THIN = 2.5  # intrinsic dimension below which few neighbours leave gaps
+_MORE = 3  # factor of the number of neighbours that closes them
 _DENSE = 3.5  # least intrinsic dimension in which distances say little of the density
 _EARLIER = 0.5  # least unpredicted share given earlier groups
 _SAME_GROUP = 0.25  # also given its own group, whose vectors may be two sides of a circle
@@ -48,6 +50,7 @@ _SPREAD, _INSIDE = (
 _DEPENDENT = 0.02  # nats between two coordinates below which they count as independent
 _CLEARER = 0.75  # largest share of the dependence that may be left after a rotation
 _BINS = 8
+_FAR = 10.0  # ratio of the distances to neighbours that makes an outlier
 
 
 @dataclass(frozen=True)
@@ -81,30 +84,40 @@ class Coordinate:
 def slow_coordinates(
     points: Float[np.ndarray, "n d"], *, most: int = MOST, count: int = NEIGHBOURS
 ) -> list[Coordinate]:
-    """Return the slow coordinates of points, slowest first.
+    """Return the slow coordinates of points, slowest first; none if the eigenvectors do not converge.
 
     Points outside of the largest connected component of the graph get the mean of their nearest points in
-    it: that two components are apart is a category, not a coordinate.
+    it: that two components are apart is a category, not a coordinate. So do outliers, ten times as far from
+    their neighbours as these are from theirs.
 
     Args:
         points: their Euclidean distances define the neighbours. Equal points should be removed first.
         most: largest number of coordinates.
-        count: number of neighbours.
+        count: number of neighbours; three times as many in fewer than 2.5 dimensions, where a gap in a sample
+            of a circle would look like two ends.
     """
     from scipy.sparse.csgraph import connected_components  # late: slow to import
+    from scipy.sparse.linalg import ArpackNoConvergence
 
     if len(points) < FEWEST:
         return []
     near = nearest(points, count)
+    if intrinsic_dimension(near.distances) < _THIN:
+        near = nearest(points, _MORE * count)
     _, component = connected_components(graph(near.indices), directed=False)
-    inside = component == np.bincount(component).argmax()
+    distance = near.distances.mean(1)
+    far = distance > _FAR * np.median(distance[near.indices], 1)
+    inside = (component == np.bincount(component).argmax()) & ~far
     if not inside.all():
         if inside.sum() < FEWEST:
             return []
         coordinates = slow_coordinates(points[inside], most=most, count=count)
         outside = nearest(points[inside], count, points)
         return [coordinate.extend(outside) for coordinate in coordinates]
-    speeds, vectors = eigenvectors(near)
+    try:
+        speeds, vectors = eigenvectors(near)
+    except ArpackNoConvergence:
+        return []
     groups = independent(vectors, speeds, most)
     return [coordinate for group in groups for coordinate in _as_coordinates(group)]
 
@@ -237,7 +250,7 @@ def _residuals(known: Float[np.ndarray, "n d"], targets: Float[np.ndarray, "n t"
     for fitted, tested in (halves, halves[::-1]):
         near = nearest(known[fitted], _LOCAL, known[tested]).indices
         error = targets[fitted][near].mean(1) - targets[tested]
-        shares.append((error**2).mean(0) / targets[tested].var(0))
+        shares.append((error**2).mean(0) / np.maximum(targets[tested].var(0), 1e-12))  # constants
     return np.asarray(np.sqrt(np.mean(shares, axis=0)))
 
 
