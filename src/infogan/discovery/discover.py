@@ -24,14 +24,15 @@ import safetensors.torch
 import torch
 from jaxtyping import UInt8
 
-from infogan import api, data, evaluation, storage
+from infogan import api, data, evaluation, networks, storage
 from infogan import config as configuration
 from infogan.config import Config
-from infogan.data import Dataset
+from infogan.data import Dataset, prepared
+from infogan.data.audit import audit
 from infogan.discovery.budget import ENCODER_SHARE, Budget, steps_within
 from infogan.discovery.candidate_verdicts import agreements, independent_reader, verdicts
 from infogan.discovery.outcome import Outcome
-from infogan.discovery.state import RESULT, State, open_state
+from infogan.discovery.state import AUDIT, RESULT, State, open_state
 from infogan.errors import InfoGANError, Interrupted, UsageError
 from infogan.evaluation.subject import Progress, silent
 from infogan.model import InfoGAN
@@ -99,6 +100,7 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
     """
     if not minutes > 0:
         raise UsageError(f"minutes = {minutes:g}", "more than 0", "minutes=10", command="--minutes 10")
+    budget = Budget(60 * minutes, clock=clock)
     config, dataset = _configured(path, seed, settings or {}, progress)
     identity = {
         "images": dataset.fingerprint,
@@ -111,9 +113,10 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
         progress(f"{state.folder} is complete")
         finished: dict[str, Any] = json.loads((state.folder / RESULT).read_text(encoding="utf-8"))
         return finished
-    budget = Budget(60 * minutes, state.facts["seconds"], clock)
+    budget.before = state.facts["seconds"]
     job = _Discovery(state, config, dataset, budget, categories, progress)
     try:
+        job.audit()
         return job.run()
     except Interrupted as request:
         request.run = None
@@ -139,6 +142,15 @@ def _configured(
             f"{path} is not a set of images",
             "a folder, archive or array of images",
             "infogan train, for a preset",
+        )
+    name = config.network.architecture
+    networks.check_architecture(name)
+    if name in networks.NETWORKS or not networks.architecture(name, SIZE).encoder:
+        raise UsageError(
+            f"network.architecture = {name!r}: Q has no encoder",
+            "anchored or anchored-residual",
+            "architecture=anchored",
+            command="--set architecture=anchored",
         )
     dataset = data.load(config.data)
     native = int(dataset.train.images.shape[1])
@@ -184,6 +196,20 @@ class _Discovery:
     budget: Budget
     categories: int | None
     progress: Progress
+
+    def audit(self) -> None:
+        """Report the audit of the images, and keep it."""
+        path, settings = self.state.folder / AUDIT, self.config.data
+        if not path.is_file():
+            images = Path(str(settings.path)).expanduser()
+            lines = (
+                []
+                if prepared.is_prepared(images)
+                else audit(images, size=settings.size, channels=settings.channels, crop=settings.crop).lines()
+            )
+            storage.write_text(path, "".join(f"{line}\n" for line in lines))
+            for line in lines:
+                self.progress(line)
 
     def run(self) -> dict[str, Any]:
         """Do all phases, and return the content of discovery.json."""
@@ -275,9 +301,11 @@ class _Discovery:
     def _generator(self, learned: Learned, encoder: Encoder) -> InfoGAN:
         """Return the generator that follows what was learned, trained for the time that is left."""
         path = self.state.folder / "run"
-        if path.exists() and (path / "config.toml").is_file():
+        if (path / "representation").exists():
             self.progress("resuming the generator")
             return api.resume_run(path, dataset=self.dataset, quiet=True).model
+        if path.exists():  # stopped before the run was complete enough to be resumed
+            storage.remove_folder(path)
         anchors = Anchors(learned.anchors())
         facts = {**learned.facts(), "empty": False, "dependence": learned.dependence()}
         config = with_codes(self.config, Representation(anchors.targets, None, facts))
@@ -343,7 +371,7 @@ class _Discovery:
             learned,
             verdicts(learned, shown or {}),
             self._images,
-            audit=(),
+            audit=(self.state.folder / AUDIT).read_text(encoding="utf-8").splitlines(),
             stage=stage,
             minutes=self.budget.seconds / 60,
             minutes_spent=self.budget.spent / 60,

@@ -2,6 +2,7 @@
 
 OUT/
     discovery-state.json    the images, the options, seconds spent, and the steps of each phase
+    audit.txt               sizes, duplicates and damaged files of the images
     first/                  what was found without training
     learned/                what was found with learned features
     encoder-training/       the contrastive encoder while it trains; encoder/ when it is complete
@@ -20,7 +21,7 @@ from infogan import storage
 from infogan.errors import DataError, UsageError
 from infogan.runs.directory import next_free
 
-STATE, RESULT = "discovery-state.json", "discovery.json"
+STATE, AUDIT, RESULT = "discovery-state.json", "audit.txt", "discovery.json"
 
 
 @dataclass

@@ -40,6 +40,7 @@ class ContrastiveSettings:
         learning_rate: of AdamW at the first step; it falls along a cosine to a fiftieth.
         weight_decay: of AdamW.
         bfloat16: compute layers in bfloat16; weights, statistics and the loss stay float32.
+        width: factor of the encoder's number of channels, as `network.width`.
     """
 
     steps: int
@@ -50,6 +51,7 @@ class ContrastiveSettings:
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     bfloat16: bool = False
+    width: float = 1.0
 
 
 class Encoder(nn.Module):
@@ -59,17 +61,18 @@ class Encoder(nn.Module):
         channels: of the images, 1, 3 or 4.
         size: height and width of the images in pixels.
         seed: of the initial weights.
+        width: factor of the number of channels.
 
     Attributes:
         trunk: the layers, whose state fits a trunk of the same rows in another network.
     """
 
-    def __init__(self, channels: int, size: int, *, seed: int = 0) -> None:
+    def __init__(self, channels: int, size: int, *, seed: int = 0, width: float = 1.0) -> None:
         super().__init__()
         self.channels, self.size = channels, size
         rows = (*encoder_rows(size), Layer("pool", 0))
         with torch.device("meta"):  # torch's own initialisation would use the global random state
-            self.trunk = Trunk(Architecture(rows, (), ()), channels, size, Style(factor=1.0, leak=0.0))
+            self.trunk = Trunk(Architecture(rows, (), ()), channels, size, Style(width, leak=0.0))
         _allocate(self, streams.generator(seed, "contrastive/encoder"))
 
     @torch.inference_mode()
@@ -137,7 +140,7 @@ class ContrastiveTraining:
 
     def __init__(self, images: UInt8[np.ndarray, "n h w c"], settings: ContrastiveSettings) -> None:
         self.images, self.settings, self.step = images, settings, 0
-        self.encoder = Encoder(images.shape[3], images.shape[1], seed=settings.seed)
+        self.encoder = Encoder(images.shape[3], images.shape[1], seed=settings.seed, width=settings.width)
         self.projection = _projection(self.encoder.trunk.features, settings.seed)
         self._networks = nn.ModuleDict({"encoder": self.encoder, "projection": self.projection})
         self._optimizer = torch.optim.AdamW(

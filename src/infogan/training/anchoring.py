@@ -123,6 +123,7 @@ def contrastive_settings(config: Config, steps: int | None = None) -> Contrastiv
         seed=config.training.seed,
         views=Views(flip=config.representation.flip),
         bfloat16=config.training.precision == "bfloat16",
+        width=config.network.width,
     )
 
 
