@@ -90,21 +90,21 @@ READERS = {
 
 
 DIGESTS = {
-    "celeba": "274719fdb5687510 2fb0841df4a499ca 6f1b6076867409bb da383eaf4c457dad",
-    "chairs-rotation": "9c4dc5108022cc10 1c3d09a577ef0d03 90c2fee89af792b3 09d93f7c3c1e3904",
-    "chairs-width": "908d17dbe16bafb2 04feb2daa32231a3 aeb0f7eced29242b 1f29fb0f431797bb",
-    "digits": "718c5712e08854b3 dd98798d095a9aa7 b95d1463dfa1b379 c212dcfbef2f5c92",
-    "faces-azimuth": "c16ab812c86559fd 1007f0cff2f4cdc9 26137466913ce881 09501607e1d13d4a",
-    "faces-elevation": "ab740b7822a87ac4 f72fabe785b7e7c9 735dc6936e8bbe77 3d9292261d0bee52",
-    "faces-lighting": "43757c5d49c2dbdd 54e283a370a804d7 963adc1b6f0eee86 8aac863c05552bcd",
-    "faces-width": "defd30a6b1fe7792 5c2e24f6153459f0 7c07918789c6847b 3771573c5a7bd0b3",
-    "fashion-mnist": "bbbab82aa7f53d93 9671b0b4ea7f4291 f9e039c1249c253e badd1c24ce721049",
-    "figure1": "9548ad4e94d0c34f refused 749cac02ef2254b7 4b5c25c940a83457",
-    "folder": "47438251d5ce7713 ce1394b2a23bab83 3d09c139298cdc46 52e49ef7ca19d7e6",
-    "mnist": "36468d132a5e2aa5 f047637221e25277 e5ecda90e3888530 700bde1191ad95ad",
-    "mnist-5k": "e80c926909252262 21f90164d22aac94 6e4731caf33f1a24 6c391366eeaaf526",
-    "sprites": "55271b8e2bd7b643 56789cb6c15702ef 369bc6c167076ce1 1a04d2b43e9aa362",
-    "svhn": "84bd27344a1e34ca 6b7241683f5fe895 3b0e54fefd26baf2 26604f3084ac3794",
+    "celeba": "0d591e7947f08de9 2fb0841df4a499ca 6f1b6076867409bb da383eaf4c457dad",
+    "chairs-rotation": "cdea4d8cb2138e10 1c3d09a577ef0d03 90c2fee89af792b3 09d93f7c3c1e3904",
+    "chairs-width": "d40441776cc696e0 04feb2daa32231a3 aeb0f7eced29242b 1f29fb0f431797bb",
+    "digits": "591d9a520acdce1d dd98798d095a9aa7 b95d1463dfa1b379 c212dcfbef2f5c92",
+    "faces-azimuth": "17d46e35bc3e0361 1007f0cff2f4cdc9 26137466913ce881 09501607e1d13d4a",
+    "faces-elevation": "b8a2bc45fd97d451 f72fabe785b7e7c9 735dc6936e8bbe77 3d9292261d0bee52",
+    "faces-lighting": "2dc5eaf83d53ac7f 54e283a370a804d7 963adc1b6f0eee86 8aac863c05552bcd",
+    "faces-width": "8d84e73eaa70fee2 5c2e24f6153459f0 7c07918789c6847b 3771573c5a7bd0b3",
+    "fashion-mnist": "20077e85af3169bc 9671b0b4ea7f4291 f9e039c1249c253e badd1c24ce721049",
+    "figure1": "613c27379eb9f140 refused 749cac02ef2254b7 4b5c25c940a83457",
+    "folder": "0883383f10346214 ce1394b2a23bab83 3d09c139298cdc46 52e49ef7ca19d7e6",
+    "mnist": "278f481e03b1259f f047637221e25277 e5ecda90e3888530 700bde1191ad95ad",
+    "mnist-5k": "a833e320e24a30b8 21f90164d22aac94 6e4731caf33f1a24 6c391366eeaaf526",
+    "sprites": "fd52cdc8d26418a9 56789cb6c15702ef 369bc6c167076ce1 1a04d2b43e9aa362",
+    "svhn": "c3d571d0e445caba 6b7241683f5fe895 3b0e54fefd26baf2 26604f3084ac3794",
 }
 """By preset, the beginning of the SHA-256 of its configuration as JSON, by the recipes anchored, cr, paper
 and robust.

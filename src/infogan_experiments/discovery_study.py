@@ -58,7 +58,7 @@ class Trial:
         count: number of images.
         write: writes the images of one discovery into an empty folder.
         labelled: loads images with labels or attributes, for training and test; None: nothing to find.
-        metrics: to evaluate the selected run with; the last of them also evaluates the others.
+        metrics: to evaluate the run with.
         discoveries: number of discoveries, with different seeds.
         takes_data: supports `--data`.
     """
@@ -162,57 +162,29 @@ def _other_settings(path: Path) -> ConfigError:
 
 
 def _discover(job: Job, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Run the discovery unless it is complete, and evaluate its runs."""
+    """Run or resume the discovery, and evaluate its run."""
     path, trial = job.path, job.trial
-    if not (path / "discovery.json").exists():
-        _delete_unfinished(path)
-        try:
-            discover(
-                job.files,
-                minutes=job.minutes,
-                out=path,
-                seed=job.seed,
-                settings=settings,
-                progress=partial(print, file=sys.stderr),
-            )
-        except DivergenceError as error:
-            return {"diverged": error.happened}
-    discovery = json.loads((path / "discovery.json").read_text())
-    if discovery["minutes"] != job.minutes:
-        raise _other_settings(path)
-    del discovery["run"]  # a path on this machine
-    runs = {name: RunDirectory.open(path / "runs" / name) for name in discovery["runs"]}
-    chosen = runs.pop(discovery["chosen"])
-    model = InfoGAN.from_pretrained(chosen.path)
-    result = {"machine": chosen.read_environment(), "discovery": discovery}
-    result["steps"] = model.provenance["steps"]
-    if trial.labelled is not None:
-        dataset = trial.labelled(job)
-        result["scores"] = evaluation.evaluate(model, dataset, only=trial.metrics)
-        result["others"] = {
-            name: evaluation.evaluate(InfoGAN.from_pretrained(run.path), dataset, only=trial.metrics[-1:])
-            for name, run in runs.items()
-        }
-    return result
-
-
-def _delete_unfinished(path: Path) -> None:
-    """Delete a discovery that was stopped, as it cannot be resumed.
-
-    Raises:
-        UsageError: the folder has other files.
-        StorageError: another process uses a run.
-    """
-    if not path.exists():
-        return
-    if {entry.name for entry in path.iterdir()} - {"runs"}:
-        raise UsageError(
-            f"{path} has other files than an unfinished discovery", "a folder of runs", "another --out"
+    try:
+        discovery = discover(
+            job.files,
+            minutes=job.minutes,
+            out=path,
+            seed=job.seed,
+            settings=settings,
+            progress=partial(print, file=sys.stderr),
         )
-    for run in (path / "runs").glob("*"):
-        with RunDirectory(run).lock():
-            pass
-    shutil.rmtree(path)
+    except DivergenceError as error:
+        return {"diverged": error.happened}
+    discovery = {key: value for key, value in discovery.items() if key != "run"}  # a path on this machine
+    result: dict[str, Any] = {"discovery": discovery}
+    if not (path / "run").is_dir():
+        return result
+    run = RunDirectory.open(path / "run")
+    model = InfoGAN.from_pretrained(run.path)
+    result |= {"machine": run.read_environment(), "steps": model.provenance["steps"]}
+    if trial.labelled is not None:
+        result["scores"] = evaluation.evaluate(model, trial.labelled(job), only=trial.metrics)
+    return result
 
 
 # --- the images ------------------------------------------------------------------------------------------
@@ -328,7 +300,7 @@ def discovery_tables(name: str, results: Sequence[Result]) -> str:
     complete = [result for result in results if "diverged" not in result]
     rows = [[one["seed"], "", "", one["diverged"], "", ""] for one in results if "diverged" in one]
     rows += [_discovery_row(result) for result in complete]
-    head = ["seed", "images", "categories (agreement in the sweep)", "found, in how many of its runs"]
+    head = ["seed", "images", "categories", "found (stability)"]
     parts = [markdown_table([*head, "steps", "minutes"], rows)]
     measured = [result for result in complete if "scores" in result]
     if complete and not measured:
@@ -343,14 +315,13 @@ def discovery_tables(name: str, results: Sequence[Result]) -> str:
 
 def _discovery_row(result: Result) -> list[object]:
     found = result["discovery"]
-    sweep = ", ".join(f"{size}: {agreement:.2f}" for size, agreement in found["sweep"].items())
-    codes = ", ".join(f"{code} {count}/{len(found['runs'])}" for code, count in found["found"].items())
+    codes = ", ".join(f"{code} ({entry['stability']:.2f})" for code, entry in found["found"].items())
     return [
         result["seed"],
         f"{found['images']:,}",
-        f"{found['categories']} ({sweep})",
+        found["found"].get("type", {}).get("categories", ""),
         codes or "nothing",
-        f"{result['steps']:,}",
+        f"{result['steps']:,}" if "steps" in result else "",
         f"{found['minutes_spent']:.1f} of {found['minutes']:g}",
     ]
 
@@ -366,11 +337,10 @@ CLUSTERING_COLUMNS = {
 
 
 def _clustering_table(results: Sequence[Result]) -> str:
-    """Return the clustering scores of the selected run, the other runs and the baselines."""
+    """Return the clustering scores of the run and of the baselines."""
     found = []
     for result in results:
         named = {"discover": result.get("scores", {})}
-        named |= {f"{name}, not chosen": scores for name, scores in result.get("others", {}).items()}
         named |= named["discover"].get("baselines", {})
         found += [{**scores, "seed": result["seed"], "name": name} for name, scores in named.items()]
     found = [scores for scores in found if "clustering" in scores]

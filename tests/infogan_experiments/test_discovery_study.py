@@ -18,17 +18,17 @@ from infogan_experiments.experiment import EXPERIMENTS, Options
 SMALL = {"network.width": discovery_study.QUICK_WIDTH, "training.batch_size": 8, "training.steps": 2}
 
 
-def found(seed: int, codes: dict[str, int]) -> dict[str, Any]:
-    """Return the result of a discovery without labels."""
-    result = {"images": 1_500, "categories": 5, "sweep": {"5": 0.31, "10": 0.2}, "found": codes}
-    result |= {"runs": {"a": 1, "b": 2, "c": 3}, "minutes": 2.0, "minutes_spent": 1.93}
+def found(seed: int, codes: dict[str, float]) -> dict[str, Any]:
+    """Return the result of a discovery without labels, given codes with their stability."""
+    entries = {name: {"stability": stability, "verdict": ""} for name, stability in codes.items()}
+    result = {"images": 1_500, "found": entries, "minutes": 2.0, "minutes_spent": 1.93}
     return {"seed": seed, "machine": {}, "discovery": result, "steps": 1_234}
 
 
 def test_the_table_counts_where_nothing_was_found() -> None:
-    text = discovery_study.discovery_tables("discover-noise", [found(100, {}), found(110, {"type": 2})])
-    assert "| 100 | 1,500 | 5 (5: 0.31, 10: 0.20) | nothing | 1,234 | 1.9 of 2 |" in text
-    assert "| type 2/3 |" in text
+    text = discovery_study.discovery_tables("discover-noise", [found(100, {}), found(110, {"type": 0.8})])
+    assert "| 100 | 1,500 |  | nothing | 1,234 | 1.9 of 2 |" in text
+    assert "| type (0.80) |" in text
     assert "something was found in 1 of 2, a share of 0.50 (0.01 to 0.99)" in text  # Clopper and Pearson
 
 
@@ -54,7 +54,7 @@ def test_attributes_are_ranked_on_selection_images_without_colours() -> None:
             "auc_interval": [tested, tested],
         }
 
-    row = found(100, {"type": 3})
+    row = found(100, {"type": 0.7})
     own = {"Eyeglasses": figures(0.7, 0.9), "Smiling": figures(0.8, 0.6), "Blond_Hair": figures(0.99, 0.99)}
     base = {name: figures(0.6, 0.55) for name in own}
     row["scores"] = {"attributes": own, "baselines": {"pca": {"attributes": base}}}
@@ -75,19 +75,16 @@ def test_steps_and_data_are_refused_with_the_command_that_takes_them(tmp_path: P
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Replace discoveries by runs of two steps; return the folders of images that they received."""
+    """Replace discoveries by a run of two steps; return the folders of images that they received."""
     given: list[Path] = []
 
-    def discover(files: Path, *, out: Path, seed: int, minutes: float, **_: object) -> None:
+    def discover(files: Path, *, out: Path, seed: int, minutes: float, **_: object) -> dict[str, Any]:
         given.append(files)
-        assert not out.exists()
         settings = {**SMALL, "training.seed": seed, "data.size": 32}
-        for name in ("a", "b"):
-            config = api.configure(files, codes="type:4 style1:u", settings=settings)
-            api.train_config(config, out=out / "runs" / name)
-        result = found(seed, {})["discovery"] | {"run": "elsewhere", "chosen": "b", "minutes": minutes}
-        result["runs"] = {"a": {}, "b": {}}
-        (out / "discovery.json").write_text(json.dumps(result))
+        config = api.configure(files, codes="type:4 style1:u", settings=settings)
+        api.train_config(config, out=out / "run")
+        result: dict[str, Any] = found(seed, {})["discovery"] | {"run": "elsewhere", "minutes": minutes}
+        return result
 
     monkeypatch.setattr(discovery_study, "discover", discover)
     return given
@@ -97,11 +94,9 @@ def short(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 def test_file_names_contain_no_class_and_other_images_are_used_for_evaluation(
     tmp_path: Path, short: list[Path]
 ) -> None:
-    stopped = tmp_path / "quick-seed-100" / "runs" / "5-categories-seed-100"
-    stopped.mkdir(parents=True)  # a discovery that was stopped
     for _ in range(2):  # the second time finds everything done
         run("discover-own", Options(out=tmp_path, quick=True))
-    assert len(short) == 1 and not stopped.exists()
+    assert len(short) == 1
     with pytest.raises(ConfigError, match="other settings"):
         run("discover-own", Options(out=tmp_path, quick=True, settings={"batch_size": 8}))
     assert "elsewhere" not in (tmp_path / "discover-own.json").read_text()
@@ -110,7 +105,6 @@ def test_file_names_contain_no_class_and_other_images_are_used_for_evaluation(
     assert not any(kind in path.name for path in files for kind in ("house", "tree", "boat"))
     (row,) = json.loads((tmp_path / "discover-own.json").read_text())["rows"]
     assert row["scores"]["clustering"]["code"] == "type" and "kmeans" in row["scores"]["baselines"]
-    assert set(row["others"]) == {"a"}  # the run that was not chosen
     assert row["scores"]["images"] == discovery_study.QUICK_COUNT - discovery_study.QUICK_COUNT // 10
 
 
@@ -126,15 +120,6 @@ def test_folders_of_noise_differ_and_alternate_between_grey_and_colour(
     result = json.loads((tmp_path / "discover-noise.json").read_text())
     assert [row["seed"] for row in result["rows"]] == [100, 110]
     assert all("scores" not in row for row in result["rows"])
-
-
-def test_only_an_unfinished_discovery_is_deleted(tmp_path: Path, short: list[Path]) -> None:
-    mine = tmp_path / "quick-seed-100" / "thesis.txt"
-    mine.parent.mkdir(parents=True)
-    mine.write_text("mine")
-    with pytest.raises(UsageError, match="other files"):
-        run("discover-noise", Options(out=tmp_path, quick=True))
-    assert mine.read_text() == "mine" and not short
 
 
 def test_a_discovery_that_diverges_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,85 @@
+"""infogan discover: real images first, then one generator; a stop resumes with the same command."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from infogan.cli import main
+from infogan.discovery.budget import Budget, steps_within
+from infogan.discovery.discover import discover
+
+
+def blobs(count: int = 240) -> np.ndarray:
+    """Return images of a bright blob that moves from left to right."""
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(2, 9, count), rng.uniform(5, 6, count)
+    rows, columns = np.mgrid[:12, :12]
+    distance = (columns - x[:, None, None]) ** 2 + (rows - y[:, None, None]) ** 2
+    return (255 * np.exp(-distance / 4)).astype(np.uint8)[..., None]
+
+
+def save(path: Path, images: np.ndarray) -> Path:
+    """Write images as an array file."""
+    np.savez(path, images=images)
+    return path
+
+
+def test_a_budget_counts_earlier_sessions_and_keeps_a_reserve() -> None:
+    now = [100.0]
+    budget = Budget(600, before=60, clock=lambda: now[0])
+    assert budget.spent == 60 and budget.for_training == pytest.approx(492)
+    now[0] = 900.0
+    assert budget.spent == 860 and budget.for_training == 0
+    assert steps_within(10, 0.1, least=20) == 100 and steps_within(0, 0.1, least=20) == 20
+
+
+def test_nothing_is_found_in_white_noise_and_no_generator_is_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noise = np.random.default_rng(0).integers(256, size=(210, 10, 10, 3), dtype=np.uint8)
+    path, out = save(tmp_path / "images.npz", noise), tmp_path / "out"
+    assert main(["discover", str(path), "--minutes", "0.01", "--out", str(out)]) == 0
+    assert "no factor found" in capsys.readouterr().out
+    assert "No factor found" in (out / "report.html").read_text() and not (out / "run").exists()
+    assert json.loads((out / "discovery.json").read_text())["found"] == {}
+
+
+@pytest.mark.slow
+def test_a_stopped_discovery_resumes_with_the_same_command(tmp_path: Path) -> None:
+    path, out = save(tmp_path / "images.npz", blobs()), tmp_path / "out"
+
+    def stop(message: str) -> None:
+        if message.startswith("training the generator"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        discover(path, minutes=0.02, out=out, progress=stop)
+    messages: list[str] = []
+    result = discover(path, minutes=0.02, out=out, progress=messages.append)
+    assert not any(message.startswith("training the contrastive encoder") for message in messages)
+    assert "coordinate1" in result["found"] and Path(result["run"]).is_dir()
+    with (out / "codes.csv").open() as lines:
+        assert len(list(csv.reader(lines))) == 241
+    assert "Real images along each factor" in (out / "report.html").read_text()
+    assert discover(path, minutes=0.02, out=out) == json.loads((out / "discovery.json").read_text())
+
+
+def test_other_options_images_and_folders_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = save(tmp_path / "few.npz", blobs(40))
+    assert main(["discover", str(few), "--out", str(tmp_path / "out")]) == 2
+    assert "40 images" in capsys.readouterr().err and not (tmp_path / "out").exists()
+    path = save(tmp_path / "images.npz", blobs())
+    for minutes in ("0", "-3", "soon"):
+        assert main(["discover", str(path), "--minutes", minutes]) == 2
+    assert main(["discover", str(path), "--out", str(path)]) == 2
+    assert "is not an empty folder" in capsys.readouterr().err
+    for setting in ("training.steps=9", "latents.noise=3"):
+        assert main(["discover", str(path), "--set", setting, "--out", str(tmp_path / "out")]) == 2
+        assert "discover sets it itself" in capsys.readouterr().err
