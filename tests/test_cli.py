@@ -38,7 +38,7 @@ COMMANDS = {
         "--precision", "--recipe", "--seed", "--seeds", "--set", "--size", "--steps",
     ],
     "traverse": ["--code", "--out", "--rows", "--seed", "--values", "--weights"],
-    "discover": ["--minutes", "--out", "--seed", "--set"],
+    "discover": ["--categories", "--minutes", "--out", "--seed", "--set"],
     "report": ["--data"],
     "select": ["--data", "--json", "--seed"],
 }  # fmt: skip

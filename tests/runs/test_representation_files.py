@@ -54,4 +54,4 @@ def test_missing_other_and_added_files_are_refused(folder: Path, tmp_path: Path)
     save(folder, Representation({"style": torch.zeros(4, 1)}, trained.encoder, trained.candidates))
     with pytest.raises(StorageError, match=f"changed since the run was trained: {ANCHORS}\n") as caught:
         check(folder, load(folder), trained.sha256)
-    assert "--override" in caught.value.advice
+    assert "override=True" in caught.value.advice

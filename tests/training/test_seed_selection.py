@@ -200,7 +200,7 @@ def test_seeds_that_cannot_be_compared_are_refused(
     message = capsys.readouterr().err
     assert "training.recipe = 'paper'" in message and message.endswith("try: --recipe robust\n")
     assert run("train", "digits", "--recipe", "robust", "--codes", "style:u", "--seeds", 2) == 2
-    assert "no code is categorical, only style" in capsys.readouterr().err
+    assert "no code is categorical, but style" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
