@@ -136,7 +136,8 @@ def start() -> Iterator[Start]:
     started: list[subprocess.Popen[str]] = []
 
     def begin(*arguments: object, script: str = "", fault: str | None = None) -> subprocess.Popen[str]:
-        environment = {**os.environ, **({"INFOGAN_FAULT_POINT": fault} if fault else {})}
+        one_thread = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # as in the process of the tests
+        environment = {**os.environ, **one_thread, **({"INFOGAN_FAULT_POINT": fault} if fault else {})}
         whole = f"{script}\nimport sys\nfrom infogan import cli\nsys.exit(cli.main(sys.argv[1:]))\n"
         process = subprocess.Popen(
             [sys.executable, "-c", whole, *map(str, arguments)],
