@@ -31,11 +31,11 @@ def nearest(images: UInt8[np.ndarray, "n h w c"], count: int) -> Int64[np.ndarra
     from sklearn.neighbors import NearestNeighbors
 
     chosen = np.linspace(0, len(images) - 1, min(_FITTED, len(images)), dtype=np.int64)
-    pixels = _pixels(images[chosen])
+    x = pixels(images[chosen])
     with np.errstate(invalid="ignore"):  # a total variance of 0, if all images are equal
-        components = PCA(min(COMPONENTS, *pixels.shape), random_state=0).fit(pixels)
+        components = PCA(min(COMPONENTS, *x.shape), random_state=0).fit(x)
     starts = range(0, len(images), _CHUNK)
-    parts = [components.transform(_pixels(images[start : start + _CHUNK])) for start in starts]
+    parts = [components.transform(pixels(images[start : start + _CHUNK])) for start in starts]
     points = np.concatenate(parts).astype(np.float32)
     # Without an argument, kneighbors excludes each point from its own neighbours, even among equal images.
     search = NearestNeighbors(n_neighbors=min(count, len(images) - 1), algorithm="brute").fit(points)
@@ -43,12 +43,13 @@ def nearest(images: UInt8[np.ndarray, "n h w c"], count: int) -> Int64[np.ndarra
     return indices
 
 
-def _pixels(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n pixels"]:
-    """Return float32 pixels in [0, 1], of at most 32x32 each."""
+def pixels(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n pixels"]:
+    """Return float32 pixels in [0, 1]; images of more than 32x32 are averaged down to it."""
     import torch  # late: slow to import
     import torch.nn.functional as F
 
-    pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255
-    if max(pixels.shape[2:]) > _SIDE:
-        pixels = F.adaptive_avg_pool2d(pixels, (min(pixels.shape[2], _SIDE), min(pixels.shape[3], _SIDE)))
-    return pixels.flatten(1).numpy()
+    x = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255
+    if max(x.shape[2:]) > _SIDE:
+        x = F.adaptive_avg_pool2d(x, (min(x.shape[2], _SIDE), min(x.shape[3], _SIDE)))
+    flat: Float[np.ndarray, "n pixels"] = x.flatten(1).numpy()
+    return flat

@@ -13,8 +13,9 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int64, UInt8
 
+from infogan.data.pixel_neighbours import pixels
 from infogan.representation.components import independent_components
-from infogan.representation.neighbours import Metric, PrincipalComponents, nearest, pixels
+from infogan.representation.neighbours import Metric, PrincipalComponents, nearest
 from infogan.representation.slow_coordinates import (
     Coordinate,
     agreement,
@@ -201,7 +202,7 @@ def coordinate_candidates(
     stable = [found for found in _stable_coordinates(of_parts, metrics) if found.stability > threshold]
     rows = np.sort(np.random.default_rng(seed).permutation(len(images))[:FITTED])
     components = PrincipalComponents(images[rows])
-    fitted, third, rest = (components.scores(x) for x in (images[rows], of_parts[2], images))
+    fitted, third = components.scores(images[rows]), components.scores(of_parts[2])
     versions = []
     for metric in dict.fromkeys(found.metric for found in stable):
         points = metric.points(fitted)
@@ -212,7 +213,7 @@ def coordinate_candidates(
     accepted = _pooled(versions, threshold)
     if len(rows) == len(images):
         return accepted
-    near = nearest(_SPREADING.points(fitted), queries=_SPREADING.points(rest))
+    near = nearest(_SPREADING.points(fitted), queries=_SPREADING.points(components.scores(images)))
     return [replace(c, values=c.coordinate.extend(near).values) for c in accepted]
 
 
@@ -354,18 +355,9 @@ def component_candidates(
         coordinate = Coordinate(uniform_ranks(values[:, column]))
         if explained and unpredicted_share(explained, Coordinate(values[:, column])) < _NEW:  # with its tail
             continue
+        name = f"component{len(accepted) + 1}"
         source = f"independent component of kurtosis {whole.kurtosis[column]:.1f}"
-        accepted.append(
-            Candidate(
-                f"component{len(accepted) + 1}",
-                "component",
-                source,
-                coordinate.values,
-                stability,
-                LEAST,
-                (0, 0.0),
-            )
-        )
+        accepted.append(Candidate(name, "component", source, coordinate.values, stability, LEAST, _NONE))
     return accepted
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int64, UInt8
 
+from infogan.data.pixel_neighbours import pixels
+
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
@@ -17,7 +19,6 @@ NEIGHBOURS = 10
 MOST_COMPONENTS = 80
 """Largest number of principal components that a metric uses."""
 
-_SIDE = 32  # larger images are averaged down: neighbours share coarse structure
 _CHUNK = 4_096
 _TREE_DIMENSIONS = 8  # up to which a tree is faster than all distances
 
@@ -79,18 +80,6 @@ class PrincipalComponents:
         starts = range(0, len(images), _CHUNK)
         parts = [self._pca.transform(pixels(images[start : start + _CHUNK])) for start in starts]
         return Scores(np.concatenate(parts).astype(np.float32), self._std)
-
-
-def pixels(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n pixels"]:
-    """Return float32 pixels in [0, 1]; images of more than 32x32 are averaged down to it."""
-    import torch  # late: slow to import
-    import torch.nn.functional as F
-
-    x = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255
-    if max(x.shape[2:]) > _SIDE:
-        x = F.adaptive_avg_pool2d(x, (min(x.shape[2], _SIDE), min(x.shape[3], _SIDE)))
-    flat: Float[np.ndarray, "n pixels"] = x.flatten(1).numpy()
-    return flat
 
 
 @dataclass(frozen=True)

@@ -43,10 +43,8 @@ _DENSE = 3.5  # least intrinsic dimension in which distances say little of the d
 _EARLIER = 0.5  # least unpredicted share given earlier groups
 _SAME_GROUP = 0.25  # also given its own group, whose vectors may be two sides of a circle
 _TIE = 0.8  # least ratio of the rates of two vectors that may be rotated against each other
-_SPREAD, _INSIDE = (
-    0.35,
-    0.02,
-)  # of a circle: largest relative spread of its radius, and share of points inside
+_SPREAD = 0.35  # largest relative spread of the radius of a circle
+_INSIDE = 0.02  # largest share of points inside a circle
 _DEPENDENT = 0.02  # nats between two coordinates below which they count as independent
 _CLEARER = 0.75  # largest share of the dependence that may be left after a rotation
 _BINS = 8
