@@ -20,8 +20,7 @@ from infogan.data import Dataset
 from infogan.evaluation.true_factors import spearman
 from infogan.model import InfoGAN
 from infogan.representation.slow_coordinates import uniform_ranks
-from infogan.runs import representation_files
-from infogan.training.anchoring import fit_recognition
+from infogan.training.anchoring import before_training, fit_recognition
 from infogan.training.anchors import Anchors
 from infogan.training.runner import Trained
 from infogan_experiments.experiment import EXPERIMENTS, Experiment, Options, configure
@@ -53,7 +52,7 @@ def measure(trained: Trained) -> dict[str, Any]:
     """Return the scores of a model, of Q before the generator, and of the codes of generated images."""
     model, dataset = trained.model, trained.dataset
     scores = evaluation.evaluate(model, dataset, only=_METRICS)
-    before = representation_alone(trained)
+    before = before_training(model.config, trained.run)
     test = dataset.test
     scores["representation"] = table(
         before.encode(np.asarray(test.images)), factor_values(test.truth.factors)
@@ -61,16 +60,6 @@ def measure(trained: Trained) -> dict[str, Any]:
     scores["read"] = table(model.encode(np.asarray(test.images)), factor_values(test.truth.factors))
     scores["generated"] = generated_table(model, dataset)
     return scores
-
-
-def representation_alone(trained: Trained) -> InfoGAN:
-    """Return the model with Q as it was fitted to the real images, before any generator step."""
-    known = representation_files.load(trained.run.representation)
-    model = InfoGAN(trained.model.config)
-    if known is not None and known.encoder is not None and known.recognition is not None:
-        model.load_encoder(known.encoder)
-        model.recognition.load_state_dict(dict(known.recognition))
-    return model
 
 
 def factor_values(factors: Mapping[str, Any]) -> dict[str, np.ndarray]:

@@ -29,8 +29,8 @@ from infogan.representation.categories import spectral_votes
 from infogan.representation.category_search import cut
 from infogan.representation.learning import CATEGORY, Learned
 from infogan.representation.neighbours import nearest
-from infogan.runs import representation_files
 from infogan.runs.directory import RunDirectory
+from infogan.training.anchoring import before_training
 from infogan_experiments.experiment import EXPERIMENTS, Experiment, Options
 from infogan_experiments.results import publish
 
@@ -126,11 +126,7 @@ def _clusterings(dataset: Dataset, out: Path, count: int) -> dict[str, Parts]:
 def _of_model(model: InfoGAN, out: Path, dataset: Dataset, learned: Learned, count: int) -> dict[str, Parts]:
     """Return the partitions of Q: untrained, before and after the generator; merged to at most `count`."""
     train, test = np.asarray(dataset.train.images), np.asarray(dataset.test.images)
-    before = InfoGAN(model.config)
-    known = representation_files.load(out / "run" / "representation")
-    if known is not None and known.encoder is not None and known.recognition is not None:
-        before.load_encoder(known.encoder)
-        before.recognition.load_state_dict(dict(known.recognition))
+    before = before_training(model.config, RunDirectory(out / "run"))
     models = {"untrained": untrained(model.config, train), "representation": before, "discover": model}
     assert learned.categories is not None
     size = learned.categories.probabilities.shape[1]

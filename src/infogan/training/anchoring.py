@@ -171,6 +171,28 @@ def with_codes(config: Config, representation: Representation) -> Config:
     return config.replace(latents={"codes": codes})
 
 
+def load_representation(model: InfoGAN, known: Representation, source: str) -> None:
+    """Initialise Q as a representation has it: its encoder and its head, where they were trained.
+
+    Args:
+        model: with its own encoder, if the representation has one.
+        known: from the run directory.
+        source: where it comes from, for error messages.
+    """
+    if known.encoder is not None:
+        model.load_encoder(known.encoder, source)
+    if known.recognition is not None:
+        model.recognition.load_state_dict(dict(known.recognition))
+
+
+def before_training(config: Config, run: RunDirectory) -> InfoGAN:
+    """Return the model of a run before its first step: Q is fitted to real images, G is untrained."""
+    model, known = InfoGAN(config), representation_files.load(run.representation)
+    if known is not None:
+        load_representation(model, known, str(run.representation))
+    return model
+
+
 def fit_recognition(
     model: InfoGAN,
     images: UInt8[np.ndarray, "n h w c"],

@@ -28,7 +28,7 @@ from infogan.runs import checkpoint, health, metrics_log, representation_files
 from infogan.runs.directory import RunDirectory
 from infogan.runs.representation_files import Representation
 from infogan.training import engine
-from infogan.training.anchoring import Phase
+from infogan.training.anchoring import Phase, load_representation
 from infogan.training.anchors import Anchors
 from infogan.training.progress import Progress
 from infogan.training.terms import TERMS
@@ -252,11 +252,8 @@ class _Session:
         model, known = InfoGAN(self.config), self.representation
         if known is None and self.config.objective.anchor_weight:
             self.progress.say("warning: objective.anchor_weight has no effect, as the run has no anchors")
-        if known is not None and known.encoder is not None:
-            path = self.run.representation / representation_files.ENCODER
-            model.load_encoder(known.encoder, str(path))
-        if known is not None and known.recognition is not None:
-            model.recognition.load_state_dict(dict(known.recognition))
+        if known is not None:
+            load_representation(model, known, str(self.run.representation / representation_files.ENCODER))
         return model
 
     # --- the loop ------------------------------------------------------------------------------------
