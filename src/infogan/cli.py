@@ -337,16 +337,16 @@ def _data_prepare(arguments: argparse.Namespace) -> None:
 
 def _say_audit(config: DataConfig) -> None:
     """Print the audit of a user's own images on stderr, unless they are prepared already."""
-    from infogan.data import loading, prepared
-    from infogan.data.audit import audit
+    from infogan.data import loading
+    from infogan.data.audit import audit_lines
 
     if config.source != "folder" or config.path is None:
         return
-    path = Path(config.path).expanduser()
-    if not path.exists() or prepared.is_prepared(path) or loading.cached(config).exists():
+    if not Path(config.path).expanduser().exists() or loading.cached(config).exists():
         return
     with suppress(DataError):  # loading the images raises the error with all details
-        _say("\n".join(audit(path, size=config.size, channels=config.channels, crop=config.crop).lines()))
+        if lines := audit_lines(config):
+            _say("\n".join(lines))
 
 
 def _data_audit(arguments: argparse.Namespace) -> None:

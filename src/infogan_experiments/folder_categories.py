@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from infogan import data, storage
-from infogan.config import Categorical
+from infogan.config import Categorical, Config
 from infogan.data import Dataset
 from infogan.discovery import discover
 from infogan.discovery.discover import stored_encoder
@@ -90,7 +90,10 @@ def compared(out: Path) -> dict[str, Any]:
     chosen, true = code.size, len(np.unique(labels.train))
     scores: dict[str, Any] = {}
     for title, count in (("chosen", chosen), ("true", true)):
-        assigned = {**_clusterings(dataset, out, count), **_of_model(model, out, dataset, learned, count)}
+        assigned = {
+            **_clusterings(dataset, out, model.config, count),
+            **_of_model(model, out, dataset, learned, count),
+        }
         scores[title] = {
             "categories": count,
             **{name: _scores(parts, labels, name) for name, parts in assigned.items()},
@@ -102,7 +105,7 @@ Parts = tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " m"]]
 """The category of each training and each test image."""
 
 
-def _clusterings(dataset: Dataset, out: Path, count: int) -> dict[str, Parts]:
+def _clusterings(dataset: Dataset, out: Path, config: Config, count: int) -> dict[str, Parts]:
     """Return the partitions of methods that only cluster."""
     from sklearn.cluster import AgglomerativeClustering, KMeans  # late: slow to import
 
@@ -115,7 +118,7 @@ def _clusterings(dataset: Dataset, out: Path, count: int) -> dict[str, Parts]:
         parts["ward"] = (ward, ward[nearest(x, 1, y).indices[:, 0]])
     votes = spectral_votes(x.astype(np.float32), [count], seed=0)[0]
     parts["spectral"] = tuple(votes.probabilities(z.astype(np.float32)).argmax(1) for z in (x, y))
-    encoder = stored_encoder(out, train)
+    encoder = stored_encoder(out, config)
     if encoder is not None:
         of_train, of_test = encoder.features(train), encoder.features(test)
         fitted = KMeans(count, n_init=5, random_state=0).fit(of_train)

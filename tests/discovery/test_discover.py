@@ -51,22 +51,23 @@ def test_nothing_is_found_in_white_noise_and_no_generator_is_trained(
 
 @pytest.mark.slow
 def test_a_stopped_discovery_resumes_with_the_same_command(tmp_path: Path) -> None:
-    path, out = save(tmp_path / "images.npz", blobs()), tmp_path / "out"
+    path, out = save(tmp_path / "images.npz", blobs(400)), tmp_path / "out"
 
     def stop(message: str) -> None:
         if message.startswith("training the generator"):
             raise KeyboardInterrupt
 
+    narrow = {"network.width": 0.5}
     with pytest.raises(KeyboardInterrupt):
-        discover(path, minutes=0.02, out=out, categories=0, progress=stop)
+        discover(path, minutes=0.02, out=out, categories=0, settings=narrow, progress=stop)
     messages: list[str] = []
-    result = discover(path, minutes=0.02, out=out, categories=0, progress=messages.append)
+    result = discover(path, minutes=0.02, out=out, categories=0, settings=narrow, progress=messages.append)
     assert not any(message.startswith("training the contrastive encoder") for message in messages)
     assert "coordinate1" in result["found"] and Path(result["run"]).is_dir()
     with (out / "codes.csv").open() as lines:
-        assert len(list(csv.reader(lines))) == 241
+        assert len(list(csv.reader(lines))) == 401
     assert "Real images along each factor" in (out / "report.html").read_text()
-    again = discover(path, minutes=0.02, out=out, categories=0)
+    again = discover(path, minutes=0.02, out=out, categories=0, settings=narrow)
     assert again == json.loads((out / "discovery.json").read_text())
 
 

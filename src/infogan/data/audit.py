@@ -16,7 +16,8 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 
-from infogan.data import archives
+from infogan.config import DataConfig
+from infogan.data import archives, prepared
 from infogan.data.arrays import read_array
 from infogan.data.decoding import EXTENSIONS, Item, opened, skipping
 from infogan.data.layout import Layout, read_layout
@@ -146,6 +147,18 @@ class _Seen:
     misnamed: bool
     digest: bytes
     small: UInt8[np.ndarray, "16 16 3"]
+
+
+def audit_lines(config: DataConfig) -> list[str]:
+    """Return the lines of the audit of a user's own images; none if they are prepared already.
+
+    Raises:
+        DataError: as in `audit`.
+    """
+    path = Path(str(config.path)).expanduser()
+    if prepared.is_prepared(path):
+        return []
+    return audit(path, size=config.size, channels=config.channels, crop=config.crop).lines()
 
 
 def audit(

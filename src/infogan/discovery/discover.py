@@ -22,13 +22,12 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 import torch
-from jaxtyping import UInt8
 
 from infogan import api, data, evaluation, networks, storage
 from infogan import config as configuration
 from infogan.config import Config
-from infogan.data import Dataset, prepared
-from infogan.data.audit import audit
+from infogan.data import Dataset
+from infogan.data.audit import audit_lines
 from infogan.discovery.budget import ENCODER_SHARE, Budget, steps_within
 from infogan.discovery.candidate_verdicts import agreements, independent_reader, verdicts
 from infogan.discovery.outcome import Outcome
@@ -167,12 +166,19 @@ def _configured(
     return runner.resolve(config.replace(training={"seed": seed}), dataset), dataset
 
 
-def stored_encoder(out: Path, images: UInt8[np.ndarray, "n h w c"]) -> Encoder | None:
-    """Return the encoder that a discovery trained, for images of that form; None if there is none yet."""
+def stored_encoder(out: Path, config: Config) -> Encoder | None:
+    """Return the encoder that a discovery trained; None if there is none yet.
+
+    Args:
+        out: the folder of the discovery.
+        config: of its run, with the form of the images and the width of the networks.
+    """
     folder = out / "encoder"
     if not folder.exists():
         return None
-    encoder = Encoder(images.shape[3], images.shape[1])
+    size, channels = config.data.size, config.data.channels
+    assert size is not None and channels is not None
+    encoder = Encoder(channels, size, width=config.network.width)
     encoder.load_state_dict(safetensors.torch.load(storage.read_folder(folder)["encoder.safetensors"]))
     return encoder.eval()
 
@@ -199,14 +205,9 @@ class _Discovery:
 
     def audit(self) -> None:
         """Report the audit of the images, and keep it."""
-        path, settings = self.state.folder / AUDIT, self.config.data
+        path = self.state.folder / AUDIT
         if not path.is_file():
-            images = Path(str(settings.path)).expanduser()
-            lines = (
-                []
-                if prepared.is_prepared(images)
-                else audit(images, size=settings.size, channels=settings.channels, crop=settings.crop).lines()
-            )
+            lines = audit_lines(self.config.data)
             storage.write_text(path, "".join(f"{line}\n" for line in lines))
             for line in lines:
                 self.progress(line)
@@ -277,11 +278,10 @@ class _Discovery:
     def _encoder(self) -> Encoder:
         """Return the contrastive encoder, trained for its share of the time that is left."""
         folder = self.state.folder / "encoder"
-        settings = contrastive_settings(self.config, 1_000)
-        if (stored := stored_encoder(self.state.folder, self._images)) is not None:
+        if (stored := stored_encoder(self.state.folder, self.config)) is not None:
             return stored
         if "encoder_steps" not in self.state.facts:
-            trial = ContrastiveTraining(self._images, settings)
+            trial = ContrastiveTraining(self._images, contrastive_settings(self.config, 1_000))
             pace = self._pace(trial.train_step)
             seconds = ENCODER_SHARE * self.budget.for_training
             steps = min(steps_within(seconds, pace, _LEAST_STEPS), _MOST_ENCODER_STEPS)
