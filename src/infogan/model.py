@@ -30,7 +30,9 @@ from infogan.errors import ConfigError, StorageError, UsageError, did_you_mean
 from infogan.latents import Codes, Latents
 from infogan.networks.normalization import Domain, add_domain
 
-_NOISE_FIELDS = 8  # noise fields over which predictions of continuous codes are averaged
+NOISE_FIELDS = 8
+"""Number of noise fields over which predictions of continuous codes are averaged."""
+
 _ENCODE_BATCH = 64  # each batch is padded to it, so that an image's code does not depend on its batch
 _GENERATE_BATCH = 256
 
@@ -496,7 +498,7 @@ class InfoGAN(nn.Module):
         if not std:
             return raw
         noisy = torch.zeros_like(raw)
-        for number in range(_NOISE_FIELDS):
+        for number in range(NOISE_FIELDS):
             rng = streams.generator(0, "encode/noise", number)
             field = torch.randn(images.shape[1:], generator=rng).to(images.device)
             noisy += self.predict(images + std * field, "noisy").float()
@@ -504,7 +506,7 @@ class InfoGAN(nn.Module):
             torch.full((prior.posterior_width,), name in self.config.continuous)
             for name, prior in self.latents.priors.items()
         ]
-        return torch.where(torch.cat(columns).to(raw.device), noisy / _NOISE_FIELDS, raw)
+        return torch.where(torch.cat(columns).to(raw.device), noisy / NOISE_FIELDS, raw)
 
 
 def _load(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
