@@ -3,3 +3,7 @@
 A local server computes; the page in `static/` has no dependencies and is used by `infogan export --to html`,
 too. Nothing is imported from `infogan.training`.
 """
+
+from infogan.explorer.session import explore
+
+__all__ = ["explore"]

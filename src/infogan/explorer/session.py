@@ -1,0 +1,75 @@
+"""One session of `infogan explore`: the model, its names, its real images and the server."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from infogan.data import Dataset
+from infogan.errors import Interrupted, UsageError
+from infogan.model import InfoGAN
+from infogan.runs import code_names
+from infogan.runs.directory import RunDirectory
+
+
+def explore(  # noqa: PLR0913 - the arguments of `infogan.explore`
+    model: InfoGAN,
+    run: Path,
+    load: Callable[[], Dataset],
+    *,
+    data_path: str | Path | None = None,
+    address: tuple[str, int | None] = ("127.0.0.1", None),
+    browser: bool = True,
+    announce: Callable[[str], None],
+) -> None:
+    """Serve the page of a run until Ctrl-C; arguments and errors are those of `infogan.explore`.
+
+    Args:
+        model: the model of the run.
+        run: the run directory or model folder.
+        load: loads the images of training, in a thread of its own.
+        data_path: the current file or folder of the images.
+        address: host and port.
+        browser: open the page in a browser.
+        announce: called with each message.
+    """
+    check_installed()
+    from infogan.explorer.service import Service
+    from infogan.explorer.serving import Address, serve
+
+    torch.set_num_threads(1)  # small batches are fastest with one thread
+    names = code_names.read(run, model.config.latents.codes)
+    service = Service(model, names, run, title=run.resolve().name, verdicts=_verdicts(run))
+
+    def announced(url: str) -> None:
+        announce(f"{run} is at {url}")
+        announce("Ctrl-C ends infogan explore")
+
+    try:
+        serve(service.application(), Address(*address), announce=announced, open_browser=browser)
+    except (KeyboardInterrupt, Interrupted):  # how a session ends
+        announce("infogan explore has ended")
+
+
+def check_installed() -> None:
+    """Raise UsageError if starlette or uvicorn is not installed."""
+    missing = [name for name in ("starlette", "uvicorn") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            f"infogan explore needs {' and '.join(missing)}",
+            "infogan with its extra explore",
+            "pip install 'infogan[explore]'",
+        )
+
+
+def _verdicts(run: Path) -> dict[str, str]:
+    """Return the verdict on each code from evaluation.json; empty if there is none or it is damaged."""
+    try:
+        codes = json.loads(RunDirectory(run).evaluation_path.read_text())["codes"]
+        return {name: str(code["verdict"]) for name, code in codes.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
