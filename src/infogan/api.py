@@ -8,7 +8,7 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 import numpy as np
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from infogan.evaluation.subject import Progress
+    from infogan.export.onnx_files import Precision
     from infogan.model import InfoGAN
     from infogan.networks import Build
     from infogan.training.runner import Trained
@@ -488,6 +489,93 @@ def explore(  # noqa: PLR0913 - everything that the page can be given, by name
         browser=browser,
         announce=_shown(progress),
     )
+
+
+@overload
+def export_model(
+    run: str | Path,
+    to: Literal["onnx", "html", "safetensors"],
+    *,
+    out: str | Path | None = ...,
+    precision: Precision | None = ...,
+    images: str | Path | None = ...,
+    limit: int = ...,
+    runtime: str | Path | None = ...,
+    plugins: Sequence[str | Path] = ...,
+    progress: bool | Progress = ...,
+) -> Path: ...
+
+
+@overload
+def export_model(
+    run: str | Path,
+    to: str,
+    *,
+    out: str | Path | None = ...,
+    precision: Precision | None = ...,
+    images: str | Path | None = ...,
+    limit: int = ...,
+    runtime: str | Path | None = ...,
+    private: bool = ...,
+    plugins: Sequence[str | Path] = ...,
+    progress: bool | Progress = ...,
+) -> Path | str: ...
+
+
+def export_model(  # noqa: PLR0913 - everything that an export can be given, by name
+    run: str | Path,
+    to: str,
+    *,
+    out: str | Path | None = None,
+    precision: Precision | None = None,
+    images: str | Path | None = None,
+    limit: int = 1_000,
+    runtime: str | Path | None = None,
+    private: bool = False,
+    plugins: Sequence[str | Path] = (),
+    progress: bool | Progress = False,
+) -> Path | str:
+    """Write a trained model for use elsewhere.
+
+    Args:
+        run: a run directory, a model folder, or a model of the Hugging Face Hub, "OWNER/NAME".
+        to: "onnx": the generator and the recognition network as ONNX files; "html": a page with sliders that
+            works without a server; "safetensors": the model folder that `InfoGAN.from_pretrained` reads; or
+            "hub:OWNER/NAME": a model repository of the Hugging Face Hub, with a model card.
+        out: the folder or, for "html", the file to write. By default RUN/export/onnx, RUN/export/NAME.html
+            and RUN/export/safetensors. With "hub", the files of the repository are written there, too.
+        precision: how ONNX weights are stored, "float32" or "float16", at half the size. By default float32,
+            and float16 for "html".
+        images: for "html": real images to show in the page, by code.
+        limit: the most real images; they are sampled.
+        runtime: for "html": the folder or the .tgz file of the npm package onnxruntime-web. By default it is
+            taken from the cache, or fetched by `npm pack`.
+        private: for "hub": create a private repository.
+        plugins: the plug-ins that the run uses, as in `train`.
+        progress: show progress on stderr; or a function that is called with each message.
+
+    Returns:
+        The path of the file or folder; for "hub", the address of the repository.
+
+    Raises:
+        UsageError: there is no such target, an argument does not belong to it, or a package is missing.
+        StorageError: an exported network differs from the model, or a file cannot be written.
+        InfoGANError: as in `InfoGAN.from_pretrained`.
+    """
+    from infogan.export import targets
+
+    target = targets.check_target(to)
+    options = targets.Options(
+        out=None if out is None else Path(out),
+        precision=precision,
+        images=None if images is None else Path(images),
+        limit=limit,
+        runtime=None if runtime is None else Path(runtime),
+        private=private,
+    )
+    options.check(target)
+    source = targets.Source.read(run, load(run, plugins=plugins))
+    return targets.write(source, to, options, _shown(progress))
 
 
 def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by name

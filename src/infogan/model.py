@@ -271,15 +271,16 @@ class InfoGAN(nn.Module):
         Raises:
             StorageError: the folder cannot be written; its former content is unchanged.
         """
+        storage.write_folder(Path(folder), self.files())
+
+    def files(self) -> dict[str, bytes]:
+        """Return the files of `save_pretrained` by name, without the manifest."""
         tensors = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
-        storage.write_folder(
-            Path(folder),
-            {
-                "model.safetensors": safetensors.torch.save(tensors),
-                "config.toml": configuration.to_toml(self.config).encode(),
-                "provenance.json": json.dumps(self.provenance, sort_keys=True).encode(),
-            },
-        )
+        return {
+            "model.safetensors": safetensors.torch.save(tensors),
+            "config.toml": configuration.to_toml(self.config).encode(),
+            "provenance.json": json.dumps(self.provenance, sort_keys=True).encode(),
+        }
 
     @classmethod
     def from_pretrained(cls, path: str | Path) -> InfoGAN:

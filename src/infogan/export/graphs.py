@@ -148,7 +148,9 @@ class RecognitionGraph(nn.Module):
         self.extractor, self.head = _plain(model.feature_extractor), _plain(model.recognition)
         self.priors = nn.ModuleList(model.latents.priors.values())
         self.output, self.policy = model.table.output, model.config.augmentation
-        continuous = {prior for name, prior in model.latents.priors.items() if name in model.config.continuous}
+        continuous = {
+            prior for name, prior in model.latents.priors.items() if name in model.config.continuous
+        }
         self.through_noise = [prior in continuous for prior in model.latents.priors.values()]
         shape, std = (model.channels, model.size, model.size), model.code_noise
         fields = [
@@ -189,5 +191,9 @@ def _plain(network: nn.Module) -> nn.Module:
     network = copy.deepcopy(network).cpu().float().eval()
     for part in list(network.modules()):
         if parametrize.is_parametrized(part, "weight"):
-            parametrize.remove_parametrizations(part, "weight", leave_parametrized=True)
+            weight = part.weight
+            # torch's removal of a parametrization would change the class that the original shares.
+            part.__class__ = type(part).__bases__[0]
+            del part.parametrizations
+            part.register_parameter("weight", nn.Parameter(weight.detach().clone()))
     return network

@@ -128,7 +128,9 @@ def _images(generated: UInt8[np.ndarray, "n h w c"], seed: int) -> UInt8[np.ndar
     return np.concatenate([generated, noise.numpy()])
 
 
-def _recognition_errors(model: InfoGAN, session: Any, images: UInt8[np.ndarray, "n h w c"]) -> dict[str, float]:
+def _recognition_errors(
+    model: InfoGAN, session: Any, images: UInt8[np.ndarray, "n h w c"]
+) -> dict[str, float]:
     ports = graphs.recognition_outputs(model)
     outputs = dict(
         zip((port.name for port in ports), session.run([p.name for p in ports], {graphs.SOURCE: images}),

@@ -73,7 +73,9 @@ def convert(
         graphs.recognition_outputs(model),
     )
     named = {"generator": generator, "recognition": recognition}
-    return OnnxNetworks(**{name: _finish(proto, name, description, precision) for name, proto in named.items()})
+    return OnnxNetworks(
+        **{name: _finish(proto, name, description, precision) for name, proto in named.items()}
+    )
 
 
 def _trace(
