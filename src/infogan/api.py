@@ -563,6 +563,7 @@ def export_model(  # noqa: PLR0913 - everything that an export can be given, by 
         InfoGANError: as in `InfoGAN.from_pretrained`.
     """
     from infogan.export import targets
+    from infogan.export.source import Source
 
     target = targets.check_target(to)
     options = targets.Options(
@@ -574,7 +575,7 @@ def export_model(  # noqa: PLR0913 - everything that an export can be given, by 
         private=private,
     )
     options.check(target)
-    source = targets.Source.read(run, load(run, plugins=plugins))
+    source = Source.read(run, load(run, plugins=plugins))
     return targets.write(source, to, options, _shown(progress))
 
 

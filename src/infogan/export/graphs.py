@@ -179,11 +179,13 @@ class RecognitionGraph(nn.Module):
         """Return the mean raw outputs over all noise fields."""
         noisy = (x[:, None] + self.fields).flatten(0, 1)
         raw: Tensor = self.head(self.extractor(noisy, ("noisy",)), ("noisy",))
-        return raw.unflatten(0, (-1, len(self.fields))).mean(1)
+        averaged: Tensor = raw.unflatten(0, (-1, len(self.fields))).mean(1)
+        return averaged
 
     def _by_code(self, raw: Float[Tensor, "n outputs"]) -> tuple[Tensor, ...]:
         widths = [prior.posterior_width for prior in self.priors if isinstance(prior, Prior)]
-        return raw.split(widths, dim=1)
+        parts: tuple[Tensor, ...] = raw.split(widths, dim=1)
+        return parts
 
 
 def _plain(network: nn.Module) -> nn.Module:
@@ -192,6 +194,7 @@ def _plain(network: nn.Module) -> nn.Module:
     for part in list(network.modules()):
         if parametrize.is_parametrized(part, "weight"):
             weight = part.weight
+            assert isinstance(weight, Tensor)
             # torch's removal of a parametrization would change the class that the original shares.
             part.__class__ = type(part).__bases__[0]
             del part.parametrizations

@@ -44,7 +44,9 @@ class Errors:
         return max(self.of.values())
 
 
-def compare(model: InfoGAN, networks: OnnxNetworks, *, latents: int = 64, seed: int = 0) -> Errors:
+def compare(
+    model: InfoGAN, networks: OnnxNetworks, *, latents: int = 64, images: int = 64, seed: int = 0
+) -> Errors:
     """Run exported networks and the model on random latents, and on the images that they generate.
 
     Codes are those of the prior, and of every traversal. The recognition network also sees noise.
@@ -53,6 +55,7 @@ def compare(model: InfoGAN, networks: OnnxNetworks, *, latents: int = 64, seed: 
         model: the model.
         networks: its exported networks.
         latents: number of random latents.
+        images: number of generated images that the recognition networks compare.
         seed: random seed.
 
     Raises:
@@ -72,9 +75,11 @@ def compare(model: InfoGAN, networks: OnnxNetworks, *, latents: int = 64, seed: 
         }
         shown, pixels = generator.run([graphs.IMAGE, graphs.PIXELS], arrays)
         expected = _pixels(model, given)
-        _update(errors, graphs.PIXELS, np.abs(pixels - expected).max())
-        levels = np.abs(shown - np.clip(_TOP_LEVEL * pixels, 0, _TOP_LEVEL)).max()
-        _update(errors, graphs.IMAGE, max(levels - 0.5, 0) / _TOP_LEVEL)  # it is rounded
+        _update(errors, graphs.PIXELS, float(np.abs(pixels - expected).max()))
+        levels = float(np.abs(shown - np.clip(_TOP_LEVEL * pixels, 0, _TOP_LEVEL)).max())
+        _update(errors, graphs.IMAGE, max(levels - 0.5, 0.0) / _TOP_LEVEL)  # it is rounded
+        if start >= images:
+            continue
         for name, value in _recognition_errors(model, recognition, _images(shown, seed + start)).items():
             _update(errors, name, value)
     return Errors(errors, count)
@@ -118,7 +123,7 @@ def _pixels(model: InfoGAN, given: Mapping[str, torch.Tensor]) -> np.ndarray:
     with evaluating(network):
         images = network(model.latents.join(given[graphs.NOISE], codes).to(model.device)).float().cpu()
     pixels = images if model.table.output == "sigmoid" else (images + 1) / 2
-    return pixels.permute(0, 2, 3, 1).numpy()
+    return np.asarray(pixels.permute(0, 2, 3, 1))
 
 
 def _images(generated: UInt8[np.ndarray, "n h w c"], seed: int) -> UInt8[np.ndarray, "m h w c"]:
@@ -155,4 +160,4 @@ def _recognition_errors(
 
 
 def _update(errors: dict[str, float], name: str, value: float) -> None:
-    errors[name] = max(errors.get(name, 0.0), float(value))
+    errors[name] = max(errors.get(name, 0.0), value)

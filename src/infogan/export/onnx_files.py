@@ -72,10 +72,11 @@ def convert(
         graphs.recognition_inputs(model),
         graphs.recognition_outputs(model),
     )
-    named = {"generator": generator, "recognition": recognition}
-    return OnnxNetworks(
-        **{name: _finish(proto, name, description, precision) for name, proto in named.items()}
-    )
+    files = [
+        _finish(proto, name, description)
+        for name, proto in (("generator", generator), ("recognition", recognition))
+    ]
+    return OnnxNetworks(*(map(halved, files) if precision == "float16" else files))
 
 
 def _trace(
@@ -123,14 +124,10 @@ def _document(value: onnx.ValueInfoProto, port: graphs.Port) -> None:
         dim.dim_value = size
 
 
-def _finish(
-    proto: onnx.ModelProto, network: str, description: Mapping[str, Any], precision: Precision
-) -> bytes:
+def _finish(proto: onnx.ModelProto, network: str, description: Mapping[str, Any]) -> bytes:
     """Return the bytes of a described and checked ONNX model."""
     import onnx
 
-    if precision == "float16":
-        store_as_half(proto)
     del proto.graph.value_info[:]  # names of the traced batch size; shape inference finds the rest again
     for node in proto.graph.node:  # stack traces with paths of this machine
         node.doc_string = ""
@@ -141,19 +138,23 @@ def _finish(
     proto.graph.name = network
     proto.graph.doc_string = f"InfoGAN {network} network; the metadata entry {METADATA!r} describes it"
     entry = {key: value for key, value in description.items() if key != "networks"}
-    entry |= {"network": network, "precision": precision, **description["networks"][network]}
+    entry |= {"network": network, "precision": "float32", **description["networks"][network]}
     onnx.helper.set_model_props(proto, {METADATA: json.dumps(entry, ensure_ascii=False)})
     onnx.checker.check_model(proto, full_check=True)
     return bytes(proto.SerializeToString())
 
 
-def store_as_half(proto: onnx.ModelProto) -> None:
-    """Store large weights as float16, each with a cast to float32, which runtimes apply when they load.
+def halved(content: bytes) -> bytes:
+    """Return an ONNX model with large weights as float16, which runtimes cast to float32 when they load it.
 
-    A weight that float16 cannot hold, above 65,504, stays as it is.
+    A tensor with a value that float16 cannot hold, above 65,504, stays as it is.
     """
+    import onnx
     from onnx import TensorProto, helper, numpy_helper
 
+    proto = onnx.load_from_string(content)
+    entry = json.loads(proto.metadata_props[0].value) | {"precision": "float16"}
+    onnx.helper.set_model_props(proto, {METADATA: json.dumps(entry, ensure_ascii=False)})
     casts = []
     for tensor in proto.graph.initializer:
         if tensor.data_type != TensorProto.FLOAT:
@@ -167,6 +168,8 @@ def store_as_half(proto: onnx.ModelProto) -> None:
     nodes = [*casts, *proto.graph.node]
     del proto.graph.node[:]
     proto.graph.node.extend(nodes)
+    onnx.checker.check_model(proto, full_check=True)
+    return bytes(proto.SerializeToString())
 
 
 @contextmanager
