@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from infogan import config as configuration
 from infogan import images as edge
-from infogan import networks, plugins, storage, streams
+from infogan import hub_models, networks, plugins, storage, streams
 from infogan.augmentation import still
 from infogan.config import Config
 from infogan.errors import ConfigError, StorageError, UsageError, did_you_mean
@@ -283,14 +283,25 @@ class InfoGAN(nn.Module):
         }
 
     @classmethod
-    def from_pretrained(cls, path: str | Path) -> InfoGAN:
+    def from_pretrained(cls, path: str | Path, *, revision: str | None = None) -> InfoGAN:
         """Load the model of a run (its `model` folder) or of a folder that `save_pretrained` wrote.
+
+        Args:
+            path: a folder; or OWNER/NAME of a model on the Hugging Face Hub, if no folder OWNER exists.
+            revision: branch, tag or commit on the Hub; by default the newest commit. `provenance["hub"]` of
+                the model records the commit that was loaded.
 
         Raises:
             UsageError: there is no model at `path`; or a plug-in of its networks is not loaded, or has
                 changed.
-            StorageError: a file is damaged, or the weights do not fit the configuration.
+            StorageError: a file is damaged, or the weights do not fit the configuration; or the Hub cannot be
+                reached.
         """
+        if hub_models.is_repository(path):
+            found = hub_models.download(str(path), revision)
+            model = cls.from_pretrained(found.folder)
+            model.provenance["hub"] = {"repository": str(path), "revision": found.revision}
+            return model
         path = Path(path)
         folder = path / "model" if (path / "model").is_dir() else path
         if not (folder / "model.safetensors").is_file():

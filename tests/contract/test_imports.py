@@ -26,6 +26,7 @@ RANKS = {
     "signals": 1,
     "storage": 1,
     "file_listing": 1,
+    "hub_models": 1,
     "streams": 1,
     "augmentation": 2,
     "latents": 2,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from infogan import storage
 from infogan.errors import UsageError, did_you_mean
-from infogan.export import onnx_check, onnx_files
+from infogan.export import hub_upload, onnx_check, onnx_files
 from infogan.export.onnx_files import Precision
 from infogan.export.source import Source
 
@@ -71,6 +71,10 @@ def write(source: Source, to: str, options: Options, progress: Progress) -> Path
     if to == "onnx":
         out = options.out or source.default_out("onnx")
         return write_onnx(source, out, options.precision or "float32", progress)
+    if to.startswith("hub:"):
+        repository = to.removeprefix("hub:")
+        folder = options.out or source.default_out("hub")
+        return hub_upload.upload(source, repository, folder, private=options.private, progress=progress)
     return write_safetensors(source, options.out or source.default_out("safetensors"))
 
 
