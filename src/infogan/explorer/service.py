@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 import torch
@@ -28,13 +28,21 @@ from infogan.data.decoding import Item, decode
 from infogan.errors import InfoGANError, UsageError
 from infogan.explorer import latent_rows, predictions
 from infogan.explorer.description import describe
+from infogan.explorer.gallery import Gallery
 from infogan.explorer.inversion import invert
+from infogan.explorer.latent_rows import Control
+from infogan.explorer.real_images import Order
 from infogan.model import InfoGAN
+from infogan.networks.normalization import Domain
 from infogan.runs.code_names import CodeNames, as_note
 
 Result = TypeVar("Result")
 
 PAGE = "index.html"
+MOST_PICTURES = 500
+"""Real images that one request can ask for."""
+
+_DIGITS = 11
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -52,6 +60,7 @@ class Service:
         model: the model.
         names: names of its codes.
         folder: where codes.json is written.
+        gallery: the real images.
         title: name of the run.
         verdicts: by code, if the run was evaluated.
     """
@@ -61,11 +70,13 @@ class Service:
         model: InfoGAN,
         names: CodeNames,
         folder: Path,
+        gallery: Gallery,
         *,
         title: str,
         verdicts: Mapping[str, str] | None = None,
     ) -> None:
-        self.model, self.names, self.folder = model, names, folder
+        self.model, self.names, self.folder, self.gallery = model, names, folder, gallery
+        self._controls = latent_rows.controls(model.latents)
         self.title, self.verdicts = title, dict(verdicts or {})
         one_thread = partial(torch.set_num_threads, 1)
         self._pictures = ThreadPoolExecutor(1, "pictures", one_thread)
@@ -81,7 +92,17 @@ class Service:
             Route("/api/render", self._render, methods=["POST"]),
             Route("/api/encode", self._encode, methods=["POST"]),
             Route("/api/invert", self._invert, methods=["POST"]),
+            Route("/api/predict", self._predict, methods=["POST"]),
             Route("/api/name", self._name, methods=["POST"]),
+            Route("/api/real", self._real),
+            Route("/api/real/category", self._category),
+            Route("/api/real/along", self._along),
+            Route("/api/real/nearest", self._nearest, methods=["POST"]),
+            Route("/api/real/pictures", self._real_pictures, methods=["POST"]),
+            Route("/api/real/names", self._real_names, methods=["POST"]),
+            Route("/api/real/codes", self._real_codes),
+            Route("/api/real/map", self._map),
+            Route("/api/real/values", self._values),
         ]
         handlers: Any = {InfoGANError: _user_error}
         return Starlette(routes=routes, exception_handlers=handlers)
@@ -95,7 +116,7 @@ class Service:
     async def _render(self, request: Request) -> Response:
         noise, codes = latent_rows.parse(self.model.latents, await request.body())
         images = await self._in(self._pictures, partial(self.model.generate, noise, codes))
-        return Response(images.tobytes(), media_type="application/octet-stream")
+        return _binary(images)
 
     async def _encode(self, request: Request) -> Response:
         content = await request.body()
@@ -120,6 +141,77 @@ class Service:
             "error": round(found.error, 5),
             "steps": found.steps,
         }
+
+    async def _predict(self, request: Request) -> Response:
+        image = _pixels(await request.body(), self.model)
+        domain: Domain = "fake" if _flag(request, "generated") else "real"
+        raw = await self._in(self._slow, partial(self.model.recognise, image, domain=domain))
+        return JSONResponse(predictions.predicted(self.model.latents, raw))
+
+    # --- real images
+
+    async def _real(self, _: Request) -> Response:
+        return JSONResponse(self.gallery.status())
+
+    async def _category(self, request: Request) -> Response:
+        control = self._control(request, "categorical")
+        category, seed = _whole(request, "category", control.size - 1), _whole(request, "seed", 2**31)
+        order = request.query_params.get("order", "typical")
+        if order not in get_args(Order):
+            raise UsageError(f"no order is named {order[:20]!r}", ", ".join(get_args(Order)), "typical")
+        images = self.gallery.images
+        call = partial(images.category, control, category, order, seed=seed)  # type: ignore[arg-type]
+        ids, values = await self._in(self._slow, call)
+        start = _whole(request, "offset", len(ids))
+        chosen = slice(start, start + _whole(request, "count", MOST_PICTURES))
+        return _listed(ids[chosen], values[chosen], len(ids))
+
+    async def _along(self, request: Request) -> Response:
+        control = self._control(request)
+        within = None
+        if "of" in request.query_params:
+            other = self._control(request, "categorical", code="of", index="dimension")
+            within = (other, _whole(request, "category", other.size - 1))
+        count = _whole(request, "count", MOST_PICTURES)
+        images = self.gallery.images
+        return _listed(*await self._in(self._slow, partial(images.along, control, count, within)))
+
+    async def _nearest(self, request: Request) -> Response:
+        image, images = _pixels(await request.body(), self.model), self.gallery.images
+        count, generated = _whole(request, "count", MOST_PICTURES), _flag(request, "generated")
+        call = partial(images.nearest, image, count, generated=generated)
+        return _listed(*await self._in(self._slow, call), images.count)
+
+    async def _real_pictures(self, request: Request) -> Response:
+        images = self.gallery.images
+        ids = _ids(await request.body(), images.count, MOST_PICTURES)
+        return _binary(await self._in(self._slow, lambda: np.ascontiguousarray(images.images.pixels[ids])))
+
+    async def _real_names(self, request: Request) -> Response:
+        images = self.gallery.images
+        ids = _ids(await request.body(), images.count, images.count)
+        return JSONResponse([images.images.names[index] for index in ids])
+
+    async def _real_codes(self, request: Request) -> Response:
+        images = self.gallery.images
+        index = _whole(request, "id", images.count - 1)
+        return JSONResponse(predictions.predicted(self.model.latents, images.recognised.raw[index : index + 1]))
+
+    async def _map(self, _: Request) -> Response:
+        return _binary(self.gallery.images.recognised.positions.numpy())
+
+    async def _values(self, request: Request) -> Response:
+        return _binary(self.gallery.images.values(self._control(request)).astype("<f4"))
+
+    def _control(
+        self, request: Request, kind: str | None = None, *, code: str = "code", index: str = "index"
+    ) -> Control:
+        """Return the control that a query names."""
+        name, dimension = request.query_params.get(code, ""), _whole(request, index, 10_000)
+        for control in self._controls:
+            if (control.code, control.index) == (name, dimension) and kind in (None, control.kind):
+                return control
+        raise UsageError(f"no code {name[:40]!r} [{dimension}] is {kind or 'there'}", "a code", "the page")
 
     async def _name(self, request: Request) -> Response:
         content = _json(await request.body())
@@ -168,6 +260,37 @@ def _pixels(body: bytes, model: InfoGAN) -> UInt8[np.ndarray, "n h w c"]:
     if rest or count != 1:
         raise UsageError(f"{len(body)} bytes are not one image", f"one image of {shape}", "the page")
     return np.frombuffer(body, np.uint8).reshape(count, *shape).copy()
+
+
+def _binary(array: np.ndarray) -> Response:
+    return Response(array.tobytes(), media_type="application/octet-stream")
+
+
+def _listed(ids: np.ndarray, values: np.ndarray, total: int) -> Response:
+    numbers = [round(float(value), 6) for value in values]
+    return JSONResponse({"ids": ids.tolist(), "values": numbers, "total": int(total)})
+
+
+def _whole(request: Request, name: str, most: int) -> int:
+    """Return a whole number of the query, clamped to 0..most; 0 if it is missing."""
+    text = request.query_params.get(name, "0")
+    if not (text.isascii() and text.isdigit() and len(text) < _DIGITS):
+        raise UsageError(f"{name} = {text[:40]!r}", f"a whole number from 0 to {most}", "the page")
+    return min(int(text), most)
+
+
+def _flag(request: Request, name: str) -> bool:
+    return _whole(request, name, 1) == 1
+
+
+def _ids(body: bytes, count: int, most: int) -> np.ndarray:
+    """Return the numbers of images from a body of little-endian uint32."""
+    if len(body) % 4 or len(body) > 4 * most:
+        raise UsageError(f"{len(body)} bytes are no list of images", f"at most {most} numbers", "the page")
+    ids = np.frombuffer(body, "<u4").astype(np.int64)
+    if len(ids) and ids.max() >= count:
+        raise UsageError(f"there is no image {ids.max()}", f"numbers below {count}", "the page, loaded again")
+    return ids
 
 
 def _json(body: bytes) -> dict[str, Any]:
