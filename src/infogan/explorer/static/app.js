@@ -16,6 +16,7 @@
       this.views = Explorer.views.filter((view) => !view.feature || backend.features.has(view.feature));
       if (!this.views.some((view) => view.name === this.state.view)) this.state.view = "generate";
       this.pixels = null;
+      if (backend.features.has("real")) this.real = new Explorer.RealImages(this);
     }
 
     get model() {
