@@ -51,7 +51,7 @@
   };
 
   const percent = (share) => {
-    if (share > 0.999 && share < 1) return ">99.9%";
+    if (share > 0.999) return ">99.9%";
     return share < 0.1 ? `${(100 * share).toFixed(1)}%` : `${Math.round(100 * share)}%`;
   };
 

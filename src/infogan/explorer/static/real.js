@@ -40,7 +40,7 @@
       bar.lastChild.value = done;
       bar.firstChild.textContent = state === "absent"
         ? `Real images are not available: ${message}. Everything else works.`
-        : `${message[0].toUpperCase()}${message.slice(1)}…`;
+        : `${message.slice(0, 1).toUpperCase()}${message.slice(1)}…`;
     }
 
     /** Return a grid of thumbnails. */

@@ -81,7 +81,7 @@
       own.noise = rounded(model, noise);
       own.values = model.controls.map((control, position) => clamp(control, own.codes[position].value, model.reach));
       draw(this.generated, model, await app.render([{ noise: own.noise, values: own.values }]));
-      this.near.textContent = `Nearest generated picture (its pixels differ by ${number(100 * error, 1)}% on average)`;
+      this.near.textContent = `Nearest generated picture (pixels differ by ${number(100 * error, 1)}%, root mean square)`;
       const use = make("button", { type: "button", class: "primary", onclick: () => this.edit() }, "Edit with the sliders");
       this.edits.replaceChildren(make("h2", {}, "The same picture, edited along each code"),
         make("p", { class: "quiet" }, "These pictures are generated: the noise is that of the nearest generated picture, and one code changes."),
