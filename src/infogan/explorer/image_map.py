@@ -38,7 +38,7 @@ def _tsne(features: Float32[np.ndarray, "n k"]) -> Float32[np.ndarray, "n 2"]:
     count = len(features)
     if count < 5:  # t-SNE needs more images than its perplexity
         return np.pad(features[:, :2], ((0, 0), (0, max(0, 2 - features.shape[1])))).astype(np.float32)
-    embedding = TSNE(
+    embedding: np.ndarray = TSNE(
         perplexity=min(30.0, (count - 1) / 3), init="pca", max_iter=600, random_state=0, n_jobs=1
     ).fit_transform(features)
     return np.asarray(embedding, dtype=np.float32)
@@ -82,4 +82,5 @@ def _scaled(positions: Float32[np.ndarray, "n 2"]) -> Float32[np.ndarray, "n 2"]
     """Scale positions to [-1, 1] with the same factor for both axes."""
     low, high = positions.min(0), positions.max(0)
     half = float((high - low).max()) / 2 or 1.0
-    return ((positions - (low + high) / 2) / half).astype(np.float32)
+    centred: np.ndarray = (positions - (low + high) / 2) / half
+    return centred.astype(np.float32)

@@ -104,13 +104,15 @@ class RealImages:
     def probabilities(self, control: Control) -> Float[np.ndarray, "n k"]:
         """Return the probability of each category."""
         mean, _ = self._posteriors[control.code]
-        return mean.reshape(len(mean), -1, control.size)[:, control.index]
+        chosen: np.ndarray = mean.reshape(len(mean), -1, control.size)[:, control.index]
+        return chosen
 
     def values(self, control: Control) -> Float[np.ndarray, " n"]:
         """Return the most probable category, or the mean, of every image."""
         if control.kind == "categorical":
             return self.probabilities(control).argmax(1).astype(np.float32)
-        return self._posteriors[control.code][0][:, control.index]
+        means: np.ndarray = self._posteriors[control.code][0][:, control.index]
+        return means
 
     def category(
         self, control: Control, category: int, order: Order, *, seed: int = 0

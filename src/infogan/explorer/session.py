@@ -11,6 +11,7 @@ import torch
 
 from infogan.errors import Interrupted, UsageError
 from infogan.explorer.address import Address
+from infogan.explorer.description import Explored
 from infogan.explorer.gallery import Gallery
 from infogan.explorer.real_images import Images
 from infogan.model import InfoGAN
@@ -23,8 +24,8 @@ def explore(  # noqa: PLR0913 - the arguments of `infogan.explore`
     run: Path,
     load: Callable[[], Images],
     *,
-    address: Address = Address(),
-    browser: bool = True,
+    address: Address,
+    browser: bool,
     announce: Callable[[str], None],
 ) -> None:
     """Serve the page of a run until Ctrl-C; arguments and errors are those of `infogan.explore`.
@@ -44,7 +45,8 @@ def explore(  # noqa: PLR0913 - the arguments of `infogan.explore`
     torch.set_num_threads(1)  # small batches are fastest with one thread
     names = code_names.read(run, model.config.latents.codes)
     gallery = Gallery(model, load, run)
-    service = Service(model, names, run, gallery, title=run.resolve().name, verdicts=_verdicts(run))
+    explored = Explored(model, names, run, run.resolve().name, _verdicts(run))
+    service = Service(explored, gallery)
 
     def announced(url: str) -> None:
         announce(f"{run} is at {url}")
