@@ -110,7 +110,8 @@ class RealImages:
     def values(self, control: Control) -> Float[np.ndarray, " n"]:
         """Return the most probable category, or the mean, of every image."""
         if control.kind == "categorical":
-            return self.probabilities(control).argmax(1).astype(np.float32)
+            most_probable: np.ndarray = self.probabilities(control).argmax(1)
+            return most_probable.astype(np.float32)
         means: np.ndarray = self._posteriors[control.code][0][:, control.index]
         return means
 

@@ -1,7 +1,7 @@
 """The application behind the page: its files, and one handler for each question that the page asks.
 
-Handlers only parse, call and answer. Everything that computes runs in one of two threads: pictures, which
-follow a slider, and everything slower, so that the slider does not wait for it.
+Handlers only parse, call and answer. Everything that computes runs in threads: two for generated pictures, so
+that the picture of a slider does not wait for a grid, and one for everything slower.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ class Service:
         self.run, self.model, self.gallery = run, run.model, gallery
         self._controls = latent_rows.controls(run.model.latents)
         one_thread = partial(torch.set_num_threads, 1)
-        self._pictures = ThreadPoolExecutor(1, "pictures", one_thread)
+        self._pictures = ThreadPoolExecutor(2, "pictures", one_thread)
         self._slow = ThreadPoolExecutor(1, "slow", one_thread)
 
     def application(self) -> Starlette:
-        """Return the application, without the checks of `guard`."""
+        """Return the application, without the checks of `request_guard`."""
         files = page_files()
         routes = [Route("/", _file(PAGE, files[PAGE]))]
         routes += [Route(f"/{name}", _file(name, content)) for name, content in files.items()]
