@@ -480,12 +480,17 @@ def explore(  # noqa: PLR0913 - everything that the page can be given, by name
     from infogan import explorer
 
     model = load(run, plugins=plugins)
+
+    def named_images() -> explorer.Images:
+        dataset = training_images(model, data_path)
+        pixels, names = data.load_all(_moved(model.config, data_path).data)
+        return explorer.Images(pixels, names, dataset.fingerprint)
+
     explorer.explore(
         model,
         Path(run),
-        lambda: training_images(model, data_path),
-        data_path=data_path,
-        address=(host, port),
+        named_images,
+        address=explorer.Address(host, port),
         browser=browser,
         announce=_shown(progress),
     )
@@ -700,6 +705,9 @@ def _what_changed(sample: Sequence[float] | None, dataset: Dataset) -> str:
 
 def _images_now(config: Config, data_path: str | Path | None) -> data.Dataset:
     """Return the images of a configuration, from their current path."""
-    if data_path is not None:
-        config = config.replace(data={"path": _absolute(data_path)})
-    return data.load(config.data)
+    return data.load(_moved(config, data_path).data)
+
+
+def _moved(config: Config, data_path: str | Path | None) -> Config:
+    """Return a configuration with the current path of its images."""
+    return config if data_path is None else config.replace(data={"path": _absolute(data_path)})

@@ -4,6 +4,8 @@ A local server computes; the page in `static/` has no dependencies and is used b
 too. Nothing is imported from `infogan.training`.
 """
 
+from infogan.explorer.address import Address
+from infogan.explorer.real_images import Images
 from infogan.explorer.session import explore
 
-__all__ = ["explore"]
+__all__ = ["Address", "Images", "explore"]

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import torch
 
-from infogan.data import Dataset
 from infogan.errors import Interrupted, UsageError
+from infogan.explorer.address import Address
+from infogan.explorer.description import Explored
+from infogan.explorer.gallery import Gallery
+from infogan.explorer.real_images import Images
 from infogan.model import InfoGAN
 from infogan.runs import code_names
 from infogan.runs.directory import RunDirectory
@@ -19,11 +22,10 @@ from infogan.runs.directory import RunDirectory
 def explore(  # noqa: PLR0913 - the arguments of `infogan.explore`
     model: InfoGAN,
     run: Path,
-    load: Callable[[], Dataset],
+    load: Callable[[], Images],
     *,
-    data_path: str | Path | None = None,
-    address: tuple[str, int | None] = ("127.0.0.1", None),
-    browser: bool = True,
+    address: Address,
+    browser: bool,
     announce: Callable[[str], None],
 ) -> None:
     """Serve the page of a run until Ctrl-C; arguments and errors are those of `infogan.explore`.
@@ -32,25 +34,27 @@ def explore(  # noqa: PLR0913 - the arguments of `infogan.explore`
         model: the model of the run.
         run: the run directory or model folder.
         load: loads the images of training, in a thread of its own.
-        data_path: the current file or folder of the images.
         address: host and port.
         browser: open the page in a browser.
         announce: called with each message.
     """
     check_installed()
     from infogan.explorer.service import Service
-    from infogan.explorer.serving import Address, serve
+    from infogan.explorer.serving import serve
 
     torch.set_num_threads(1)  # small batches are fastest with one thread
     names = code_names.read(run, model.config.latents.codes)
-    service = Service(model, names, run, title=run.resolve().name, verdicts=_verdicts(run))
+    gallery = Gallery(model, load, run)
+    explored = Explored(model, names, run, run.resolve().name, _verdicts(run))
+    service = Service(explored, gallery)
 
     def announced(url: str) -> None:
         announce(f"{run} is at {url}")
         announce("Ctrl-C ends infogan explore")
 
+    gallery.start()
     try:
-        serve(service.application(), Address(*address), announce=announced, open_browser=browser)
+        serve(service.application(), address, announce=announced, open_browser=browser)
     except (KeyboardInterrupt, Interrupted):  # how a session ends
         announce("infogan explore has ended")
 

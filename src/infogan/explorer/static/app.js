@@ -10,12 +10,15 @@
   class App {
     constructor(backend) {
       this.backend = backend;
-      this.queue = new Explorer.RequestQueue((error) => this.say(error.message));
+      const onerror = (error) => this.say(error.message);
+      this.queue = new Explorer.RequestQueue(onerror);
+      this.first = new Explorer.RequestQueue(onerror); // the picture alone: it never waits for the others
       this.state = readLink(this.model, location.search);
       this.hold = true;
       this.views = Explorer.views.filter((view) => !view.feature || backend.features.has(view.feature));
       if (!this.views.some((view) => view.name === this.state.view)) this.state.view = "generate";
       this.pixels = null;
+      if (backend.features.has("real")) this.real = new Explorer.RealImages(this);
     }
 
     get model() {
@@ -78,7 +81,7 @@
     /** Update the picture, the controls, the link and the visible view after a change. */
     changed() {
       this.showControls();
-      this.queue.add("picture", 0, () => this.drawPicture());
+      this.first.add("picture", 0, () => this.drawPicture());
       this.view.update?.();
       clearTimeout(this.idle);
       this.idle = setTimeout(() => {

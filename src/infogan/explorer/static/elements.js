@@ -51,8 +51,8 @@
   };
 
   const percent = (share) => {
-    if (share > 0.999 && share < 1) return ">99.9%";
-    return share < 0.1 ? `${(100 * share).toFixed(1)}%` : `${Math.round(100 * share)}%`;
+    if (share > 0.999) return ">99.9%";
+    return share < 0.1 ? `${(100 * share).toFixed(1)}%` : `${Math.min(99, Math.round(100 * share))}%`;
   };
 
   /** Return a category as text: its name, or its index. */

@@ -1,4 +1,4 @@
-/* One request at a time: the picture before the grid, the grid before the rest; only the newest of each. */
+/* One request at a time: the grid before the traversals, and so on; only the newest of each. */
 "use strict";
 {
   class RequestQueue {
