@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -28,7 +29,11 @@ async def _slow(_: Request) -> PlainTextResponse:
 
 
 def client(base: str = HOME, **settings: Any) -> TestClient:
-    routes = [Route("/api/echo", _echo, methods=["GET", "POST"]), Route("/api/slow", _slow), Route("/", _echo)]
+    routes = [
+        Route("/api/echo", _echo, methods=["GET", "POST"]),
+        Route("/api/slow", _slow),
+        Route("/", _echo),
+    ]
     hosts = frozenset({"127.0.0.1", "localhost", "::1"})
     guard = Guard(Starlette(routes=routes), hosts, PORT, **settings)
     return TestClient(guard, base_url=base)
@@ -48,7 +53,12 @@ def test_an_unknown_host_is_refused(host: str) -> None:
 
 
 def test_a_request_of_another_page_is_refused() -> None:
-    for origin in ("http://evil.example", "null", f"http://localhost.evil.example:{PORT}", "http://127.0.0.1:9999"):
+    for origin in (
+        "http://evil.example",
+        "null",
+        f"http://localhost.evil.example:{PORT}",
+        "http://127.0.0.1:9999",
+    ):
         assert client().post("/api/echo", headers={"Origin": origin}).status_code == 403
     assert client().post("/api/echo", headers={"Origin": HOME}).status_code == 200
 
@@ -84,8 +94,6 @@ def test_too_many_requests_are_refused_and_later_ones_are_not() -> None:
     guarded = client(limits=Limits(rate=50, burst=3))
     statuses = [guarded.get("/").status_code for _ in range(20)]
     assert statuses[:3] == [200] * 3 and 429 in statuses
-    import time
-
     time.sleep(0.1)
     assert guarded.get("/").status_code == 200
 

@@ -33,7 +33,11 @@ def test_a_run_without_the_file_has_its_configured_names(tmp_path: Path) -> None
 
 def test_a_code_is_found_by_either_name() -> None:
     names = CodeNames(CODES, {"rotation": Note("slant")})
-    assert [names.find(name) for name in ("slant", "rotation", "unknown")] == ["rotation", "rotation", "unknown"]
+    assert [names.find(name) for name in ("slant", "rotation", "unknown")] == [
+        "rotation",
+        "rotation",
+        "unknown",
+    ]
 
 
 def test_names_in_any_script_are_possible() -> None:
