@@ -46,8 +46,16 @@ def test_this_computer_is_let_in_by_all_of_its_names(host: str) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example:8420", "127.0.0.1", "127.0.0.1:80", "127.0.0.1.evil.example:8420", "localhost:8420@evil", "", "10.0.0.1:8420"],
-)  # fmt: skip
+    [
+        "evil.example:8420",
+        "127.0.0.1",
+        "127.0.0.1:80",
+        "127.0.0.1.evil.example:8420",
+        "localhost:8420@evil",
+        "",
+        "10.0.0.1:8420",
+    ],
+)
 def test_an_unknown_host_is_refused(host: str) -> None:
     assert client().get("/", headers={"Host": host}).status_code == 403
 

@@ -45,8 +45,16 @@ def test_every_file_of_the_page_is_served(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd", "/static/../config.toml", "/config.toml", "/api/../codes.json"]
-)  # fmt: skip
+    "path",
+    [
+        "/../../etc/passwd",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "//etc/passwd",
+        "/static/../config.toml",
+        "/config.toml",
+        "/api/../codes.json",
+    ],
+)
 def test_no_other_file_is_served(client: TestClient, path: str) -> None:
     assert client.get(path).status_code == 404
 

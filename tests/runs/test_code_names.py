@@ -91,5 +91,5 @@ def test_a_description_is_plain_text_of_limited_length() -> None:
 def test_a_damaged_file_is_refused_with_its_path(tmp_path: Path, content: str) -> None:
     path = tmp_path / code_names.FILE
     path.write_text(content)
-    with pytest.raises(StorageError, match="codes.json cannot be used"):
+    with pytest.raises(StorageError, match=r"codes\.json cannot be used"):
         code_names.read(tmp_path, CODES)
