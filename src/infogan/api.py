@@ -552,7 +552,7 @@ def export_model(  # noqa: PLR0913 - everything that an export can be given, by 
         precision: how ONNX weights are stored, "float32" or "float16", at half the size. By default float32,
             and float16 for "html".
         images: for "html": real images to show in the page, by code.
-        limit: the most real images; they are sampled.
+        limit: the most real images, taken evenly over the order of their names.
         runtime: for "html": the folder or the .tgz file of the npm package onnxruntime-web. By default it is
             taken from the cache, or fetched by `npm pack`.
         private: for "hub": create a private repository.

@@ -7,10 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from infogan import storage
+import numpy as np
+
+from infogan import data, storage
 from infogan.errors import UsageError, did_you_mean
-from infogan.export import hub_upload, onnx_check, onnx_files
-from infogan.export.onnx_files import Precision
+from infogan.explorer.real_images import Images, RealImages, open_images
+from infogan.export import hub_upload, onnx_check, onnx_files, web_page, web_runtime
+from infogan.export.onnx_check import Errors
+from infogan.export.onnx_files import OnnxNetworks, Precision
 from infogan.export.source import Source
 
 Progress = Callable[[str], None]
@@ -71,6 +75,9 @@ def write(source: Source, to: str, options: Options, progress: Progress) -> Path
     if to == "onnx":
         out = options.out or source.default_out("onnx")
         return write_onnx(source, out, options.precision or "float32", progress)
+    if to == "html":
+        out = options.out or source.default_out(f"{source.title}.html")
+        return write_page(source, out, options, progress)
     if to.startswith("hub:"):
         repository = to.removeprefix("hub:")
         folder = options.out or source.default_out("hub")
@@ -87,15 +94,9 @@ def write_onnx(source: Source, out: Path, precision: Precision, progress: Progre
         UsageError: a package is missing, or `out` is a folder of other files.
         StorageError: a network differs from the model, or the folder cannot be written.
     """
-    description = source.description
-    progress("export: converting both networks to ONNX")
-    networks = onnx_files.convert(source.model, description, precision=precision)
-    progress("export: comparing them with the model")
-    errors = onnx_check.compare(source.model, networks)
-    onnx_check.check(errors, precision, str(out))
-    progress(f"export: largest error {errors.largest:.1g} over {errors.latents} latents")
+    networks, errors = _converted(source, out, precision, progress)
     report = {
-        **description,
+        **source.description,
         "precision": precision,
         "largest_error": dict(errors.of),
         "compared_latents": errors.latents,
@@ -106,6 +107,48 @@ def write_onnx(source: Source, out: Path, precision: Precision, progress: Progre
         "interface.json": (json.dumps(report, indent=2, ensure_ascii=False) + "\n").encode(),
     }
     return _write(out, files)
+
+
+def write_page(source: Source, out: Path, options: Options, progress: Progress) -> Path:
+    """Write the page of `infogan explore` with both networks inside as one HTML file, and return its path.
+
+    Raises:
+        UsageError: a package or onnxruntime-web is missing.
+        DataError: `options.images` cannot be read.
+        StorageError: a network differs from the model, or the file cannot be written.
+    """
+    runtime = web_runtime.find(options.runtime, progress)
+    real = None if options.images is None else _real_images(source, options.images, options.limit, progress)
+    networks, _ = _converted(source, out, options.precision or "float16", progress)
+    page = web_page.render(source, networks, runtime, real).encode()
+    with storage.writing(out, len(page)):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    storage.write_file(out, page)
+    progress(f"export: {len(page) / 1e6:.1f} MB")
+    return out
+
+
+def _converted(
+    source: Source, out: Path, precision: Precision, progress: Progress
+) -> tuple[OnnxNetworks, Errors]:
+    """Return both networks as ONNX, after a comparison with the model."""
+    progress("export: converting both networks to ONNX")
+    networks = onnx_files.convert(source.model, source.description, precision=precision)
+    progress("export: comparing them with the model")
+    errors = onnx_check.compare(source.model, networks)
+    onnx_check.check(errors, precision, str(out))
+    progress(f"export: largest error {errors.largest:.1g} over {errors.latents} latents")
+    return networks, errors
+
+
+def _real_images(source: Source, path: Path, limit: int, progress: Progress) -> RealImages:
+    """Return real images with their codes, at most `limit`, sampled evenly over the order of their names."""
+    model = source.model
+    pixels, names = data.read_images(path, model.size, model.channels, model.config.data.crop)
+    chosen = np.linspace(0, len(pixels) - 1, min(limit, len(pixels))).round().astype(int)
+    progress(f"export: encoding {len(chosen):,} of {len(pixels):,} real images")
+    images = Images(np.ascontiguousarray(pixels[chosen]), [names[index] for index in chosen], str(path))
+    return open_images(model, images, None, lambda *_: None)
 
 
 def write_safetensors(source: Source, out: Path) -> Path:
