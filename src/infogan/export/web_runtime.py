@@ -1,7 +1,7 @@
 """onnxruntime-web, which runs networks in a browser: found in a folder, an archive, the cache, or by npm.
 
-The package is not on the Python index, and too large to be part of this one. Its files become part of exported
-pages, so only the version whose SHA-256 sums are below is accepted.
+The package is not on the Python index, and too large to be a part of this one. Its files become part of
+exported pages, so only the version whose SHA-256 sums are below is accepted.
 """
 
 from __future__ import annotations
