@@ -1,5 +1,7 @@
 from .api import configure as configure
 from .api import evaluate as evaluate
+from .api import explore as explore
+from .api import export_model as export_model
 from .api import load as load
 from .api import report as report
 from .api import resume as resume

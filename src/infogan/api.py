@@ -8,7 +8,7 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 import numpy as np
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from infogan.evaluation.subject import Progress
+    from infogan.export.onnx_files import Precision
     from infogan.model import InfoGAN
     from infogan.networks import Build
     from infogan.training.runner import Trained
@@ -450,6 +451,139 @@ def report(
     return page.write(directory, model, dataset, _shown(progress), place=data_path)
 
 
+def explore(  # noqa: PLR0913 - everything that the page can be given, by name
+    run: str | Path,
+    *,
+    data_path: str | Path | None = None,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    browser: bool = True,
+    plugins: Sequence[str | Path] = (),
+    progress: bool | Progress = True,
+) -> None:
+    """Serve a page that controls the codes of a run and shows real images by code, until Ctrl-C.
+
+    Args:
+        run: the run directory or model folder.
+        data_path: file or folder with the images, if they have moved.
+        host: name or address to listen on. With any other than one of this computer alone, the printed
+            address contains a token, without which the page answers nothing.
+        port: by default the first free port from 8420.
+        browser: open the page in a browser.
+        plugins: the plug-ins that the run uses, as in `train`.
+        progress: show progress and the address on stderr; or a function that is called with each message.
+
+    Raises:
+        UsageError: starlette and uvicorn are not installed; the port is in use; or there is no such run.
+        StorageError: codes.json is damaged.
+    """
+    from infogan import explorer
+
+    model = load(run, plugins=plugins)
+
+    def named_images() -> explorer.Images:
+        dataset = training_images(model, data_path)
+        pixels, names = data.load_all(_moved(model.config, data_path).data)
+        return explorer.Images(pixels, names, dataset.fingerprint)
+
+    explorer.explore(
+        model,
+        Path(run),
+        named_images,
+        address=explorer.Address(host, port),
+        browser=browser,
+        announce=_shown(progress),
+    )
+
+
+@overload
+def export_model(
+    run: str | Path,
+    to: Literal["onnx", "html", "safetensors"],
+    *,
+    out: str | Path | None = ...,
+    precision: Precision | None = ...,
+    images: str | Path | None = ...,
+    limit: int = ...,
+    runtime: str | Path | None = ...,
+    plugins: Sequence[str | Path] = ...,
+    progress: bool | Progress = ...,
+) -> Path: ...
+
+
+@overload
+def export_model(
+    run: str | Path,
+    to: str,
+    *,
+    out: str | Path | None = ...,
+    precision: Precision | None = ...,
+    images: str | Path | None = ...,
+    limit: int = ...,
+    runtime: str | Path | None = ...,
+    private: bool = ...,
+    plugins: Sequence[str | Path] = ...,
+    progress: bool | Progress = ...,
+) -> Path | str: ...
+
+
+def export_model(  # noqa: PLR0913 - everything that an export can be given, by name
+    run: str | Path,
+    to: str,
+    *,
+    out: str | Path | None = None,
+    precision: Precision | None = None,
+    images: str | Path | None = None,
+    limit: int = 1_000,
+    runtime: str | Path | None = None,
+    private: bool = False,
+    plugins: Sequence[str | Path] = (),
+    progress: bool | Progress = False,
+) -> Path | str:
+    """Write a trained model for use elsewhere.
+
+    Args:
+        run: a run directory, a model folder, or a model of the Hugging Face Hub, "OWNER/NAME".
+        to: "onnx": the generator and the recognition network as ONNX files; "html": a page with sliders that
+            works without a server; "safetensors": the model folder that `InfoGAN.from_pretrained` reads; or
+            "hub:OWNER/NAME": a model repository of the Hugging Face Hub, with a model card.
+        out: the folder or, for "html", the file to write. By default RUN/export/onnx, RUN/export/NAME.html
+            and RUN/export/safetensors. With "hub", the files of the repository are written there, too.
+        precision: how ONNX weights are stored, "float32" or "float16", at half the size. By default float32,
+            and float16 for "html".
+        images: for "html": real images to show in the page, by code.
+        limit: the most real images, taken evenly over the order of their names.
+        runtime: for "html": the folder or the .tgz file of the npm package onnxruntime-web. By default it is
+            taken from the cache, or fetched by `npm pack`.
+        private: for "hub": create a private repository.
+        plugins: the plug-ins that the run uses, as in `train`.
+        progress: show progress on stderr; or a function that is called with each message.
+
+    Returns:
+        The path of the file or folder; for "hub", the address of the repository.
+
+    Raises:
+        UsageError: there is no such target, an argument does not belong to it, or a package is missing.
+        StorageError: an exported network differs from the model, or a file cannot be written.
+        InfoGANError: as in `InfoGAN.from_pretrained`.
+    """
+    from infogan.export import targets
+    from infogan.export.source import Source
+
+    target = targets.check_target(to)
+    options = targets.Options(
+        out=None if out is None else Path(out),
+        precision=precision,
+        images=None if images is None else Path(images),
+        limit=limit,
+        runtime=None if runtime is None else Path(runtime),
+        private=private,
+    )
+    options.check(target)
+    source = Source.read(run, load(run, plugins=plugins))
+    return targets.write(source, to, options, _shown(progress))
+
+
 def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by name
     model: InfoGAN,
     dataset: str | Path | Config | Dataset | Images | None = None,
@@ -571,6 +705,9 @@ def _what_changed(sample: Sequence[float] | None, dataset: Dataset) -> str:
 
 def _images_now(config: Config, data_path: str | Path | None) -> data.Dataset:
     """Return the images of a configuration, from their current path."""
-    if data_path is not None:
-        config = config.replace(data={"path": _absolute(data_path)})
-    return data.load(config.data)
+    return data.load(_moved(config, data_path).data)
+
+
+def _moved(config: Config, data_path: str | Path | None) -> Config:
+    """Return a configuration with the current path of its images."""
+    return config if data_path is None else config.replace(data={"path": _absolute(data_path)})

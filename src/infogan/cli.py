@@ -190,6 +190,7 @@ def _traverse(arguments: argparse.Namespace) -> None:
     from infogan.model import InfoGAN
     from infogan.reporting import pictures
     from infogan.reporting.traversals import traversal_picture
+    from infogan.runs import code_names
 
     model = InfoGAN.from_pretrained(arguments.run)
     if arguments.out and not arguments.code and len(model.latents.priors) > 1:
@@ -198,10 +199,11 @@ def _traverse(arguments: argparse.Namespace) -> None:
             "one code with --out",
             f"--code {next(iter(model.latents.priors))} --out {arguments.out}",
         )
-    for name in [arguments.code] if arguments.code else list(model.latents.priors):
+    names = code_names.read(arguments.run, model.config.latents.codes)
+    for name in [names.find(arguments.code)] if arguments.code else list(model.latents.priors):
         picture = traversal_picture(
             model, name, rows=arguments.rows, seed=arguments.seed, values=arguments.values,
-            weights=arguments.weights,
+            weights=arguments.weights, names=names,
         )  # fmt: skip
         default = Path(arguments.run) / "traversals" / f"{name}-seed{arguments.seed}.png"
         out = arguments.out or default
@@ -235,8 +237,10 @@ def _log(text: str) -> None:
 def _evaluate(arguments: argparse.Namespace) -> None:
     from infogan import api, storage
     from infogan.reporting import tables
+    from infogan.runs import code_names
 
     model = api.load(arguments.run)
+    names = code_names.read(arguments.run, model.config.latents.codes)
     scores = api.evaluate(
         model, data_path=arguments.data, weights=arguments.weights, samples=arguments.samples,
         seed=arguments.seed, full=arguments.full,
@@ -247,7 +251,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps(scores, indent=2))
     else:
-        print(f"{tables.evaluation_text(scores)}\nall metrics: {path}")
+        print(f"{tables.evaluation_text(scores, names)}\nall metrics: {path}")
 
 
 def _select(arguments: argparse.Namespace) -> None:
@@ -262,6 +266,27 @@ def _report(arguments: argparse.Namespace) -> None:
     from infogan import api
 
     print(api.report(arguments.run, data_path=arguments.data, progress=_log))
+
+
+def _explore(arguments: argparse.Namespace) -> None:
+    from infogan import api
+
+    api.explore(
+        arguments.run, data_path=arguments.data, host=arguments.host, port=arguments.port,
+        browser=not arguments.no_browser, progress=_log,
+    )  # fmt: skip
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from infogan import api
+
+    print(
+        api.export_model(
+            arguments.run, arguments.to, out=arguments.out, precision=arguments.precision,
+            images=arguments.images, limit=arguments.limit, runtime=arguments.runtime,
+            private=arguments.private, progress=_log,
+        )
+    )  # fmt: skip
 
 
 def _discover(arguments: argparse.Namespace) -> None:
@@ -629,6 +654,27 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _SEED,
     )),
     ("report", _report, "write the HTML report of a run", (_RUN, _DATA)),
+    ("explore", _explore, "control the codes of a run and see real images by code, in a browser", (
+        _RUN,
+        _DATA,
+        _flag("--host", str, "HOST", "address to listen on (default: 127.0.0.1, this computer only)",
+              default="127.0.0.1"),
+        _flag("--port", _whole(1, 65_535), "N", "port (default: the first free one from 8420)"),
+        _switch("--no-browser", "print the address and do not open a browser"),
+    )),
+    ("export", _export, "write a model as ONNX, as a page without a server, as a folder, or to the Hub", (
+        _flag("run", _path, "RUN", "run directory, model folder, or OWNER/NAME of the Hugging Face Hub"),
+        _flag("--to", str, "TARGET", "onnx, html, safetensors or hub:OWNER/NAME", required=True),
+        _flag("--out", _path, "PATH", "output folder or, for html, file (default: below RUN/export)"),
+        _flag("--precision", _one_of("float32", "float16"), "float32|float16",
+              "how ONNX weights are stored (default: float32, and float16 for html)"),
+        _flag("--images", _path, "PATH", "html: file or folder with real images to show in the page"),
+        _flag("--limit", _whole(1, 20_000), "N", "html: the most real images (default: 1,000)",
+              default=1_000),
+        _flag("--runtime", _path, "PATH",
+              "html: folder or .tgz file of onnxruntime-web (default: the cache, or npm pack)"),
+        _switch("--private", "hub: create a private repository"),
+    )),
     ("presets", _presets, "list the presets, or show the configuration and recipes of one preset", (
         ("name", {"nargs": "?", "metavar": "NAME", "help": "name of the preset (default: list all)"}),
     )),

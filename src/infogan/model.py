@@ -23,14 +23,16 @@ from torch import Tensor, nn
 
 from infogan import config as configuration
 from infogan import images as edge
-from infogan import networks, plugins, storage, streams
+from infogan import hub_models, networks, plugins, storage, streams
 from infogan.augmentation import still
 from infogan.config import Config
 from infogan.errors import ConfigError, StorageError, UsageError, did_you_mean
 from infogan.latents import Codes, Latents
 from infogan.networks.normalization import Domain, add_domain
 
-_NOISE_FIELDS = 8  # noise fields over which predictions of continuous codes are averaged
+NOISE_FIELDS = 8
+"""Number of noise fields over which predictions of continuous codes are averaged."""
+
 _ENCODE_BATCH = 64  # each batch is padded to it, so that an image's code does not depend on its batch
 _GENERATE_BATCH = 256
 
@@ -269,25 +271,37 @@ class InfoGAN(nn.Module):
         Raises:
             StorageError: the folder cannot be written; its former content is unchanged.
         """
+        storage.write_folder(Path(folder), self.files())
+
+    def files(self) -> dict[str, bytes]:
+        """Return the files of `save_pretrained` by name, without the manifest."""
         tensors = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
-        storage.write_folder(
-            Path(folder),
-            {
-                "model.safetensors": safetensors.torch.save(tensors),
-                "config.toml": configuration.to_toml(self.config).encode(),
-                "provenance.json": json.dumps(self.provenance, sort_keys=True).encode(),
-            },
-        )
+        return {
+            "model.safetensors": safetensors.torch.save(tensors),
+            "config.toml": configuration.to_toml(self.config).encode(),
+            "provenance.json": json.dumps(self.provenance, sort_keys=True).encode(),
+        }
 
     @classmethod
-    def from_pretrained(cls, path: str | Path) -> InfoGAN:
+    def from_pretrained(cls, path: str | Path, *, revision: str | None = None) -> InfoGAN:
         """Load the model of a run (its `model` folder) or of a folder that `save_pretrained` wrote.
+
+        Args:
+            path: a folder; or OWNER/NAME of a model on the Hugging Face Hub, if no folder OWNER exists.
+            revision: branch, tag or commit on the Hub; by default the newest commit. `provenance["hub"]` of
+                the model records the commit that was loaded.
 
         Raises:
             UsageError: there is no model at `path`; or a plug-in of its networks is not loaded, or has
                 changed.
-            StorageError: a file is damaged, or the weights do not fit the configuration.
+            StorageError: a file is damaged, or the weights do not fit the configuration; or the Hub cannot be
+                reached.
         """
+        if hub_models.is_repository(path):
+            found = hub_models.download(str(path), revision)
+            model = cls.from_pretrained(found.folder)
+            model.provenance["hub"] = {"repository": str(path), "revision": found.revision}
+            return model
         path = Path(path)
         folder = path / "model" if (path / "model").is_dir() else path
         if not (folder / "model.safetensors").is_file():
@@ -496,7 +510,7 @@ class InfoGAN(nn.Module):
         if not std:
             return raw
         noisy = torch.zeros_like(raw)
-        for number in range(_NOISE_FIELDS):
+        for number in range(NOISE_FIELDS):
             rng = streams.generator(0, "encode/noise", number)
             field = torch.randn(images.shape[1:], generator=rng).to(images.device)
             noisy += self.predict(images + std * field, "noisy").float()
@@ -504,7 +518,7 @@ class InfoGAN(nn.Module):
             torch.full((prior.posterior_width,), name in self.config.continuous)
             for name, prior in self.latents.priors.items()
         ]
-        return torch.where(torch.cat(columns).to(raw.device), noisy / _NOISE_FIELDS, raw)
+        return torch.where(torch.cat(columns).to(raw.device), noisy / NOISE_FIELDS, raw)
 
 
 def _load(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
