@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -22,6 +23,7 @@ from infogan.presets import PRESETS, Preset
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from infogan.data.image_collection import ImageCollection
     from infogan.evaluation.subject import Progress
     from infogan.model import InfoGAN
     from infogan.networks import Build
@@ -378,6 +380,73 @@ def load(run: str | Path, *, plugins: Sequence[str | Path] = ()) -> InfoGAN:
     if "data" not in model.provenance and environment.is_file():  # a run of an earlier release
         model.provenance["data"] = RunDirectory(run).read_environment().get("data")
     return model
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A table of codes that has been written.
+
+    Attributes:
+        path: the table.
+        rows: number of images in it.
+        skipped: files that could not be read, with reasons.
+    """
+
+    path: Path
+    rows: int
+    skipped: tuple[data.Skipped, ...]
+
+
+def encode(  # noqa: PLR0913 - the columns of the table, by name
+    run: str | Path | InfoGAN,
+    images: str | Path | Images,
+    *,
+    out: str | Path = "codes.csv",
+    features: bool = False,
+    map: bool = False,
+    seed: int = 0,
+    plugins: Sequence[str | Path] = (),
+    progress: bool = False,
+) -> Encoded:
+    """Predict the codes of images and write them to a table, with one row for each image.
+
+    Images are read, encoded and written in batches, so that memory does not grow with their number. The
+    columns are those of `infogan.encoding.code_table.write_codes`.
+
+    Args:
+        run: the run directory, a model folder, or a model.
+        images: an image file; a folder, archive or array file of images; or images as in `train`.
+        out: the table, a .csv or .parquet file; an older one is replaced.
+        features: also write the features that the recognition network computes.
+        map: also write the position of each image on a 2-D map of the features.
+        seed: random seed of the map.
+        plugins: the plug-ins that the networks come from.
+        progress: show a progress bar on stderr.
+
+    Raises:
+        UsageError: `out` is not the name of a table, or a package is missing.
+        DataError: there are no images, or none can be read.
+        StorageError: the table cannot be written.
+    """
+    from infogan.encoding import code_table, table_files
+
+    table_files.check_name(Path(out))
+    model = run if not isinstance(run, str | Path) else load(run, plugins=plugins)
+    found = _collection(model, images)
+    rows = code_table.write_codes(
+        model, found, Path(out), features=features, map=map, seed=seed, progress=progress
+    )
+    return Encoded(Path(out), rows, tuple(found.skipped))
+
+
+def _collection(model: InfoGAN, images: str | Path | Images) -> ImageCollection:
+    """Return images in the form that a model needs."""
+    from infogan.data import image_collection
+
+    form = image_collection.Form(model.size, model.channels, model.config.data.crop)
+    if isinstance(images, str | Path):
+        return image_collection.open_collection(Path(images), form)
+    return image_collection.of_array(data.as_images(images), form)
 
 
 def select(

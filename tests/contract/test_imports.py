@@ -42,6 +42,7 @@ RANKS = {
     "representation": 4,
     "evaluation": 5,
     "reporting": 6,
+    "encoding": 7,
     "training": 7,
     "testing": 8,
     "api": 8,
