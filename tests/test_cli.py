@@ -26,6 +26,7 @@ COMMANDS = {
     "data prepare": ["--crop", "--data", "--out", "--set", "--size"],
     "data render": ["--count", "--data", "--out", "--set", "--size"],
     "encode": ["--features", "--map", "--out", "--seed"],
+    "sort": ["--by", "--copy", "--out"],
     "evaluate": ["--data", "--full", "--json", "--samples", "--seed", "--weights"],
     "presets": [],
     "reproduce": [

@@ -5,6 +5,7 @@ from .api import load as load
 from .api import report as report
 from .api import resume as resume
 from .api import select as select
+from .api import sort as sort
 from .api import train as train
 from .config import Bernoulli as Bernoulli
 from .config import Categorical as Categorical

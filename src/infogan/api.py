@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from infogan.evaluation.subject import Progress
     from infogan.model import InfoGAN
     from infogan.networks import Build
+    from infogan.runs import code_names
     from infogan.training.runner import Trained
     from infogan.training.terms import Term
 
@@ -431,12 +432,78 @@ def encode(  # noqa: PLR0913 - the columns of the table, by name
     from infogan.encoding import code_table, table_files
 
     table_files.check_name(Path(out))
-    model = run if not isinstance(run, str | Path) else load(run, plugins=plugins)
+    model, names = _model_and_names(run, plugins)
     found = _collection(model, images)
-    rows = code_table.write_codes(
-        model, found, Path(out), features=features, map=map, seed=seed, progress=progress
-    )
+    extra = code_table.Extra(features, map, seed)
+    rows = code_table.write_codes(model, found, Path(out), names=names, extra=extra, progress=progress)
     return Encoded(Path(out), rows, tuple(found.skipped))
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """A folder of sorted images that has been written.
+
+    Attributes:
+        path: the folder.
+        counts: number of images in each of its subfolders.
+        skipped: files that could not be read, with reasons.
+    """
+
+    path: Path
+    counts: Mapping[str, int]
+    skipped: tuple[data.Skipped, ...]
+
+
+def sort(  # noqa: PLR0913 - what, where to, and how, by name
+    run: str | Path | InfoGAN,
+    images: str | Path | Images,
+    *,
+    out: str | Path,
+    by: str | Sequence[str] = (),
+    copy: bool = False,
+    plugins: Sequence[str | Path] = (),
+    progress: bool = False,
+) -> Sorted:
+    """Sort images into a new folder, with a subfolder, a contact sheet and numbered links for each category.
+
+    Args:
+        run: the run directory, a model folder, or a model.
+        images: as in `encode`.
+        out: a folder that is missing or empty. Nothing is overwritten.
+        by: names of codes. A continuous code gives the order in each subfolder, ascending; by default, the
+            most certain images are first. A categorical code gives the subfolders; by default, this is the
+            first one.
+        copy: copy image files instead of linking to them. Images of an archive are always written as the
+            files that they are there, and those of an array as PNG files.
+        plugins: the plug-ins that the networks come from.
+        progress: show a progress bar on stderr.
+
+    Raises:
+        UsageError: `out` is not empty or lies inside the folder of images, no code has that name, or `out`
+            cannot contain links.
+        DataError: there are no images, or none can be read.
+        StorageError: `out` cannot be written; nothing is left behind.
+    """
+    from infogan.encoding import sort_keys, sorted_folders
+
+    model, names = _model_and_names(run, plugins)
+    keys = sort_keys.sort_keys(model.latents, names, [by] if isinstance(by, str) else by)
+    found = _collection(model, images)
+    counts = sorted_folders.sort_images(model, found, Path(out), keys, copy=copy, progress=progress)
+    return Sorted(Path(out), counts, tuple(found.skipped))
+
+
+def _model_and_names(
+    run: str | Path | InfoGAN, plugins: Sequence[str | Path]
+) -> tuple[InfoGAN, code_names.CodeNames]:
+    """Return a model, and the names that the user gave to the codes of its run."""
+    from infogan.runs import code_names
+
+    if isinstance(run, str | Path):
+        model = load(run, plugins=plugins)
+        return model, code_names.read(run, model.config.latents.codes)
+    load_plugins(plugins)
+    return run, code_names.CodeNames(run.config.latents.codes)
 
 
 def _collection(model: InfoGAN, images: str | Path | Images) -> ImageCollection:

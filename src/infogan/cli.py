@@ -222,6 +222,26 @@ def _encode(arguments: argparse.Namespace) -> None:
     print(f"{table.path}: the codes of {_count(table.rows)}")
 
 
+def _sort(arguments: argparse.Namespace) -> None:
+    from infogan import api
+
+    found = api.sort(
+        arguments.run,
+        arguments.images,
+        out=arguments.out,
+        by=arguments.by,
+        copy=arguments.copy,
+        progress=True,
+    )
+    _say_skipped(found.skipped)
+    if found.skipped:
+        _say(f"  all of them: {found.path / 'unreadable.csv'}")
+    width = max(map(len, found.counts))
+    for name, count in found.counts.items():
+        print(f"{name:{width}}  {_count(count)}")
+    print(f"{found.path}: {_count(sum(found.counts.values()))} in {len(found.counts)} folders")
+
+
 def _say_skipped(skipped: Sequence[Skipped]) -> None:
     """Print how many files could not be read, and the first of them, on stderr."""
     if skipped:
@@ -624,6 +644,15 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _switch("--features", "also write the features of the recognition network"),
         _switch("--map", "also write each image's position on a 2-D map of the features"),
         _SEED,
+    )),
+    ("sort", _sort, "sort images into a folder per category, with contact sheets", (
+        _RUN,
+        _IMAGES,
+        ("--out", {"type": _path, "metavar": "FOLDER", "required": True, "help": "a new or empty folder"}),
+        ("--by", {"action": "append", "default": [], "metavar": "CODE",
+                  "help": "a continuous code that orders each folder (default: certainty), or the "
+                          "categorical code of the folders (default: the first); repeatable"}),
+        _switch("--copy", "copy image files instead of linking to them"),
     )),
     ("evaluate", _evaluate, "compute metrics of a run and write evaluation.json", (
         _RUN,

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import csv
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from infogan import storage
+from infogan.encoding.code_columns import Column
 from infogan.errors import UsageError
-
-Column: TypeAlias = np.ndarray | Sequence[str]
-"""Numbers [N]; numbers [N, D], one vector per row; or texts."""
 
 ROWS_PER_GROUP = 16_384
 """Rows that are written together. A reader needs the memory of one group."""
