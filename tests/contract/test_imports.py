@@ -47,6 +47,7 @@ RANKS = {
     "testing": 8,
     "api": 8,
     "discovery": 9,
+    "sklearn": 9,
     "infogan_experiments": 10,
     "cli": 11,
     "__main__": 12,
