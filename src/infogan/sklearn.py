@@ -69,7 +69,8 @@ class InfoGANClusterer(ClusterMixin, TransformerMixin, BaseEstimator):  # type: 
         settings: further settings of the configuration by key, such as `{"training.batch_size": 64}`.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         out: a run directory to keep, for `infogan report` and the other commands. None: nothing is kept.
-        random_state: an integer (the seed of the run), a `RandomState`, or None for another seed in each fit.
+        random_state: an integer, which is the seed of the run; a `RandomState` of numpy; or None for another
+            seed in each fit.
         verbose: show the progress of training on stderr.
 
     Attributes:
@@ -98,7 +99,7 @@ class InfoGANClusterer(ClusterMixin, TransformerMixin, BaseEstimator):  # type: 
         settings: Mapping[str, Any] | None = None,
         device: str = "auto",
         out: str | Path | None = None,
-        random_state: int | np.random.RandomState | None = 0,
+        random_state: Any = 0,
         verbose: bool = False,
     ) -> None:
         self.n_clusters = n_clusters
