@@ -139,3 +139,9 @@ def test_a_seed_determines_the_result_and_none_gives_another_each_time() -> None
 def test_a_run_directory_is_kept_where_asked(tmp_path: Path) -> None:
     tiny(out=tmp_path / "run").fit(digits())
     assert is_run(tmp_path / "run")
+
+
+def test_the_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    example = (Path(__file__).resolve().parents[1] / "examples" / "cluster_digits.py").read_text()
+    exec(example.replace("steps=1_000", "steps=2, width=0.0625"), {})
+    assert "adjusted Rand index" in capsys.readouterr().out

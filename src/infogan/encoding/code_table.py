@@ -62,13 +62,14 @@ def write_codes(  # noqa: PLR0913 - three things to read, one to write
     """
     rows = 0
     names = names or CodeNames(model.config.latents.codes)
-    with writing_table(path) as append, progress_bar("encoding", len(images), shown=progress) as bar:
+    with writing_table(path) as append:
         fitted = _fitted(model, images, extra.seed) if extra.map else None
-        for batch in images.batches():
-            found = _predicted(model, batch.images, names, features=extra.features, fitted=fitted)
-            append(table([*_origin(images, batch).items(), *found.items()]))
-            rows += len(batch.indices)
-            bar.update(int(batch.indices[-1]) + 1 - bar.n)
+        with progress_bar("encoding", len(images), shown=progress) as bar:
+            for batch in images.batches():
+                found = _predicted(model, batch.images, names, features=extra.features, fitted=fitted)
+                append(table([*_origin(images, batch).items(), *found.items()]))
+                rows += len(batch.indices)
+                bar.update(int(batch.indices[-1]) + 1 - bar.n)
         if not rows:
             raise images.nothing_readable()
     return rows
