@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
@@ -22,10 +23,12 @@ from infogan.presets import PRESETS, Preset
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from infogan.data.image_collection import ImageCollection
     from infogan.evaluation.subject import Progress
     from infogan.export.onnx_files import Precision
     from infogan.model import InfoGAN
     from infogan.networks import Build
+    from infogan.runs import code_names
     from infogan.training.runner import Trained
     from infogan.training.terms import Term
 
@@ -379,6 +382,139 @@ def load(run: str | Path, *, plugins: Sequence[str | Path] = ()) -> InfoGAN:
     if "data" not in model.provenance and environment.is_file():  # a run of an earlier release
         model.provenance["data"] = RunDirectory(run).read_environment().get("data")
     return model
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A table of codes that has been written.
+
+    Attributes:
+        path: the table.
+        rows: number of images in it.
+        skipped: files that could not be read, with reasons.
+    """
+
+    path: Path
+    rows: int
+    skipped: tuple[data.Skipped, ...]
+
+
+def encode(  # noqa: PLR0913 - the columns of the table, by name
+    run: str | Path | InfoGAN,
+    images: str | Path | Images,
+    *,
+    out: str | Path = "codes.csv",
+    features: bool = False,
+    map: bool = False,
+    seed: int = 0,
+    plugins: Sequence[str | Path] = (),
+    progress: bool = False,
+) -> Encoded:
+    """Predict the codes of images and write them to a table, with one row for each image.
+
+    Images are read, encoded and written in batches, so that memory does not grow with their number. The
+    columns are those of `infogan.encoding.code_table.write_codes`.
+
+    Args:
+        run: the run directory, a model folder, or a model.
+        images: an image file; a folder, archive or array file of images; or images as in `train`.
+        out: the table, a .csv or .parquet file; an older one is replaced.
+        features: also write the features that the recognition network computes.
+        map: also write the position of each image on a 2-D map of the features.
+        seed: random seed of the map.
+        plugins: the plug-ins that the networks come from.
+        progress: show a progress bar on stderr.
+
+    Raises:
+        UsageError: `out` is not the name of a table, or a package is missing.
+        DataError: there are no images, or none can be read.
+        StorageError: the table cannot be written.
+    """
+    from infogan.encoding import code_table, table_files
+
+    table_files.check_name(Path(out))
+    model, names = _model_and_names(run, plugins)
+    found = _collection(model, images)
+    extra = code_table.Extra(features, map, seed)
+    rows = code_table.write_codes(model, found, Path(out), names=names, extra=extra, progress=progress)
+    return Encoded(Path(out), rows, tuple(found.skipped))
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """A folder of sorted images that has been written.
+
+    Attributes:
+        path: the folder.
+        counts: number of images in each of its subfolders.
+        skipped: files that could not be read, with reasons.
+    """
+
+    path: Path
+    counts: Mapping[str, int]
+    skipped: tuple[data.Skipped, ...]
+
+
+def sort(  # noqa: PLR0913 - what, where to, and how, by name
+    run: str | Path | InfoGAN,
+    images: str | Path | Images,
+    *,
+    out: str | Path,
+    by: str | Sequence[str] = (),
+    copy: bool = False,
+    plugins: Sequence[str | Path] = (),
+    progress: bool = False,
+) -> Sorted:
+    """Sort images into a new folder, with a subfolder, a contact sheet and numbered links for each category.
+
+    Args:
+        run: the run directory, a model folder, or a model.
+        images: as in `encode`.
+        out: a folder that is missing or empty. Nothing is overwritten.
+        by: names of codes. A continuous code gives the order in each subfolder, ascending; by default, the
+            most certain images are first. A categorical code gives the subfolders; by default, this is the
+            first one.
+        copy: copy image files instead of linking to them. Images of an archive are always written as the
+            files that they are there, and those of an array as PNG files.
+        plugins: the plug-ins that the networks come from.
+        progress: show a progress bar on stderr.
+
+    Raises:
+        UsageError: `out` is not empty or lies inside the folder of images, no code has that name, or `out`
+            cannot contain links.
+        DataError: there are no images, or none can be read.
+        StorageError: `out` cannot be written; nothing is left behind.
+    """
+    from infogan.encoding import sort_keys, sorted_folders
+
+    model, names = _model_and_names(run, plugins)
+    keys = sort_keys.sort_keys(model.latents, names, [by] if isinstance(by, str) else by)
+    found = _collection(model, images)
+    counts = sorted_folders.sort_images(model, found, Path(out), keys, copy=copy, progress=progress)
+    return Sorted(Path(out), counts, tuple(found.skipped))
+
+
+def _model_and_names(
+    run: str | Path | InfoGAN, plugins: Sequence[str | Path]
+) -> tuple[InfoGAN, code_names.CodeNames]:
+    """Return a model, and the names that the user gave to the codes of its run."""
+    from infogan.runs import code_names
+
+    if isinstance(run, str | Path):
+        model = load(run, plugins=plugins)
+        return model, code_names.read(run, model.config.latents.codes)
+    load_plugins(plugins)
+    return run, code_names.CodeNames(run.config.latents.codes)
+
+
+def _collection(model: InfoGAN, images: str | Path | Images) -> ImageCollection:
+    """Return images in the form that a model needs."""
+    from infogan.data import image_collection
+
+    form = image_collection.Form(model.size, model.channels, model.config.data.crop)
+    if isinstance(images, str | Path):
+        return image_collection.open_collection(Path(images), form)
+    return image_collection.of_array(data.as_images(images), form)
 
 
 def select(

@@ -19,6 +19,7 @@ from infogan.errors import DataError, InfoGANError, Interrupted, StorageError, U
 
 if TYPE_CHECKING:
     from infogan.config import Config, DataConfig
+    from infogan.file_listing import Skipped
 
 Command = Callable[[argparse.Namespace], None]
 
@@ -213,20 +214,47 @@ def _traverse(arguments: argparse.Namespace) -> None:
 
 
 def _encode(arguments: argparse.Namespace) -> None:
-    from infogan import data
-    from infogan.model import InfoGAN
-    from infogan.reporting import tables
+    from infogan import api
 
-    if arguments.out.suffix.lower() != ".csv":
-        advice = f"--out {shlex.quote(str(arguments.out.with_suffix('.csv')))}"
-        raise UsageError(f"--out {arguments.out} is not a CSV file", "a name that ends in .csv", advice)
-    model = InfoGAN.from_pretrained(arguments.run)
-    images, names = data.read_images(arguments.images, model.size, model.channels, model.config.data.crop)
-    priors = model.latents.priors.items()
-    categorical = {name for name, prior in priors if prior.code.kind == "categorical" and prior.code.dim == 1}
-    tables.write_codes(arguments.out, names, model.encode(images), categorical)
-    count = "1 image" if len(images) == 1 else f"{len(images):,} images"
-    print(f"{arguments.out}: the codes of {count}")
+    table = api.encode(
+        arguments.run, arguments.images, out=arguments.out, features=arguments.features, map=arguments.map,
+        seed=arguments.seed, progress=True,
+    )  # fmt: skip
+    _say_skipped(table.skipped)
+    print(f"{table.path}: the codes of {_count(table.rows)}")
+
+
+def _sort(arguments: argparse.Namespace) -> None:
+    from infogan import api
+
+    found = api.sort(
+        arguments.run,
+        arguments.images,
+        out=arguments.out,
+        by=arguments.by,
+        copy=arguments.copy,
+        progress=True,
+    )
+    _say_skipped(found.skipped)
+    if found.skipped:
+        _say(f"  all of them: {found.path / 'unreadable.csv'}")
+    width = max(map(len, found.counts))
+    for name, count in found.counts.items():
+        print(f"{name:{width}}  {_count(count)}")
+    print(f"{found.path}: {_count(sum(found.counts.values()))} in {len(found.counts)} folders")
+
+
+def _say_skipped(skipped: Sequence[Skipped]) -> None:
+    """Print how many files could not be read, and the first of them, on stderr."""
+    if skipped:
+        from infogan.data.decoding import first_of
+
+        files = "1 file" if len(skipped) == 1 else f"{len(skipped):,} files"
+        _say(f"note: {files} cannot be read{first_of(skipped)}")
+
+
+def _count(images: int) -> str:
+    return "1 image" if images == 1 else f"{images:,} images"
 
 
 def _log(text: str) -> None:
@@ -544,6 +572,7 @@ _WEIGHTS = _flag(
     "generator weights: as trained (raw), or their moving average (ema; the default if the model has one)",
 )
 _PNG = _flag("--out", _path, "PNG", "output file")
+_IMAGES = _flag("images", _path, "IMAGES", "an image; or a folder, archive or array of images")
 _PLUGIN: Argument = (
     "--plugin",
     {
@@ -632,10 +661,23 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _SEED,
         _WEIGHTS,
     )),
-    ("encode", _encode, "predict the codes of images and write them to a CSV file", (
+    ("encode", _encode, "predict the codes of images and write them to a CSV or Parquet file", (
         _RUN,
-        _flag("images", _path, "IMAGES", "an image; or a folder, archive or array of images"),
-        _flag("--out", _path, "CSV", "output file (default: codes.csv)", default=Path("codes.csv")),
+        _IMAGES,
+        _flag("--out", _path, "TABLE", "output file, .csv or .parquet (default: codes.csv)",
+              default=Path("codes.csv")),
+        _switch("--features", "also write the features of the recognition network"),
+        _switch("--map", "also write each image's position on a 2-D map of the features"),
+        _SEED,
+    )),
+    ("sort", _sort, "sort images into a folder per category, with contact sheets", (
+        _RUN,
+        _IMAGES,
+        ("--out", {"type": _path, "metavar": "FOLDER", "required": True, "help": "a new or empty folder"}),
+        ("--by", {"action": "append", "default": [], "metavar": "CODE",
+                  "help": "a continuous code that orders each folder (default: certainty), or the "
+                          "categorical code of the folders (default: the first); repeatable"}),
+        _switch("--copy", "copy image files instead of linking to them"),
     )),
     ("evaluate", _evaluate, "compute metrics of a run and write evaluation.json", (
         _RUN,

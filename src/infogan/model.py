@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -378,14 +378,22 @@ class InfoGAN(nn.Module):
             domain: as in `encode`.
             augmented: the images are augmented views, which interpolation has already blurred.
         """
-        return self._forward(images, domain, features=False, augmented=augmented)
+        return self._forward(images, domain, want=("raw",), augmented=augmented)["raw"]
 
     @torch.inference_mode()
     def features(
         self, images: UInt8[np.ndarray, "n h w c"], *, domain: Domain = "real"
     ) -> Float[Tensor, "n features"]:
         """Return the features that Q receives, on the CPU; arguments as in `encode`."""
-        return self._forward(images, domain, features=True)
+        return self._forward(images, domain, want=("features",))["features"]
+
+    @torch.inference_mode()
+    def recognise_with_features(
+        self, images: UInt8[np.ndarray, "n h w c"], *, domain: Domain = "real"
+    ) -> tuple[Float[Tensor, "n outputs"], Float[Tensor, "n features"]]:
+        """Return what `recognise` and `features` return, in one pass through the networks."""
+        found = self._forward(images, domain, want=("raw", "features"))
+        return found["raw"], found["features"]
 
     def load_tensors(self, tensors: Mapping[str, Tensor], source: str) -> None:
         """Load weights and statistics, after a check of every name, shape and type.
@@ -464,9 +472,16 @@ class InfoGAN(nn.Module):
         return torch.from_numpy(given.astype(np.float32))[None]
 
     def _forward(
-        self, images: np.ndarray, domain: Domain, *, features: bool, augmented: bool = False
-    ) -> Tensor:
-        """Return the features that Q receives, or Q's raw outputs, computed in batches of constant size."""
+        self, images: np.ndarray, domain: Domain, *, want: Collection[str], augmented: bool = False
+    ) -> dict[str, Tensor]:
+        """Return the `features` that Q receives and Q's `raw` outputs, computed in batches of constant size.
+
+        Args:
+            images: as in `recognise`.
+            domain: as in `recognise`.
+            want: which of the two to return.
+            augmented: as in `recognise`.
+        """
         form = (self.size, self.size, self.channels)
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != form:
             raise UsageError(
@@ -474,7 +489,8 @@ class InfoGAN(nn.Module):
                 f"uint8 [N, {', '.join(map(str, form))}], the shape that this model was trained on",
                 "infogan encode RUN IMAGES, which resizes files",
             )
-        parts = []
+        empty = {"raw": self.latents.posterior_width, "features": self.feature_extractor.features}
+        parts: dict[str, list[Tensor]] = {name: [torch.zeros(0, empty[name])] for name in want}
         extractor, domain = self.feature_extractor, self.statistics_domain(domain)
         with evaluating(extractor), evaluating(self.recognition):
             for start in range(0, len(images), _ENCODE_BATCH):
@@ -483,12 +499,13 @@ class InfoGAN(nn.Module):
                 full[: len(part)] = part
                 x = edge.to_float(torch.from_numpy(full).to(self.device), self.table.output)
                 x = x if augmented else still(x, self.config.augmentation)
-                outputs = extractor(x, (domain,))
-                if not features:
-                    outputs = self._predict_from_noisy(x, self.recognition(outputs, (domain,)).float())
-                parts.append(outputs[: len(part)].float().cpu())
-        empty = extractor.features if features else self.latents.posterior_width
-        return torch.cat(parts) if len(images) else torch.zeros(0, empty)
+                outputs = {"features": extractor(x, (domain,))}
+                if "raw" in parts:
+                    raw = self.recognition(outputs["features"], (domain,)).float()
+                    outputs["raw"] = self._predict_from_noisy(x, raw)
+                for name, of_batches in parts.items():
+                    of_batches.append(outputs[name][: len(part)].float().cpu())
+        return {name: torch.cat(of_batches) for name, of_batches in parts.items()}
 
     @property
     def code_noise(self) -> float:

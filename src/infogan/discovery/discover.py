@@ -27,19 +27,19 @@ import torch
 from infogan import api, data, evaluation, networks, storage
 from infogan import config as configuration
 from infogan.config import Config
-from infogan.data import Dataset
+from infogan.data import Dataset, image_collection
 from infogan.data.audit import audit_lines
 from infogan.discovery.budget import ENCODER_SHARE, Budget, steps_within
 from infogan.discovery.candidate_verdicts import agreements, independent_reader, verdicts
 from infogan.discovery.outcome import Outcome, Shown, Stage
 from infogan.discovery.state import AUDIT, RESULT, State, open_state
+from infogan.encoding import code_table
 from infogan.errors import InfoGANError, Interrupted, UsageError
 from infogan.evaluation.subject import Progress, silent
 from infogan.model import InfoGAN
-from infogan.reporting import tables
 from infogan.representation import learning
 from infogan.representation.contrastive import ContrastiveTraining, Encoder
-from infogan.representation.learning import CATEGORY, Learned
+from infogan.representation.learning import Learned
 from infogan.runs.directory import RunDirectory
 from infogan.runs.representation_files import Representation
 from infogan.training import engine, runner
@@ -236,8 +236,9 @@ class _Discovery:
         model = models[best]
         scores = evaluation.evaluate(model, self.dataset, samples=_SAMPLES, only=METRICS)
         images, names = data.load_all(self.config.data)
-        categorical = {CATEGORY} & set(model.latents.priors)
-        tables.write_codes(self.state.folder / "codes.csv", names, model.encode(images), categorical)
+        form = image_collection.Form(model.size, model.channels)
+        collection = image_collection.of_array(images, form, names)
+        code_table.write_codes(model, collection, self.state.folder / "codes.csv")
         self.progress("fitting a fresh Q to generated images")
         steps = int(self.state.facts["fit_steps"]) // 2
         budget = evaluation.Budget(max_steps=steps, held_out=_SAMPLES)
