@@ -34,6 +34,8 @@ from .presets import PRESETS as PRESETS
 from .presets import Preset as Preset
 from .recipes import RECIPES as RECIPES
 from .recipes import Recipe as Recipe
+from .sinks import Sink as Sink
+from .sinks import sink as sink
 from .training.terms import Term as Term
 from .training.terms import TermInputs as TermInputs
 from .training.terms import term as term

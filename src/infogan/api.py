@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from infogan.evaluation.subject import Progress
     from infogan.model import InfoGAN
     from infogan.networks import Build
+    from infogan.sinks import NewSink
+    from infogan.training.progress import Output
     from infogan.training.runner import Trained
     from infogan.training.terms import Term
 
@@ -208,7 +210,8 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
     terms: Sequence[str | Term] = (),
     plugins: Sequence[str | Path] = (),
     settings: Mapping[str, Any] | None = None,
-    progress: bool = True,
+    progress: bool | Progress = True,
+    log_to: Sequence[str | NewSink] = (),
 ) -> InfoGAN:
     """Train a model and return it. The run directory contains the model, checkpoints, metrics and images.
 
@@ -233,7 +236,10 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
         terms: loss terms beyond those of the recipe, made by `infogan.term`, or their names.
         plugins: files or installed plug-ins to import first. The loss terms that they register are used.
         settings: as in `configure`; an argument such as `steps` has precedence.
-        progress: show progress on stderr.
+        progress: show progress on stderr, or in a notebook with pictures; or a function that is called with
+            each message and each line of progress.
+        log_to: sinks that receive metrics and pictures, too: "tensorboard", "wandb", "trackio", another
+            registered name, or a subclass of `infogan.Sink`.
 
     Raises:
         InfoGANError: one of its subclasses, with what to do next.
@@ -266,7 +272,19 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
         )
     if images is not None:
         dataset = memory_dataset(images, config, labels)
-    return train_config(config, out=out, dataset=dataset, seeds=seeds, quiet=not progress).model
+    reports = output(progress, log_to)
+    return train_config(config, out=out, dataset=dataset, seeds=seeds, output=reports).model
+
+
+def output(progress: bool | Progress = True, log_to: Sequence[str | NewSink] = ()) -> Output:
+    """Return where training reports, by the arguments of `train`."""
+    from infogan import sinks
+    from infogan.training.progress import Output
+
+    makers = sinks.find(log_to)
+    if callable(progress):
+        return Output(quiet=True, notify=progress, sinks=makers)
+    return Output(quiet=not progress, sinks=makers)
 
 
 def _with_arguments(settings: Mapping[str, Any] | None, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -286,7 +304,7 @@ def train_config(
     out: str | Path | None = None,
     dataset: Dataset | None = None,
     seeds: int = 1,
-    quiet: bool = False,
+    output: Output | None = None,
 ) -> Trained:
     """Train as `train` does, by a whole configuration; return the model with its run and data."""
     from infogan import networks
@@ -300,8 +318,8 @@ def train_config(
     path = next_free(Path("runs"), config.preset) if out is None else Path(out)
     run = RunDirectory.create(path, seeds=seeds > 1)
     if seeds > 1:
-        return seed_selection.train(config, dataset, run, seeds, quiet=quiet)
-    return runner.train(config, dataset, run, quiet=quiet)
+        return seed_selection.train(config, dataset, run, seeds, output=output)
+    return runner.train(config, dataset, run, output=output)
 
 
 def resume(  # noqa: PLR0913 - everything that may differ, by name
@@ -312,7 +330,8 @@ def resume(  # noqa: PLR0913 - everything that may differ, by name
     plugins: Sequence[str | Path] = (),
     settings: Mapping[str, Any] | None = None,
     override: bool = False,
-    progress: bool = True,
+    progress: bool | Progress = True,
+    log_to: Sequence[str | NewSink] = (),
 ) -> InfoGAN:
     """Resume a run from its newest intact checkpoint. The result is that of a run without interruption.
 
@@ -323,14 +342,20 @@ def resume(  # noqa: PLR0913 - everything that may differ, by name
         plugins: the plug-ins that the run uses, as in `train`.
         settings: values by key, such as `{"training.save_every": 100}`; `steps` has precedence.
         override: allow settings, images and plug-ins that change the result.
-        progress: show progress on stderr.
+        progress: as in `train`.
+        log_to: as in `train`. A resumed run logs to the sinks that are named again.
 
     Raises:
         InfoGANError: one of its subclasses, with what to do next.
     """
     settings = _with_arguments(settings, {"training.steps": steps})
     return resume_run(
-        run, dataset=dataset, plugins=plugins, settings=settings, override=override, quiet=not progress
+        run,
+        dataset=dataset,
+        plugins=plugins,
+        settings=settings,
+        override=override,
+        output=output(progress, log_to),
     ).model
 
 
@@ -341,7 +366,7 @@ def resume_run(  # noqa: PLR0913 - as in `resume`
     plugins: Sequence[str | Path] = (),
     settings: Mapping[str, Any] | None = None,
     override: bool = False,
-    quiet: bool = False,
+    output: Output | None = None,
 ) -> Trained:
     """Resume a run as `resume` does; return the model with its run directory and data."""
     from infogan.runs.directory import RunDirectory, has_seeds
@@ -355,7 +380,7 @@ def resume_run(  # noqa: PLR0913 - as in `resume`
         lambda config: data.load(config.data) if dataset is None else dataset,
         settings=settings or {},
         allow_changes=override,
-        quiet=quiet,
+        output=output,
     )
 
 

@@ -117,7 +117,9 @@ def _train(arguments: argparse.Namespace) -> None:
         return
     _warn_of_late_start(chosen)
     _say_audit(chosen.data)
-    _print_result(api.train_config(chosen, out=arguments.out, seeds=arguments.seeds), arguments.plugin)
+    output = api.output(log_to=arguments.log_to)
+    trained = api.train_config(chosen, out=arguments.out, seeds=arguments.seeds, output=output)
+    _print_result(trained, arguments.plugin)
 
 
 def _settings(arguments: argparse.Namespace, shorthands: Mapping[str, str]) -> dict[str, Any]:
@@ -150,7 +152,8 @@ def _resume(arguments: argparse.Namespace) -> None:
     settings = _settings(arguments, {"steps": "training.steps"})
     if arguments.data is not None:
         settings = {"data.path": os.path.abspath(arguments.data.expanduser()), **settings}
-    result = api.resume_run(arguments.run, settings=settings, override=arguments.override)
+    output = api.output(log_to=arguments.log_to)
+    result = api.resume_run(arguments.run, settings=settings, override=arguments.override, output=output)
     _print_result(result, arguments.plugin)
 
 
@@ -537,6 +540,15 @@ _SET: Argument = (
         "help": "set a key of the configuration, for example --set batch_size=64 (repeatable)",
     },
 )
+_LOG_TO: Argument = (
+    "--log-to",
+    {
+        "action": "append",
+        "default": [],
+        "metavar": "SINK",
+        "help": "log to tensorboard, wandb, trackio or a sink of a plug-in, too (repeatable)",
+    },
+)
 
 _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
     ("train", _train, "train a model on images", (
@@ -556,6 +568,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _flag("--device", str, "DEVICE", "auto, cpu, cuda, cuda:N or mps (default: auto)"),
         _flag("--precision", _one_of("auto", "float32", "bfloat16"), "auto|float32|bfloat16",
         "precision of the layers (default: auto)"),
+        _LOG_TO,
         _SET,
         _switch("--dry-run", "print the configuration, with a comment for each key, and do not train"),
     )),
@@ -563,6 +576,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _RUN,
         _flag("--steps", _whole(1), "N", "total number of training steps, including those already done"),
         _DATA,
+        _LOG_TO,
         _SET,
         _switch("--override", "allow changes of settings, images and plug-ins that change the result"),
     )),

@@ -36,6 +36,7 @@ RANKS = {
     "data": 3,
     "objective": 3,
     "regularizers": 3,
+    "sinks": 3,
     "plugins": 2,
     "presets": 3,
     "model": 4,

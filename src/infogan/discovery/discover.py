@@ -44,6 +44,7 @@ from infogan.runs.representation_files import Representation
 from infogan.training import engine, runner
 from infogan.training.anchoring import Phase, contrastive_settings, fit_recognition, train_encoder, with_codes
 from infogan.training.anchors import Anchors
+from infogan.training.progress import Output
 from infogan.training.trainer import Trainer
 
 SIZE = 32
@@ -303,7 +304,7 @@ class _Discovery:
         path = self.state.folder / "run"
         if (path / "representation").exists():
             self.progress("resuming the generator")
-            return api.resume_run(path, dataset=self.dataset, quiet=True).model
+            return api.resume_run(path, dataset=self.dataset, output=Output(quiet=True)).model
         if path.exists():  # stopped before the run was complete enough to be resumed
             storage.remove_folder(path)
         anchors = Anchors(learned.anchors())
@@ -322,7 +323,8 @@ class _Discovery:
         }
         run = RunDirectory.create(path)
         config = config.replace(training=training)
-        trained = runner.train(config, self.dataset, run, representation=representation, quiet=True)
+        quiet = Output(quiet=True)
+        trained = runner.train(config, self.dataset, run, representation=representation, output=quiet)
         self.state.write(seconds=self.budget.spent)
         return trained.model
 
