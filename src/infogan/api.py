@@ -8,7 +8,7 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
@@ -30,7 +30,13 @@ if TYPE_CHECKING:
     from infogan.training.runner import Trained
     from infogan.training.terms import Term
 
-    Images: TypeAlias = np.ndarray | Tensor | Sequence[np.ndarray]
+    class Items(Protocol):
+        """A list, a column, a PyTorch data set or a Hugging Face data set."""
+
+        def __len__(self) -> int: ...
+        def __getitem__(self, index: Any, /) -> Any: ...
+
+    Images: TypeAlias = np.ndarray | Tensor | Items
     Labels: TypeAlias = np.ndarray | Tensor | Sequence[int]
 
 log = logging.getLogger(__name__)
@@ -216,10 +222,12 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
     """Train a model and return it. The run directory contains the model, checkpoints, metrics and images.
 
     Args:
-        source: as in `configure`; or the images themselves, uint8 [N, H, W] or [N, H, W, C], as an array, a
-            torch tensor (also [N, C, H, W]) or a list.
+        source: as in `configure`; or the images themselves: an array, uint8 [N, H, W] or [N, H, W, C], or a
+            list of these; a torch tensor, also [N, C, H, W]; a list or pandas column of paths; a list of PIL
+            images; a PyTorch data set; or a Hugging Face data set. `infogan.data.image_collections` documents
+            each.
         dataset: a data set to use instead of the images of `source`.
-        labels: class labels [N] of images that are passed as an array; used for evaluation only.
+        labels: class labels [N] of images that are passed themselves; used for evaluation only.
         data: as in `configure`.
         out: the run directory; by default the next free one of runs/PRESET-001, runs/PRESET-002 and so on.
         recipe: as in `configure`.
@@ -266,7 +274,7 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
     )
     if images is None and labels is not None:
         raise UsageError(
-            "labels are given without an array of images",
+            "labels are given without images",
             "labels of images in memory",
             "train(images, labels=labels)",
         )
@@ -294,8 +302,13 @@ def _with_arguments(settings: Mapping[str, Any] | None, given: Mapping[str, Any]
 
 
 def memory_dataset(images: Images, config: Config, labels: Labels | None = None) -> Dataset:
-    """Return images in memory as a data set, preprocessed and split like those of a folder."""
-    return data.from_array(data.as_images(images), config.data, data.as_labels(labels))
+    """Return images that Python holds as a data set, preprocessed and split like those of a folder."""
+    return data.from_found(data.as_found(images, config.data, labels), config.data)
+
+
+def as_dataset(images: Dataset | Images, config: Config) -> Dataset:
+    """Return a data set, or images as `train` takes them, as a data set."""
+    return images if isinstance(images, Dataset) else memory_dataset(images, config)
 
 
 def train_config(
@@ -326,7 +339,7 @@ def resume(  # noqa: PLR0913 - everything that may differ, by name
     run: str | Path,
     *,
     steps: int | None = None,
-    dataset: Dataset | None = None,
+    dataset: Dataset | Images | None = None,
     plugins: Sequence[str | Path] = (),
     settings: Mapping[str, Any] | None = None,
     override: bool = False,
@@ -338,7 +351,7 @@ def resume(  # noqa: PLR0913 - everything that may differ, by name
     Args:
         run: the run directory.
         steps: the step at which training ends, if it differs from the configuration's.
-        dataset: the images, for a run that was trained on images in memory.
+        dataset: the images, for a run that was trained on images that were passed themselves.
         plugins: the plug-ins that the run uses, as in `train`.
         settings: values by key, such as `{"training.save_every": 100}`; `steps` has precedence.
         override: allow settings, images and plug-ins that change the result.
@@ -362,7 +375,7 @@ def resume(  # noqa: PLR0913 - everything that may differ, by name
 def resume_run(  # noqa: PLR0913 - as in `resume`
     run: str | Path,
     *,
-    dataset: Dataset | None = None,
+    dataset: Dataset | Images | None = None,
     plugins: Sequence[str | Path] = (),
     settings: Mapping[str, Any] | None = None,
     override: bool = False,
@@ -377,7 +390,7 @@ def resume_run(  # noqa: PLR0913 - as in `resume`
     resumed = seed_selection.resume if has_seeds(directory.path) else runner.resume
     return resumed(
         directory,
-        lambda config: data.load(config.data) if dataset is None else dataset,
+        lambda config: data.load(config.data) if dataset is None else as_dataset(dataset, config),
         settings=settings or {},
         allow_changes=override,
         output=output,
@@ -494,7 +507,7 @@ def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by 
         model: a trained model.
         dataset: a preset's name, a path or a `Config` that names the images; a data set; or the images
             themselves, as in `train`. By default the data set that the model was trained on.
-        labels: class labels [N] of images that are passed as an array. A tenth of these images is the test
+        labels: class labels [N] of images that are passed themselves. A tenth of these images is the test
             split.
         data_path: file or folder with the images, if they have moved.
         weights: "raw" or "ema"; by default the model's own choice.
@@ -516,13 +529,7 @@ def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by 
     elif isinstance(dataset, data.Dataset):
         measured = dataset
     else:
-        images = data.as_images(dataset)
-        if images.shape[1:] != (model.size, model.size, model.channels):
-            log.warning(
-                "the images of shape %s are converted to %s, the shape that the model was trained on",
-                *(list(images.shape[1:]), [model.size, model.size, model.channels]),
-            )
-        measured = memory_dataset(images, model.config, labels)
+        measured = _measured(model, dataset, labels)
     return evaluation.evaluate(
         model,
         measured,
@@ -533,6 +540,18 @@ def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by 
         full=full,
         progress=_shown(progress),
     )
+
+
+def _measured(model: InfoGAN, images: Images, labels: Labels | None) -> Dataset:
+    """Return images to evaluate, in the form of the images that the model was trained on."""
+    found = data.as_found(images, model.config.data, labels)
+    form = [model.size, model.size, model.channels]
+    if isinstance(found.train, data.Split) and list(found.train.images.shape[1:]) != form:
+        log.warning(
+            "the images of shape %s are converted to %s, the shape that the model was trained on",
+            *(list(found.train.images.shape[1:]), form),
+        )
+    return data.from_found(found, model.config.data)
 
 
 def _shown(progress: bool | Progress) -> Progress:

@@ -48,7 +48,11 @@ def load(config: DataConfig) -> Dataset:
         "crop": stored.facts["settings"]["crop"],
         "split_version": stored.facts.get("split_version", splits.BY_NUMBER),
     }
-    config = config.model_copy(update=as_prepared)
+    return _from_prepared(entry, config.model_copy(update=as_prepared), stored)
+
+
+def _from_prepared(entry: Source, config: DataConfig, stored: Prepared) -> Dataset:
+    """Return prepared images in two splits."""
     if stored.train is None:
         start = _test_start(len(stored.images), stored.keys, config, entry)
     else:
@@ -126,18 +130,21 @@ def from_array(
     Raises:
         DataError: the array is not of that form, or has too few images.
     """
+    return from_found(Found(Split(images, labels)), config)
+
+
+def from_found(found: Found, config: DataConfig) -> Dataset:
+    """Preprocess and split images into memory, in the same way as those of a folder.
+
+    Args:
+        found: the images, such as those of `image_collections.as_found`.
+        config: as in `from_array`.
+
+    Raises:
+        DataError: over 1 % of the images cannot be read, or too few are left.
+    """
     entry, config = _resolve(config)
-    given = Split(images, labels)
-    size = config.size or preprocessing.common_size({(images.shape[2], images.shape[1])})
-    pool = Split(preprocessing.preprocess(images, size, config.channels, config.crop), truth=given.truth)
-    if config.split_version == splits.BY_CONTENT:
-        unordered = splits.content_keys(pool.images)
-        order = splits.by_key(unordered)
-        keys = unordered[order]
-    else:
-        order, keys = splits.shuffle(len(images)), None
-    start = _test_start(len(images), keys, config, entry)
-    return _dataset(entry, config, _Pool(pool.take(order), keys, start))
+    return _from_prepared(entry, config, prepared.collect(found, config))
 
 
 def _resolve(config: DataConfig) -> tuple[Source, DataConfig]:

@@ -185,7 +185,7 @@ def _write_raw(
     """
     total = count(found)
     files, skipped, readable = total + len(found.skipped), list(found.skipped), []
-    with _progress_bar(f"preparing {Path(where).name}", total) as bar, raw.open("wb") as file:
+    with progress_bar(f"preparing {Path(where).name}", total) as bar, raw.open("wb") as file:
         for part in _parts(found):
             rows = []
             for row, image in enumerate(_preprocessed(part, form, crop)):
@@ -202,7 +202,7 @@ def _write_raw(
     return readable, skipped
 
 
-def _progress_bar(text: str, total: int) -> tqdm:
+def progress_bar(text: str, total: int) -> tqdm:
     """Return a progress bar on stderr; it appears after a second and is updated rarely outside terminals."""
     closed = sys.stderr is None  # by the shell: 2>&-
     interval = 15.0 if closed or not sys.stderr.isatty() else 0.2
@@ -282,6 +282,55 @@ def _write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:
     # All quoted, because names may contain line ends.
     csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows([Skipped._fields, *skipped])
     path.write_text(text.getvalue(), encoding="utf-8", errors="surrogateescape", newline="")
+
+
+def collect(found: Found, config: DataConfig) -> Prepared:
+    """Preprocess all images of a source into memory, in the order in which `write` stores them.
+
+    Args:
+        found: as in `write`.
+        config: as in `write`.
+
+    Raises:
+        DataError: as in `write`.
+    """
+    parts = _parts(found)
+    form = _form(parts, config)
+    skipped, pairs, images = list(found.skipped), [], []
+    with progress_bar("reading images", count(found)) as bar:
+        for part in parts:
+            rows: list[int] = []
+            for row, image in enumerate(_preprocessed(part, form, config.crop)):
+                bar.update()
+                if isinstance(image, Skipped):
+                    skipped.append(image)
+                else:
+                    images.append(image)
+                    rows.append(row)
+            pairs.append((part, np.array(rows, np.int64)))
+    check_share("the images", count(found) + len(found.skipped), skipped)
+    array = np.stack(images)
+    order, keys = np.arange(len(array)), None
+    if found.test is None and config.split_version == splits.BY_CONTENT:
+        unordered = splits.content_keys(array)
+        order = splits.by_key(unordered)
+        keys = unordered[order]
+    elif found.test is None:
+        order = splits.shuffle(len(array))
+    names = [
+        part.names[row] if isinstance(part, Stream) and part.names else ""
+        for part, rows in pairs
+        for row in rows
+    ]
+    return Prepared(
+        array[order],
+        _concatenate([part.truth.take(rows) for part, rows in pairs]).take(order),
+        None if found.test is None else len(pairs[0][1]),
+        tuple(names[row] for row in order) if all(names) else (),
+        tuple(skipped),
+        {},
+        keys,
+    )
 
 
 # --- reading ---------------------------------------------------------------------------------------------

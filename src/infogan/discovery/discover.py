@@ -17,19 +17,19 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import safetensors.torch
 import torch
 
-from infogan import api, data, evaluation, networks, storage
+from infogan import api, evaluation, networks, storage
 from infogan import config as configuration
 from infogan.config import Config
 from infogan.data import Dataset
-from infogan.data.audit import audit_lines
 from infogan.discovery.budget import ENCODER_SHARE, Budget, steps_within
 from infogan.discovery.candidate_verdicts import agreements, independent_reader, verdicts
+from infogan.discovery.given_images import GivenImages
 from infogan.discovery.outcome import Outcome
 from infogan.discovery.state import AUDIT, RESULT, State, open_state
 from infogan.errors import InfoGANError, Interrupted, UsageError
@@ -46,6 +46,9 @@ from infogan.training.anchoring import Phase, contrastive_settings, fit_recognit
 from infogan.training.anchors import Anchors
 from infogan.training.progress import Output
 from infogan.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from infogan.api import Images
 
 SIZE = 32
 """Height and width to which larger images are resized, if no size is set: a CPU trains on it in minutes."""
@@ -65,7 +68,7 @@ _SAMPLES = 2_000
 
 
 def discover(  # noqa: PLR0913 - the options of the command, and the clock
-    path: str | Path,
+    path: str | Path | Images,
     *,
     minutes: float = 10.0,
     out: str | Path | None = None,
@@ -78,7 +81,7 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
     """Find the factors of variation in a set of images, without labels.
 
     Args:
-        path: a folder, archive or array of images.
+        path: a folder, archive or array file of images; or the images themselves, as in `infogan.train`.
         minutes: time budget.
         out: the folder to write; if it holds a stopped discovery of the same images and options, that is
             resumed. When left out, the newest such discovery in runs/, or the next free of runs/discover-001.
@@ -101,7 +104,8 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
     if not minutes > 0:
         raise UsageError(f"minutes = {minutes:g}", "more than 0", "minutes=10", command="--minutes 10")
     budget = Budget(60 * minutes, clock=clock)
-    config, dataset = _configured(path, seed, settings or {}, progress)
+    images = GivenImages(path)
+    config, dataset = _configured(images, seed, settings or {}, progress)
     identity = {
         "images": dataset.fingerprint,
         "minutes": minutes,
@@ -114,7 +118,7 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
         finished: dict[str, Any] = json.loads((state.folder / RESULT).read_text(encoding="utf-8"))
         return finished
     budget.before = state.facts["seconds"]
-    job = _Discovery(state, config, dataset, budget, categories, progress)
+    job = _Discovery(state, config, images, dataset, budget, categories, progress)
     try:
         job.audit()
         return job.run()
@@ -127,19 +131,20 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
 
 
 def _configured(
-    path: str | Path, seed: int, settings: Mapping[str, Any], progress: Progress
+    images: GivenImages, seed: int, settings: Mapping[str, Any], progress: Progress
 ) -> tuple[Config, Dataset]:
     """Return the configuration of the generator's run, and the images: in their own size, at most SIZE."""
-    config = api.configure(path, recipe="anchored", codes=FREE_CODES, settings=settings)
-    changed = configuration.changes(api.configure(path, recipe="anchored", codes=FREE_CODES), config)
+    plain = api.configure(images.source, recipe="anchored", codes=FREE_CODES)
+    config = api.configure(images.source, recipe="anchored", codes=FREE_CODES, settings=settings)
+    changed = configuration.changes(plain, config)
     own = sorted(key for key in changed if key in _OWN or key.startswith(_OWN_SECTIONS))
     if own:
         raise UsageError(
             f"setting {own[0]!r}: discover sets it itself", "another key", "infogan train, to set all"
         )
-    if config.data.path is None:
+    if config.data.path is None and not images.in_memory:
         raise UsageError(
-            f"{path} is not a set of images",
+            f"{images} is not a set of images",
             "a folder, archive or array of images",
             "infogan train, for a preset",
         )
@@ -152,17 +157,17 @@ def _configured(
             "architecture=anchored",
             command="--set architecture=anchored",
         )
-    dataset = data.load(config.data)
+    dataset = images.load(config.data)
     native = int(dataset.train.images.shape[1])
     if config.data.size is None and native > SIZE:
         smaller = config.replace(data={"size": SIZE})
         try:
-            config, dataset = smaller, data.load(smaller.data)
+            config, dataset = smaller, images.load(smaller.data)
         except InfoGANError:  # images that were prepared in one size
             progress(f"the images were prepared in {native}x{native}: fewer steps fit than in {SIZE}x{SIZE}")
     count = len(dataset.train.images) + len(dataset.test.images)
     if count < learning.FEWEST:
-        raise UsageError(f"{path} holds {count} images", f"{learning.FEWEST} or more", "more images")
+        raise UsageError(f"{images} holds {count} images", f"{learning.FEWEST} or more", "more images")
     progress(f"{count:,} images of {dataset.train.images.shape[1:]}")
     return runner.resolve(config.replace(training={"seed": seed}), dataset), dataset
 
@@ -191,6 +196,7 @@ class _Discovery:
     Attributes:
         state: on disk.
         config: of the generator's run, with free codes only.
+        given: the images as the user gave them.
         dataset: only its training images are used, without labels.
         budget: over all sessions.
         categories: number of categories, if it is given.
@@ -199,6 +205,7 @@ class _Discovery:
 
     state: State
     config: Config
+    given: GivenImages
     dataset: Dataset
     budget: Budget
     categories: int | None
@@ -208,7 +215,7 @@ class _Discovery:
         """Report the audit of the images, and keep it."""
         path = self.state.folder / AUDIT
         if not path.is_file():
-            lines = audit_lines(self.config.data)
+            lines = self.given.audit_lines(self.config.data, self.dataset)
             storage.write_text(path, "".join(f"{line}\n" for line in lines))
             for line in lines:
                 self.progress(line)
@@ -230,7 +237,7 @@ class _Discovery:
         reader = independent_reader(model, self.dataset, learned, int(self.state.facts["fit_steps"]))
         shown = agreements(model, reader, learned.anchors())
         scores = evaluation.evaluate(model, self.dataset, samples=_SAMPLES, only=METRICS)
-        images, names = data.load_all(self.config.data)
+        images, names = self.given.load_all(self.config.data)
         categorical = {CATEGORY} & set(model.latents.priors)
         tables.write_codes(self.state.folder / "codes.csv", names, model.encode(images), categorical)
         return self._outcome(learned, "generator", shown, model, scores).write(self.state.folder)
