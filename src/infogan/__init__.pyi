@@ -34,6 +34,7 @@ from .presets import PRESETS as PRESETS
 from .presets import Preset as Preset
 from .recipes import RECIPES as RECIPES
 from .recipes import Recipe as Recipe
+from .runs.directory import RunDirectory as RunDirectory
 from .sinks import Sink as Sink
 from .sinks import sink as sink
 from .training.terms import Term as Term

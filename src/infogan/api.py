@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from infogan.evaluation.subject import Progress
     from infogan.model import InfoGAN
     from infogan.networks import Build
+    from infogan.reporting.report_file import ReportFile
     from infogan.sinks import NewSink
     from infogan.training.progress import Output
     from infogan.training.runner import Trained
@@ -287,11 +288,15 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
 def output(progress: bool | Progress = True, log_to: Sequence[str | NewSink] = ()) -> Output:
     """Return where training reports, by the arguments of `train`."""
     from infogan import sinks
+    from infogan.training.notebook_view import NotebookView, in_notebook
     from infogan.training.progress import Output
 
     makers = sinks.find(log_to)
     if callable(progress):
         return Output(quiet=True, notify=progress, sinks=makers)
+    if progress and in_notebook():
+        view = NotebookView()
+        return Output(quiet=True, notify=view.notify, sinks=(view.sink, *makers))
     return Output(quiet=not progress, sinks=makers)
 
 
@@ -460,32 +465,36 @@ def select(
 def report(
     run: str | Path,
     *,
+    dataset: Dataset | Images | None = None,
     data_path: str | Path | None = None,
     plugins: Sequence[str | Path] = (),
     progress: bool | Progress = False,
-) -> Path:
+) -> ReportFile:
     """Write RUN/report.html: traversals and verdicts of all codes, metrics, and the commands to repeat them.
 
     Args:
         run: a run directory, or RUN/seeds/seed-N.
+        dataset: the images, for a run that was trained on images that were passed themselves.
         data_path: the current file or folder of the images.
         plugins: the plug-ins that the run uses, as in `train`.
         progress: show progress on stderr; or a function that is called with each message.
 
     Returns:
-        The path of the report, one self-contained HTML file.
+        The path of the report, one self-contained HTML file. A notebook displays the report itself.
 
     Raises:
         InfoGANError: as in `InfoGAN.from_pretrained` and `evaluate`; or the report cannot be written.
     """
     from infogan.reporting import page
+    from infogan.reporting.report_file import ReportFile
     from infogan.runs.directory import RunDirectory
 
     load_plugins(plugins)
     directory = RunDirectory.open(Path(run))
     model = load(directory.path)
-    dataset = training_images(model, data_path)
-    return page.write(directory, model, dataset, _shown(progress), place=data_path)
+    given = None if dataset is None else as_dataset(dataset, model.config)
+    images = training_images(model, data_path) if given is None else given
+    return ReportFile(page.write(directory, model, images, _shown(progress), place=data_path))
 
 
 def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by name

@@ -23,6 +23,7 @@ RANKS = {
     "registry": 1,
     "config": 1,
     "images": 1,
+    "inline_html": 1,
     "signals": 1,
     "storage": 1,
     "file_listing": 1,
@@ -63,7 +64,8 @@ ONLY = {
         "storage",
     },  # it must not know what reads images
     "images": set(),
-    "runs": {"config", "errors", "storage"},  # whoever only reads a run imports no networks
+    "inline_html": set(),
+    "runs": {"config", "errors", "inline_html", "storage"},  # whoever only reads a run imports no networks
     "scenes": {"errors", "file_listing"},
     "signals": {"errors"},
     "storage": {"errors"},

@@ -60,6 +60,9 @@ class Trained:
     run: RunDirectory
     dataset: Dataset
 
+    def __post_init__(self) -> None:
+        self.model.run = self.run.path
+
 
 def resolve(config: Config, dataset: Dataset) -> Config:
     """Return `config` with the values that depend on data and machine: images, split, precision and plug-ins.
