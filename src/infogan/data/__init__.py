@@ -6,7 +6,7 @@
 `infogan.data.source` shows how to add a source.
 """
 
-from infogan.data import splits
+from infogan.data import kept, splits
 from infogan.data.dataset import Dataset, Factor, Found, Split, Stream, Truth
 from infogan.data.in_memory import as_images, as_labels
 from infogan.data.loading import from_array, load, load_all, prepare
@@ -28,6 +28,7 @@ __all__ = [
     "as_images",
     "as_labels",
     "from_array",
+    "kept",
     "load",
     "load_all",
     "prepare",

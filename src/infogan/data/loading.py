@@ -14,7 +14,7 @@ from jaxtyping import Float64, Int64, UInt8
 
 from infogan import file_listing, storage
 from infogan.config import DataConfig
-from infogan.data import prepared, preprocessing, splits
+from infogan.data import kept, prepared, preprocessing, splits
 from infogan.data.dataset import Dataset, Found, Split
 from infogan.data.download import cache_folder
 from infogan.data.prepared import Prepared
@@ -43,6 +43,8 @@ def load(config: DataConfig) -> Dataset:
         DataError: images are missing, unreadable or too few.
         StorageError: a download or the prepared images could not be stored.
     """
+    if config.path is not None and kept.holds(path_of(config)):
+        return kept.read(path_of(config))
     entry, stored = _open(config)
     as_prepared = {
         "crop": stored.facts["settings"]["crop"],

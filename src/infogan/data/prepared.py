@@ -287,12 +287,18 @@ def _write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:
 # --- reading ---------------------------------------------------------------------------------------------
 
 
+def facts_of(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a prepared folder; empty if it is none. The files are not verified."""
+    try:
+        manifest = storage.read_manifest(folder)
+    except StorageError:
+        return {}
+    return manifest if manifest.get("kind") == KIND else {}
+
+
 def is_prepared(folder: Path) -> bool:
     """Return True if the manifest declares a folder of prepared images; the files are not verified."""
-    try:
-        return bool(storage.read_manifest(folder).get("kind") == KIND)
-    except StorageError:
-        return False
+    return bool(facts_of(folder))
 
 
 def read(folder: Path) -> Prepared:

@@ -40,6 +40,7 @@ class RunDirectory:
         evaluation_path: the metrics of `infogan evaluate`.
         selection_path: which seed was pruned when and why; only in a run of several seeds.
         checkpoints: folder of checkpoints.
+        images: the images, of a run that was trained on images in memory; of one seed those of all seeds.
         seeds: folder of the runs of single seeds, in a run of several seeds.
         representation: folder of the anchors and the encoder that it is trained with, if there are any.
         model: folder for `InfoGAN.from_pretrained`, written whenever training stops.
@@ -57,6 +58,7 @@ class RunDirectory:
         self.selection_path = path / "selection.json"
         self.checkpoints = path / "checkpoints"
         self.seeds = path / "seeds"
+        self.images = (path.parent.parent if path.absolute().parent.name == "seeds" else path) / "images"
         self.representation = path / "representation"
         self.model = path / "model"
         self.samples = path / "samples"
