@@ -175,9 +175,21 @@ class RunDirectory:
         """Read environment.json, which exists once training has started."""
         return dict(json.loads(self.environment_path.read_text()))
 
-    def write_environment(self, **settings: Any) -> None:
-        """Write environment.json: `environment()` and settings such as threads, precision and device."""
-        self.write_json(self.environment_path.name, {**environment(), **settings})
+    def write_environment(self, step: int = 0, **settings: Any) -> None:
+        """Write environment.json: that of the last session that trains, and those of earlier ones.
+
+        Args:
+            step: from which this session trains. The sessions that trained earlier steps are kept under
+                "earlier_sessions", each with its last step.
+            **settings: such as threads, precision and device.
+        """
+        earlier: list[dict[str, Any]] = []
+        if step:
+            with suppress(OSError, ValueError, TypeError):  # missing or damaged: nothing to keep
+                last = self.read_environment()
+                earlier = [*last.pop("earlier_sessions", ()), {**last, "up_to_step": step}]
+        sessions = {"earlier_sessions": earlier} if earlier else {}
+        self.write_json(self.environment_path.name, {**environment(), **settings, **sessions})
 
     # --- the lock ------------------------------------------------------------------------------------
 
