@@ -20,6 +20,7 @@ PACKAGES = [Path(package.__file__).parent for package in (infogan, infogan_exper
 
 RANKS = {
     "errors": 0,
+    "locks": 0,
     "registry": 1,
     "config": 1,
     "images": 1,
@@ -57,15 +58,17 @@ ONLY = {
         "config",
         "errors",
         "file_listing",
+        "locks",
         "registry",
         "scenes",
         "storage",
     },  # it must not know what reads images
     "images": set(),
-    "runs": {"config", "errors", "storage"},  # whoever only reads a run imports no networks
+    "runs": {"config", "errors", "locks", "storage"},  # whoever only reads a run imports no networks
     "scenes": {"errors", "file_listing"},
     "signals": {"errors"},
-    "storage": {"errors"},
+    "locks": set(),
+    "storage": {"errors", "locks"},
     "streams": set(),
 }
 """Rooms that may import even less than their rank allows."""

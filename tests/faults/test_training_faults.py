@@ -433,7 +433,10 @@ def test_other_conditions_are_logged_and_kept(begun: Path, capsys: pytest.Captur
         assert run("resume", begun, "--steps", 44) == 0
     finally:
         torch.set_num_threads(1)
-    assert "saved with 1 threads; this session has 2 threads" in capsys.readouterr().err
+    assert (
+        "saved with torch.set_num_threads(1); this session has torch.set_num_threads(2)"
+        in capsys.readouterr().err
+    )
     environment = json.loads((begun / "environment.json").read_text())
     assert environment["threads"] == 2
     assert [(e["threads"], e["up_to_step"]) for e in environment["earlier_sessions"]] == [(1, 40)]

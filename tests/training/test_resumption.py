@@ -38,7 +38,7 @@ def test_other_conditions_are_named_and_what_follows_from_them(tiny_config: Conf
     now = resumption.recorded(tiny_config, CPU, "float32")
     before = {"conditions": {**now["conditions"], "torch": "1.0", "threads": 7, "accelerator": "a GPU"}}
     note = resumption.other_conditions(before, now)
-    assert "saved with torch 1.0, a GPU, 7 threads;" in note
+    assert "saved with torch 1.0, a GPU, torch.set_num_threads(7);" in note
     assert f"this session has torch {torch.__version__.partition('+')[0]}" in note
     assert "not bit for bit" in note
     assert resumption.other_conditions(now, now) == resumption.other_conditions({}, now) == ""

@@ -17,7 +17,6 @@ import csv
 import io
 import json
 import math
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -223,11 +222,13 @@ def _arrange(raw: Path, target: Path, order: Int64[np.ndarray, " n"], form: tupl
     """Write the images of `raw` as one .npy array in the given order, without loading all of them."""
     size = math.prod(form)
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(order), *form)}
-    with raw.open("rb") as source, target.open("wb") as file:
+    with raw.open("rb", buffering=0) as source, target.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for start in range(0, len(order), _CHUNK):
             rows = order[start : start + _CHUNK].tolist()
-            file.write(b"".join(os.pread(source.fileno(), size, row * size) for row in rows))
+            for row in rows:
+                source.seek(row * size)
+                file.write(source.read(size))
 
 
 def _concatenate(truths: Sequence[Truth]) -> Truth:

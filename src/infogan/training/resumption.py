@@ -26,7 +26,7 @@ FREE_KEYS = frozenset(
 the images differs, a fingerprint checks that the images are the same."""
 
 _NAMED = {"torch": "torch {}", "infogan": "infogan {}", "processor": "{}", "device": "the device {}",
-          "accelerator": "{}", "threads": "{} threads"}  # fmt: skip
+          "accelerator": "{}", "threads": "torch.set_num_threads({})"}  # fmt: skip
 
 
 def recorded(config: Config, device: torch.device, precision: Precision) -> dict[str, Any]:
