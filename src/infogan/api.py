@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
@@ -13,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 import numpy as np
 
 from infogan import config as configuration
-from infogan import data, recipes
+from infogan import data, recipes, signals
 from infogan.config import Code, Config, DataConfig
 from infogan.data import SOURCES, SUFFIXES, Dataset
-from infogan.errors import ConfigError, DataError, UsageError, did_you_mean
+from infogan.errors import ConfigError, DataError, Interrupted, UsageError, did_you_mean
 from infogan.presets import PRESETS, Preset
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from infogan.model import InfoGAN
     from infogan.networks import Build
     from infogan.reporting.report_file import ReportFile
+    from infogan.runs.directory import RunDirectory
     from infogan.sinks import NewSink
     from infogan.training.progress import Output
     from infogan.training.runner import Trained
@@ -198,6 +200,7 @@ def _absolute(path: str | Path) -> str:
     return str(Path(path).expanduser().resolve())
 
 
+@signals.handled_in_python()
 def train(  # noqa: PLR0913 - everything that a training can be given, by name
     source: str | Path | Config | Images,
     *,
@@ -221,6 +224,9 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
     log_to: Sequence[str | NewSink] = (),
 ) -> InfoGAN:
     """Train a model and return it. The run directory contains the model, checkpoints, metrics and images.
+
+    Ctrl-C saves the run and returns the model of that step, with a warning that names the run; a training of
+    several seeds is saved and raises KeyboardInterrupt. A second Ctrl-C raises KeyboardInterrupt at once.
 
     Args:
         source: as in `configure`; or the images themselves: an array, uint8 [N, H, W] or [N, H, W, C], or a
@@ -282,7 +288,29 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
     if images is not None:
         dataset = memory_dataset(images, config, labels)
     reports = output(progress, log_to)
-    return train_config(config, out=out, dataset=dataset, seeds=seeds, output=reports).model
+    try:
+        return train_config(config, out=out, dataset=dataset, seeds=seeds, output=reports).model
+    except Interrupted as request:
+        return _stopped_model(request)
+
+
+def _stopped_model(request: Interrupted) -> InfoGAN:
+    """Return the model that was saved when Ctrl-C stopped a training; raise other requests again."""
+    from infogan.runs.directory import RunDirectory, has_seeds
+
+    run = request.run
+    if run is None or request.signum != signal.SIGINT:
+        raise request
+    if has_seeds(run) or not RunDirectory(run).model.is_dir():
+        raise request
+    signals.acknowledge()
+    model = load(run)
+    log.warning(
+        "stopped by Ctrl-C at step %s; the model of that step is returned. To resume: infogan.resume(%r)",
+        f"{model.provenance['steps']:,}",
+        str(run),
+    )
+    return model
 
 
 def output(progress: bool | Progress = True, log_to: Sequence[str | NewSink] = ()) -> Output:
@@ -335,11 +363,17 @@ def train_config(
     config = runner.resolve(config, dataset)
     path = next_free(Path("runs"), config.preset) if out is None else Path(out)
     run = RunDirectory.create(path, seeds=seeds > 1)
+    if data.kept.in_memory(dataset):
+        data.kept.write(run.images, dataset)
     if seeds > 1:
-        return seed_selection.train(config, dataset, run, seeds, output=output)
-    return runner.train(config, dataset, run, output=output)
+        trained = seed_selection.train(config, dataset, run, seeds, output=output)
+    else:
+        trained = runner.train(config, dataset, run, output=output)
+    trained.model.config = _with_kept_images(trained.model.config, run)
+    return trained
 
 
+@signals.handled_in_python()
 def resume(  # noqa: PLR0913 - everything that may differ, by name
     run: str | Path,
     *,
@@ -353,10 +387,13 @@ def resume(  # noqa: PLR0913 - everything that may differ, by name
 ) -> InfoGAN:
     """Resume a run from its newest intact checkpoint. The result is that of a run without interruption.
 
+    Ctrl-C saves and returns as in `train`.
+
     Args:
         run: the run directory.
         steps: the step at which training ends, if it differs from the configuration's.
-        dataset: the images, for a run that was trained on images that were passed themselves.
+        dataset: the images, if they are to be those of a data set or in memory, as in `train`. A run that was
+            trained on images in memory keeps them, and needs none.
         plugins: the plug-ins that the run uses, as in `train`.
         settings: values by key, such as `{"training.save_every": 100}`; `steps` has precedence.
         override: allow settings, images and plug-ins that change the result.
@@ -367,14 +404,13 @@ def resume(  # noqa: PLR0913 - everything that may differ, by name
         InfoGANError: one of its subclasses, with what to do next.
     """
     settings = _with_arguments(settings, {"training.steps": steps})
-    return resume_run(
-        run,
-        dataset=dataset,
-        plugins=plugins,
-        settings=settings,
-        override=override,
-        output=output(progress, log_to),
-    ).model
+    reports = output(progress, log_to)
+    try:
+        return resume_run(
+            run, dataset=dataset, plugins=plugins, settings=settings, override=override, output=reports
+        ).model
+    except Interrupted as request:
+        return _stopped_model(request)
 
 
 def resume_run(  # noqa: PLR0913 - as in `resume`
@@ -393,13 +429,15 @@ def resume_run(  # noqa: PLR0913 - as in `resume`
     load_plugins(plugins)
     directory = RunDirectory.open(Path(run))
     resumed = seed_selection.resume if has_seeds(directory.path) else runner.resume
-    return resumed(
-        directory,
-        lambda config: data.load(config.data) if dataset is None else as_dataset(dataset, config),
-        settings=settings or {},
-        allow_changes=override,
-        output=output,
-    )
+
+    def load_data(config: Config) -> Dataset:
+        if dataset is None:
+            return data.load(_with_kept_images(config, directory).data)
+        return as_dataset(dataset, config)
+
+    trained = resumed(directory, load_data, settings=settings or {}, allow_changes=override, output=output)
+    trained.model.config = _with_kept_images(trained.model.config, directory)
+    return trained
 
 
 def load(run: str | Path, *, plugins: Sequence[str | Path] = ()) -> InfoGAN:
@@ -417,10 +455,18 @@ def load(run: str | Path, *, plugins: Sequence[str | Path] = ()) -> InfoGAN:
 
     load_plugins(plugins)
     model = InfoGAN.from_pretrained(run)
+    model.config = _with_kept_images(model.config, RunDirectory(run))
     environment = RunDirectory(run).environment_path
     if "data" not in model.provenance and environment.is_file():  # a run of an earlier release
         model.provenance["data"] = RunDirectory(run).read_environment().get("data")
     return model
+
+
+def _with_kept_images(config: Config, run: RunDirectory) -> Config:
+    """Return `config` with the path of the images that the run keeps, if it keeps them."""
+    if config.data.path is not None or not data.kept.holds(run.images):
+        return config
+    return config.replace(data={"source": "folder", "path": _absolute(run.images)})
 
 
 def select(

@@ -360,11 +360,11 @@ def _data_audit(arguments: argparse.Namespace) -> None:
 
 
 def _data_check(arguments: argparse.Namespace) -> None:
-    from infogan.data import loading, prepared
+    from infogan.data import cache, prepared
 
-    folders = arguments.folders or sorted(loading.prepared_folder().glob("[!.]*"))
+    folders = arguments.folders or [entry.path for entry in cache.entries() if entry.origin]
     if not folders:
-        print(f"there are no preprocessed images in {loading.prepared_folder()}")
+        print(f"there are no preprocessed images in {cache.prepared_folder()}")
     failed = []
     for folder in folders:
         if not folder.is_dir():
@@ -377,13 +377,33 @@ def _data_check(arguments: argparse.Namespace) -> None:
             failed.append(folder)
             print(f"damaged, or not prepared: {error.happened}")
         else:
-            print(f"good: {folder}: {_described(found)}")
+            print(f"good: {folder}: {_described(found)}, {_megabytes(cache.size(folder))}")
+    if not arguments.folders and folders:
+        total = sum(entry.bytes for entry in cache.entries())
+        print(f"together {_megabytes(total)}; infogan data clean deletes what is no longer used")
     if failed:
         raise StorageError(
             f"{len(failed)} of {len(folders)} folders are damaged or not prepared, the first one {failed[0]}",
             "folders as infogan wrote them",
             "delete these folders; infogan writes them again when they are needed",
         )
+
+
+def _data_clean(arguments: argparse.Namespace) -> None:
+    from infogan.data import cache
+
+    gone = cache.clean(older_days=arguments.older, dry_run=arguments.dry_run)
+    word = "would delete" if arguments.dry_run else "deleted"
+    for entry in gone:
+        what = entry.origin or "left by a stopped process"
+        print(f"{word} {entry.path}: {what}, {_megabytes(entry.bytes)}, not used for {entry.days:.0f} days")
+    kept = sum(1 for entry in cache.entries() if entry not in gone)
+    total = _megabytes(sum(entry.bytes for entry in gone))
+    print(f"{word} {len(gone)} of {len(gone) + kept} folders in {cache.prepared_folder()}, {total}")
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"
 
 
 def _data_render(arguments: argparse.Namespace) -> None:
@@ -486,6 +506,13 @@ def _minutes(text: str) -> float:
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes above 0")
     return value
+
+
+def _days(text: str) -> float:
+    with suppress(ValueError):
+        if 0 <= (value := float(text)) < math.inf:
+            return value
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of days, 0 or more")
 
 
 def _numbers(text: str) -> list[float]:
@@ -646,7 +673,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
     ("presets", _presets, "list the presets, or show the configuration and recipes of one preset", (
         ("name", {"nargs": "?", "metavar": "NAME", "help": "name of the preset (default: list all)"}),
     )),
-    ("data", _data_list, "list, audit, prepare, check and render images", ()),
+    ("data", _data_list, "list, audit, prepare, check, clean and render images", ()),
     ("data list", _data_list, "list all data sources with their images, origin and licence", ()),
     ("data audit", _data_audit, "describe a folder, archive or array of images before training", (
         _flag("path", _path, "PATH", "a folder, archive or array of images"),
@@ -664,6 +691,11 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
     )),
     ("data check", _data_check, "verify the checksums of folders with preprocessed images", (
         _flag("folders", _path, "FOLDER", "folders to check (default: all folders in the cache)", nargs="*"),
+    )),
+    ("data clean", _data_clean, "delete preprocessed images from the cache; they can be prepared again", (
+        _flag("--older", _days, "DAYS", "delete only what was not used for this number of days (default: 0)",
+              default=0.0),
+        _switch("--dry-run", "list what would be deleted, and delete nothing"),
     )),
     ("data render", _data_render, "render images with known factors into a folder, and a contact sheet", (
         ("source", {"metavar": "SOURCE", "help": "a data source that renders images, such as faces"}),

@@ -20,6 +20,7 @@ PACKAGES = [Path(package.__file__).parent for package in (infogan, infogan_exper
 
 RANKS = {
     "errors": 0,
+    "locks": 0,
     "registry": 1,
     "config": 1,
     "images": 1,
@@ -59,16 +60,24 @@ ONLY = {
         "config",
         "errors",
         "file_listing",
+        "locks",
         "registry",
         "scenes",
         "storage",
     },  # it must not know what reads images
     "images": set(),
     "inline_html": set(),
-    "runs": {"config", "errors", "inline_html", "storage"},  # whoever only reads a run imports no networks
+    "runs": {
+        "config",
+        "errors",
+        "inline_html",
+        "locks",
+        "storage",
+    },  # whoever only reads a run imports no networks
     "scenes": {"errors", "file_listing"},
     "signals": {"errors"},
-    "storage": {"errors"},
+    "locks": set(),
+    "storage": {"errors", "locks"},
     "streams": set(),
 }
 """Rooms that may import even less than their rank allows."""

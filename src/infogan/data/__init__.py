@@ -6,7 +6,7 @@
 `infogan.data.source` shows how to add a source.
 """
 
-from infogan.data import splits
+from infogan.data import kept, splits
 from infogan.data.dataset import Dataset, Factor, Found, Split, Stream, Truth
 from infogan.data.image_collections import as_found
 from infogan.data.in_memory import as_images, as_labels
@@ -33,6 +33,7 @@ __all__ = [
     "collect",
     "from_array",
     "from_found",
+    "kept",
     "load",
     "load_all",
     "prepare",

@@ -14,9 +14,8 @@ from jaxtyping import Float64, Int64, UInt8
 
 from infogan import file_listing, storage
 from infogan.config import DataConfig
-from infogan.data import prepared, preprocessing, splits
+from infogan.data import cache, kept, prepared, preprocessing, splits
 from infogan.data.dataset import Dataset, Found, Split
-from infogan.data.download import cache_folder
 from infogan.data.prepared import Prepared
 from infogan.data.source import SOURCES, Source, path_of, unsupported
 from infogan.errors import DataError, StorageError
@@ -43,6 +42,8 @@ def load(config: DataConfig) -> Dataset:
         DataError: images are missing, unreadable or too few.
         StorageError: a download or the prepared images could not be stored.
     """
+    if config.path is not None and kept.holds(path_of(config)):
+        return kept.read(path_of(config))
     entry, stored = _open(config)
     as_prepared = {
         "crop": stored.facts["settings"]["crop"],
@@ -109,12 +110,7 @@ def cached(config: DataConfig) -> Path:
     if config.split_version != splits.BY_NUMBER:  # which earlier releases knew alone
         key["split_version"] = config.split_version
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    return prepared_folder() / f"{entry.name}-{digest[:16]}"
-
-
-def prepared_folder() -> Path:
-    """Return the part of the cache that holds prepared images."""
-    return cache_folder() / "prepared"
+    return cache.prepared_folder() / f"{entry.name}-{digest[:16]}"
 
 
 def from_array(
@@ -177,16 +173,30 @@ def _open(config: DataConfig) -> tuple[Source, Prepared]:
 def _open_cached(entry: Source, config: DataConfig) -> tuple[Path, Prepared]:
     """Return the folder in the cache and its images; they are preprocessed first if necessary."""
     folder = cached(config)
-    if folder.exists():
-        try:
-            return folder, prepared.read(folder)
-        except StorageError as error:
-            log.warning("%s; it is prepared again", str(error).partition("\n")[0])
-            storage.remove_folder(folder)
+    if (stored := _read_cached(folder)) is not None:
+        return folder, stored
     found = entry.read(config)
     folder = cached(config)  # again: a download changes the files, and with them the key
-    _write(entry, config, folder, found)
-    return folder, prepared.read(folder)
+    with cache.writing(folder):
+        if (stored := _read_cached(folder)) is None:  # not prepared by another process meanwhile
+            if folder.exists():
+                storage.remove_folder(folder)
+            _write(entry, config, folder, found)
+            stored = prepared.read(folder)
+    return folder, stored
+
+
+def _read_cached(folder: Path) -> Prepared | None:
+    """Return the prepared images in a folder of the cache; None if there are none, or they are damaged."""
+    if not folder.exists():
+        return None
+    try:
+        stored = prepared.read(folder)
+    except StorageError as error:
+        log.warning("%s; it is prepared again", str(error).partition("\n")[0])
+        return None
+    cache.mark_used(folder)
+    return stored
 
 
 def _write(entry: Source, config: DataConfig, folder: Path, found: Found) -> None:

@@ -23,7 +23,7 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from infogan import api, evaluation, networks, storage
+from infogan import api, evaluation, networks, signals, storage
 from infogan import config as configuration
 from infogan.config import Config
 from infogan.data import Dataset
@@ -67,6 +67,7 @@ _FIT_SHARE = 0.1  # of the time left for training, for each of the two encoders 
 _SAMPLES = 2_000
 
 
+@signals.handled_in_python()
 def discover(  # noqa: PLR0913 - the options of the command, and the clock
     path: str | Path | Images,
     *,
@@ -98,7 +99,7 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
 
     Raises:
         UsageError: too few images, no time, or OUT holds something else.
-        Interrupted: a signal came; the same command resumes.
+        KeyboardInterrupt: Ctrl-C; the same call resumes, as after any other stop.
         InfoGANError: as in `api.train_config`.
     """
     if not minutes > 0:

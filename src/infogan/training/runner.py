@@ -28,18 +28,12 @@ from infogan.runs import checkpoint, health, metrics_log, representation_files
 from infogan.runs.directory import RunDirectory
 from infogan.runs.representation_files import Representation
 from infogan.sinks import OpenSinks
-from infogan.training import engine
+from infogan.training import engine, resumption
 from infogan.training.anchoring import Phase, load_representation
 from infogan.training.anchors import Anchors
 from infogan.training.progress import Output, Progress
 from infogan.training.terms import TERMS
 from infogan.training.trainer import METRICS_EVERY, Trainer, nearest_images
-
-FREE_KEYS = frozenset(
-    {"data.path", *(f"training.{key}" for key in ("steps", "save_every", "sample_every", "keep", "device"))}
-)
-"""Keys that may differ when a run is resumed, since they do not change the result of a step. If the path of
-the images differs, a fingerprint checks that the images are the same."""
 
 RESOLVED_KEYS = frozenset(
     {
@@ -169,15 +163,17 @@ def resume(
         before = configuration.read(run.config_path)
         check_plugins(run, before, allow_changes)
         config = configuration.override(before, settings or {})
-        check_changes(before, config, allow_changes)
+        resumption.check_changes(before, config, allow_changes)
         if allow_changes:
             config = config.model_copy(update={"plugins": used_plugins(config)})
         dataset = load_data(config)
         config = _with_representation(config, dataset, run, output)
         session = _Session(config, dataset, run, output or Output())
-        session.restore(allow_changes)
+        changed = session.restore(allow_changes)
         if config != before:
             run.write_config(config)
+        if changed:
+            session.save_checkpoint()  # the next session compares its configuration with this one
         return Trained(session.run_to_end(), run, dataset)
 
 
@@ -194,19 +190,6 @@ def resumable(run: RunDirectory) -> Iterator[None]:
     except Interrupted as request:
         request.run = run.path
         raise
-
-
-def check_changes(before: Config, after: Config, allowed: bool) -> None:
-    """Raise ConfigError if resuming with `after` changes the result, unless `allowed`."""
-    changes = configuration.changes(before, after).items()
-    lines = [f"    {key}: {old} -> {new}" for key, (old, new) in changes if key not in FREE_KEYS]
-    if lines and not allowed:
-        raise ConfigError(
-            "resuming with another configuration changes the result:\n" + "\n".join(lines),
-            f"the run's own configuration, except for {', '.join(sorted(FREE_KEYS))}",
-            "override=True, to resume with these changes; or infogan.train, for a new run",
-            command="--override, to resume with these changes; or infogan train, for a new run",
-        )
 
 
 class _Session:
@@ -233,6 +216,7 @@ class _Session:
             nearest=nearest_images(config, dataset.train),
             anchors=self._anchors(),
         )
+        self.recorded = resumption.recorded(config, device, precision)
         self.metrics = metrics_log.MetricsLog(run.metrics_path, self.progress.say)
         self.health = health.Health()
         self.seconds = 0.0  # of training in earlier sessions
@@ -274,7 +258,7 @@ class _Session:
                 return stored
         if trainer.step < self.steps or not self.run.environment_path.exists():
             conditions = engine.conditions(trainer.device, trainer.precision)
-            self.run.write_environment(**conditions, data=self.data)  # of the last session that trains
+            self.run.write_environment(trainer.step, **conditions, data=self.data)
         self.sinks = OpenSinks(self._new_sinks, self.run, self.config, self.progress.say)
         self._started = self._window_started = time.perf_counter()
         self._window_step = trainer.step
@@ -303,13 +287,18 @@ class _Session:
             self.sinks.close()
         return trainer.model
 
-    def restore(self, allow_changes: bool) -> None:
-        """Load the newest intact checkpoint, or start from step 0 if there is none."""
+    def restore(self, allow_changes: bool) -> bool:
+        """Load the newest intact checkpoint, or start from step 0 if there is none.
+
+        Returns:
+            True if the configuration is another one than that of the checkpoint.
+        """
         saved = checkpoint.newest(self.run.checkpoints, lambda error: self.progress.say(f"warning: {error}"))
         if saved is None:
             self.progress.say("the run has no checkpoint yet: starting from step 0")
             metrics_log.truncate(self.run.metrics_path, 0, METRICS_EVERY)
-            return
+            return False
+        changed = resumption.check_checkpoint(saved.state, self.config, saved.path, allow_changes)
         if saved.state["data"] != self.data and not allow_changes:
             raise DataError(
                 f"the training images are not those that {self.run.path} was trained on "
@@ -335,6 +324,9 @@ class _Session:
             metrics_log.truncate(self.run.metrics_path, self.trainer.step, METRICS_EVERY)
         self.health = health.replay(metrics_log.read(self.run.metrics_path))
         self.progress.say(f"resumed from {saved.path.name}")
+        if note := resumption.other_conditions(saved.state, self.recorded):
+            self.progress.say(note)
+        return changed
 
     def _log(self) -> None:
         trainer = self.trainer
@@ -378,7 +370,7 @@ class _Session:
         """
         try:
             with signals.deferred():
-                self._save_checkpoint()
+                self.save_checkpoint()
         except (StorageError, DivergenceError):
             raise
         except Exception as error:
@@ -390,7 +382,7 @@ class _Session:
 
     def _save(self) -> None:
         with signals.deferred():
-            self._save_checkpoint()
+            self.save_checkpoint()
             model = self.trainer.model
             model.provenance = {
                 "steps": self.trainer.step,
@@ -402,7 +394,13 @@ class _Session:
             }
             model.save_pretrained(self.run.model)
 
-    def _save_checkpoint(self) -> None:
+    def save_checkpoint(self) -> None:
+        """Save a checkpoint of this step.
+
+        Raises:
+            DivergenceError: a weight is not finite; nothing is written.
+            StorageError: it cannot be written.
+        """
         self.trainer.check()
         tensors = self.trainer.model.state_dict()
         bad = [name for name, value in tensors.items() if not bool(torch.isfinite(value).all())]
@@ -413,7 +411,9 @@ class _Session:
                 "smaller learning rates, for example divided by two",
             )
         self.metrics.sync()  # metrics of all steps reach the disk before the checkpoint does
-        state = {"trainer": self.trainer.state(), "seconds": self._elapsed(), "data": self.data}
+        state = {
+            "trainer": self.trainer.state(), "seconds": self._elapsed(), "data": self.data, **self.recorded
+        }  # fmt: skip
         if self.representation is not None:
             state["representation"] = dict(self.representation.sha256 or {})
         checkpoint.save(

@@ -27,7 +27,7 @@ from infogan.errors import ConfigError, DivergenceError, StorageError, UsageErro
 from infogan.runs import checkpoint, metrics_log
 from infogan.runs.directory import RunDirectory, is_run
 from infogan.runs.selection import Round, Selection, read, write
-from infogan.training import runner
+from infogan.training import resumption, runner
 from infogan.training.progress import Output, Progress
 from infogan.training.runner import Trained
 
@@ -241,7 +241,7 @@ def resume(
         before = run.read_config()
         runner.check_plugins(run, before, allow_changes)
         config = configuration.override(before, settings or {})
-        runner.check_changes(before, config, allow_changes)
+        resumption.check_changes(before, config, allow_changes)
         selection = read(run)
         if config.training.seed != before.training.seed:
             raise ConfigError(
