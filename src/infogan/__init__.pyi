@@ -1,4 +1,5 @@
 from .api import configure as configure
+from .api import doctor as doctor
 from .api import evaluate as evaluate
 from .api import load as load
 from .api import report as report

@@ -23,6 +23,7 @@ from infogan.presets import PRESETS, Preset
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from infogan.diagnosis import Diagnosis
     from infogan.evaluation.subject import Progress
     from infogan.model import InfoGAN
     from infogan.networks import Build
@@ -541,6 +542,22 @@ def report(
     given = None if dataset is None else as_dataset(dataset, model.config)
     images = training_images(model, data_path) if given is None else given
     return ReportFile(page.write(directory, model, images, _shown(progress), place=data_path))
+
+
+def doctor(folder: str | Path = "runs") -> Diagnosis:
+    """Return versions, processor, devices, extras and free space of this machine, and a test of writing.
+
+    Args:
+        folder: where runs are to be written; it is created if it is missing.
+
+    Returns:
+        the diagnosis. `problems` is empty if all is well; `lines()` is what `infogan doctor` prints.
+    """
+    from infogan import diagnosis
+    from infogan.training import engine
+
+    device = engine.choose_device("auto")
+    return diagnosis.diagnose(Path(folder).expanduser(), device, engine.choose_precision("auto", device))
 
 
 def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by name

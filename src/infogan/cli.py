@@ -282,6 +282,19 @@ def _discover(arguments: argparse.Namespace) -> None:
     print(discovery.summary(result))
 
 
+def _doctor(arguments: argparse.Namespace) -> None:
+    from infogan import api
+
+    found = api.doctor(arguments.folder)
+    print(json.dumps(found.as_json(), indent=2) if arguments.json else "\n".join(found.lines()))
+    if found.problems:
+        raise StorageError(
+            f"infogan doctor found a problem: {found.problems[0]}",
+            "a folder that can be written, with free space",
+            "infogan doctor FOLDER, for another folder of runs",
+        )
+
+
 def _reproduce(arguments: argparse.Namespace) -> None:
     import infogan_experiments as experiments
     from infogan import config
@@ -672,6 +685,11 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
     ("report", _report, "write the HTML report of a run", (_RUN, _DATA)),
     ("presets", _presets, "list the presets, or show the configuration and recipes of one preset", (
         ("name", {"nargs": "?", "metavar": "NAME", "help": "name of the preset (default: list all)"}),
+    )),
+    ("doctor", _doctor, "print versions, devices, extras and disk, and test writing", (
+        _flag("folder", _path, "FOLDER", "folder of runs to test (default: runs)", nargs="?",
+              default=Path("runs")),
+        _JSON,
     )),
     ("data", _data_list, "list, audit, prepare, check, clean and render images", ()),
     ("data list", _data_list, "list all data sources with their images, origin and licence", ()),

@@ -41,6 +41,7 @@ RANKS = {
     "sinks": 3,
     "plugins": 2,
     "presets": 3,
+    "diagnosis": 4,
     "model": 4,
     "representation": 4,
     "evaluation": 5,

@@ -76,6 +76,7 @@ def resolve(config: Config, dataset: Dataset) -> Config:
         )
     device = engine.choose_device(config.training.device)
     precision = engine.choose_precision(config.training.precision, device)
+    engine.check_codes(config.latents.codes, device)
     check_architecture(config.network.architecture)
     for name in config.objective.terms:
         TERMS.find(name)
