@@ -22,6 +22,7 @@ COMMANDS = {
     "data": [],
     "data audit": ["--crop", "--size"],
     "data check": [],
+    "data clean": ["--dry-run", "--older"],
     "data list": [],
     "data prepare": ["--crop", "--data", "--out", "--set", "--size"],
     "data render": ["--count", "--data", "--out", "--set", "--size"],

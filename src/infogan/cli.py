@@ -118,7 +118,9 @@ def _train(arguments: argparse.Namespace) -> None:
         return
     _warn_of_late_start(chosen)
     _say_audit(chosen.data)
-    _print_result(api.train_config(chosen, out=arguments.out, seeds=arguments.seeds), arguments.plugin)
+    output = api.output(log_to=arguments.log_to)
+    trained = api.train_config(chosen, out=arguments.out, seeds=arguments.seeds, output=output)
+    _print_result(trained, arguments.plugin)
 
 
 def _settings(arguments: argparse.Namespace, shorthands: Mapping[str, str]) -> dict[str, Any]:
@@ -151,7 +153,8 @@ def _resume(arguments: argparse.Namespace) -> None:
     settings = _settings(arguments, {"steps": "training.steps"})
     if arguments.data is not None:
         settings = {"data.path": os.path.abspath(arguments.data.expanduser()), **settings}
-    result = api.resume_run(arguments.run, settings=settings, override=arguments.override)
+    output = api.output(log_to=arguments.log_to)
+    result = api.resume_run(arguments.run, settings=settings, override=arguments.override, output=output)
     _print_result(result, arguments.plugin)
 
 
@@ -332,6 +335,19 @@ def _discover(arguments: argparse.Namespace) -> None:
     print(discovery.summary(result))
 
 
+def _doctor(arguments: argparse.Namespace) -> None:
+    from infogan import api
+
+    found = api.doctor(arguments.folder)
+    print(json.dumps(found.as_json(), indent=2) if arguments.json else "\n".join(found.lines()))
+    if found.problems:
+        raise StorageError(
+            f"infogan doctor found a problem: {found.problems[0]}",
+            "a folder that can be written, with free space",
+            "infogan doctor FOLDER, for another folder of runs",
+        )
+
+
 def _reproduce(arguments: argparse.Namespace) -> None:
     import infogan_experiments as experiments
     from infogan import config
@@ -410,11 +426,11 @@ def _data_audit(arguments: argparse.Namespace) -> None:
 
 
 def _data_check(arguments: argparse.Namespace) -> None:
-    from infogan.data import loading, prepared
+    from infogan.data import cache, prepared
 
-    folders = arguments.folders or sorted(loading.prepared_folder().glob("[!.]*"))
+    folders = arguments.folders or [entry.path for entry in cache.entries() if entry.origin]
     if not folders:
-        print(f"there are no preprocessed images in {loading.prepared_folder()}")
+        print(f"there are no preprocessed images in {cache.prepared_folder()}")
     failed = []
     for folder in folders:
         if not folder.is_dir():
@@ -427,13 +443,33 @@ def _data_check(arguments: argparse.Namespace) -> None:
             failed.append(folder)
             print(f"damaged, or not prepared: {error.happened}")
         else:
-            print(f"good: {folder}: {_described(found)}")
+            print(f"good: {folder}: {_described(found)}, {_megabytes(cache.size(folder))}")
+    if not arguments.folders and folders:
+        total = sum(entry.bytes for entry in cache.entries())
+        print(f"together {_megabytes(total)}; infogan data clean deletes what is no longer used")
     if failed:
         raise StorageError(
             f"{len(failed)} of {len(folders)} folders are damaged or not prepared, the first one {failed[0]}",
             "folders as infogan wrote them",
             "delete these folders; infogan writes them again when they are needed",
         )
+
+
+def _data_clean(arguments: argparse.Namespace) -> None:
+    from infogan.data import cache
+
+    gone = cache.clean(older_days=arguments.older, dry_run=arguments.dry_run)
+    word = "would delete" if arguments.dry_run else "deleted"
+    for entry in gone:
+        what = entry.origin or "left by a stopped process"
+        print(f"{word} {entry.path}: {what}, {_megabytes(entry.bytes)}, not used for {entry.days:.0f} days")
+    kept = sum(1 for entry in cache.entries() if entry not in gone)
+    total = _megabytes(sum(entry.bytes for entry in gone))
+    print(f"{word} {len(gone)} of {len(gone) + kept} folders in {cache.prepared_folder()}, {total}")
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"
 
 
 def _data_render(arguments: argparse.Namespace) -> None:
@@ -538,6 +574,13 @@ def _minutes(text: str) -> float:
     return value
 
 
+def _days(text: str) -> float:
+    with suppress(ValueError):
+        if 0 <= (value := float(text)) < math.inf:
+            return value
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of days, 0 or more")
+
+
 def _numbers(text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
@@ -591,6 +634,15 @@ _SET: Argument = (
         "help": "set a key of the configuration, for example --set batch_size=64 (repeatable)",
     },
 )
+_LOG_TO: Argument = (
+    "--log-to",
+    {
+        "action": "append",
+        "default": [],
+        "metavar": "SINK",
+        "help": "log to tensorboard, wandb, trackio or a sink of a plug-in, too (repeatable)",
+    },
+)
 
 _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
     ("train", _train, "train a model on images", (
@@ -610,6 +662,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _flag("--device", str, "DEVICE", "auto, cpu, cuda, cuda:N or mps (default: auto)"),
         _flag("--precision", _one_of("auto", "float32", "bfloat16"), "auto|float32|bfloat16",
         "precision of the layers (default: auto)"),
+        _LOG_TO,
         _SET,
         _switch("--dry-run", "print the configuration, with a comment for each key, and do not train"),
     )),
@@ -617,6 +670,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _RUN,
         _flag("--steps", _whole(1), "N", "total number of training steps, including those already done"),
         _DATA,
+        _LOG_TO,
         _SET,
         _switch("--override", "allow changes of settings, images and plug-ins that change the result"),
     )),
@@ -720,7 +774,12 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
     ("presets", _presets, "list the presets, or show the configuration and recipes of one preset", (
         ("name", {"nargs": "?", "metavar": "NAME", "help": "name of the preset (default: list all)"}),
     )),
-    ("data", _data_list, "list, audit, prepare, check and render images", ()),
+    ("doctor", _doctor, "print versions, devices, extras and disk, and test writing", (
+        _flag("folder", _path, "FOLDER", "folder of runs to test (default: runs)", nargs="?",
+              default=Path("runs")),
+        _JSON,
+    )),
+    ("data", _data_list, "list, audit, prepare, check, clean and render images", ()),
     ("data list", _data_list, "list all data sources with their images, origin and licence", ()),
     ("data audit", _data_audit, "describe a folder, archive or array of images before training", (
         _flag("path", _path, "PATH", "a folder, archive or array of images"),
@@ -738,6 +797,11 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
     )),
     ("data check", _data_check, "verify the checksums of folders with preprocessed images", (
         _flag("folders", _path, "FOLDER", "folders to check (default: all folders in the cache)", nargs="*"),
+    )),
+    ("data clean", _data_clean, "delete preprocessed images from the cache; they can be prepared again", (
+        _flag("--older", _days, "DAYS", "delete only what was not used for this number of days (default: 0)",
+              default=0.0),
+        _switch("--dry-run", "list what would be deleted, and delete nothing"),
     )),
     ("data render", _data_render, "render images with known factors into a folder, and a contact sheet", (
         ("source", {"metavar": "SOURCE", "help": "a data source that renders images, such as faces"}),

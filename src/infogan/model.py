@@ -22,8 +22,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from infogan import config as configuration
+from infogan import hub_models, inline_html, networks, plugins, storage, streams
 from infogan import images as edge
-from infogan import hub_models, networks, plugins, storage, streams
 from infogan.augmentation import still
 from infogan.config import Config
 from infogan.errors import ConfigError, StorageError, UsageError, did_you_mean
@@ -35,6 +35,7 @@ NOISE_FIELDS = 8
 
 _ENCODE_BATCH = 64  # each batch is padded to it, so that an image's code does not depend on its batch
 _GENERATE_BATCH = 256
+_SHOWN_ROWS, _SHOWN_COLUMNS = 4, 12  # samples that a notebook shows
 
 Weights = str
 """The generator's weights: "raw", or "ema" for their exponential moving average, if training kept one."""
@@ -48,6 +49,7 @@ class InfoGAN(nn.Module):
 
     Attributes:
         encoder: Q's own trunk, if the table has one; the trunk is then D's alone.
+        run: the run directory that the model comes from; None for a model that no run has trained.
     """
 
     generator: nn.Module
@@ -81,6 +83,7 @@ class InfoGAN(nn.Module):
         networks.rescale(self.recognition, config.network.recognition_init_std)
         self.ema = copy.deepcopy(self.generator) if config.training.ema_decay else None
         self.provenance: dict[str, Any] = {"steps": 0, "images_seen": 0}
+        self.run: Path | None = None
         self.eval()
 
     def _build(self, features: int | None) -> None:
@@ -159,6 +162,21 @@ class InfoGAN(nn.Module):
         domains = (self.statistics_domain(domain),)
         raw: Tensor = self.recognition(self.feature_extractor(images, domains), domains)
         return raw
+
+    def _repr_html_(self) -> str:
+        """Return the codes and some samples, for a notebook."""
+        steps = self.provenance["steps"]
+        trained = f"trained for {steps:,} steps" if steps else "not trained"
+        rows = [(name, _described(prior.code)) for name, prior in self.latents.priors.items()]
+        samples = self.sample(_SHOWN_ROWS * _SHOWN_COLUMNS)
+        return inline_html.block(
+            f"InfoGAN, {self.size}x{self.size}x{self.channels}",
+            inline_html.line(f"{trained}{f'; run {self.run}' if self.run else ''}"),
+            inline_html.table(("code", "prior"), rows),
+            inline_html.image_grid(
+                samples.reshape(_SHOWN_ROWS, _SHOWN_COLUMNS, *samples.shape[1:]), "samples"
+            ),
+        )
 
     # --- using a trained model -----------------------------------------------------------------------
 
@@ -328,6 +346,7 @@ class InfoGAN(nn.Module):
             needed = {key: sha256 for key, sha256 in config.plugins.items() if not loaded or key in loaded}
             plugins.check(needed, loaded, str(path))
         model = cls(config)
+        model.run = path if folder != path else None
         model.provenance = json.loads(files["provenance.json"])
         try:
             tensors = safetensors.torch.load(files["model.safetensors"])
@@ -536,6 +555,12 @@ class InfoGAN(nn.Module):
             for name, prior in self.latents.priors.items()
         ]
         return torch.where(torch.cat(columns).to(raw.device), noisy / NOISE_FIELDS, raw)
+
+
+def _described(code: configuration.Code) -> str:
+    """Return the prior of a code as text."""
+    size = f", {code.size} categories" if isinstance(code, configuration.Categorical) else ""
+    return f"{code.kind}{size}{f', {code.dim} dimensions' if code.dim > 1 else ''}"
 
 
 def _load(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:

@@ -20,9 +20,11 @@ PACKAGES = [Path(package.__file__).parent for package in (infogan, infogan_exper
 
 RANKS = {
     "errors": 0,
+    "locks": 0,
     "registry": 1,
     "config": 1,
     "images": 1,
+    "inline_html": 1,
     "signals": 1,
     "storage": 1,
     "file_listing": 1,
@@ -37,8 +39,10 @@ RANKS = {
     "data": 3,
     "objective": 3,
     "regularizers": 3,
+    "sinks": 3,
     "plugins": 2,
     "presets": 3,
+    "diagnosis": 4,
     "model": 4,
     "representation": 4,
     "evaluation": 5,
@@ -62,15 +66,24 @@ ONLY = {
         "config",
         "errors",
         "file_listing",
+        "locks",
         "registry",
         "scenes",
         "storage",
     },  # it must not know what reads images
     "images": set(),
-    "runs": {"config", "errors", "storage"},  # whoever only reads a run imports no networks
+    "inline_html": set(),
+    "runs": {
+        "config",
+        "errors",
+        "inline_html",
+        "locks",
+        "storage",
+    },  # whoever only reads a run imports no networks
     "scenes": {"errors", "file_listing"},
     "signals": {"errors"},
-    "storage": {"errors"},
+    "locks": set(),
+    "storage": {"errors", "locks"},
     "streams": set(),
 }
 """Rooms that may import even less than their rank allows."""

@@ -18,19 +18,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import safetensors.torch
 import torch
 
-from infogan import api, data, evaluation, networks, storage
+from infogan import api, evaluation, networks, signals, storage
 from infogan import config as configuration
 from infogan.config import Config
 from infogan.data import Dataset, image_collection
-from infogan.data.audit import audit_lines
 from infogan.discovery.budget import ENCODER_SHARE, Budget, steps_within
 from infogan.discovery.candidate_verdicts import agreements, independent_reader, verdicts
+from infogan.discovery.given_images import GivenImages
 from infogan.discovery.outcome import Outcome, Shown, Stage
 from infogan.discovery.state import AUDIT, RESULT, State, open_state
 from infogan.encoding import code_table
@@ -45,7 +45,11 @@ from infogan.runs.representation_files import Representation
 from infogan.training import engine, runner
 from infogan.training.anchoring import Phase, contrastive_settings, fit_recognition, train_encoder, with_codes
 from infogan.training.anchors import Anchors
+from infogan.training.progress import Output
 from infogan.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from infogan.api import Images
 
 SIZE = 32
 """Height and width to which larger images are resized, if no size is set: a CPU trains on it in minutes."""
@@ -65,8 +69,9 @@ _SAMPLES = 2_000
 _MORE_GENERATORS = (60, 90)  # minutes from which one more generator is trained
 
 
+@signals.handled_in_python()
 def discover(  # noqa: PLR0913 - the options of the command, and the clock
-    path: str | Path,
+    path: str | Path | Images,
     *,
     minutes: float = 10.0,
     out: str | Path | None = None,
@@ -79,7 +84,7 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
     """Find the factors of variation in a set of images, without labels.
 
     Args:
-        path: a folder, archive or array of images.
+        path: a folder, archive or array file of images; or the images themselves, as in `infogan.train`.
         minutes: time budget.
         out: the folder to write; if it holds a stopped discovery of the same images and options, that is
             resumed. When left out, the newest such discovery in runs/, or the next free of runs/discover-001.
@@ -96,13 +101,14 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
 
     Raises:
         UsageError: too few images, no time, or OUT holds something else.
-        Interrupted: a signal came; the same command resumes.
+        KeyboardInterrupt: Ctrl-C; the same call resumes, as after any other stop.
         InfoGANError: as in `api.train_config`.
     """
     if not minutes > 0:
         raise UsageError(f"minutes = {minutes:g}", "more than 0", "minutes=10", command="--minutes 10")
     budget = Budget(60 * minutes, clock=clock)
-    config, dataset = _configured(path, seed, settings or {}, progress)
+    images = GivenImages(path)
+    config, dataset = _configured(images, seed, settings or {}, progress)
     identity = {
         "images": dataset.fingerprint,
         "minutes": minutes,
@@ -115,7 +121,7 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
         finished: dict[str, Any] = json.loads((state.folder / RESULT).read_text(encoding="utf-8"))
         return finished
     budget.before = state.facts["seconds"]
-    job = _Discovery(state, config, dataset, budget, categories, progress)
+    job = _Discovery(state, config, images, dataset, budget, categories, progress)
     try:
         job.audit()
         return job.run()
@@ -128,19 +134,20 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
 
 
 def _configured(
-    path: str | Path, seed: int, settings: Mapping[str, Any], progress: Progress
+    images: GivenImages, seed: int, settings: Mapping[str, Any], progress: Progress
 ) -> tuple[Config, Dataset]:
     """Return the configuration of the generator's run, and the images: in their own size, at most SIZE."""
-    config = api.configure(path, recipe="anchored", codes=FREE_CODES, settings=settings)
-    changed = configuration.changes(api.configure(path, recipe="anchored", codes=FREE_CODES), config)
+    plain = api.configure(images.source, recipe="anchored", codes=FREE_CODES)
+    config = api.configure(images.source, recipe="anchored", codes=FREE_CODES, settings=settings)
+    changed = configuration.changes(plain, config)
     own = sorted(key for key in changed if key in _OWN or key.startswith(_OWN_SECTIONS))
     if own:
         raise UsageError(
             f"setting {own[0]!r}: discover sets it itself", "another key", "infogan train, to set all"
         )
-    if config.data.path is None:
+    if config.data.path is None and not images.in_memory:
         raise UsageError(
-            f"{path} is not a set of images",
+            f"{images} is not a set of images",
             "a folder, archive or array of images",
             "infogan train, for a preset",
         )
@@ -153,17 +160,17 @@ def _configured(
             "architecture=anchored",
             command="--set architecture=anchored",
         )
-    dataset = data.load(config.data)
+    dataset = images.load(config.data)
     native = int(dataset.train.images.shape[1])
     if config.data.size is None and native > SIZE:
         smaller = config.replace(data={"size": SIZE})
         try:
-            config, dataset = smaller, data.load(smaller.data)
+            config, dataset = smaller, images.load(smaller.data)
         except InfoGANError:  # images that were prepared in one size
             progress(f"the images were prepared in {native}x{native}: fewer steps fit than in {SIZE}x{SIZE}")
     count = len(dataset.train.images) + len(dataset.test.images)
     if count < learning.FEWEST:
-        raise UsageError(f"{path} holds {count} images", f"{learning.FEWEST} or more", "more images")
+        raise UsageError(f"{images} holds {count} images", f"{learning.FEWEST} or more", "more images")
     progress(f"{count:,} images of {dataset.train.images.shape[1:]}")
     return runner.resolve(config.replace(training={"seed": seed}), dataset), dataset
 
@@ -192,6 +199,7 @@ class _Discovery:
     Attributes:
         state: on disk.
         config: of the generator's run, with free codes only.
+        given: the images as the user gave them.
         dataset: only its training images are used, without labels.
         budget: over all sessions.
         categories: number of categories, if it is given.
@@ -200,6 +208,7 @@ class _Discovery:
 
     state: State
     config: Config
+    given: GivenImages
     dataset: Dataset
     budget: Budget
     categories: int | None
@@ -209,7 +218,7 @@ class _Discovery:
         """Report the audit of the images, and keep it."""
         path = self.state.folder / AUDIT
         if not path.is_file():
-            lines = audit_lines(self.config.data)
+            lines = self.given.audit_lines(self.config.data, self.dataset)
             storage.write_text(path, "".join(f"{line}\n" for line in lines))
             for line in lines:
                 self.progress(line)
@@ -235,7 +244,7 @@ class _Discovery:
         best = max(range(len(models)), key=lambda number: sum(readings[number].values()))
         model = models[best]
         scores = evaluation.evaluate(model, self.dataset, samples=_SAMPLES, only=METRICS)
-        images, names = data.load_all(self.config.data)
+        images, names = self.given.load_all(self.config.data)
         form = image_collection.Form(model.size, model.channels)
         collection = image_collection.of_array(images, form, names)
         code_table.write_codes(model, collection, self.state.folder / "codes.csv")
@@ -330,7 +339,7 @@ class _Discovery:
         path = self._run(number)
         if (path / "representation").exists():
             self.progress(f"resuming the generator in {path.name}")
-            return api.resume_run(path, dataset=self.dataset, quiet=True).model
+            return api.resume_run(path, dataset=self.dataset, output=Output(quiet=True)).model
         if path.exists():  # stopped before the run was complete enough to be resumed
             storage.remove_folder(path)
         anchors = Anchors(learned.anchors())
@@ -350,7 +359,8 @@ class _Discovery:
         }
         run = RunDirectory.create(path)
         config = config.replace(training=training)
-        trained = runner.train(config, self.dataset, run, representation=representation, quiet=True)
+        quiet = Output(quiet=True)
+        trained = runner.train(config, self.dataset, run, representation=representation, output=quiet)
         self.state.write(seconds=self.budget.spent)
         return trained.model
 
