@@ -20,6 +20,7 @@ PACKAGES = [Path(package.__file__).parent for package in (infogan, infogan_exper
 
 RANKS = {
     "errors": 0,
+    "console": 0,
     "locks": 0,
     "registry": 1,
     "config": 1,
@@ -56,6 +57,7 @@ RANKS = {
 ONLY = {
     "data": {
         "config",
+        "console",
         "errors",
         "file_listing",
         "locks",
@@ -67,6 +69,7 @@ ONLY = {
     "runs": {"config", "errors", "locks", "storage"},  # whoever only reads a run imports no networks
     "scenes": {"errors", "file_listing"},
     "signals": {"errors"},
+    "console": set(),
     "locks": set(),
     "storage": {"errors", "locks"},
     "streams": set(),

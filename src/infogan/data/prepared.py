@@ -28,7 +28,7 @@ import numpy as np
 from jaxtyping import Float64, Int64, UInt8
 from tqdm import tqdm
 
-from infogan import storage
+from infogan import console, storage
 from infogan.config import DataConfig
 from infogan.data import splits
 from infogan.data.arrays import UNREADABLE
@@ -210,7 +210,7 @@ def _progress_bar(text: str, total: int) -> tqdm:
     interval = 15.0 if closed or not sys.stderr.isatty() else 0.2
     return tqdm(
         desc=text, total=total, unit=" images", leave=False, delay=1, mininterval=interval,
-        file=sys.stderr, disable=closed,
+        file=console.Guarded(sys.stderr), disable=closed,
     )  # fmt: skip
 
 
