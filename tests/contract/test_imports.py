@@ -22,6 +22,7 @@ RANKS = {
     "errors": 0,
     "console": 0,
     "locks": 0,
+    "matlab": 0,
     "registry": 1,
     "config": 1,
     "images": 1,
@@ -61,16 +62,18 @@ ONLY = {
         "errors",
         "file_listing",
         "locks",
+        "matlab",
         "registry",
         "scenes",
         "storage",
     },  # it must not know what reads images
     "images": set(),
     "runs": {"config", "errors", "locks", "storage"},  # whoever only reads a run imports no networks
-    "scenes": {"errors", "file_listing"},
+    "scenes": {"errors", "file_listing", "matlab"},
     "signals": {"errors"},
     "console": set(),
     "locks": set(),
+    "matlab": set(),
     "storage": {"errors", "locks"},
     "streams": set(),
 }
