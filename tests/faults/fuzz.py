@@ -2,8 +2,8 @@
 
     python -m tests.faults --fuzz 10000
 
-A parser may refuse an input with an InfoGANError, or read it. Any other exception, the end of the process, more
-than ten seconds or more than the memory allowed is a lost input.
+A parser may refuse an input with an InfoGANError, or read it. Any other exception, the end of the process,
+more than ten seconds or more than the memory allowed is a lost input.
 """
 
 from __future__ import annotations
@@ -316,11 +316,18 @@ def _own_files() -> list[Parser]:
         saved = checkpoint.save(folder.parent, 1, tensors, tensors, {"trainer": {}, "seconds": 1.0}, 1)
         saved.rename(folder)
 
+    arrays = ("images.npy", "labels.npy", "keys.npy", "skipped.csv")
+    weights = ("config.toml", "model.safetensors", "provenance.json")
     targets = [
-        ("prepared", prepare, prepared.read, ("MANIFEST.json", "images.npy", "labels.npy", "keys.npy", "skipped.csv")),
-        ("model", save_model, InfoGAN.from_pretrained, ("MANIFEST.json", "config.toml", "model.safetensors", "provenance.json")),
-        ("checkpoint", save_checkpoint, checkpoint.load, ("MANIFEST.json", "model.safetensors", "state.json")),
-    ]  # fmt: skip
+        ("prepared", prepare, prepared.read, ("MANIFEST.json", *arrays)),
+        ("model", save_model, InfoGAN.from_pretrained, ("MANIFEST.json", *weights)),
+        (
+            "checkpoint",
+            save_checkpoint,
+            checkpoint.load,
+            ("MANIFEST.json", "model.safetensors", "state.json"),
+        ),
+    ]
     found = [
         Parser("metrics.jsonl", _metrics(), _in_file("metrics.jsonl", _read_metrics)),
         Parser(
@@ -403,8 +410,8 @@ def run(count: int, folder: Path, only: str = "") -> list[Row]:
 
 def _line(row: Row) -> str:
     return (
-        f"{row.parser:28} {row.inputs:7,} inputs  {row.read:6,} read  {row.refused:6,} refused  {row.lost:3} lost  "
-        f"{row.longest_seconds:7.3f} s  {row.memory_mb:6.0f} MB"
+        f"{row.parser:28} {row.inputs:7,} inputs  {row.read:6,} read  {row.refused:6,} refused  "
+        f"{row.lost:3} lost  {row.longest_seconds:7.3f} s  {row.memory_mb:6.0f} MB"
         + "".join(f"\n    {text}" for text in row.examples)
     )
 
