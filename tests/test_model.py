@@ -466,7 +466,7 @@ def test_a_configuration_that_asks_for_more_than_its_weights_is_refused_before_i
 ) -> None:
     tiny_model.save_pretrained(tmp_path / "model")
     text = (tmp_path / "model" / "config.toml").read_text()
-    wide = text.replace("width = 0.125", "width = 64.0")
+    wide = text.replace("width = 0.125", "width = 4.0")
     assert wide != text
     files = {
         name: (tmp_path / "model" / name).read_bytes() for name in ("model.safetensors", "provenance.json")
