@@ -5,17 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, overload
 
 import numpy as np
 
 from infogan import config as configuration
-from infogan import data, recipes, signals
+from infogan import console, data, recipes, signals
 from infogan.config import Code, Config, DataConfig
 from infogan.data import SOURCES, SUFFIXES, Dataset
 from infogan.errors import ConfigError, DataError, Interrupted, UsageError, did_you_mean
@@ -200,10 +199,23 @@ def data_config(
 
 
 def _absolute(path: str | Path) -> str:
-    """Return an absolute path, which stays valid when the run is opened from another folder."""
+    """Return an absolute path, which stays valid when the run is opened from another folder.
+
+    Raises:
+        UsageError: it is empty, or cannot be written into a configuration.
+    """
     if not str(path):  # Path("") would be the current folder
         raise UsageError("a path is empty", "a file or folder", "the path of the images, or none")
-    return str(Path(path).expanduser().resolve())
+    expanded = Path(path).expanduser()
+    for absolute in (str(expanded.resolve()), os.path.abspath(expanded)):  # or that of a link to it
+        with suppress(UnicodeEncodeError):
+            absolute.encode()
+            return absolute
+    raise UsageError(
+        f"{absolute!r} is no text in UTF-8, which a configuration is written in",
+        "a path whose folders and name are UTF-8; the names of the images in it may be of any bytes",
+        "another name for the folder (mv), or a link to it in another place (ln -s)",
+    )
 
 
 @signals.handled_in_python()
@@ -501,7 +513,8 @@ def encode(  # noqa: PLR0913 - the columns of the table, by name
 
     Args:
         run: the run directory, a model folder, or a model.
-        images: an image file; a folder, archive or array file of images; or an array, tensor or list of arrays.
+        images: an image file; a folder, archive or array file of images; or an array, tensor or list of
+            arrays.
         out: the table, a .csv or .parquet file; an older one is replaced.
         features: also write the features that the recognition network computes.
         map: also write the position of each image on a 2-D map of the features.
@@ -903,7 +916,7 @@ def _shown(progress: bool | Progress) -> Progress:
 
     if callable(progress):
         return progress
-    return partial(print, file=sys.stderr, flush=True) if progress else silent
+    return console.say if progress else silent
 
 
 def training_images(model: InfoGAN, data_path: str | Path | None = None) -> Dataset:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import json
 import math
 import os
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from infogan import __version__, signals
+from infogan.console import say as _say
 from infogan.errors import DataError, InfoGANError, Interrupted, StorageError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from infogan.file_listing import Skipped
 
 Command = Callable[[argparse.Namespace], None]
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # of a stream that cannot be written
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,25 +33,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0: success, 2: usage or configuration, 3: diverged, 4: storage, 5: data, 130 or 143: stopped by a signal.
     """
+    _show_any_name()
     with signals.handled():
-        try:
-            parsed = _parser().parse_args(arguments)
-            _load_plugins(parsed)
-            parsed.command(parsed)
-            return 0
-        except SystemExit:  # how argparse ends --help and --version
-            return 0
-        except InfoGANError as error:
-            _say(f"infogan: {error.for_command_line}")
-            return error.exit_code
-        except Interrupted as request:
-            signals.acknowledge()
-            _say(_farewell(request, parsed.plugin))
-            return request.exit_code
-        except BrokenPipeError:  # the reader (head, less) has ended
-            return 0
-        finally:
-            _flush()
+        code = _run(arguments)
+        return code if _flush() or code else StorageError.exit_code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    parsed = argparse.Namespace(plugin=[])
+    try:
+        parsed = _parser().parse_args(arguments)
+        _load_plugins(parsed)
+        parsed.command(parsed)
+        return 0
+    except SystemExit:  # how argparse ends --help and --version
+        return 0
+    except InfoGANError as error:
+        _say(f"infogan: {error.for_command_line}")
+        return error.exit_code
+    except Interrupted as request:
+        signals.acknowledge()
+        _say(_farewell(request, parsed.plugin))
+        return request.exit_code
+    except BrokenPipeError:  # the reader of the result (head, less) has ended
+        return 0
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        _say_full(error)
+        return StorageError.exit_code
+
+
+def _show_any_name() -> None:
+    """Escape in results what their encoding does not have: names of files may be of any bytes."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _say_full(error: OSError) -> None:
+    _say(
+        f"infogan: the result cannot be written to stdout: {error.strerror or error}\n"
+        "  expected: a terminal, a pipe, or a file on a disk with free space\n"
+        "  try: the same command with another destination of its output"
+    )
 
 
 def _load_plugins(arguments: argparse.Namespace) -> None:
@@ -57,22 +85,23 @@ def _load_plugins(arguments: argparse.Namespace) -> None:
         api.load_plugins(arguments.plugin)
 
 
-def _say(text: str) -> None:
-    """Print a message on stderr, unless it is closed (2>&-) or its reader has ended."""
-    if sys.stderr is not None:
-        with suppress(BrokenPipeError):
-            print(text, file=sys.stderr)
+def _flush() -> bool:
+    """Flush both streams, and return False if a result is lost.
 
-
-def _flush() -> None:
-    """Flush both streams; without it, Python reports at exit that a reader has ended."""
+    Without it, Python reports at exit that a reader has ended.
+    """
+    complete = True
     for stream in (sys.stdout, sys.stderr):
         if stream is None:
             continue
         try:
             stream.flush()
-        except BrokenPipeError:
+        except OSError as error:
+            if stream is sys.stdout and not isinstance(error, BrokenPipeError):
+                complete = False
+                _say_full(error)
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return complete
 
 
 def _farewell(request: Interrupted, plugins: Sequence[str]) -> str:
@@ -260,11 +289,6 @@ def _count(images: int) -> str:
     return "1 image" if images == 1 else f"{images:,} images"
 
 
-def _log(text: str) -> None:
-    """Print a line of progress."""
-    print(text, file=sys.stderr, flush=True)
-
-
 def _evaluate(arguments: argparse.Namespace) -> None:
     from infogan import api, storage
     from infogan.reporting import tables
@@ -275,7 +299,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     scores = api.evaluate(
         model, data_path=arguments.data, weights=arguments.weights, samples=arguments.samples,
         seed=arguments.seed, full=arguments.full,
-        progress=_log,
+        progress=_say,
     )  # fmt: skip
     path = Path(arguments.run) / "evaluation.json"
     storage.write_text(path, json.dumps(scores, indent=2) + "\n")
@@ -289,14 +313,14 @@ def _select(arguments: argparse.Namespace) -> None:
     from infogan import api
     from infogan.reporting import tables
 
-    choice = api.select(arguments.runs, data_path=arguments.data, seed=arguments.seed, progress=_log)
+    choice = api.select(arguments.runs, data_path=arguments.data, seed=arguments.seed, progress=_say)
     print(json.dumps(choice, indent=2) if arguments.json else tables.selection_text(choice))
 
 
 def _report(arguments: argparse.Namespace) -> None:
     from infogan import api
 
-    print(api.report(arguments.run, data_path=arguments.data, progress=_log))
+    print(api.report(arguments.run, data_path=arguments.data, progress=_say))
 
 
 def _explore(arguments: argparse.Namespace) -> None:
@@ -330,7 +354,7 @@ def _discover(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         categories=arguments.categories,
         settings=_settings(arguments, {}),
-        progress=_log,
+        progress=_say,
     )
     print(discovery.summary(result))
 

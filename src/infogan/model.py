@@ -46,6 +46,8 @@ class InfoGAN(nn.Module):
 
     Args:
         config: the configuration, in which `data.size` and `data.channels` are set.
+        stored_bytes: size of the file with the weights, if there is one: networks of more bytes are refused
+            before they are allocated.
 
     Attributes:
         encoder: Q's own trunk, if the table has one; the trunk is then D's alone.
@@ -56,7 +58,7 @@ class InfoGAN(nn.Module):
     trunk: networks.Trunk | networks.CustomTrunk
     recognition: networks.Recognition
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, stored_bytes: int | None = None) -> None:
         super().__init__()
         size, channels = config.data.size, config.data.channels
         if size is None or channels is None:
@@ -75,6 +77,8 @@ class InfoGAN(nn.Module):
         # On "meta" nothing is allocated, and torch's own initialisation uses no global randomness.
         with torch.device("meta"):
             self._build(None if trunk is None else trunk.features)
+        if stored_bytes is not None and generator is trunk is None:
+            self._check_bytes(stored_bytes)
         self.to_empty(device="cpu")
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
         networks.initialise(self, streams.generator(config.training.seed, "weights"))
@@ -85,6 +89,16 @@ class InfoGAN(nn.Module):
         self.provenance: dict[str, Any] = {"steps": 0, "images_seen": 0}
         self.run: Path | None = None
         self.eval()
+
+    def _check_bytes(self, stored: int) -> None:
+        """Raise StorageError if the networks, not allocated yet, have more bytes than their file."""
+        needed = sum(value.numel() * value.element_size() for value in self.state_dict().values())
+        if needed > stored:
+            raise StorageError(
+                f"the configuration asks for networks of {needed:,} bytes, and the weights have {stored:,}",
+                "the config.toml that the weights were written with",
+                "another copy of the model",
+            )
 
     def _build(self, features: int | None) -> None:
         """Build the networks in the order in which their weights are initialised.
@@ -338,24 +352,31 @@ class InfoGAN(nn.Module):
                 "a folder that save_pretrained wrote",
                 "another copy of the model",
             )
-        config = configuration.parse(files["config.toml"].decode(), str(folder / "config.toml"))
+        try:
+            config = configuration.parse(files["config.toml"].decode(), str(folder / "config.toml"))
+            provenance = json.loads(files["provenance.json"])
+            if not isinstance(provenance, dict):
+                raise ValueError(f"provenance.json holds {type(provenance).__name__}, not an object")
+        except (ValueError, RecursionError) as error:
+            raise _unreadable(folder, error) from None
         name = config.network.architecture
         if name not in networks.ARCHITECTURES:
             loaded = plugins.used([(networks.NETWORKS, name)])
             # The other plug-ins of the run are not needed to use its model.
             needed = {key: sha256 for key, sha256 in config.plugins.items() if not loaded or key in loaded}
             plugins.check(needed, loaded, str(path))
-        model = cls(config)
-        model.run = path if folder != path else None
-        model.provenance = json.loads(files["provenance.json"])
         try:
             tensors = safetensors.torch.load(files["model.safetensors"])
-        except safetensors.SafetensorError as error:
-            raise StorageError(
-                f"{folder / 'model.safetensors'} cannot be read: {error}",
-                "a safetensors file that infogan wrote",
-                "another copy of the model",
-            ) from None
+        except (safetensors.SafetensorError, ValueError, KeyError) as error:  # KeyError: an unknown type
+            raise _unreadable(folder / "model.safetensors", error) from None
+        model = cls(config, stored_bytes=len(files["model.safetensors"]))
+        model.run = path if folder != path else None
+        model.provenance = provenance
+        wrong = [key for key, value in tensors.items() if not bool(torch.isfinite(value.float()).all())]
+        if wrong:
+            raise _unreadable(
+                folder / "model.safetensors", ValueError(f"{wrong[0]} has values that are not finite")
+            )
         model.load_tensors(tensors, str(folder / "model.safetensors"))
         return model
 
@@ -561,6 +582,12 @@ def _described(code: configuration.Code) -> str:
     """Return the prior of a code as text."""
     size = f", {code.size} categories" if isinstance(code, configuration.Categorical) else ""
     return f"{code.kind}{size}{f', {code.dim} dimensions' if code.dim > 1 else ''}"
+
+
+def _unreadable(path: Path, error: Exception) -> StorageError:
+    return StorageError(
+        f"{path} cannot be read: {error}", "files that infogan wrote", "another copy of the model"
+    )
 
 
 def _load(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:

@@ -523,9 +523,9 @@ def read_manifest(folder: Path, advice: str = _COPY) -> dict[str, Any]:
         intact = False
     if not intact:
         _damaged(path, "its sha256 of itself does not match", advice)
-    if facts["format"] != FORMAT:
+    if facts.get("format") != FORMAT:
         raise StorageError(
-            f"{path} has format {facts['format']!r}",
+            f"{path} has format {facts.get('format')!r}",
             f"format {FORMAT}, which this version of infogan reads",
             "the version of infogan that wrote it, or a newer one",
         )

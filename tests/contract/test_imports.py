@@ -20,7 +20,9 @@ PACKAGES = [Path(package.__file__).parent for package in (infogan, infogan_exper
 
 RANKS = {
     "errors": 0,
+    "console": 0,
     "locks": 0,
+    "matlab": 0,
     "registry": 1,
     "config": 1,
     "images": 1,
@@ -64,9 +66,11 @@ RANKS = {
 ONLY = {
     "data": {
         "config",
+        "console",
         "errors",
         "file_listing",
         "locks",
+        "matlab",
         "registry",
         "scenes",
         "storage",
@@ -80,9 +84,11 @@ ONLY = {
         "locks",
         "storage",
     },  # whoever only reads a run imports no networks
-    "scenes": {"errors", "file_listing"},
+    "scenes": {"errors", "file_listing", "matlab"},
     "signals": {"errors"},
+    "console": set(),
     "locks": set(),
+    "matlab": set(),
     "storage": {"errors", "locks"},
     "streams": set(),
 }

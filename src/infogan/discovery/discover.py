@@ -100,7 +100,8 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
         also holds report.html and codes.csv.
 
     Raises:
-        UsageError: too few images, no time, or OUT holds something else.
+        UsageError: too few images, no time, OUT holds something else, or another process works in it.
+        StorageError: discovery-state.json is damaged.
         KeyboardInterrupt: Ctrl-C; the same call resumes, as after any other stop.
         InfoGANError: as in `api.train_config`.
     """
@@ -116,6 +117,19 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
         "configuration": hashlib.sha256(configuration.to_toml(config).encode()).hexdigest(),
     }
     state = open_state(out, identity)
+    with RunDirectory(state.folder).lock():
+        return _run(state, config, dataset, budget, categories, progress)
+
+
+def _run(  # noqa: PLR0913, PLR0917 - the parts of a discovery
+    state: State,
+    config: Config,
+    dataset: Dataset,
+    budget: Budget,
+    categories: int | None,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Do what is left of a discovery; its folder is locked."""
     if (state.folder / RESULT).is_file():
         progress(f"{state.folder} is complete")
         finished: dict[str, Any] = json.loads((state.folder / RESULT).read_text(encoding="utf-8"))
