@@ -74,7 +74,9 @@ def measure(address: str, moves: int = MOVES) -> dict[str, list[float]]:
         page = browser.new_page()
         page.goto(address)
         page.wait_for_selector("input[type=range]")
-        page.wait_for_function("fetch('api/real').then((a) => a.json()).then((r) => r.state !== 'computing')")
+        state = "fetch('api/real').then((answer) => answer.json()).then((found) => found.state)"
+        while page.evaluate(state) == "computing":  # encoding real images takes a whole core
+            page.wait_for_timeout(500)
         page.wait_for_timeout(1_000)
         times = {layer: page.evaluate(_MEASURE, [layer, moves]) for layer in TARGETS}
         browser.close()
