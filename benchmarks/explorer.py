@@ -87,9 +87,10 @@ def main() -> int:
     """Print the times as JSON; return 1 if one is above its target."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", help="run directory")
+    parser.add_argument("--moves", type=int, default=MOVES, help=f"moves of the slider (default: {MOVES})")
     arguments = parser.parse_args()
     with served(arguments.run) as address:
-        times = measure(address)
+        times = measure(address, arguments.moves)
     machine = environment()
     result = {"processor": machine["processor"], "usable_cores": machine["usable_cores"], "milliseconds": {}}
     for layer, values in times.items():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -374,3 +377,11 @@ def test_a_server_that_has_ended_is_named(browser: Any, trained: Path) -> None:
     page.click("#new-noise")
     page.wait_for_selector("#status:has-text('Is infogan explore still running?')")
     page.close()
+
+
+def test_the_benchmark_measures_both_targets(trained: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.explorer", str(trained), "--moves", "3"]
+    found = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=120, check=False)
+    times = json.loads(found.stdout)["milliseconds"]
+    assert set(times) == {"picture", "grid"}
+    assert all(0 < entry["median"] <= entry["largest"] for entry in times.values())
