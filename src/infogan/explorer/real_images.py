@@ -29,7 +29,7 @@ from infogan.model import InfoGAN
 log = logging.getLogger(__name__)
 
 FOLDER, _FILE = "explorer", "codes.safetensors"
-_VERSION = 2
+_VERSION = 1
 _BATCH = 256
 _COMPONENTS, _FITTED = 48, 2_000
 
