@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,16 +88,24 @@ def page(browser: Any) -> Iterator[Any]:
     wrong: list[str] = []
     page.on("console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(10_000)
     yield page
     context.close()
     assert wrong == []
 
 
+def until(page: Any, condition: str) -> None:
+    """Wait for a condition in JavaScript; playwright's own waiting is forbidden by the page's policy."""
+    deadline = time.monotonic() + 20
+    while not page.evaluate(condition):
+        assert time.monotonic() < deadline, condition
+        page.wait_for_timeout(50)
+
+
 def opened(page: Any, url: str, query: str = "") -> str:
     """Open the page; return its picture once it is drawn."""
     page.goto(url + query)
-    page.wait_for_function("Explorer.app && Explorer.app.pixels")
+    until(page, "Boolean(Explorer.app && Explorer.app.pixels)")
     page.wait_for_timeout(300)
     picture: str = page.evaluate(PICTURE)
     return picture
@@ -103,7 +114,7 @@ def opened(page: Any, url: str, query: str = "") -> str:
 def settled(page: Any) -> str:
     """Return the picture after all requests."""
     page.wait_for_timeout(300)
-    page.wait_for_function("!Explorer.app.queue.running && !Explorer.app.first.running")
+    until(page, "!Explorer.app.queue.running && !Explorer.app.first.running")
     picture: str = page.evaluate(PICTURE)
     return picture
 
@@ -131,7 +142,7 @@ def test_a_link_restores_the_picture(page: Any, url: str, browser: Any) -> None:
     page.click("[role=radio][aria-label='digit 2']")
     page.check("#control-flag")
     shown = moved(page, "#control-slant", -0.613)
-    page.wait_for_function("location.search.includes('slant=-0.613')")
+    until(page, "location.search.includes('slant=-0.613')")
     link = page.url
     assert "seed=3" in link and "digit=2" in link and "flag=1" in link
     other = browser.new_page()
@@ -263,7 +274,7 @@ def test_a_dropped_picture_gets_codes_and_is_edited(page: Any, url: str, own: Pa
     edited = settled(page)
     assert edited != before
     assert moved(page, "#control-slant", 0.95) != edited
-    page.wait_for_function("location.search.includes('noise=')")
+    until(page, "location.search.includes('noise=')")
     shown, other = settled(page), browser.new_page()
     assert opened(other, page.url) == shown  # the link holds the noise of the picture
     other.close()
@@ -290,7 +301,7 @@ def test_a_name_is_shown_everywhere_and_saved(page: Any, url: str, folder: Path,
     page.fill("#name-slant", "")
     page.fill("#name-slant-about", "")
     page.click("form:has(#name-slant) button")
-    page.wait_for_function("document.querySelector('label[for=control-slant]').textContent === 'slant'")
+    until(page, "document.querySelector('label[for=control-slant]').textContent === 'slant'")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -366,3 +377,11 @@ def test_a_server_that_has_ended_is_named(browser: Any, trained: Path) -> None:
     page.click("#new-noise")
     page.wait_for_selector("#status:has-text('Is infogan explore still running?')")
     page.close()
+
+
+def test_the_benchmark_measures_both_targets(trained: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.explorer", str(trained), "--moves", "3"]
+    found = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=120, check=False)
+    times = json.loads(found.stdout)["milliseconds"]
+    assert set(times) == {"picture", "grid"}
+    assert all(0 < entry["median"] <= entry["largest"] for entry in times.values())

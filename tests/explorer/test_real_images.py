@@ -87,7 +87,9 @@ def test_codes_are_computed_once(
 def test_they_are_computed_again_for_another_model_or_other_images(
     model: InfoGAN, images: Images, tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(real_images, "place", lambda features: np.zeros((len(features), 2), np.float32))
+    monkeypatch.setattr(
+        real_images, "embedding_map", lambda features: np.zeros((len(features), 2), np.float32)
+    )
     open_images(model, images, tmp_path, lambda _done, _message: None)
     if change == "model":
         other = InfoGAN(model.config)

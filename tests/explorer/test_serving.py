@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
@@ -90,6 +91,29 @@ def test_without_a_local_address_a_token_is_needed() -> None:
         assert len(token) >= 20
         assert httpx.get(hello).status_code == 401
         assert httpx.get(hello, headers={"X-Infogan-Token": token}).text == "hello"
+
+
+def test_many_requests_at_once_leave_the_server_alive() -> None:
+    with served(Address()) as url, ThreadPoolExecutor(100) as pool:
+        answers = list(pool.map(lambda _: httpx.get(f"{url}api/hello", timeout=30).status_code, range(100)))
+        assert set(answers) <= {200, 429, 503} and 200 in answers
+        assert httpx.get(f"{url}api/hello").status_code == 200
+
+
+def test_a_large_body_is_refused_before_it_is_read() -> None:
+    with served(Address()) as url, socket.create_connection(("127.0.0.1", httpx.URL(url).port)) as client:
+        head = f"POST /api/hello HTTP/1.1\r\nHost: 127.0.0.1:{httpx.URL(url).port}\r\n"
+        client.sendall(f"{head}Content-Length: 1000000000\r\n\r\n".encode())
+        client.settimeout(10)
+        assert b" 413 " in client.recv(1000)
+
+
+def test_a_silent_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "_HEAD_SECONDS", 0.1)
+    with served(Address()) as url, socket.create_connection(("127.0.0.1", httpx.URL(url).port)) as client:
+        client.sendall(b"GET / HT")
+        client.settimeout(10)
+        assert client.recv(1000) == b""
 
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from infogan import storage
 from infogan.errors import InfoGANError
-from infogan.explorer.image_map import place
+from infogan.evaluation.embedding_map import embedding_map
 from infogan.explorer.latent_rows import Control
 from infogan.model import InfoGAN
 
@@ -221,7 +221,9 @@ def _compute(model: InfoGAN, images: Images, progress: Progress) -> Recognised:
         progress(0.9 * done / count, f"encoding real images: {done:,} of {count:,}")
     features = torch.cat(projected)
     progress(0.9, "arranging the images on a map")
-    return Recognised(torch.cat(raw), features, mean, components, torch.from_numpy(place(features.numpy())))
+    return Recognised(
+        torch.cat(raw), features, mean, components, torch.from_numpy(embedding_map(features.numpy()))
+    )
 
 
 def _principal_components(model: InfoGAN, images: Images) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import secrets
 import socket
@@ -12,12 +13,14 @@ from threading import Thread
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from infogan.errors import UsageError
 from infogan.explorer.address import FIRST_PORT, Address
 from infogan.explorer.request_guard import Guard
 
 _TRIED = 20
+_HEAD_SECONDS = 10.0
 
 Announce = Callable[[str], None]
 
@@ -59,7 +62,7 @@ def serve(
             server_header=False,
             lifespan="off",
             ws="none",
-            http="h11",
+            http=_ImpatientProtocol,
             limit_concurrency=64,
             timeout_keep_alive=10,
             timeout_graceful_shutdown=2,
@@ -73,6 +76,18 @@ def serve(
         Thread(target=_open, args=(url,), daemon=True).start()
     with listener:
         server.run(sockets=[listener])
+
+
+class _ImpatientProtocol(H11Protocol):
+    """Closes a connection that sends no complete head of a request for a while: each one uses a place."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(_HEAD_SECONDS, self._close_silent)
+
+    def _close_silent(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            self.transport.close()
 
 
 def _open(url: str) -> None:

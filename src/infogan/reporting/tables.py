@@ -1,17 +1,11 @@
-"""Codes as CSV, and the contents of evaluation.json as text for the terminal."""
+"""The contents of evaluation.json as text for the terminal."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from infogan import storage
 from infogan.runs.code_names import CodeNames
 
 _MAX_ATTRIBUTES = 8
@@ -38,41 +32,6 @@ METRICS = {
     "kernel": "kernel distance",
 }
 """Names of metrics and baselines whose key is not a good name."""
-
-
-def write_codes(
-    path: Path, names: Sequence[str], codes: Mapping[str, np.ndarray], categorical: Collection[str]
-) -> None:
-    """Write one row for each image: its name, then all codes.
-
-    A categorical code has a column for the most probable category and one for each probability.
-
-    Args:
-        path: path of the CSV file.
-        names: names of the images.
-        codes: from `InfoGAN.encode`: [N] or [N, K] by name.
-        categorical: names of the codes whose columns are probabilities of categories.
-
-    Raises:
-        StorageError: the file cannot be written.
-    """
-    columns: dict[str, np.ndarray] = {}
-    for name, values in codes.items():
-        if values.ndim == 1:
-            columns[name] = values
-            continue
-        if name in categorical:
-            columns[name] = values.argmax(1)
-        columns |= {f"{name}_{index}": column for index, column in enumerate(values.T)}
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", *columns])
-    cells = [
-        [str(value) if isinstance(value, np.integer) else f"{float(value):.5f}" for value in column]
-        for column in columns.values()
-    ]
-    writer.writerows(zip(names, *cells, strict=True))
-    storage.write_text(path, text.getvalue())
 
 
 # --- one evaluation --------------------------------------------------------------------------------------

@@ -6,8 +6,10 @@
     const element = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) {
       if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+      else if (value === null || value === undefined) continue;
+      else if (name.startsWith("aria-")) element.setAttribute(name, String(value)); // false is a value there
       else if (value === true) element.setAttribute(name, "");
-      else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
+      else if (value !== false) element.setAttribute(name, value);
     }
     element.append(...children.flat().filter((child) => child !== null && child !== undefined));
     return element;
@@ -19,7 +21,7 @@
     if (canvas.width !== size || canvas.height !== size) {
       canvas.width = size;
       canvas.height = size;
-      canvas.classList.toggle("coarse", size <= 48);
+      canvas.classList.toggle("coarse", size <= 28);
     }
     const image = new ImageData(size, size);
     const offset = number * size * size * channels;

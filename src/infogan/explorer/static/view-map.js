@@ -50,8 +50,8 @@
         make("div", { class: "row" },
           make("label", { class: "inline" }, "Colour ", this.colour), make("div", { class: "row tight", role: "group", "aria-label": "Tool" }, this.tools),
           button("+", "Zoom in", () => this.scatter.zoomBy(1.6)), button("−", "Zoom out", () => this.scatter.zoomBy(1 / 1.6)),
-          button("All", "Show all points", () => this.scatter.reset()),
-          button("Select visible", "Select all visible images", () => this.select(this.scatter.visible()))),
+          button("Show all", null, () => this.scatter.reset()),
+          button("Select visible", null, () => this.select(this.scatter.visible()))),
         make("div", { class: "plot" }, this.canvas, this.overlay, this.tip),
         this.legend, this.selection);
       panel.append(app.real.bar(), this.body);
