@@ -1,6 +1,7 @@
 from .api import configure as configure
 from .api import encode as encode
 from .api import evaluate as evaluate
+from .api import explore as explore
 from .api import load as load
 from .api import report as report
 from .api import resume as resume

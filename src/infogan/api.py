@@ -586,6 +586,51 @@ def report(
     return page.write(directory, model, dataset, _shown(progress), place=data_path)
 
 
+def explore(  # noqa: PLR0913 - everything that the page can be given, by name
+    run: str | Path,
+    *,
+    data_path: str | Path | None = None,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    browser: bool = True,
+    plugins: Sequence[str | Path] = (),
+    progress: bool | Progress = True,
+) -> None:
+    """Serve a page that controls the codes of a run and shows real images by code, until Ctrl-C.
+
+    Args:
+        run: the run directory or model folder.
+        data_path: file or folder with the images, if they have moved.
+        host: name or address to listen on. With any other than one of this computer alone, the printed
+            address contains a token, without which the page answers nothing.
+        port: by default the first free port from 8420.
+        browser: open the page in a browser.
+        plugins: the plug-ins that the run uses, as in `train`.
+        progress: show progress and the address on stderr; or a function that is called with each message.
+
+    Raises:
+        UsageError: starlette and uvicorn are not installed; the port is in use; or there is no such run.
+        StorageError: codes.json is damaged.
+    """
+    from infogan import explorer
+
+    model = load(run, plugins=plugins)
+
+    def named_images() -> explorer.Images:
+        dataset = training_images(model, data_path)
+        pixels, names = data.load_all(_moved(model.config, data_path).data)
+        return explorer.Images(pixels, names, dataset.fingerprint)
+
+    explorer.explore(
+        model,
+        Path(run),
+        named_images,
+        address=explorer.Address(host, port),
+        browser=browser,
+        announce=_shown(progress),
+    )
+
+
 def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by name
     model: InfoGAN,
     dataset: str | Path | Config | Dataset | Images | None = None,
@@ -707,6 +752,9 @@ def _what_changed(sample: Sequence[float] | None, dataset: Dataset) -> str:
 
 def _images_now(config: Config, data_path: str | Path | None) -> data.Dataset:
     """Return the images of a configuration, from their current path."""
-    if data_path is not None:
-        config = config.replace(data={"path": _absolute(data_path)})
-    return data.load(config.data)
+    return data.load(_moved(config, data_path).data)
+
+
+def _moved(config: Config, data_path: str | Path | None) -> Config:
+    """Return a configuration with the current path of its images."""
+    return config if data_path is None else config.replace(data={"path": _absolute(data_path)})

@@ -191,6 +191,7 @@ def _traverse(arguments: argparse.Namespace) -> None:
     from infogan.model import InfoGAN
     from infogan.reporting import pictures
     from infogan.reporting.traversals import traversal_picture
+    from infogan.runs import code_names
 
     model = InfoGAN.from_pretrained(arguments.run)
     if arguments.out and not arguments.code and len(model.latents.priors) > 1:
@@ -199,10 +200,11 @@ def _traverse(arguments: argparse.Namespace) -> None:
             "one code with --out",
             f"--code {next(iter(model.latents.priors))} --out {arguments.out}",
         )
-    for name in [arguments.code] if arguments.code else list(model.latents.priors):
+    names = code_names.read(arguments.run, model.config.latents.codes)
+    for name in [names.find(arguments.code)] if arguments.code else list(model.latents.priors):
         picture = traversal_picture(
             model, name, rows=arguments.rows, seed=arguments.seed, values=arguments.values,
-            weights=arguments.weights,
+            weights=arguments.weights, names=names,
         )  # fmt: skip
         default = Path(arguments.run) / "traversals" / f"{name}-seed{arguments.seed}.png"
         out = arguments.out or default
@@ -263,8 +265,10 @@ def _log(text: str) -> None:
 def _evaluate(arguments: argparse.Namespace) -> None:
     from infogan import api, storage
     from infogan.reporting import tables
+    from infogan.runs import code_names
 
     model = api.load(arguments.run)
+    names = code_names.read(arguments.run, model.config.latents.codes)
     scores = api.evaluate(
         model, data_path=arguments.data, weights=arguments.weights, samples=arguments.samples,
         seed=arguments.seed, full=arguments.full,
@@ -275,7 +279,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps(scores, indent=2))
     else:
-        print(f"{tables.evaluation_text(scores)}\nall metrics: {path}")
+        print(f"{tables.evaluation_text(scores, names)}\nall metrics: {path}")
 
 
 def _select(arguments: argparse.Namespace) -> None:
@@ -290,6 +294,15 @@ def _report(arguments: argparse.Namespace) -> None:
     from infogan import api
 
     print(api.report(arguments.run, data_path=arguments.data, progress=_log))
+
+
+def _explore(arguments: argparse.Namespace) -> None:
+    from infogan import api
+
+    api.explore(
+        arguments.run, data_path=arguments.data, host=arguments.host, port=arguments.port,
+        browser=not arguments.no_browser, progress=_log,
+    )  # fmt: skip
 
 
 def _discover(arguments: argparse.Namespace) -> None:
@@ -671,6 +684,14 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _SEED,
     )),
     ("report", _report, "write the HTML report of a run", (_RUN, _DATA)),
+    ("explore", _explore, "control the codes of a run and see real images by code, in a browser", (
+        _RUN,
+        _DATA,
+        _flag("--host", str, "HOST", "address to listen on (default: 127.0.0.1, this computer only)",
+              default="127.0.0.1"),
+        _flag("--port", _whole(1, 65_535), "N", "port (default: the first free one from 8420)"),
+        _switch("--no-browser", "print the address and do not open a browser"),
+    )),
     ("presets", _presets, "list the presets, or show the configuration and recipes of one preset", (
         ("name", {"nargs": "?", "metavar": "NAME", "help": "name of the preset (default: list all)"}),
     )),

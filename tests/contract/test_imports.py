@@ -43,6 +43,7 @@ RANKS = {
     "evaluation": 5,
     "reporting": 6,
     "encoding": 7,
+    "explorer": 7,
     "training": 7,
     "testing": 8,
     "api": 8,

@@ -67,3 +67,11 @@ def test_landmarks_are_all_of_few_images_and_a_random_subset_of_many() -> None:
     assert len(np.unique(many)) == embedding_map.MOST_LANDMARKS
     assert many.max() > 990_000
     assert not np.array_equal(many, landmark_indices(1_000_000, seed=2))
+
+
+def test_no_image_lies_in_the_empty_space_between_two_groups() -> None:
+    rng = np.random.default_rng(0)
+    fitted = EmbeddingMap(np.concatenate([rng.normal(size=(80, 4)), rng.normal(size=(80, 4)) + 40]))
+    between = fitted.place(rng.normal(size=(40, 4)) + 20)  # the nearest landmarks are of both groups
+    nearest = np.linalg.norm(between[:, None] - fitted.positions[None], axis=2).min(1)
+    assert nearest.max() < 0.15

@@ -2,7 +2,8 @@
 
 t-SNE (van der Maaten and Hinton 2008) of all images would take hours for a million images. Here its time is
 constant: it places at most 2,000 landmarks. Any further image is placed at the weighted mean of its nearest
-landmarks, one batch at a time, so that memory does not grow with the number of images.
+landmarks, one batch at a time, so that memory does not grow with the number of images. Only landmarks that
+are close to the nearest one on the map count: a mean of two groups would lie in the empty space between them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ MOST_LANDMARKS = 2_000
 _COMPONENTS = 50  # principal components of the features that distances are computed from
 _PERPLEXITY = 30.0
 _NEIGHBOURS = 5  # landmarks that determine the position of another image
+_REACH = 8.0  # times the typical distance of landmarks on the map, within which they are close
 _FEWEST = 12  # landmarks below which t-SNE has no neighbourhoods to keep; two principal components then
 _BATCH = 8_192
 
@@ -46,6 +48,8 @@ class EmbeddingMap:
         reduced = self._reduced(landmarks)
         self.positions = _normalised(_embedded(reduced, seed))
         self._search = NearestNeighbors(n_neighbors=min(_NEIGHBOURS, len(reduced))).fit(reduced)
+        on_map = NearestNeighbors(n_neighbors=min(2, len(reduced))).fit(self.positions)
+        self._reach = _REACH * float(np.median(on_map.kneighbors(self.positions)[0][:, -1]))
 
     def place(self, features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n 2"]:
         """Return the positions of images, float32; a landmark gets its own position.
@@ -55,7 +59,7 @@ class EmbeddingMap:
         parts = [np.zeros((0, 2), np.float32)]
         for start in range(0, len(features), _BATCH):
             distances, nearest = self._search.kneighbors(self._reduced(features[start : start + _BATCH]))
-            parts.append(_weighted_mean(self.positions[nearest], distances))
+            parts.append(_weighted_mean(self.positions[nearest], distances, self._reach))
         return np.concatenate(parts)
 
     def _reduced(self, features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n components"]:
@@ -118,12 +122,17 @@ def _normalised(positions: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]
 
 
 def _weighted_mean(
-    positions: Float[np.ndarray, "n k 2"], distances: Float[np.ndarray, "n k"]
+    positions: Float[np.ndarray, "n k 2"], distances: Float[np.ndarray, "n k"], reach: float
 ) -> Float[np.ndarray, "n 2"]:
-    """Return means of the landmarks' positions, weighted by the inverse square of their distances."""
+    """Return means of the landmarks' positions, weighted by the inverse square of their distances.
+
+    Landmarks farther than `reach` from the nearest one on the map have no weight.
+    """
     # Relative to the nearest one: its square could underflow. A landmark at distance 0 takes all the weight.
     nearest = distances[:, :1]
     with np.errstate(invalid="ignore", divide="ignore"):
         weights = np.where(nearest > 0, (nearest / distances) ** 2, distances == 0)
+    close = np.linalg.norm(positions - positions[:, :1], axis=2) <= reach
+    weights = weights * close
     weights = weights / weights.sum(1, keepdims=True)
     return np.asarray((positions * weights[..., None]).sum(1), np.float32)

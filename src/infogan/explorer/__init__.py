@@ -3,3 +3,9 @@
 A local server computes; the page in `static/` has no dependencies and is used by `infogan export --to html`,
 too. Nothing is imported from `infogan.training`.
 """
+
+from infogan.explorer.address import Address
+from infogan.explorer.real_images import Images
+from infogan.explorer.session import explore
+
+__all__ = ["Address", "Images", "explore"]

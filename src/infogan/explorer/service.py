@@ -1,20 +1,18 @@
 """The application behind the page: its files, and one handler for each question that the page asks.
 
-Handlers only parse, call and answer. Everything that computes runs in one of two threads: pictures, which
-follow a slider, and everything slower, so that the slider does not wait for it.
+Handlers only parse, call and answer. Everything that computes runs in threads: two for generated pictures, so
+that the picture of a slider does not wait for a grid, and one for everything slower.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 import torch
@@ -24,55 +22,42 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from infogan.data.decoding import Item, decode
 from infogan.errors import InfoGANError, UsageError
-from infogan.explorer import latent_rows, predictions
-from infogan.explorer.description import describe
+from infogan.explorer import latent_rows, parameters, predictions
+from infogan.explorer.description import Explored
+from infogan.explorer.gallery import Gallery
 from infogan.explorer.inversion import invert
-from infogan.model import InfoGAN
-from infogan.runs.code_names import CodeNames, as_note
+from infogan.explorer.latent_rows import Control
+from infogan.explorer.page_files import PAGE, page_files
+from infogan.explorer.real_images import Order
+from infogan.networks.normalization import Domain
+from infogan.runs.code_names import as_note
 
 Result = TypeVar("Result")
 
-PAGE = "index.html"
+MOST_PICTURES = 500
+"""Real images that one request can ask for."""
+
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-
-
-def page_files() -> dict[str, bytes]:
-    """Return the files of the page by name, index.html first."""
-    folder = resources.files("infogan.explorer") / "static"
-    found = {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.is_file()}
-    return {name: found[name] for name in sorted(found, key=lambda name: (name != PAGE, name))}
 
 
 class Service:
     """Answers the page's questions about one model.
 
     Args:
-        model: the model.
-        names: names of its codes.
-        folder: where codes.json is written.
-        title: name of the run.
-        verdicts: by code, if the run was evaluated.
+        run: the model, and the names of its codes.
+        gallery: the real images.
     """
 
-    def __init__(
-        self,
-        model: InfoGAN,
-        names: CodeNames,
-        folder: Path,
-        *,
-        title: str,
-        verdicts: Mapping[str, str] | None = None,
-    ) -> None:
-        self.model, self.names, self.folder = model, names, folder
-        self.title, self.verdicts = title, dict(verdicts or {})
+    def __init__(self, run: Explored, gallery: Gallery) -> None:
+        self.run, self.model, self.gallery = run, run.model, gallery
+        self._controls = latent_rows.controls(run.model.latents)
         one_thread = partial(torch.set_num_threads, 1)
-        self._pictures = ThreadPoolExecutor(1, "pictures", one_thread)
+        self._pictures = ThreadPoolExecutor(2, "pictures", one_thread)
         self._slow = ThreadPoolExecutor(1, "slow", one_thread)
 
     def application(self) -> Starlette:
-        """Return the application, without the checks of `guard`."""
+        """Return the application, without the checks of `request_guard`."""
         files = page_files()
         routes = [Route("/", _file(PAGE, files[PAGE]))]
         routes += [Route(f"/{name}", _file(name, content)) for name, content in files.items()]
@@ -81,7 +66,17 @@ class Service:
             Route("/api/render", self._render, methods=["POST"]),
             Route("/api/encode", self._encode, methods=["POST"]),
             Route("/api/invert", self._invert, methods=["POST"]),
+            Route("/api/predict", self._predict, methods=["POST"]),
             Route("/api/name", self._name, methods=["POST"]),
+            Route("/api/real", self._real),
+            Route("/api/real/category", self._category),
+            Route("/api/real/along", self._along),
+            Route("/api/real/nearest", self._nearest, methods=["POST"]),
+            Route("/api/real/pictures", self._real_pictures, methods=["POST"]),
+            Route("/api/real/names", self._real_names, methods=["POST"]),
+            Route("/api/real/codes", self._real_codes),
+            Route("/api/real/map", self._map),
+            Route("/api/real/values", self._values),
         ]
         handlers: Any = {InfoGANError: _user_error}
         return Starlette(routes=routes, exception_handlers=handlers)
@@ -90,24 +85,24 @@ class Service:
         return await asyncio.get_running_loop().run_in_executor(pool, call)
 
     async def _model(self, _: Request) -> Response:
-        return JSONResponse(describe(self.model, self.names, title=self.title, verdicts=self.verdicts))
+        return JSONResponse(self.run.describe())
 
     async def _render(self, request: Request) -> Response:
         noise, codes = latent_rows.parse(self.model.latents, await request.body())
         images = await self._in(self._pictures, partial(self.model.generate, noise, codes))
-        return Response(images.tobytes(), media_type="application/octet-stream")
+        return _binary(images)
 
     async def _encode(self, request: Request) -> Response:
         content = await request.body()
         return JSONResponse(await self._in(self._slow, partial(self._encoded, content)))
 
     def _encoded(self, content: bytes) -> dict[str, Any]:
-        image = _decoded(content, self.model)
+        image = parameters.decoded(content, self.model)
         raw = self.model.recognise(image[None])
         return {"pixels": _base64(image), "codes": predictions.predicted(self.model.latents, raw)}
 
     async def _invert(self, request: Request) -> Response:
-        image = _pixels(await request.body(), self.model)[0]
+        image = parameters.pixels(await request.body(), self.model)[0]
         return JSONResponse(await self._in(self._slow, partial(self._inverted, image)))
 
     def _inverted(self, image: UInt8[np.ndarray, "h w c"]) -> dict[str, Any]:
@@ -121,15 +116,92 @@ class Service:
             "steps": found.steps,
         }
 
+    async def _predict(self, request: Request) -> Response:
+        image = parameters.pixels(await request.body(), self.model)
+        domain: Domain = "fake" if parameters.flag(request, "generated") else "real"
+        raw = await self._in(self._slow, partial(self.model.recognise, image, domain=domain))
+        return JSONResponse(predictions.predicted(self.model.latents, raw))
+
+    # --- real images
+
+    async def _real(self, _: Request) -> Response:
+        return JSONResponse(self.gallery.status())
+
+    async def _category(self, request: Request) -> Response:
+        control = self._control(request, "categorical")
+        category, seed = (
+            parameters.whole(request, "category", control.size - 1),
+            parameters.whole(request, "seed", 2**31),
+        )
+        order = request.query_params.get("order", "typical")
+        if order not in get_args(Order):
+            raise UsageError(f"no order is named {order[:20]!r}", ", ".join(get_args(Order)), "typical")
+        images = self.gallery.images
+        call = partial(images.category, control, category, order, seed=seed)  # type: ignore[arg-type]
+        ids, values = await self._in(self._slow, call)
+        start = parameters.whole(request, "offset", len(ids))
+        chosen = slice(start, start + parameters.whole(request, "count", MOST_PICTURES))
+        return _listed(ids[chosen], values[chosen], len(ids))
+
+    async def _along(self, request: Request) -> Response:
+        control = self._control(request)
+        within = None
+        if "of" in request.query_params:
+            other = self._control(request, "categorical", code="of", index="dimension")
+            within = (other, parameters.whole(request, "category", other.size - 1))
+        count = parameters.whole(request, "count", MOST_PICTURES)
+        images = self.gallery.images
+        return _listed(*await self._in(self._slow, partial(images.along, control, count, within)))
+
+    async def _nearest(self, request: Request) -> Response:
+        image, images = parameters.pixels(await request.body(), self.model), self.gallery.images
+        count, generated = (
+            parameters.whole(request, "count", MOST_PICTURES),
+            parameters.flag(request, "generated"),
+        )
+        call = partial(images.nearest, image, count, generated=generated)
+        return _listed(*await self._in(self._slow, call), images.count)
+
+    async def _real_pictures(self, request: Request) -> Response:
+        images = self.gallery.images
+        ids = parameters.ids(await request.body(), images.count, MOST_PICTURES)
+        return _binary(await self._in(self._slow, lambda: np.ascontiguousarray(images.images.pixels[ids])))
+
+    async def _real_names(self, request: Request) -> Response:
+        images = self.gallery.images
+        ids = parameters.ids(await request.body(), images.count, images.count)
+        return JSONResponse([images.images.names[index] for index in ids])
+
+    async def _real_codes(self, request: Request) -> Response:
+        images = self.gallery.images
+        index = parameters.whole(request, "id", images.count - 1)
+        return JSONResponse(
+            predictions.predicted(self.model.latents, images.recognised.raw[index : index + 1])
+        )
+
+    async def _map(self, _: Request) -> Response:
+        return _binary(self.gallery.images.recognised.positions.numpy())
+
+    async def _values(self, request: Request) -> Response:
+        return _binary(self.gallery.images.values(self._control(request)).astype("<f4"))
+
+    def _control(
+        self, request: Request, kind: str | None = None, *, code: str = "code", index: str = "index"
+    ) -> Control:
+        """Return the control that a query names."""
+        name, dimension = request.query_params.get(code, ""), parameters.whole(request, index, 10_000)
+        for control in self._controls:
+            if (control.code, control.index) == (name, dimension) and kind in (None, control.kind):
+                return control
+        raise UsageError(f"no code {name[:40]!r} [{dimension}] is {kind or 'there'}", "a code", "the page")
+
     async def _name(self, request: Request) -> Response:
-        content = _json(await request.body())
+        content = parameters.json_object(await request.body())
         try:
             code, note = str(content.pop("code")), as_note(content)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UsageError(f"the note cannot be read: {error}", "a code and its name", "the page") from None
-        names = self.names.with_note(code, note)
-        await self._in(self._slow, partial(names.write, self.folder))
-        self.names = names
+        await self._in(self._slow, partial(self.run.rename, code, note))
         return await self._model(request)
 
 
@@ -148,37 +220,14 @@ async def _user_error(_: Request, error: Exception) -> Response:
     return JSONResponse({"error": error.happened, "expected": error.expected}, 400)
 
 
-def _decoded(content: bytes, model: InfoGAN) -> UInt8[np.ndarray, "h w c"]:
-    """Decode a picture that was dropped in, by the rules for files of a data set."""
-    crop = model.config.data.crop
-    try:
-        return decode(Item("picture", lambda: content), model.size, model.channels, crop)
-    except Exception as error:  # decoders of damaged files raise almost anything
-        raise UsageError(
-            f"the file cannot be read as a picture: {str(error)[:200] or type(error).__name__}",
-            "a PNG, JPEG, WebP, BMP, TIFF or GIF file",
-            "another file",
-        ) from None
+def _binary(array: np.ndarray) -> Response:
+    return Response(array.tobytes(), media_type="application/octet-stream")
 
 
-def _pixels(body: bytes, model: InfoGAN) -> UInt8[np.ndarray, "n h w c"]:
-    """Return images from the bytes of their pixels."""
-    shape = (model.size, model.size, model.channels)
-    count, rest = divmod(len(body), int(np.prod(shape)))
-    if rest or count != 1:
-        raise UsageError(f"{len(body)} bytes are not one image", f"one image of {shape}", "the page")
-    return np.frombuffer(body, np.uint8).reshape(count, *shape).copy()
+def _listed(ids: np.ndarray, values: np.ndarray, total: int) -> Response:
+    numbers = [round(float(value), 6) for value in values]
+    return JSONResponse({"ids": ids.tolist(), "values": numbers, "total": int(total)})
 
 
-def _json(body: bytes) -> dict[str, Any]:
-    try:
-        content = json.loads(body)
-        if isinstance(content, dict):
-            return content
-    except (ValueError, RecursionError):
-        pass
-    raise UsageError("the request is not a JSON object", "a JSON object", "the page, loaded again")
-
-
-def _base64(image: UInt8[np.ndarray, "..."]) -> str:
+def _base64(image: np.ndarray) -> str:
     return base64.b64encode(image.tobytes()).decode()

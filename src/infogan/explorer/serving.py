@@ -2,55 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
-import ipaddress
 import secrets
 import socket
 import webbrowser
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from threading import Thread
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from infogan.errors import UsageError
-from infogan.explorer.guard import Guard
+from infogan.explorer.address import FIRST_PORT, Address
+from infogan.explorer.request_guard import Guard
 
-FIRST_PORT = 8420
 _TRIED = 20
+_HEAD_SECONDS = 10.0
 
 Announce = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where the server listens.
-
-    Attributes:
-        host: name or address; only this computer can reach 127.0.0.1.
-        port: None: the first free one from 8420.
-    """
-
-    host: str = "127.0.0.1"
-    port: int | None = None
-
-    @property
-    def local(self) -> bool:
-        """True if only this computer can reach the server."""
-        if self.host == "localhost":
-            return True
-        with suppress(ValueError):
-            return ipaddress.ip_address(self.host).is_loopback
-        return False
-
-    @property
-    def everywhere(self) -> bool:
-        """True if the server listens on all addresses of this computer."""
-        with suppress(ValueError):
-            return ipaddress.ip_address(self.host).is_unspecified
-        return False
 
 
 def serve(
@@ -90,7 +62,7 @@ def serve(
             server_header=False,
             lifespan="off",
             ws="none",
-            http="h11",
+            http=_ImpatientProtocol,
             limit_concurrency=64,
             timeout_keep_alive=10,
             timeout_graceful_shutdown=2,
@@ -106,6 +78,18 @@ def serve(
         server.run(sockets=[listener])
 
 
+class _ImpatientProtocol(H11Protocol):
+    """Closes a connection that sends no complete head of a request for a while: each one uses a place."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(_HEAD_SECONDS, self._close_silent)
+
+    def _close_silent(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            self.transport.close()
+
+
 def _open(url: str) -> None:
     with suppress(webbrowser.Error, OSError):
         webbrowser.open(url)
@@ -116,7 +100,8 @@ def _listen(address: Address) -> socket.socket:
     ports = range(FIRST_PORT, FIRST_PORT + _TRIED) if address.port is None else [address.port]
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     for port in ports:
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        # asyncio sets TCP_NODELAY only where the protocol is named; without it, every answer waits 40 ms.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((address.host, port))

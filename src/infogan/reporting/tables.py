@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
+
+from infogan.runs.code_names import CodeNames
 
 _MAX_ATTRIBUTES = 8
 
@@ -34,18 +37,20 @@ METRICS = {
 # --- one evaluation --------------------------------------------------------------------------------------
 
 
-def evaluation_text(scores: Mapping[str, Any]) -> str:
+def evaluation_text(scores: Mapping[str, Any], names: CodeNames | None = None) -> str:
     """Return the text that `infogan evaluate` prints: one line for each code, then the other metrics.
 
     Args:
         scores: the contents of evaluation.json; metrics that it lacks are left out.
+        names: names that the user gave to the codes; None: none.
     """
+    titles = {code: code if names is None else names.titled(code) for code in scores["codes"]}
     head = (
         f"{scores['dataset']}: {scores['steps']:,} steps, {scores['weights']} weights; "
         f"evaluated on {scores['images']:,} {scores['split']} images"
     )
     parts = (
-        _codes,
+        partial(_codes, titles=titles),
         _clustering,
         _real_information,
         _variance,
@@ -112,8 +117,9 @@ def probe_means(scores: Mapping[str, Any]) -> dict[str, dict[str, dict[str, floa
     }
 
 
-def _codes(scores: Mapping[str, Any]) -> Iterator[str]:
-    for name, code in scores["codes"].items():
+def _codes(scores: Mapping[str, Any], titles: Mapping[str, str]) -> Iterator[str]:
+    for code_name, code in scores["codes"].items():
+        name = titles[code_name]
         nats, error = code["mutual_information_nats"], code["mutual_information_nats_standard_error"]
         if "std" in code:
             more = f", std {code['std']:.2f}, R^2 on generated images {code['r2_fake']:.2f}"

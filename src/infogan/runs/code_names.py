@@ -73,6 +73,11 @@ class CodeNames:
         """Return the name to show for a code: the user's, or else the configured one."""
         return self.note(code).name or code
 
+    def titled(self, code: str) -> str:
+        """Return the user's name with the configured one, such as "slant (rotation)"; or the latter alone."""
+        name = self.note(code).name
+        return f"{name} ({code})" if name else code
+
     def category(self, code: str, index: int) -> str:
         """Return the text to show for a category: its name, or else its index."""
         return self.note(code).categories.get(index, str(index))
@@ -165,7 +170,8 @@ def _check(code: str, note: Note, codes: Mapping[str, Code]) -> None:
             f"plain text of at most {LONGEST_DESCRIPTION} characters",
             "a shorter description",
         )
-    size = codes[code].size if isinstance(codes[code], Categorical) else 0
+    configured = codes[code]
+    size = configured.size if isinstance(configured, Categorical) else 0
     for index in note.categories:
         if not 0 <= index < size:
             raise UsageError(

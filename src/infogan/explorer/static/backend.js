@@ -43,7 +43,7 @@
  *   bernoulli; `low` and `high` limit the range of training.
  * Predicted, one for each control: {value, probabilities} of a categorical code, {value, probability} of a
  *   Bernoulli code, {value, mean, std} of a continuous one. `value` is the number for a row.
- * RealStatus: {state: "absent"|"computing"|"ready", message, done: 0..1, total, map: true|false}
+ * RealStatus: {state: "absent"|"computing"|"ready", message, done: 0..1, total}
  */
 "use strict";
 const Explorer = {};

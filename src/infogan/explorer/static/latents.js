@@ -57,13 +57,16 @@
 
   const isDiscrete = (control) => control.kind === "categorical" || control.kind === "bernoulli";
 
+  /** Return a number as a link holds it, so that a link restores exactly what was shown. */
+  const rounding = (value) => Number(value.toPrecision(6));
+
   /** Return the nearest allowed value of a control. */
   const clamp = (control, value, reach) => {
     if (!Number.isFinite(value)) return start(control);
-    if (control.kind === "periodic") return value - 2 * Math.floor((value + 1) / 2);
+    if (control.kind === "periodic") return rounding(value - 2 * Math.floor((value + 1) / 2));
     const [low, high] = limits(control, reach);
     const near = Math.max(low, Math.min(high, value));
-    return isDiscrete(control) ? Math.round(near) : near;
+    return isDiscrete(control) ? Math.round(near) : rounding(near);
   };
 
   const start = (control) => (isDiscrete(control) ? 0 : (control.low + control.high) / 2);
@@ -100,7 +103,7 @@
     else parts.push(["seed", String(state.seed)]);
     model.controls.forEach((control, position) => {
       const value = state.values[position];
-      parts.push([control.key, String(isDiscrete(control) ? value : Number(value.toFixed(3)))]);
+      parts.push([control.key, String(value)]);
     });
     if (state.range !== 1) parts.push(["range", String(state.range)]);
     if (state.view !== "generate") parts.push(["view", state.view]);
