@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import json
 import math
 import os
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from infogan import __version__, signals
+from infogan.console import say as _say
 from infogan.errors import DataError, InfoGANError, Interrupted, StorageError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from infogan.file_listing import Skipped
 
 Command = Callable[[argparse.Namespace], None]
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # of a stream that cannot be written
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,25 +33,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0: success, 2: usage or configuration, 3: diverged, 4: storage, 5: data, 130 or 143: stopped by a signal.
     """
+    _show_any_name()
     with signals.handled():
-        try:
-            parsed = _parser().parse_args(arguments)
-            _load_plugins(parsed)
-            parsed.command(parsed)
-            return 0
-        except SystemExit:  # how argparse ends --help and --version
-            return 0
-        except InfoGANError as error:
-            _say(f"infogan: {error.for_command_line}")
-            return error.exit_code
-        except Interrupted as request:
-            signals.acknowledge()
-            _say(_farewell(request, parsed.plugin))
-            return request.exit_code
-        except BrokenPipeError:  # the reader (head, less) has ended
-            return 0
-        finally:
-            _flush()
+        code = _run(arguments)
+        return code if _flush() or code else StorageError.exit_code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    parsed = argparse.Namespace(plugin=[])
+    try:
+        parsed = _parser().parse_args(arguments)
+        _load_plugins(parsed)
+        parsed.command(parsed)
+        return 0
+    except SystemExit:  # how argparse ends --help and --version
+        return 0
+    except InfoGANError as error:
+        _say(f"infogan: {error.for_command_line}")
+        return error.exit_code
+    except Interrupted as request:
+        signals.acknowledge()
+        _say(_farewell(request, parsed.plugin))
+        return request.exit_code
+    except BrokenPipeError:  # the reader of the result (head, less) has ended
+        return 0
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        _say_full(error)
+        return StorageError.exit_code
+
+
+def _show_any_name() -> None:
+    """Escape in results what their encoding does not have: names of files may be of any bytes."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _say_full(error: OSError) -> None:
+    _say(
+        f"infogan: the result cannot be written to stdout: {error.strerror or error}\n"
+        "  expected: a terminal, a pipe, or a file on a disk with free space\n"
+        "  try: the same command with another destination of its output"
+    )
 
 
 def _load_plugins(arguments: argparse.Namespace) -> None:
@@ -57,22 +85,23 @@ def _load_plugins(arguments: argparse.Namespace) -> None:
         api.load_plugins(arguments.plugin)
 
 
-def _say(text: str) -> None:
-    """Print a message on stderr, unless it is closed (2>&-) or its reader has ended."""
-    if sys.stderr is not None:
-        with suppress(BrokenPipeError):
-            print(text, file=sys.stderr)
+def _flush() -> bool:
+    """Flush both streams, and return False if a result is lost.
 
-
-def _flush() -> None:
-    """Flush both streams; without it, Python reports at exit that a reader has ended."""
+    Without it, Python reports at exit that a reader has ended.
+    """
+    complete = True
     for stream in (sys.stdout, sys.stderr):
         if stream is None:
             continue
         try:
             stream.flush()
-        except BrokenPipeError:
+        except OSError as error:
+            if stream is sys.stdout and not isinstance(error, BrokenPipeError):
+                complete = False
+                _say_full(error)
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return complete
 
 
 def _farewell(request: Interrupted, plugins: Sequence[str]) -> str:
@@ -118,7 +147,9 @@ def _train(arguments: argparse.Namespace) -> None:
         return
     _warn_of_late_start(chosen)
     _say_audit(chosen.data)
-    _print_result(api.train_config(chosen, out=arguments.out, seeds=arguments.seeds), arguments.plugin)
+    output = api.output(log_to=arguments.log_to)
+    trained = api.train_config(chosen, out=arguments.out, seeds=arguments.seeds, output=output)
+    _print_result(trained, arguments.plugin)
 
 
 def _settings(arguments: argparse.Namespace, shorthands: Mapping[str, str]) -> dict[str, Any]:
@@ -151,7 +182,8 @@ def _resume(arguments: argparse.Namespace) -> None:
     settings = _settings(arguments, {"steps": "training.steps"})
     if arguments.data is not None:
         settings = {"data.path": os.path.abspath(arguments.data.expanduser()), **settings}
-    result = api.resume_run(arguments.run, settings=settings, override=arguments.override)
+    output = api.output(log_to=arguments.log_to)
+    result = api.resume_run(arguments.run, settings=settings, override=arguments.override, output=output)
     _print_result(result, arguments.plugin)
 
 
@@ -257,11 +289,6 @@ def _count(images: int) -> str:
     return "1 image" if images == 1 else f"{images:,} images"
 
 
-def _log(text: str) -> None:
-    """Print a line of progress."""
-    print(text, file=sys.stderr, flush=True)
-
-
 def _evaluate(arguments: argparse.Namespace) -> None:
     from infogan import api, storage
     from infogan.reporting import tables
@@ -272,7 +299,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     scores = api.evaluate(
         model, data_path=arguments.data, weights=arguments.weights, samples=arguments.samples,
         seed=arguments.seed, full=arguments.full,
-        progress=_log,
+        progress=_say,
     )  # fmt: skip
     path = Path(arguments.run) / "evaluation.json"
     storage.write_text(path, json.dumps(scores, indent=2) + "\n")
@@ -286,14 +313,14 @@ def _select(arguments: argparse.Namespace) -> None:
     from infogan import api
     from infogan.reporting import tables
 
-    choice = api.select(arguments.runs, data_path=arguments.data, seed=arguments.seed, progress=_log)
+    choice = api.select(arguments.runs, data_path=arguments.data, seed=arguments.seed, progress=_say)
     print(json.dumps(choice, indent=2) if arguments.json else tables.selection_text(choice))
 
 
 def _report(arguments: argparse.Namespace) -> None:
     from infogan import api
 
-    print(api.report(arguments.run, data_path=arguments.data, progress=_log))
+    print(api.report(arguments.run, data_path=arguments.data, progress=_say))
 
 
 def _explore(arguments: argparse.Namespace) -> None:
@@ -302,6 +329,18 @@ def _explore(arguments: argparse.Namespace) -> None:
     api.explore(
         arguments.run, data_path=arguments.data, host=arguments.host, port=arguments.port,
         browser=not arguments.no_browser, progress=_log,
+    )  # fmt: skip
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from infogan import api
+
+    print(
+        api.export_model(
+            arguments.run, arguments.to, out=arguments.out, precision=arguments.precision,
+            images=arguments.images, limit=arguments.limit, runtime=arguments.runtime,
+            private=arguments.private, progress=_log,
+        )
     )  # fmt: skip
 
 
@@ -315,9 +354,22 @@ def _discover(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         categories=arguments.categories,
         settings=_settings(arguments, {}),
-        progress=_log,
+        progress=_say,
     )
     print(discovery.summary(result))
+
+
+def _doctor(arguments: argparse.Namespace) -> None:
+    from infogan import api
+
+    found = api.doctor(arguments.folder)
+    print(json.dumps(found.as_json(), indent=2) if arguments.json else "\n".join(found.lines()))
+    if found.problems:
+        raise StorageError(
+            f"infogan doctor found a problem: {found.problems[0]}",
+            "a folder that can be written, with free space",
+            "infogan doctor FOLDER, for another folder of runs",
+        )
 
 
 def _reproduce(arguments: argparse.Namespace) -> None:
@@ -398,11 +450,11 @@ def _data_audit(arguments: argparse.Namespace) -> None:
 
 
 def _data_check(arguments: argparse.Namespace) -> None:
-    from infogan.data import loading, prepared
+    from infogan.data import cache, prepared
 
-    folders = arguments.folders or sorted(loading.prepared_folder().glob("[!.]*"))
+    folders = arguments.folders or [entry.path for entry in cache.entries() if entry.origin]
     if not folders:
-        print(f"there are no preprocessed images in {loading.prepared_folder()}")
+        print(f"there are no preprocessed images in {cache.prepared_folder()}")
     failed = []
     for folder in folders:
         if not folder.is_dir():
@@ -415,13 +467,33 @@ def _data_check(arguments: argparse.Namespace) -> None:
             failed.append(folder)
             print(f"damaged, or not prepared: {error.happened}")
         else:
-            print(f"good: {folder}: {_described(found)}")
+            print(f"good: {folder}: {_described(found)}, {_megabytes(cache.size(folder))}")
+    if not arguments.folders and folders:
+        total = sum(entry.bytes for entry in cache.entries())
+        print(f"together {_megabytes(total)}; infogan data clean deletes what is no longer used")
     if failed:
         raise StorageError(
             f"{len(failed)} of {len(folders)} folders are damaged or not prepared, the first one {failed[0]}",
             "folders as infogan wrote them",
             "delete these folders; infogan writes them again when they are needed",
         )
+
+
+def _data_clean(arguments: argparse.Namespace) -> None:
+    from infogan.data import cache
+
+    gone = cache.clean(older_days=arguments.older, dry_run=arguments.dry_run)
+    word = "would delete" if arguments.dry_run else "deleted"
+    for entry in gone:
+        what = entry.origin or "left by a stopped process"
+        print(f"{word} {entry.path}: {what}, {_megabytes(entry.bytes)}, not used for {entry.days:.0f} days")
+    kept = sum(1 for entry in cache.entries() if entry not in gone)
+    total = _megabytes(sum(entry.bytes for entry in gone))
+    print(f"{word} {len(gone)} of {len(gone) + kept} folders in {cache.prepared_folder()}, {total}")
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"
 
 
 def _data_render(arguments: argparse.Namespace) -> None:
@@ -526,6 +598,13 @@ def _minutes(text: str) -> float:
     return value
 
 
+def _days(text: str) -> float:
+    with suppress(ValueError):
+        if 0 <= (value := float(text)) < math.inf:
+            return value
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of days, 0 or more")
+
+
 def _numbers(text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
@@ -579,6 +658,15 @@ _SET: Argument = (
         "help": "set a key of the configuration, for example --set batch_size=64 (repeatable)",
     },
 )
+_LOG_TO: Argument = (
+    "--log-to",
+    {
+        "action": "append",
+        "default": [],
+        "metavar": "SINK",
+        "help": "log to tensorboard, wandb, trackio or a sink of a plug-in, too (repeatable)",
+    },
+)
 
 _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
     ("train", _train, "train a model on images", (
@@ -598,6 +686,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _flag("--device", str, "DEVICE", "auto, cpu, cuda, cuda:N or mps (default: auto)"),
         _flag("--precision", _one_of("auto", "float32", "bfloat16"), "auto|float32|bfloat16",
         "precision of the layers (default: auto)"),
+        _LOG_TO,
         _SET,
         _switch("--dry-run", "print the configuration, with a comment for each key, and do not train"),
     )),
@@ -605,6 +694,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _RUN,
         _flag("--steps", _whole(1), "N", "total number of training steps, including those already done"),
         _DATA,
+        _LOG_TO,
         _SET,
         _switch("--override", "allow changes of settings, images and plug-ins that change the result"),
     )),
@@ -692,10 +782,28 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _flag("--port", _whole(1, 65_535), "N", "port (default: the first free one from 8420)"),
         _switch("--no-browser", "print the address and do not open a browser"),
     )),
+    ("export", _export, "write a model as ONNX, as a page without a server, as a folder, or to the Hub", (
+        _flag("run", _path, "RUN", "run directory, model folder, or OWNER/NAME of the Hugging Face Hub"),
+        _flag("--to", str, "TARGET", "onnx, html, safetensors or hub:OWNER/NAME", required=True),
+        _flag("--out", _path, "PATH", "output folder or, for html, file (default: below RUN/export)"),
+        _flag("--precision", _one_of("float32", "float16"), "float32|float16",
+              "how ONNX weights are stored (default: float32, and float16 for html)"),
+        _flag("--images", _path, "PATH", "html: file or folder with real images to show in the page"),
+        _flag("--limit", _whole(1, 20_000), "N", "html: the most real images (default: 1,000)",
+              default=1_000),
+        _flag("--runtime", _path, "PATH",
+              "html: folder or .tgz file of onnxruntime-web (default: the cache, or npm pack)"),
+        _switch("--private", "hub: create a private repository"),
+    )),
     ("presets", _presets, "list the presets, or show the configuration and recipes of one preset", (
         ("name", {"nargs": "?", "metavar": "NAME", "help": "name of the preset (default: list all)"}),
     )),
-    ("data", _data_list, "list, audit, prepare, check and render images", ()),
+    ("doctor", _doctor, "print versions, devices, extras and disk, and test writing", (
+        _flag("folder", _path, "FOLDER", "folder of runs to test (default: runs)", nargs="?",
+              default=Path("runs")),
+        _JSON,
+    )),
+    ("data", _data_list, "list, audit, prepare, check, clean and render images", ()),
     ("data list", _data_list, "list all data sources with their images, origin and licence", ()),
     ("data audit", _data_audit, "describe a folder, archive or array of images before training", (
         _flag("path", _path, "PATH", "a folder, archive or array of images"),
@@ -713,6 +821,11 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
     )),
     ("data check", _data_check, "verify the checksums of folders with preprocessed images", (
         _flag("folders", _path, "FOLDER", "folders to check (default: all folders in the cache)", nargs="*"),
+    )),
+    ("data clean", _data_clean, "delete preprocessed images from the cache; they can be prepared again", (
+        _flag("--older", _days, "DAYS", "delete only what was not used for this number of days (default: 0)",
+              default=0.0),
+        _switch("--dry-run", "list what would be deleted, and delete nothing"),
     )),
     ("data render", _data_render, "render images with known factors into a folder, and a contact sheet", (
         ("source", {"metavar": "SOURCE", "help": "a data source that renders images, such as faces"}),

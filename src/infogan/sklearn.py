@@ -127,6 +127,7 @@ class InfoGANClusterer(ClusterMixin, TransformerMixin, BaseEstimator):  # type: 
         """
         from infogan import api
         from infogan.data import Dataset, Split
+        from infogan.training.progress import Output
 
         X = np.asarray(validate_data(self, X, dtype="numeric", ensure_min_samples=2))
         self.image_shape_ = _shape(self.image_shape, X.shape[1])
@@ -137,7 +138,8 @@ class InfoGANClusterer(ClusterMixin, TransformerMixin, BaseEstimator):  # type: 
         keep = tempfile.TemporaryDirectory() if self.out is None else nullcontext(str(self.out))
         with keep as folder:
             out = Path(folder) / "run" if self.out is None else Path(folder)
-            self.model_ = api.train_config(config, out=out, dataset=dataset, quiet=not self.verbose).model
+            output = Output(quiet=not self.verbose)
+            self.model_ = api.train_config(config, out=out, dataset=dataset, output=output).model
         if self.model_.latents.categorical:
             self.labels_ = self._clusters(images)
         return self

@@ -17,7 +17,7 @@ import csv
 import io
 import json
 import math
-import os
+import tokenize
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ from jaxtyping import Float64, Int64, UInt8
 from infogan import storage
 from infogan.config import DataConfig
 from infogan.data import splits
+from infogan.data.arrays import UNREADABLE
 from infogan.data.dataset import Factor, Found, Split, Stream, Truth
 from infogan.data.decoding import MOST_UNREADABLE, check_share
 from infogan.data.preprocessing import common_size, preprocess_one
@@ -136,6 +137,7 @@ def write(folder: Path, found: Found, config: DataConfig, facts: Mapping[str, An
             (building / _NAMES).write_text(json.dumps([names[row] for row in order]), encoding="ascii")
         _write_skipped(building / _SKIPPED, skipped)
         manifest |= {"train": None if found.test is None else counts[0], "shape": [len(order), *form]}
+        _check_size(building / _IMAGES, len(order) * math.prod(form))
         manifest["split_version"] = config.split_version
 
 
@@ -212,11 +214,27 @@ def _arrange(raw: Path, target: Path, order: Int64[np.ndarray, " n"], form: tupl
     """Write the images of `raw` as one .npy array in the given order, without loading all of them."""
     size = math.prod(form)
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(order), *form)}
-    with raw.open("rb") as source, target.open("wb") as file:
+    with raw.open("rb", buffering=0) as source, target.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for start in range(0, len(order), _CHUNK):
             rows = order[start : start + _CHUNK].tolist()
-            file.write(b"".join(os.pread(source.fileno(), size, row * size) for row in rows))
+            for row in rows:
+                source.seek(row * size)
+                file.write(source.read(size))
+
+
+def _check_size(images: Path, size: int) -> None:
+    """Raise StorageError if an array file does not end with `size` bytes: the folder is not sealed then."""
+    with images.open("rb") as file:
+        np.lib.format.read_magic(file)
+        np.lib.format.read_array_header_1_0(file)
+        header = file.tell()
+    if images.stat().st_size != header + size:
+        raise StorageError(
+            f"{images.name} has {images.stat().st_size - header:,} bytes of images instead of {size:,}",
+            "a file that only this process writes",
+            "type the same command again",
+        )
 
 
 def _concatenate(truths: Sequence[Truth]) -> Truth:
@@ -273,15 +291,70 @@ def _write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:
     path.write_text(text.getvalue(), encoding="utf-8", errors="surrogateescape", newline="")
 
 
+def collect(found: Found, config: DataConfig) -> Prepared:
+    """Preprocess all images of a source into memory, in the order in which `write` stores them.
+
+    Args:
+        found: as in `write`.
+        config: as in `write`.
+
+    Raises:
+        DataError: as in `write`.
+    """
+    parts = _parts(found)
+    form = _form(parts, config)
+    skipped, pairs, images = list(found.skipped), [], []
+    with progress_bar("reading images", count(found)) as bar:
+        for part in parts:
+            rows: list[int] = []
+            for row, image in enumerate(_preprocessed(part, form, config.crop)):
+                bar.update()
+                if isinstance(image, Skipped):
+                    skipped.append(image)
+                else:
+                    images.append(image)
+                    rows.append(row)
+            pairs.append((part, np.array(rows, np.int64)))
+    check_share("the images", count(found) + len(found.skipped), skipped)
+    array = np.stack(images)
+    order, keys = np.arange(len(array)), None
+    if found.test is None and config.split_version == splits.BY_CONTENT:
+        unordered = splits.content_keys(array)
+        order = splits.by_key(unordered)
+        keys = unordered[order]
+    elif found.test is None:
+        order = splits.shuffle(len(array))
+    names = [
+        part.names[row] if isinstance(part, Stream) and part.names else ""
+        for part, rows in pairs
+        for row in rows
+    ]
+    return Prepared(
+        array[order],
+        _concatenate([part.truth.take(rows) for part, rows in pairs]).take(order),
+        None if found.test is None else len(pairs[0][1]),
+        tuple(names[row] for row in order) if all(names) else (),
+        tuple(skipped),
+        {},
+        keys,
+    )
+
+
 # --- reading ---------------------------------------------------------------------------------------------
+
+
+def facts_of(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a prepared folder; empty if it is none. The files are not verified."""
+    try:
+        manifest = storage.read_manifest(folder)
+    except StorageError:
+        return {}
+    return manifest if manifest.get("kind") == KIND else {}
 
 
 def is_prepared(folder: Path) -> bool:
     """Return True if the manifest declares a folder of prepared images; the files are not verified."""
-    try:
-        return bool(storage.read_manifest(folder).get("kind") == KIND)
-    except StorageError:
-        return False
+    return bool(facts_of(folder))
 
 
 def read(folder: Path) -> Prepared:
@@ -297,15 +370,46 @@ def read(folder: Path) -> Prepared:
             f"{KIND} of version {VERSION}",
             _PREPARE_AGAIN,
         )
+    if _IMAGES not in manifest["files"]:
+        raise StorageError(
+            f"{folder} lists no {_IMAGES} in its manifest, so the images in it are not verified",
+            f"{KIND} as infogan writes them",
+            _PREPARE_AGAIN,
+        )
+    try:
+        return _parse(folder, manifest)
+    # The files are as they were written, but a manifest can be made by hand: its facts may be anything.
+    except (*UNREADABLE, TypeError, AttributeError, IndexError, tokenize.TokenError, SyntaxError) as error:
+        raise StorageError(
+            f"{folder} is damaged: {type(error).__name__}: {error}",
+            f"{KIND} as infogan writes them",
+            _PREPARE_AGAIN,
+        ) from None
+
+
+def _parse(folder: Path, manifest: Mapping[str, Any]) -> Prepared:
+    """Read the files of a prepared folder; raises almost anything if they do not fit together."""
     # Copy-on-write: torch requires writable arrays, and unmodified pages are never copied.
     images = np.load(folder / _IMAGES, mmap_mode="c", allow_pickle=False)
+    if images.dtype != np.uint8 or list(images.shape) != manifest["shape"] or len(images.shape) != 4:
+        raise ValueError(f"{_IMAGES} is {images.dtype} {list(images.shape)}, not {manifest['shape']}")
     truth = _read_truth(folder, manifest)
-    truth.check(len(images))
+    try:
+        truth.check(len(images))
+    except DataError as error:
+        raise ValueError(error.happened) from None
     names = tuple(json.loads((folder / _NAMES).read_bytes())) if _NAMES in manifest["files"] else ()
     with (folder / _SKIPPED).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         skipped = tuple(Skipped(*row) for row in list(csv.reader(file))[1:])
     keys = np.load(folder / _KEYS, allow_pickle=False) if _KEYS in manifest["files"] else None
-    return Prepared(images, truth, manifest["train"], names, skipped, manifest, keys)
+    train = manifest["train"]
+    lengths = {_NAMES: len(names) or len(images), _KEYS: len(images) if keys is None else len(keys)}
+    for name, length in lengths.items():
+        if length != len(images):
+            raise ValueError(f"{name} has {length} entries for {len(images)} images")
+    if not (train is None or (isinstance(train, int) and 0 < train < len(images))):
+        raise ValueError(f"{train!r} of {len(images)} images are for training")
+    return Prepared(images, truth, train, names, skipped, manifest, keys)
 
 
 def _read_truth(folder: Path, manifest: Mapping[str, Any]) -> Truth:

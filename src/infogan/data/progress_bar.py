@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from infogan import console
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
@@ -25,5 +27,5 @@ def progress_bar(text: str, total: int, *, shown: bool = True) -> tqdm:
     interval = _PLAIN if closed or not sys.stderr.isatty() else _LIVE
     return tqdm(
         desc=text, total=total, unit=" images", leave=False, delay=1, mininterval=interval,
-        file=sys.stderr, disable=closed or not shown,
+        file=console.Guarded(sys.stderr), disable=closed or not shown,
     )  # fmt: skip

@@ -115,6 +115,13 @@ class RealImages:
         means: np.ndarray = self._posteriors[control.code][0][:, control.index]
         return means
 
+    def stds(self, control: Control) -> Float[np.ndarray, " n"]:
+        """Return the standard deviation of a continuous code for every image."""
+        std = self._posteriors[control.code][1]
+        assert std is not None  # of every continuous code
+        chosen: np.ndarray = std[:, control.index]
+        return chosen
+
     def category(
         self, control: Control, category: int, order: Order, *, seed: int = 0
     ) -> tuple[Int64[np.ndarray, " m"], Float[np.ndarray, " m"]]:
@@ -131,11 +138,11 @@ class RealImages:
         if order == "random":
             members = np.random.Generator(np.random.Philox(seed)).permutation(members)
         else:
-            margin = self._margin(control)[members, category]
+            margin = self.margins(control)[members, category]
             members = members[np.argsort(-margin if order == "typical" else margin, kind="stable")]
         return members.astype(np.int64), probabilities[members, category]
 
-    def _margin(self, control: Control) -> Float[np.ndarray, "n k"]:
+    def margins(self, control: Control) -> Float[np.ndarray, "n k"]:
         """Return log-odds of each category, which differ where probabilities round to 1."""
         key = (control.code, control.index)
         if key not in self._margins:

@@ -84,11 +84,19 @@ def write(  # noqa: PLR0913 - the run, and how it compares with others
         clustered=len(images),
         clustered_train=clustered_train,
         configuration=configuration.to_toml(model.config),
-        environment=trained_run.read_environment() if trained_run.environment_path.exists() else {},
+        environment=_environment(trained_run),
         commands=_commands(run, model, seeds),
     )
     run.write_text(_FILE_NAME, html.render(contents))
     return run.path / _FILE_NAME
+
+
+def _environment(run: RunDirectory) -> dict[str, Any]:
+    """Return the machine and versions of the last session, and how many sessions there were before."""
+    values = run.read_environment() if run.environment_path.exists() else {}
+    if earlier := values.pop("earlier_sessions", []):
+        values["earlier sessions"] = f"{len(earlier)}, in environment.json"
+    return values
 
 
 def _description(path: str | Path | None, dataset: Dataset) -> str:

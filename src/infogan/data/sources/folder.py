@@ -42,6 +42,7 @@ SUFFIXES = (*ARRAY_SUFFIXES, *archives.SUFFIXES)
         form="any size and mode; see data.size and data.crop",
         licence="the owner's",
         origin="a folder, a zip or tar file, or an array in a .npy or .npz file",
+        people=None,
     ),
     split_version=splits.BY_CONTENT,
 )

@@ -81,8 +81,10 @@
     /** Update the picture, the controls, the link and the visible view after a change. */
     changed() {
       this.showControls();
-      this.first.add("picture", 0, () => this.drawPicture());
-      this.view.update?.();
+      this.first.add("picture", 0, async () => {
+        await this.drawPicture();
+        this.view.update?.(); // afterwards: its many pictures would take the processor from this one
+      });
       clearTimeout(this.idle);
       this.idle = setTimeout(() => {
         history.replaceState(null, "", location.pathname + writeLink(this.model, this.state));

@@ -20,8 +20,9 @@
  *                               "encode"
  *   encodePixels(pixels, generated)   Promise<[Predicted]> of one image; generated: it is the generator's
  *                               "encode"
- *   invert(pixels)              Promise<{noise: Float32Array, error: 0..1}>: the noise with which the
- *                               generator comes closest to an image with its predicted codes        "invert"
+ *   invert(pixels)              Promise<{noise: Float32Array, error: 0..1, note}>: the noise with which the
+ *                               generator comes closest to an image with its predicted codes; note: a text
+ *                               about how it was found, or undefined                                "invert"
  *   name(note)                  Promise<Model> after saving {code, name, description, categories}    "name"
  *   real                        Promise<RealStatus> as a function: real()                            "real"
  *   category(control, category, order, offset, count, seed)

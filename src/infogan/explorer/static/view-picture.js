@@ -76,12 +76,12 @@
     async invert() {
       const { app, own } = this;
       const { model } = app;
-      const { noise, error } = await app.backend.invert(own.pixels);
+      const { noise, error, note } = await app.backend.invert(own.pixels);
       if (this.own !== own) return;
       own.noise = rounded(model, noise);
       own.values = model.controls.map((control, position) => clamp(control, own.codes[position].value, model.reach));
       draw(this.generated, model, await app.render([{ noise: own.noise, values: own.values }]));
-      this.near.textContent = `Nearest generated picture (pixels differ by ${number(100 * error, 1)}%, root mean square)`;
+      this.near.textContent = `Nearest generated picture (pixels differ by ${number(100 * error, 1)}%, root mean square).${note ? ` ${note}` : ""}`;
       const use = make("button", { type: "button", class: "primary", onclick: () => this.edit() }, "Edit with the sliders");
       this.edits.replaceChildren(make("h2", {}, "The same picture, edited along each code"),
         make("p", { class: "quiet" }, "These pictures are generated: the noise is that of the nearest generated picture, and one code changes."),
