@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import json
 import math
 import os
@@ -15,12 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from infogan import __version__, signals
+from infogan.console import say as _say
 from infogan.errors import DataError, InfoGANError, Interrupted, StorageError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from infogan.config import Config, DataConfig
+    from infogan.file_listing import Skipped
 
 Command = Callable[[argparse.Namespace], None]
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # of a stream that cannot be written
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,25 +33,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0: success, 2: usage or configuration, 3: diverged, 4: storage, 5: data, 130 or 143: stopped by a signal.
     """
+    _show_any_name()
     with signals.handled():
-        try:
-            parsed = _parser().parse_args(arguments)
-            _load_plugins(parsed)
-            parsed.command(parsed)
-            return 0
-        except SystemExit:  # how argparse ends --help and --version
-            return 0
-        except InfoGANError as error:
-            _say(f"infogan: {error.for_command_line}")
-            return error.exit_code
-        except Interrupted as request:
-            signals.acknowledge()
-            _say(_farewell(request, parsed.plugin))
-            return request.exit_code
-        except BrokenPipeError:  # the reader (head, less) has ended
-            return 0
-        finally:
-            _flush()
+        code = _run(arguments)
+        return code if _flush() or code else StorageError.exit_code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    parsed = argparse.Namespace(plugin=[])
+    try:
+        parsed = _parser().parse_args(arguments)
+        _load_plugins(parsed)
+        parsed.command(parsed)
+        return 0
+    except SystemExit:  # how argparse ends --help and --version
+        return 0
+    except InfoGANError as error:
+        _say(f"infogan: {error.for_command_line}")
+        return error.exit_code
+    except Interrupted as request:
+        signals.acknowledge()
+        _say(_farewell(request, parsed.plugin))
+        return request.exit_code
+    except BrokenPipeError:  # the reader of the result (head, less) has ended
+        return 0
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        _say_full(error)
+        return StorageError.exit_code
+
+
+def _show_any_name() -> None:
+    """Escape in results what their encoding does not have: names of files may be of any bytes."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _say_full(error: OSError) -> None:
+    _say(
+        f"infogan: the result cannot be written to stdout: {error.strerror or error}\n"
+        "  expected: a terminal, a pipe, or a file on a disk with free space\n"
+        "  try: the same command with another destination of its output"
+    )
 
 
 def _load_plugins(arguments: argparse.Namespace) -> None:
@@ -56,22 +85,23 @@ def _load_plugins(arguments: argparse.Namespace) -> None:
         api.load_plugins(arguments.plugin)
 
 
-def _say(text: str) -> None:
-    """Print a message on stderr, unless it is closed (2>&-) or its reader has ended."""
-    if sys.stderr is not None:
-        with suppress(BrokenPipeError):
-            print(text, file=sys.stderr)
+def _flush() -> bool:
+    """Flush both streams, and return False if a result is lost.
 
-
-def _flush() -> None:
-    """Flush both streams; without it, Python reports at exit that a reader has ended."""
+    Without it, Python reports at exit that a reader has ended.
+    """
+    complete = True
     for stream in (sys.stdout, sys.stderr):
         if stream is None:
             continue
         try:
             stream.flush()
-        except BrokenPipeError:
+        except OSError as error:
+            if stream is sys.stdout and not isinstance(error, BrokenPipeError):
+                complete = False
+                _say_full(error)
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return complete
 
 
 def _farewell(request: Interrupted, plugins: Sequence[str]) -> str:
@@ -193,6 +223,7 @@ def _traverse(arguments: argparse.Namespace) -> None:
     from infogan.model import InfoGAN
     from infogan.reporting import pictures
     from infogan.reporting.traversals import traversal_picture
+    from infogan.runs import code_names
 
     model = InfoGAN.from_pretrained(arguments.run)
     if arguments.out and not arguments.code and len(model.latents.priors) > 1:
@@ -201,10 +232,11 @@ def _traverse(arguments: argparse.Namespace) -> None:
             "one code with --out",
             f"--code {next(iter(model.latents.priors))} --out {arguments.out}",
         )
-    for name in [arguments.code] if arguments.code else list(model.latents.priors):
+    names = code_names.read(arguments.run, model.config.latents.codes)
+    for name in [names.find(arguments.code)] if arguments.code else list(model.latents.priors):
         picture = traversal_picture(
             model, name, rows=arguments.rows, seed=arguments.seed, values=arguments.values,
-            weights=arguments.weights,
+            weights=arguments.weights, names=names,
         )  # fmt: skip
         default = Path(arguments.run) / "traversals" / f"{name}-seed{arguments.seed}.png"
         out = arguments.out or default
@@ -214,57 +246,102 @@ def _traverse(arguments: argparse.Namespace) -> None:
 
 
 def _encode(arguments: argparse.Namespace) -> None:
-    from infogan import data
-    from infogan.model import InfoGAN
-    from infogan.reporting import tables
+    from infogan import api
 
-    if arguments.out.suffix.lower() != ".csv":
-        advice = f"--out {shlex.quote(str(arguments.out.with_suffix('.csv')))}"
-        raise UsageError(f"--out {arguments.out} is not a CSV file", "a name that ends in .csv", advice)
-    model = InfoGAN.from_pretrained(arguments.run)
-    images, names = data.read_images(arguments.images, model.size, model.channels, model.config.data.crop)
-    priors = model.latents.priors.items()
-    categorical = {name for name, prior in priors if prior.code.kind == "categorical" and prior.code.dim == 1}
-    tables.write_codes(arguments.out, names, model.encode(images), categorical)
-    count = "1 image" if len(images) == 1 else f"{len(images):,} images"
-    print(f"{arguments.out}: the codes of {count}")
+    table = api.encode(
+        arguments.run, arguments.images, out=arguments.out, features=arguments.features, map=arguments.map,
+        seed=arguments.seed, progress=True,
+    )  # fmt: skip
+    _say_skipped(table.skipped)
+    print(f"{table.path}: the codes of {_count(table.rows)}")
 
 
-def _log(text: str) -> None:
-    """Print a line of progress."""
-    print(text, file=sys.stderr, flush=True)
+def _sort(arguments: argparse.Namespace) -> None:
+    from infogan import api
+
+    found = api.sort(
+        arguments.run,
+        arguments.images,
+        out=arguments.out,
+        by=arguments.by,
+        copy=arguments.copy,
+        progress=True,
+    )
+    _say_skipped(found.skipped)
+    if found.skipped:
+        _say(f"  all of them: {found.path / 'unreadable.csv'}")
+    width = max(map(len, found.counts))
+    for name, count in found.counts.items():
+        print(f"{name:{width}}  {_count(count)}")
+    print(f"{found.path}: {_count(sum(found.counts.values()))} in {len(found.counts)} folders")
+
+
+def _say_skipped(skipped: Sequence[Skipped]) -> None:
+    """Print how many files could not be read, and the first of them, on stderr."""
+    if skipped:
+        from infogan.data.decoding import first_of
+
+        files = "1 file" if len(skipped) == 1 else f"{len(skipped):,} files"
+        _say(f"note: {files} cannot be read{first_of(skipped)}")
+
+
+def _count(images: int) -> str:
+    return "1 image" if images == 1 else f"{images:,} images"
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     from infogan import api, storage
     from infogan.reporting import tables
+    from infogan.runs import code_names
 
     model = api.load(arguments.run)
+    names = code_names.read(arguments.run, model.config.latents.codes)
     scores = api.evaluate(
         model, data_path=arguments.data, weights=arguments.weights, samples=arguments.samples,
         seed=arguments.seed, full=arguments.full,
-        progress=_log,
+        progress=_say,
     )  # fmt: skip
     path = Path(arguments.run) / "evaluation.json"
     storage.write_text(path, json.dumps(scores, indent=2) + "\n")
     if arguments.json:
         print(json.dumps(scores, indent=2))
     else:
-        print(f"{tables.evaluation_text(scores)}\nall metrics: {path}")
+        print(f"{tables.evaluation_text(scores, names)}\nall metrics: {path}")
 
 
 def _select(arguments: argparse.Namespace) -> None:
     from infogan import api
     from infogan.reporting import tables
 
-    choice = api.select(arguments.runs, data_path=arguments.data, seed=arguments.seed, progress=_log)
+    choice = api.select(arguments.runs, data_path=arguments.data, seed=arguments.seed, progress=_say)
     print(json.dumps(choice, indent=2) if arguments.json else tables.selection_text(choice))
 
 
 def _report(arguments: argparse.Namespace) -> None:
     from infogan import api
 
-    print(api.report(arguments.run, data_path=arguments.data, progress=_log))
+    print(api.report(arguments.run, data_path=arguments.data, progress=_say))
+
+
+def _explore(arguments: argparse.Namespace) -> None:
+    from infogan import api
+
+    api.explore(
+        arguments.run, data_path=arguments.data, host=arguments.host, port=arguments.port,
+        browser=not arguments.no_browser, progress=_log,
+    )  # fmt: skip
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from infogan import api
+
+    print(
+        api.export_model(
+            arguments.run, arguments.to, out=arguments.out, precision=arguments.precision,
+            images=arguments.images, limit=arguments.limit, runtime=arguments.runtime,
+            private=arguments.private, progress=_log,
+        )
+    )  # fmt: skip
 
 
 def _discover(arguments: argparse.Namespace) -> None:
@@ -277,7 +354,7 @@ def _discover(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         categories=arguments.categories,
         settings=_settings(arguments, {}),
-        progress=_log,
+        progress=_say,
     )
     print(discovery.summary(result))
 
@@ -562,6 +639,7 @@ _WEIGHTS = _flag(
     "generator weights: as trained (raw), or their moving average (ema; the default if the model has one)",
 )
 _PNG = _flag("--out", _path, "PNG", "output file")
+_IMAGES = _flag("images", _path, "IMAGES", "an image; or a folder, archive or array of images")
 _PLUGIN: Argument = (
     "--plugin",
     {
@@ -661,10 +739,23 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _SEED,
         _WEIGHTS,
     )),
-    ("encode", _encode, "predict the codes of images and write them to a CSV file", (
+    ("encode", _encode, "predict the codes of images and write them to a CSV or Parquet file", (
         _RUN,
-        _flag("images", _path, "IMAGES", "an image; or a folder, archive or array of images"),
-        _flag("--out", _path, "CSV", "output file (default: codes.csv)", default=Path("codes.csv")),
+        _IMAGES,
+        _flag("--out", _path, "TABLE", "output file, .csv or .parquet (default: codes.csv)",
+              default=Path("codes.csv")),
+        _switch("--features", "also write the features of the recognition network"),
+        _switch("--map", "also write each image's position on a 2-D map of the features"),
+        _SEED,
+    )),
+    ("sort", _sort, "sort images into a folder per category, with contact sheets", (
+        _RUN,
+        _IMAGES,
+        ("--out", {"type": _path, "metavar": "FOLDER", "required": True, "help": "a new or empty folder"}),
+        ("--by", {"action": "append", "default": [], "metavar": "CODE",
+                  "help": "a continuous code that orders each folder (default: certainty), or the "
+                          "categorical code of the folders (default: the first); repeatable"}),
+        _switch("--copy", "copy image files instead of linking to them"),
     )),
     ("evaluate", _evaluate, "compute metrics of a run and write evaluation.json", (
         _RUN,
@@ -683,6 +774,27 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _SEED,
     )),
     ("report", _report, "write the HTML report of a run", (_RUN, _DATA)),
+    ("explore", _explore, "control the codes of a run and see real images by code, in a browser", (
+        _RUN,
+        _DATA,
+        _flag("--host", str, "HOST", "address to listen on (default: 127.0.0.1, this computer only)",
+              default="127.0.0.1"),
+        _flag("--port", _whole(1, 65_535), "N", "port (default: the first free one from 8420)"),
+        _switch("--no-browser", "print the address and do not open a browser"),
+    )),
+    ("export", _export, "write a model as ONNX, as a page without a server, as a folder, or to the Hub", (
+        _flag("run", _path, "RUN", "run directory, model folder, or OWNER/NAME of the Hugging Face Hub"),
+        _flag("--to", str, "TARGET", "onnx, html, safetensors or hub:OWNER/NAME", required=True),
+        _flag("--out", _path, "PATH", "output folder or, for html, file (default: below RUN/export)"),
+        _flag("--precision", _one_of("float32", "float16"), "float32|float16",
+              "how ONNX weights are stored (default: float32, and float16 for html)"),
+        _flag("--images", _path, "PATH", "html: file or folder with real images to show in the page"),
+        _flag("--limit", _whole(1, 20_000), "N", "html: the most real images (default: 1,000)",
+              default=1_000),
+        _flag("--runtime", _path, "PATH",
+              "html: folder or .tgz file of onnxruntime-web (default: the cache, or npm pack)"),
+        _switch("--private", "hub: create a private repository"),
+    )),
     ("presets", _presets, "list the presets, or show the configuration and recipes of one preset", (
         ("name", {"nargs": "?", "metavar": "NAME", "help": "name of the preset (default: list all)"}),
     )),

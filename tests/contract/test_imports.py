@@ -20,7 +20,9 @@ PACKAGES = [Path(package.__file__).parent for package in (infogan, infogan_exper
 
 RANKS = {
     "errors": 0,
+    "console": 0,
     "locks": 0,
+    "matlab": 0,
     "registry": 1,
     "config": 1,
     "images": 1,
@@ -28,6 +30,7 @@ RANKS = {
     "signals": 1,
     "storage": 1,
     "file_listing": 1,
+    "hub_models": 1,
     "streams": 1,
     "augmentation": 2,
     "latents": 2,
@@ -46,10 +49,14 @@ RANKS = {
     "representation": 4,
     "evaluation": 5,
     "reporting": 6,
+    "explorer": 6,
+    "encoding": 7,
     "training": 7,
+    "export": 7,
     "testing": 8,
     "api": 8,
     "discovery": 9,
+    "sklearn": 9,
     "infogan_experiments": 10,
     "cli": 11,
     "__main__": 12,
@@ -59,9 +66,11 @@ RANKS = {
 ONLY = {
     "data": {
         "config",
+        "console",
         "errors",
         "file_listing",
         "locks",
+        "matlab",
         "registry",
         "scenes",
         "storage",
@@ -75,9 +84,11 @@ ONLY = {
         "locks",
         "storage",
     },  # whoever only reads a run imports no networks
-    "scenes": {"errors", "file_listing"},
+    "scenes": {"errors", "file_listing", "matlab"},
     "signals": {"errors"},
+    "console": set(),
     "locks": set(),
+    "matlab": set(),
     "storage": {"errors", "locks"},
     "streams": set(),
 }

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import infogan
 from infogan import cli
-from infogan.errors import DataError
+from infogan.errors import DataError, InfoGANError, UsageError
 from infogan.runs.directory import RunDirectory
 from infogan.training.randomness import Randomness
 from infogan.training.step import Losses, Step
@@ -183,3 +184,50 @@ def test_one_of_several_seeds_finds_the_images_of_all(tmp_path: Path) -> None:
     for run in (path, path / "seeds" / "seed-1"):
         infogan.evaluate(infogan.load(run), samples=32, only=["mutual information"])
     assert cli.main(["resume", str(path), "--steps", "24"]) == 0
+
+
+# --- memory, and few images ------------------------------------------------------------------------------
+
+
+def test_out_of_memory_names_a_smaller_batch_and_the_checkpoint(
+    during_step: Callable[..., None], tmp_path: Path
+) -> None:
+    """A real failure of the allocator, in the middle of a step."""
+    during_step(7, lambda: torch.empty(1 << 50))
+    often = {**SMALL, "training.save_every": 5}
+    with pytest.raises(UsageError) as caught:
+        infogan.train(images(), out=tmp_path / "run", steps=9, device="cpu", settings=often, progress=False)
+    assert "out of memory with training.batch_size = 8" in caught.value.happened
+    assert (
+        f"the last checkpoint is {tmp_path / 'run' / 'checkpoints' / 'step-00000005'}"
+        in caught.value.happened
+    )
+    assert "'training.batch_size': 4" in caught.value.advice
+    assert "--set batch_size=4" in caught.value.for_command_line
+    assert infogan.resume(tmp_path / "run", progress=False).provenance["steps"] == 9
+
+
+def test_networks_that_do_not_fit_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from infogan.training import runner
+
+    monkeypatch.setattr(runner, "InfoGAN", lambda _: torch.empty(1 << 50))
+    with pytest.raises(UsageError, match=r"out of memory.*there is no earlier checkpoint"):
+        train(tmp_path / "run")
+
+
+@pytest.mark.parametrize("count", [2, 3, 9])
+def test_fewer_images_than_a_batch_are_trained_or_refused(count: int, tmp_path: Path) -> None:
+    few = images()[:count]
+    try:
+        model = infogan.train(
+            few,
+            out=tmp_path / "run",
+            steps=3,
+            device="cpu",
+            settings={**SMALL, "training.batch_size": 16},
+            progress=False,
+        )
+    except InfoGANError as error:
+        assert f"the images are {count - 1} of" in error.happened
+    else:
+        assert np.isfinite(next(model.parameters()).detach().numpy()).all()

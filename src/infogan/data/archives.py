@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import re
 import tarfile
@@ -108,11 +109,48 @@ def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
         return _check_length(member.read(info.file_size + 1), info.file_size)
 
 
+class _Capped(io.RawIOBase):
+    """A decompressed file that ends with an error after a number of bytes: a bomb of 1 kB may hold 1 GB."""
+
+    def __init__(self, file: BinaryIO, most: int) -> None:
+        self._file, self._most = file, most
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes."""
+        self._check(self._file.tell() + max(0, size))
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to an offset from the start."""
+        if whence != io.SEEK_SET:
+            raise ValueError("an offset that is not from the start")
+        self._check(offset)
+        return self._file.seek(offset)
+
+    def tell(self) -> int:
+        """Return the offset."""
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Close the file below."""
+        self._file.close()
+        super().close()
+
+    def _check(self, offset: int) -> None:
+        if offset > self._most:
+            raise ValueError(
+                f"it decompresses to more than {self._most:,} bytes, {MOST_RATIO} times its size"
+            )
+
+
 class _TarStream:
     """The decompressed bytes of a tar file, at any offset; fast only forward if it is compressed."""
 
     def __init__(self, path: Path) -> None:
         self.file: BinaryIO = _OPENERS.get(path.suffix.lower(), open)(path, "rb")  # type: ignore[operator]
+        if path.suffix.lower() in _OPENERS:
+            most = max(MOST_BYTES, MOST_RATIO * path.stat().st_size)
+            self.file = _Capped(self.file, most)  # type: ignore[assignment]
 
     def read(self, offset: int, count: int) -> bytes:
         self.file.seek(offset)

@@ -133,7 +133,7 @@ def from_found(found: Found, config: DataConfig) -> Dataset:
     """Preprocess and split images into memory, in the same way as those of a folder.
 
     Args:
-        found: the images, such as those of `image_collections.as_found`.
+        found: the images, such as those of `python_images.as_found`.
         config: as in `from_array`.
 
     Raises:

@@ -17,7 +17,6 @@ import csv
 import io
 import json
 import math
-import sys
 import tokenize
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8
-from tqdm import tqdm
 
 from infogan import storage
 from infogan.config import DataConfig
@@ -35,6 +33,7 @@ from infogan.data.arrays import UNREADABLE
 from infogan.data.dataset import Factor, Found, Split, Stream, Truth
 from infogan.data.decoding import MOST_UNREADABLE, check_share
 from infogan.data.preprocessing import common_size, preprocess_one
+from infogan.data.progress_bar import progress_bar
 from infogan.errors import DataError, StorageError, UsageError
 from infogan.file_listing import Skipped
 
@@ -202,16 +201,6 @@ def _write_raw(
             readable.append(np.array(rows, np.int64))
             check_share(where, files, skipped)
     return readable, skipped
-
-
-def progress_bar(text: str, total: int) -> tqdm:
-    """Return a progress bar on stderr; it appears after a second and is updated rarely outside terminals."""
-    closed = sys.stderr is None  # by the shell: 2>&-
-    interval = 15.0 if closed or not sys.stderr.isatty() else 0.2
-    return tqdm(
-        desc=text, total=total, unit=" images", leave=False, delay=1, mininterval=interval,
-        file=sys.stderr, disable=closed,
-    )  # fmt: skip
 
 
 def _raw_images(raw: Path, size: int) -> Iterator[bytes]:

@@ -209,14 +209,15 @@ class _Session:
             count = config.objective.neighbours
             self.progress.say(f"finding the {count} nearest neighbours of each image")
         self.representation = representation_files.load(run.representation)
-        self.trainer = Trainer(
-            self._model(),
-            torch.from_numpy(np.asarray(dataset.train.images)),  # without copying a memory map
-            device=device,
-            precision=precision,
-            nearest=nearest_images(config, dataset.train),
-            anchors=self._anchors(),
-        )
+        with engine.memory_errors(config.training.batch_size, self._last_checkpoint):
+            self.trainer = Trainer(
+                self._model(),
+                torch.from_numpy(np.asarray(dataset.train.images)),  # without copying a memory map
+                device=device,
+                precision=precision,
+                nearest=nearest_images(config, dataset.train),
+                anchors=self._anchors(),
+            )
         self.recorded = resumption.recorded(config, device, precision)
         self.metrics = metrics_log.MetricsLog(run.metrics_path, self.progress.say)
         self.health = health.Health()
@@ -265,7 +266,7 @@ class _Session:
         self._window_step = trainer.step
         try:
             while trainer.step < self.steps:
-                with signals.deferred():
+                with signals.deferred(), engine.memory_errors(training.batch_size, self._last_checkpoint):
                     trainer.advance()
                     self._log()
                 if trainer.step < self.steps and trainer.step % training.save_every == 0:
@@ -427,9 +428,11 @@ class _Session:
         )
 
     def _with_last_checkpoint(self, error: DivergenceError) -> DivergenceError:
+        return DivergenceError(f"{error.happened}; {self._last_checkpoint()}", error.expected, error.advice)
+
+    def _last_checkpoint(self) -> str:
         saved = checkpoint.listed(self.run.checkpoints)
-        last = f"the last checkpoint is {saved[max(saved)]}" if saved else "there is no earlier checkpoint"
-        return DivergenceError(f"{error.happened}; {last}", error.expected, error.advice)
+        return f"the last checkpoint is {saved[max(saved)]}" if saved else "there is no earlier checkpoint"
 
     # --- pictures ------------------------------------------------------------------------------------
 

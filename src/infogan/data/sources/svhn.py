@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64, UInt8
 
+from infogan import matlab
 from infogan.config import DataConfig
-from infogan.data import matlab
 from infogan.data.dataset import Found, Split, Stream, Truth
 from infogan.data.download import Mirrors, RemoteFile, cache_folder, fetch
 from infogan.data.preprocessing import preprocess_one

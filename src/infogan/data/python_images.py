@@ -27,8 +27,8 @@ from infogan.config import DataConfig
 from infogan.data.dataset import Found, Split, Truth
 from infogan.data.decoding import Item, check_share, first_of, picture_stream, read_form
 from infogan.data.in_memory import CHANNELS, as_images, as_labels
-from infogan.data.prepared import progress_bar
 from infogan.data.preprocessing import LARGEST, SMALLEST, common_size, fit, is_gray
+from infogan.data.progress_bar import progress_bar
 from infogan.errors import DataError
 from infogan.file_listing import Skipped
 

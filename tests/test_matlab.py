@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
 
-from infogan.data import matlab
+from infogan import matlab
 
 RNG = np.random.default_rng(0)
 ARRAYS = {
