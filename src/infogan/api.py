@@ -15,7 +15,8 @@ import numpy as np
 from infogan import config as configuration
 from infogan import data, recipes
 from infogan.config import Code, Config, DataConfig
-from infogan.data import SOURCES, SUFFIXES, Dataset
+from infogan.data import SOURCES, Dataset
+from infogan.data.sources.folder import check_path
 from infogan.errors import ConfigError, DataError, UsageError, did_you_mean
 from infogan.presets import PRESETS, Preset
 
@@ -139,14 +140,9 @@ def _from_source(source: str | Path | Config) -> tuple[Config, Preset | None]:
         return PRESETS[source].load(), PRESETS[source]
     if path.suffix == ".toml":
         return configuration.read(path), None
-    if path.is_dir() or (path.name.lower().endswith(SUFFIXES) and path.is_file()):
-        return PRESETS["folder"].load().replace(data={"path": _absolute(path)}), PRESETS["folder"]
     if path.exists():
-        raise DataError(
-            f"{path} is neither a folder of images, nor one of {', '.join(SUFFIXES)}, nor a .toml file",
-            "a folder or archive of images, an array file [N, H, W, C], or a configuration",
-            "infogan train FOLDER",
-        )
+        check_path(path)
+        return PRESETS["folder"].load().replace(data={"path": _absolute(path)}), PRESETS["folder"]
     if os.sep in str(source) or path.suffix:
         raise DataError(
             f"{path} does not exist",
@@ -296,6 +292,8 @@ def train_config(
     networks.check_architecture(config.network.architecture)
     seed_selection.check(config, seeds)
     dataset = data.load(config.data) if dataset is None else dataset
+    if dataset.problem is not None:
+        raise dataset.problem
     config = runner.resolve(config, dataset)
     path = next_free(Path("runs"), config.preset) if out is None else Path(out)
     run = RunDirectory.create(path, seeds=seeds > 1)

@@ -26,6 +26,11 @@ class ValueRange(NamedTuple):
         return f"{sign}{self.low:.9g}:{sign}{self.high:.9g}"
 
     @classmethod
+    def spanning(cls, low: float, high: float) -> ValueRange:
+        """Return the range of two values in the numbers that its text states; they may be equal."""
+        return cls.parse(str(cls(low, high if high > low else low + 1)))
+
+    @classmethod
     def parse(cls, text: str) -> ValueRange:
         """Return the range that a text states: "0:4095", "-1000:3000" or "p0.1:p99.9".
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,6 +15,7 @@ from jaxtyping import Float64, Int64, UInt8
 from infogan import file_listing, storage
 from infogan.config import DataConfig
 from infogan.data import prepared, preprocessing, splits
+from infogan.data.audit import Audit
 from infogan.data.dataset import Dataset, Found, Split
 from infogan.data.download import cache_folder
 from infogan.data.prepared import Prepared
@@ -23,6 +24,11 @@ from infogan.errors import DataError, StorageError
 from infogan.file_listing import Skipped
 
 log = logging.getLogger(__name__)
+
+OWN = ("fit", "range", "background", "frames", "exclude", "allow_unreadable", "split_by")
+"""Settings that only some sources use."""
+
+_ANY = 10**7  # files that may be unreadable
 
 Keys: TypeAlias = Float64[np.ndarray, " n"]
 
@@ -57,7 +63,29 @@ def load(config: DataConfig) -> Dataset:
             if getattr(config, key) is not None:
                 raise unsupported(config, key, f"these images of {entry.name} have their own test split")
     keys = stored.keys if stored.train is None else None
-    return _dataset(entry, config, _Pool(stored.all, keys, start, stored.skipped))
+    dataset = _dataset(entry, config, _Pool(stored.all, keys, start, stored.skipped))
+    value_range = stored.facts.get("range")
+    return replace(dataset, value_range=value_range, audit=stored.audit, problem=stored.problem)
+
+
+def audit_lines(config: DataConfig) -> tuple[str, ...]:
+    """Return the lines of the audit of a user's own images, which are prepared first if necessary.
+
+    Raises:
+        InfoGANError: as in `load`.
+    """
+    return _open(config)[1].audit
+
+
+def audit(config: DataConfig) -> Audit:
+    """Decode all images of a user's own once, and return what they are. Nothing is written.
+
+    Raises:
+        InfoGANError: as in `load`; but any number of files may be unreadable.
+    """
+    entry, config = _resolve(config)
+    config = config.model_copy(update={"allow_unreadable": _ANY})
+    return prepared.examine(entry.read(config), config)
 
 
 def load_all(config: DataConfig) -> tuple[UInt8[np.ndarray, "n h w c"], list[str]]:
@@ -102,6 +130,7 @@ def cached(config: DataConfig) -> Path:
         "files": [file_listing.listing(file) for file in files if file == path or file.exists()],
         **config.model_dump(include={"size", "channels", "crop", "count"}),
     }
+    key |= {name: value for name in OWN if (value := getattr(config, name)) is not None}
     if config.split_version != splits.BY_NUMBER:  # which earlier releases knew alone
         key["split_version"] = config.split_version
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
@@ -150,6 +179,7 @@ def _resolve(config: DataConfig) -> tuple[Source, DataConfig]:
         ("held_out", entry.held_out is not None, f"{name} has its own test split"),
         ("count", entry.renders, f"{name} renders no images; these sources do: {renderers}"),
         ("crop", not entry.renders or entry.accepts, f"{name} renders its images, which are not cropped"),
+        *((key, key in entry.settings, f"{name} does not use it") for key in OWN),
     ):
         if getattr(config, key) is not None and not applies:
             raise unsupported(config, key, reason)
@@ -189,6 +219,7 @@ def _write(entry: Source, config: DataConfig, folder: Path, found: Found) -> Non
     if config.count not in (None, count):
         raise unsupported(config, "count", f"{config.path} holds {count} pictures, which are not rendered")
     settings = config.model_dump(include={"size", "channels", "crop", "count", "path"})
+    settings |= {name: value for name in OWN if (value := getattr(config, name)) is not None}
     facts = {"source": entry.name, "infogan": __version__, "settings": settings}
     prepared.write(folder, found, config, facts)
 

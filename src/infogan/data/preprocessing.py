@@ -80,8 +80,29 @@ class Conversion:
         return replace(self, low=None, high=None)
 
 
+SCALED = "infogan-scaled"
+"""Key in the `info` of images whose values have been scaled to 0..255: their lowest and highest value, and
+the value of white."""
+
 PLAIN = Conversion()
 """The default rules."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """Form of preprocessed images.
+
+    Attributes:
+        size: height and width in pixels.
+        channels: 1, 3 or 4.
+        crop: side of the central square that is used; None: the largest.
+        rules: the other rules.
+    """
+
+    size: int
+    channels: int
+    crop: int | None = None
+    rules: Conversion = PLAIN
 
 
 def fit(
@@ -100,6 +121,7 @@ def fit(
         ValueError: the values are out of range. Decoding a damaged file may raise almost any exception.
     """
     ImageOps.exif_transpose(image, in_place=True)
+    rules = rules.in_8_bits if SCALED in image.info else rules
     longest = min(image.size) if rules.fit == "crop" else max(image.size)
     width, height = (min(side, longest, crop or longest) for side in image.size)
     left, top = (image.width - width) // 2, (image.height - height) // 2

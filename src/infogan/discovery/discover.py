@@ -27,7 +27,7 @@ from infogan import api, data, evaluation, networks, storage
 from infogan import config as configuration
 from infogan.config import Config
 from infogan.data import Dataset
-from infogan.data.audit import audit_lines
+from infogan.data.loading import audit_lines
 from infogan.discovery.budget import ENCODER_SHARE, Budget, steps_within
 from infogan.discovery.candidate_verdicts import agreements, independent_reader, verdicts
 from infogan.discovery.outcome import Outcome
