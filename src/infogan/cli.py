@@ -116,7 +116,8 @@ def _train(arguments: argparse.Namespace) -> None:
         print(config.to_toml(chosen, explained=True), end="")
         return
     _warn_of_late_start(chosen)
-    _say_audit(chosen.data)
+    if arguments.out is None or not arguments.out.exists():  # else training is refused
+        _say_audit(chosen.data)
     _print_result(api.train_config(chosen, out=arguments.out, seeds=arguments.seeds), arguments.plugin)
 
 

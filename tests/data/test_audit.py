@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from infogan.cli import main
-from infogan.data.audit import audit
+from infogan.config import DataConfig
+from infogan.data import loading
+from infogan.data.audit import Audit
 from infogan.errors import DataError
 
 
@@ -22,6 +25,10 @@ def fill(folder: Path, count: int = 6, size: tuple[int, int] = (16, 16), seed: i
         pixels = rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{size[0]}-{index:02d}.png")
     return folder
+
+
+def audit(path: Path, **settings: Any) -> Audit:
+    return loading.audit(DataConfig(source="folder", path=str(path), **settings))
 
 
 def line(path: Path, start: str) -> str:

@@ -20,7 +20,7 @@ from PIL import Image
 
 from infogan.config.value_range import ValueRange
 from infogan.data.dataset import Factor, Split, Truth
-from infogan.data.preprocessing import SCALED, Conversion, scale
+from infogan.data.preprocessing import NO_WHITE, SCALED, Conversion, scale
 from infogan.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -161,10 +161,11 @@ def pictures_in(header: Header) -> int:
     return shape[0] if len(shape) == 4 and shape[3] in CHANNELS else 0
 
 
-def picture_from_npy(file: IO[bytes], index: int, rules: Conversion) -> Image.Image:
+def picture_from_npy(file: IO[bytes], index: int, rules: Conversion | None) -> Image.Image:
     """Return one picture of a .npy file in a folder, by `pictures_in`.
 
     Values of several channels that are not of 8 bits are scaled by the rules; all others are scaled later.
+    Without rules, only the size and the mode of the picture can be used, and `info[SCALED]`.
 
     Raises:
         ValueError: the array holds no picture of that index, or values out of range.
@@ -192,19 +193,35 @@ def _load(file: IO[bytes], header: Header) -> np.ndarray:
     return array
 
 
-def _as_picture(array: np.ndarray, rules: Conversion) -> Image.Image:
+def _as_picture(array: np.ndarray, rules: Conversion | None) -> Image.Image:
     if array.dtype == np.bool_:
         array = array.astype(np.uint8) * np.uint8(255)
     if array.dtype == np.uint8:
         return Image.fromarray(array)
     if array.ndim == 3:
-        white = white_of(array.dtype)
-        picture = Image.fromarray(scale(array, white, rules))
-        picture.info[SCALED] = (float(array.min()), float(array.max()), white)
+        check_white(array, rules)
+        own = rules or Conversion(low=float(array.min()), high=float(array.max()) + 1)
+        picture = Image.fromarray(scale(array, white_of(array.dtype), own))
+        picture.info[SCALED] = array
         return picture
     if array.dtype == np.uint16:
         return Image.fromarray(array)
-    return Image.fromarray(array.astype(np.float32 if array.dtype.kind == "f" else np.int32))
+    if array.dtype.kind == "f":
+        return Image.fromarray(array.astype(np.float32))
+    picture = Image.fromarray(array.astype(np.int32))
+    picture.info[NO_WHITE] = True
+    return picture
+
+
+def check_white(values: np.ndarray, rules: Conversion | None) -> None:
+    """Check that a type has a value of white, or a range is set.
+
+    Raises:
+        ValueError: they are integers of another type than 8 or 16 bits without sign.
+    """
+    without = values.dtype.kind in "iu" and values.dtype not in (np.uint8, np.uint16)
+    if without and rules is not None and rules.low is None:
+        raise ValueError(f"{values.dtype} with values from {values.min()} to {values.max()}: set data.range")
 
 
 def white_of(dtype: np.dtype[Any]) -> float:
@@ -360,6 +377,7 @@ def _to_uint8(images: np.ndarray, where: str, chosen: ValueRange | None) -> UInt
     rules = Conversion() if chosen is None else Conversion(low=chosen.low, high=chosen.high)
     result = np.empty(images.shape, np.uint8)
     try:
+        check_white(images, rules)
         for start in range(0, len(images), _CHUNK):  # in chunks: float64 is 8 times as large
             result[start : start + _CHUNK] = scale(images[start : start + _CHUNK], white, rules)
     except ValueError:

@@ -17,9 +17,9 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from infogan.data.contents import FileVerdict
+from infogan.data.image_survey import Fitted, Seen, Survey
 from infogan.data.layout import Layout
 from infogan.data.signatures import counted
-from infogan.data.survey import Fitted, Seen, Survey
 from infogan.errors import DataError
 from infogan.file_listing import Skipped
 
@@ -190,11 +190,8 @@ class Audit:
         sizes = [f"{width}x{height}" for width, height in sorted(self.sizes)]
         several = f"{len(sizes)} sizes from {sizes[0]} to {sizes[-1]}" if len(sizes) > 1 else sizes[0]
         odd = f"; {self.odd_size!r} is of another size" if self.odd_size else ""
-        kept = {
-            "crop": f"{self.share_kept:.0%} of its pixels are kept",
-            "pad": "padded",
-            "stretch": "stretched",
-        }
+        share = f"{self.share_kept:.0%} of its pixels are kept"
+        kept = {"crop": share, "pad": "padded to a square", "stretch": "stretched to a square"}[self.fit]
         return (
             f"size: {several}; each becomes {self.size}x{self.size}, {kept}{odd} "
             "(--size N, --crop N, --fit crop|pad|stretch)"

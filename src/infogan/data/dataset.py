@@ -16,7 +16,7 @@ from infogan.errors import DataError
 from infogan.file_listing import Skipped
 
 if TYPE_CHECKING:
-    from infogan.data.survey import Survey
+    from infogan.data.image_survey import Survey
 
 
 @dataclass(frozen=True, eq=False)

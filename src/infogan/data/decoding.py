@@ -21,7 +21,7 @@ from PIL import Image, UnidentifiedImageError
 
 from infogan.data.arrays import picture_from_npy
 from infogan.data.dataset import Stream, Truth
-from infogan.data.preprocessing import DEFAULT_SIZE, PLAIN, Conversion, Form, common_size, fit, is_gray
+from infogan.data.preprocessing import DEFAULT_SIZE, Conversion, Form, common_size, fit, is_gray
 from infogan.data.signatures import HEAD, FileType, identify
 from infogan.errors import DataError
 from infogan.file_listing import Skipped
@@ -69,13 +69,13 @@ class Observer(Protocol):
 
 
 @contextmanager
-def opened(item: Item, ending: bytes = b"", rules: Conversion = PLAIN) -> Iterator[Image.Image]:
+def opened(item: Item, ending: bytes = b"", rules: Conversion | None = None) -> Iterator[Image.Image]:
     """Open an image and check its header; its pixels are decoded on use.
 
     Args:
         item: the picture.
         ending: bytes that are appended to the file.
-        rules: range of the values of arrays that Pillow cannot hold.
+        rules: range of the values of arrays that Pillow cannot hold; None: only their size is looked at.
     """
     content = item.content
     if isinstance(content, Path):
@@ -87,7 +87,7 @@ def opened(item: Item, ending: bytes = b"", rules: Conversion = PLAIN) -> Iterat
         yield from _opened(io.BytesIO(content() + ending), item, rules)
 
 
-def _opened(file: IO[bytes], item: Item, rules: Conversion) -> Iterator[Image.Image]:
+def _opened(file: IO[bytes], item: Item, rules: Conversion | None) -> Iterator[Image.Image]:
     file_type = item.file_type or identify(file.read(HEAD), item.name)
     file.seek(0)
     if file_type.reading == "array":

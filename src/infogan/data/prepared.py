@@ -36,9 +36,9 @@ from infogan.data.audit import Audit
 from infogan.data.contents import FileVerdict
 from infogan.data.dataset import Factor, Found, Split, Stream, Truth
 from infogan.data.decoding import MOST_UNREADABLE, check_share, most_skipped
+from infogan.data.image_survey import Survey
 from infogan.data.layout import groups
 from infogan.data.preprocessing import Conversion, Form, common_size, preprocess_one
-from infogan.data.survey import Survey
 from infogan.errors import DataError, StorageError, UsageError
 from infogan.file_listing import Skipped
 

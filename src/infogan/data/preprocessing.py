@@ -81,8 +81,10 @@ class Conversion:
 
 
 SCALED = "infogan-scaled"
-"""Key in the `info` of images whose values have been scaled to 0..255: their lowest and highest value, and
-the value of white."""
+"""Key in the `info` of images whose values have been scaled to 0..255: the array of these values."""
+
+NO_WHITE = "infogan-no-white"
+"""Key in the `info` of images of integers whose type has no value of white: they need a range."""
 
 PLAIN = Conversion()
 """The default rules."""
@@ -185,7 +187,7 @@ def _fits(shape: tuple[int, ...], size: int, channels: int, crop: int | None, ru
 
 
 def common_size(sizes: Collection[tuple[int, int]]) -> int:
-    """Return the image size if none is configured.
+    """Return the image size if none is configured, for named data sets.
 
     It is that of the images if all are equal squares of 8 to 256 pixels, else 64.
 
@@ -193,28 +195,42 @@ def common_size(sizes: Collection[tuple[int, int]]) -> int:
         sizes: the set of all (width, height).
     """
     width, height = next(iter(sizes))
-    if len(set(sizes)) == 1 and width == height and SMALLEST <= width <= LARGEST:
+    if len(set(sizes)) == 1 and _is_possible(width, height):
         return width
-    log.warning(
-        "the images are not equal squares of %d to %d pixels: each becomes a square and is resized to "
-        "%d x %d (data.size sets another size)",
-        *(SMALLEST, LARGEST, DEFAULT_SIZE, DEFAULT_SIZE),
-    )
+    _warn_of_sizes()
     return DEFAULT_SIZE
 
 
 def usual_size(counts: Mapping[tuple[int, int], int]) -> int:
-    """Return the image size if none is configured: that of nearly all images, if it is a possible one.
+    """Return the image size if none is configured, for a user's own images.
 
-    It is the size that at least 95 % of the images have, if they are squares of 8 to 256 pixels, else 64.
+    It is the size of at least 95 % of the images, if they are squares of 8 to 256 pixels, else 64.
 
     Args:
         counts: number of images by (width, height).
     """
     (width, height), most = max(counts.items(), key=lambda item: item[1])
-    if width == height and SMALLEST <= width <= LARGEST and most >= USUAL * sum(counts.values()):
+    total = sum(counts.values())
+    if _is_possible(width, height) and most >= USUAL * total:
+        if most < total:
+            log.warning(
+                "%d of %d images are not of %d x %d and are resized", total - most, total, width, height
+            )
         return width
+    _warn_of_sizes()
     return DEFAULT_SIZE
+
+
+def _is_possible(width: int, height: int) -> bool:
+    return width == height and SMALLEST <= width <= LARGEST
+
+
+def _warn_of_sizes() -> None:
+    log.warning(
+        "the images are not equal squares of %d to %d pixels: each becomes a square and is resized to "
+        "%d x %d (data.size sets another size)",
+        *(SMALLEST, LARGEST, DEFAULT_SIZE, DEFAULT_SIZE),
+    )
 
 
 def is_gray(image: Image.Image) -> bool:
@@ -242,7 +258,10 @@ def _to_mode(image: Image.Image, mode: str, rules: Conversion) -> Image.Image:
 
 def _to_8_bits(image: Image.Image, rules: Conversion) -> Image.Image:
     """Scale to 0..255. Pillow would clip at 255, which turns most 16-bit images white."""
-    return Image.fromarray(scale(np.asarray(image), 1.0 if image.mode == "F" else 65_535.0, rules))
+    values = np.asarray(image)
+    if NO_WHITE in image.info and rules.low is None:
+        raise ValueError(f"{values.dtype} with values from {values.min()} to {values.max()}: set data.range")
+    return Image.fromarray(scale(values, 1.0 if image.mode == "F" else 65_535.0, rules))
 
 
 def scale(values: np.ndarray, white: float, rules: Conversion) -> UInt8[np.ndarray, " *shape"]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from infogan.config.value_range import ValueRange
 from infogan.data.decoding import Item, opened, skipping
+from infogan.data.preprocessing import SCALED
 from infogan.file_listing import Skipped
 
 _MOST, _FEWEST = 20_000_000, 256  # values that are kept of all images, and of each
@@ -28,7 +29,8 @@ def measure(items: Sequence[Item], chosen: ValueRange) -> ValueRange:
     for item in items:
         with skipping(item.name, skipped), opened(item) as image:
             plain = image.mode != "P" and not image.has_transparency_data
-            values = np.asarray(image if plain else image.convert("RGB")).reshape(-1)
+            values = np.asarray(image if plain else image.convert("RGB"))
+            values = image.info.get(SCALED, values).reshape(-1)
             parts.append(values[:: max(1, len(values) // share)].astype(np.float32))
     if not parts:
         return ValueRange(0, 255)

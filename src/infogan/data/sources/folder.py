@@ -26,11 +26,11 @@ from infogan.data.decoding import (
     read_form,
     skipping,
 )
+from infogan.data.image_survey import Survey
 from infogan.data.layout import Layout, read_layout
 from infogan.data.preprocessing import Conversion, Form, common_size, preprocess, usual_size
 from infogan.data.signatures import HEAD, FileType, counted, identify
 from infogan.data.source import About, path_of, source
-from infogan.data.survey import Survey
 from infogan.errors import DataError
 from infogan.file_listing import Skipped, walk
 

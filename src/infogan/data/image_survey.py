@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from infogan.data.arrays import white_of
 from infogan.data.contents import Contents, FileVerdict
 from infogan.data.decoding import Item
 from infogan.data.layout import Layout
@@ -148,7 +149,11 @@ def look_at(image: Image.Image, name: str) -> Seen:
     misnamed = usual is not None and image.format not in (None, "MPO", usual.decoder, "DIB")
     transparent = image.has_transparency_data
     size = image.size
-    low, high, white = image.info[SCALED] if SCALED in image.info else (*_extremes(image), white)
+    if SCALED in image.info:
+        values = image.info[SCALED]
+        low, high, white = float(values.min()), float(values.max()), white_of(values.dtype)
+    else:
+        low, high = _extremes(image)
     if transparent:
         transparent = bool(np.asarray(image.convert("RGBA").getchannel("A")).min() < 255)
     return Seen(size, is_gray(image), white, low, high, transparent, misnamed, several)
