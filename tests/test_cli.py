@@ -18,6 +18,11 @@ from PIL import Image
 import infogan_experiments as experiments
 from infogan import InfoGAN, cli, presets
 
+OWN_IMAGES = [
+    "--allow-unreadable", "--background", "--exclude", "--fit", "--frames", "--range", "--split-by",
+]  # fmt: skip
+"""Flags of all commands that read a user's own images."""
+
 COMMANDS = {
     "data": [],
     "data audit": sorted(["--crop", "--set", "--size", *OWN_IMAGES]),

@@ -349,7 +349,8 @@ def _data_audit(arguments: argparse.Namespace) -> None:
     from infogan import api
     from infogan.data import loading
 
-    config = api.data_config(arguments.path, settings=_settings(arguments, _OWN_FLAGS))
+    settings = _settings(arguments, _OWN_FLAGS)
+    config = api.data_config("folder", data=arguments.path, settings=settings)
     found = loading.audit(config)
     print("\n".join(found.lines()))
 

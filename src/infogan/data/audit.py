@@ -200,7 +200,7 @@ class Audit:
     def _range_lines(self) -> Iterator[str]:
         for white, (low, high) in sorted(self.ranges.items()):
             dark = (
-                f"; nearly black: no value is above {NEARLY_BLACK:.0%} of white"
+                f"; nearly black: no value is above {high:g} of {white:,.0f}"
                 if high <= white * NEARLY_BLACK
                 else ""
             )

@@ -164,12 +164,11 @@ def decode(item: Item, form: Form, observer: Observer | None = None) -> UInt8[np
 def _decode(
     item: Item, form: Form, observer: Observer | None, ending: bytes = b""
 ) -> UInt8[np.ndarray, "h w c"]:
-    with opened(item, ending, form.rules) as image:
-        png = image.format == "PNG"
-        if png:
+    with opened(replace(item, frame=0), ending) as image:
+        if image.format == "PNG":
             # Verify the checksums, which decoding ignores; the image cannot be used afterwards.
             image.verify()
-        else:
+        elif not item.frame and image.format is not None:
             return _fit(item, image, form, observer)
     with opened(item, ending, form.rules) as image:
         return _fit(item, image, form, observer)

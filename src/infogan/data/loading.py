@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8
 
 from infogan import file_listing, storage
 from infogan.config import DataConfig
+from infogan.config.value_range import ValueRange
 from infogan.data import prepared, preprocessing, splits
 from infogan.data.audit import Audit
 from infogan.data.dataset import Dataset, Found, Split
@@ -88,6 +90,20 @@ def audit(config: DataConfig) -> Audit:
     return prepared.examine(entry.read(config), config)
 
 
+def native_form(config: DataConfig) -> tuple[int, int]:
+    """Return the size and the channels that images have if none are configured; none of them is decoded.
+
+    Raises:
+        InfoGANError: as in `load`.
+    """
+    entry, resolved = _resolve(config)
+    if config.path is not None and prepared.is_prepared(path_of(config)):
+        shape = prepared.read(path_of(config)).images.shape[1:]
+    else:
+        shape = prepared.form(entry.read(resolved), resolved)
+    return shape[0], shape[2]
+
+
 def load_all(config: DataConfig) -> tuple[UInt8[np.ndarray, "n h w c"], list[str]]:
     """Load all images that a configuration names, of both splits, and the name of each.
 
@@ -158,7 +174,13 @@ def from_array(
     entry, config = _resolve(config)
     given = Split(images, labels)
     size = config.size or preprocessing.common_size({(images.shape[2], images.shape[1])})
-    pool = Split(preprocessing.preprocess(images, size, config.channels, config.crop), truth=given.truth)
+    chosen = None if config.range is None else ValueRange.parse(config.range)
+    if chosen is not None and chosen.percentiles:
+        chosen = ValueRange.spanning(*np.percentile(images, [chosen.low, chosen.high]).tolist())
+        config = config.model_copy(update={"range": str(chosen)})
+    rules = preprocessing.Conversion.of(config)
+    fitted = preprocessing.preprocess(images, size, config.channels, config.crop, rules)
+    pool = Split(fitted, truth=given.truth)
     if config.split_version == splits.BY_CONTENT:
         unordered = splits.content_keys(pool.images)
         order = splits.by_key(unordered)
@@ -166,7 +188,8 @@ def from_array(
     else:
         order, keys = splits.shuffle(len(images)), None
     start = _test_start(len(images), keys, config, entry)
-    return _dataset(entry, config, _Pool(pool.take(order), keys, start))
+    dataset = _dataset(entry, config, _Pool(pool.take(order), keys, start))
+    return replace(dataset, value_range=None if chosen is None else str(chosen))
 
 
 def _resolve(config: DataConfig) -> tuple[Source, DataConfig]:
@@ -199,6 +222,9 @@ def _open(config: DataConfig) -> tuple[Source, Prepared]:
 
 def _open_cached(entry: Source, config: DataConfig) -> tuple[Path, Prepared]:
     """Return the folder in the cache and its images; they are preprocessed first if necessary."""
+    note = _range_note(config)
+    if note is not None and note.is_file():
+        config = config.model_copy(update={"range": note.read_text(encoding="utf-8")})
     folder = cached(config)
     if folder.exists():
         try:
@@ -207,9 +233,22 @@ def _open_cached(entry: Source, config: DataConfig) -> tuple[Path, Prepared]:
             log.warning("%s; it is prepared again", str(error).partition("\n")[0])
             storage.remove_folder(folder)
     found = entry.read(config)
+    if found.value_range is not None:
+        note = _range_note(config)
+        config = config.model_copy(update={"range": str(found.value_range)})
+        if note is not None:
+            note.parent.mkdir(parents=True, exist_ok=True)
+            storage.write_text(note, str(found.value_range))
     folder = cached(config)  # again: a download changes the files, and with them the key
     _write(entry, config, folder, found)
     return folder, prepared.read(folder)
+
+
+def _range_note(config: DataConfig) -> Path | None:
+    """Return the file with the values at the configured percentiles; None if no percentiles are set."""
+    if config.range is None or not ValueRange.parse(config.range).percentiles:
+        return None
+    return cache_folder() / "ranges" / cached(config).name
 
 
 def _write(entry: Source, config: DataConfig, folder: Path, found: Found) -> None:
@@ -244,7 +283,21 @@ def _read_given(entry: Source, config: DataConfig, path: Path) -> Prepared:
                 f"images prepared with {key} {getattr(config, key)}",
                 f"no {key}, to use them as they are; or infogan data prepare, into another folder",
             )
+    _check_settings(config, settings | {"range": stored.facts.get("range")}, path)
     return stored
+
+
+def _check_settings(config: DataConfig, settings: Mapping[str, Any], path: Path) -> None:
+    """Check that no setting differs from those that images were prepared with."""
+    for name in OWN:
+        known, wanted = settings.get(name), getattr(config, name)
+        known = tuple(known) if isinstance(known, list) else known
+        if wanted not in (None, known):
+            raise DataError(
+                f"{path} holds images prepared with {name} {known}, not {wanted}",
+                f"images prepared with {name} {wanted}",
+                f"no {name}, to use them as they are; or infogan data prepare, into another folder",
+            )
 
 
 @dataclass(frozen=True)

@@ -119,26 +119,26 @@ def write(folder: Path, found: Found, config: DataConfig, facts: Mapping[str, An
             command="another --out",
         )
     parts = _parts(found)
-    form = _form(parts, config)
+    shape = form(found, config)
     manifest: dict[str, Any] = {**facts, "kind": KIND, "version": VERSION}
     # The images are written twice: first in the source's order, then in the final one.
-    needed = 2 * count(found) * math.prod(form)
+    needed = 2 * count(found) * math.prod(shape)
     with storage.building_folder(folder, manifest, needed=needed) as building:
         raw = building / "raw"
-        readable, skipped = _write_raw(found, raw, form, config)
+        readable, skipped = _write_raw(found, raw, shape, config)
         if found.survey is not None:
             _write_audit(building, found.survey, skipped)
         counts = [len(rows) for rows in readable]
         order = np.arange(sum(counts))
         if found.test is None and config.split_version == splits.BY_CONTENT:
-            keys = splits.content_keys(_raw_images(raw, math.prod(form)))
+            keys = splits.content_keys(_raw_images(raw, math.prod(shape)))
             if config.split_by in ("folder", "prefix"):
                 keys = _keys_of_groups(keys, found.train, readable[0], config)
             order = splits.by_key(keys)
             np.save(building / _KEYS, keys[order], allow_pickle=False)
         elif found.test is None:
             order = splits.shuffle(counts[0])
-        _arrange(raw, building / _IMAGES, order, form)
+        _arrange(raw, building / _IMAGES, order, shape)
         raw.unlink()
         pairs = list(zip(parts, readable, strict=True))
         truth = _concatenate([part.truth.take(rows) for part, rows in pairs]).take(order)
@@ -150,7 +150,7 @@ def write(folder: Path, found: Found, config: DataConfig, facts: Mapping[str, An
             # ASCII: names that are not valid UTF-8 are escaped.
             (building / _NAMES).write_text(json.dumps([names[row] for row in order]), encoding="ascii")
         _write_rows(building / _SKIPPED, Skipped._fields, skipped)
-        manifest |= {"train": None if found.test is None else counts[0], "shape": [len(order), *form]}
+        manifest |= {"train": None if found.test is None else counts[0], "shape": [len(order), *shape]}
         manifest["split_version"] = config.split_version
         if found.value_range is not None:
             manifest["range"] = str(found.value_range)
@@ -165,8 +165,13 @@ def _parts(found: Found) -> list[Split | Stream]:
     return [found.train] if found.test is None else [found.train, found.test]
 
 
-def _form(parts: Sequence[Split | Stream], config: DataConfig) -> tuple[int, int, int]:
-    """Return height, width and channels of all images."""
+def form(found: Found, config: DataConfig) -> tuple[int, int, int]:
+    """Return height, width and channels that the images of a source get.
+
+    Raises:
+        DataError: training and test images have different channels.
+    """
+    parts = _parts(found)
     shapes = [part.shape if isinstance(part, Stream) else part.images.shape[1:] for part in parts]
     size = config.size or common_size({(width, height) for height, width, _ in shapes})
     depths = {shape[2] for shape in shapes} if config.channels is None else {config.channels}
@@ -260,7 +265,7 @@ def examine(found: Found, config: DataConfig) -> Audit:
         raise UsageError(
             f"{config.source} is not a set of your own images", "a folder, archive or array", "a path"
         )
-    _, skipped = _write_raw(found, Path(os.devnull), _form(_parts(found), config), config)
+    _, skipped = _write_raw(found, Path(os.devnull), form(found, config), config)
     return Audit.of(found.survey, skipped)
 
 

@@ -26,13 +26,12 @@ import torch
 from infogan import api, data, evaluation, networks, storage
 from infogan import config as configuration
 from infogan.config import Config
-from infogan.data import Dataset
-from infogan.data.loading import audit_lines
+from infogan.data import Dataset, loading, prepared
 from infogan.discovery.budget import ENCODER_SHARE, Budget, steps_within
 from infogan.discovery.candidate_verdicts import agreements, independent_reader, verdicts
 from infogan.discovery.outcome import Outcome
 from infogan.discovery.state import AUDIT, RESULT, State, open_state
-from infogan.errors import InfoGANError, Interrupted, UsageError
+from infogan.errors import Interrupted, UsageError
 from infogan.evaluation.subject import Progress, silent
 from infogan.model import InfoGAN
 from infogan.reporting import tables
@@ -151,14 +150,15 @@ def _configured(
             "architecture=anchored",
             command="--set architecture=anchored",
         )
-    dataset = data.load(config.data)
-    native = int(dataset.train.images.shape[1])
+    native, _ = loading.native_form(config.data)
     if config.data.size is None and native > SIZE:
-        smaller = config.replace(data={"size": SIZE})
-        try:
-            config, dataset = smaller, data.load(smaller.data)
-        except InfoGANError:  # images that were prepared in one size
+        if prepared.is_prepared(Path(config.data.path)):
             progress(f"the images were prepared in {native}x{native}: fewer steps fit than in {SIZE}x{SIZE}")
+        else:
+            config = config.replace(data={"size": SIZE})
+    dataset = data.load(config.data)
+    if dataset.problem is not None:
+        raise dataset.problem
     count = len(dataset.train.images) + len(dataset.test.images)
     if count < learning.FEWEST:
         raise UsageError(f"{path} holds {count} images", f"{learning.FEWEST} or more", "more images")
@@ -207,7 +207,7 @@ class _Discovery:
         """Report the audit of the images, and keep it."""
         path = self.state.folder / AUDIT
         if not path.is_file():
-            lines = audit_lines(self.config.data)
+            lines = self.dataset.audit
             storage.write_text(path, "".join(f"{line}\n" for line in lines))
             for line in lines:
                 self.progress(line)
