@@ -305,12 +305,14 @@ def _read_truth(
     found = next((name for name in LABEL_NAMES if name in headers and name != images), None)
     labels: Int64[np.ndarray, " n"] | None = None
     classes: tuple[str, ...] = ()
-    if found is not None:
+    if found is not None and headers[found].dtype.kind != "O":
         labels, classes = _labels(archive, headers[found], f"{path}, array {found!r}", count)
     kinds = {
         name: header.dtype.kind
         for name, header in headers.items()
-        if header.shape == (count,) and name != images and (name != found or labels is None)
+        if header.shape == (count,)
+        and name != images
+        and (name != found or _is_fractional(archive, found, headers))
     }
 
     def names(letters: str) -> list[str]:
@@ -325,6 +327,14 @@ def _read_truth(
         },
         attributes={name: read_member(archive, name) for name in names("b")},
     )
+
+
+def _is_fractional(archive: zipfile.ZipFile, name: str, headers: Mapping[str, Header]) -> bool:
+    """Return True for floats that are no whole numbers: they are no labels but a factor."""
+    if headers[name].dtype.kind != "f":
+        return False
+    values = read_member(archive, name)
+    return not bool((values == np.floor(values)).all())
 
 
 def _labels(

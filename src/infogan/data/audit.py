@@ -67,6 +67,7 @@ class Audit:
         others: files that hold no images.
         layout: split and classes.
         stray: name of one image outside of all class folders, or "".
+        in_files: False if the images are those of one array.
     """
 
     path: Path
@@ -94,6 +95,7 @@ class Audit:
     others: tuple[FileVerdict, ...]
     layout: Layout
     stray: str
+    in_files: bool
 
     @classmethod
     def of(cls, survey: Survey, unreadable: Sequence[Skipped]) -> Audit:
@@ -121,7 +123,7 @@ class Audit:
             near_duplicates=_near_duplicates(fitted, copies, spread),
             leaked=_leaked(survey),
             transparent=sum(image.transparent for image in seen),
-            several=sum(image.several for image in seen),
+            several=0 if survey.all_frames else sum(image.several for image in seen),
             misnamed=sum(image.misnamed for image in seen),
             repaired=dict(Counter(survey.repaired.values())),
             pairs=pairs(names),
@@ -130,6 +132,7 @@ class Audit:
             others=tuple(survey.contents.others),
             layout=layout,
             stray=survey.names[strays[0]] if strays else "",
+            in_files=bool(survey.names),
         )
 
     @property
@@ -208,8 +211,10 @@ class Audit:
             yield f"range: {low:g} to {high:g} of {white:,.0f}{'' if self.in_range else dark} ({flag})"
 
     def _layout_line(self) -> str:
-        classes = len(self.layout.truth.classes)
-        parts = [f"{classes} classes by folders, for evaluation only" if classes else "no classes"]
+        truth = self.layout.truth
+        classes = len(truth.classes) or (0 if truth.labels is None else len(np.unique(truth.labels)))
+        by = "labels" if not self.in_files else "folders"
+        parts = [f"{classes} classes by {by}, for evaluation only" if classes else "no classes"]
         if self.stray:
             count = len(self.layout.strays)
             parts.append(f"{count:,} images lie outside of the folders of classes, {self.stray!r} the first")

@@ -77,6 +77,7 @@ class Survey:
         seen: facts about each file, by its name.
         fitted: facts about each preprocessed image, by its name.
         repaired: how a file was repaired, by its name.
+        all_frames: True if each frame of a file is an image.
     """
 
     path: Path
@@ -87,6 +88,7 @@ class Survey:
     seen: dict[str, Seen] = field(default_factory=dict)
     fitted_images: dict[str, Fitted] = field(default_factory=dict)
     repaired: dict[str, str] = field(default_factory=dict)
+    all_frames: bool = False
     _last: Seen | None = None
 
     def opened(self, item: Item, image: Image.Image) -> None:

@@ -224,7 +224,8 @@ def read_pictures(path: Path, config: DataConfig) -> Found:
         config = config.model_copy(update={"range": str(chosen)})
     layout = read_layout([item.place or item.name for item in items], split_folders=not by_name)
     form = Form(size, channels, config.crop, Conversion.of(config))
-    survey = Survey(path, contents, layout, tuple(item.name for item in items), form)
+    names = tuple(item.name for item in items)
+    survey = Survey(path, contents, layout, names, form, all_frames=config.frames == "all")
     is_test = np.zeros(len(items), np.bool_) if layout.test is None else layout.test
 
     def stream(rows: np.ndarray) -> Stream:
@@ -256,7 +257,8 @@ def _check_count(path: Path, contents: Contents, fewest: int) -> None:
     if count >= fewest:
         return
     lying = f"; there are {counted([file.file_type for file in others])}" if others else ""
-    advice = next((f"{file.file_type}: {file.reason}" for file in others if file.reason != "no image"), "")
+    reasons = [f"{file.file_type}: {file.reason}" for file in others if file.reason != "no image"]
+    advice = next(iter([*reasons, *(file.reason for file in contents.unreadable if ":" in file.reason)]), "")
     raise DataError(
         f"{path} and the folders in it have {count} image{'' if count == 1 else 's'}{lying}"
         + first_of(contents.unreadable),
