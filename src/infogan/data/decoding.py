@@ -288,7 +288,7 @@ def check_share(where: str, total: int, skipped: Sequence[Skipped], allowed: flo
             f"{where}: {len(skipped)} of {total} files cannot be read" + first_of(skipped),
             f"{limit.replace('0.01 of all', '1%')} unreadable files",
             "data.allow_unreadable=N, to leave out up to N files; or copy them again from their source",
-            command="infogan data audit PATH, which counts all of them; --allow-unreadable N, to leave them out",
+            command="--allow-unreadable N, to leave out up to N (infogan data audit PATH counts all of them)",
         )
 
 
