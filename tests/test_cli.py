@@ -27,10 +27,12 @@ COMMANDS = {
     "data": [],
     "data audit": sorted(["--crop", "--set", "--size", *OWN_IMAGES]),
     "data check": [],
+    "data clean": ["--dry-run", "--older"],
     "data list": [],
     "data prepare": sorted(["--crop", "--data", "--out", "--set", "--size", *OWN_IMAGES]),
     "data render": ["--count", "--data", "--out", "--set", "--size"],
-    "encode": ["--out"],
+    "encode": ["--features", "--map", "--out", "--seed"],
+    "sort": ["--by", "--copy", "--out"],
     "evaluate": ["--data", "--full", "--json", "--samples", "--seed", "--weights"],
     "presets": [],
     "reproduce": [
@@ -207,7 +209,7 @@ BAD = {
     "CSV in a file": (["encode", "{}/run", "{}/images.npy", "--out", "{}/note.txt/a.csv"], 4,
                       ["{}/note.txt/a.csv"]),
     "codes in a text file": (["encode", "{}/run", "{}/images.npy", "--out", "{}/codes.txt"], 2,
-                             ["{}/codes.txt is not a CSV file"]),
+                             ["{}/codes.txt is not a table"]),
     "evaluate elsewhere": (["evaluate", "{}/run", "--data", "{}/nowhere"], 5, ["{}/nowhere"]),
     "experiment": (["reproduce", "figur1"], 2, ["'figur1'", "did you mean 'figure1'?"]),
     "command": (["trian", "mnist"], 2, ["'trian'"]),
@@ -386,14 +388,23 @@ def test_encode_writes_a_row_an_image(
     assert run("encode", place / "run", place / "images.npy", "--out", out) == 0
     assert str(out) in capsys.readouterr().out
     header, *rows = csv.reader(out.read_text().splitlines())
-    assert header == ["image", "type", *(f"type_{index}" for index in range(10)), "style1", "style2"]
+    assert header == [
+        "image",
+        "type",
+        *(f"type_{index}" for index in range(10)),
+        "style1",
+        "style1_std",
+        "style2",
+        "style2_std",
+    ]
     assert len(rows) == len({row[0] for row in rows}) == 40
     codes = InfoGAN.from_pretrained(place / "run").encode(images(40))
     found = np.array([row[1:] for row in rows], dtype=np.float64)
     assert np.array_equal(found[:, 0], codes["type"].argmax(1))
     assert np.allclose(found[:, 1:11], codes["type"], atol=1e-5)
     assert np.allclose(found[:, 11], codes["style1"], atol=1e-5)
-    assert np.allclose(found[:, 12], codes["style2"], atol=1e-5)
+    assert np.allclose(found[:, 13], codes["style2"], atol=1e-5)
+    assert (found[:, [12, 14]] > 0).all()
 
 
 def test_evaluate_json_is_all_there_is_on_stdout(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -464,3 +475,53 @@ def test_streams_that_the_shell_closed(
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)
     assert run(*arguments) == code
+
+
+BROKEN = {
+    "the reader of both has gone": "{command} 2>&1 | head -1; exit ${{PIPESTATUS[0]}}",
+    "stderr is closed": "{command} 2>&-",
+    "stderr is full": "{command} 2>/dev/full",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shell", BROKEN.values(), ids=BROKEN)
+def test_progress_that_nobody_reads_ends_no_training(shell: str, tmp_path: Path) -> None:
+    images = tmp_path / "images.npy"
+    np.save(images, np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), dtype=np.uint8))
+    small = "--device cpu --steps 4 --set width=0.125 --set batch_size=8"
+    out = tmp_path / "run"
+    command = f"{sys.executable} -m infogan train {images} --out {out} {small}"
+    done = subprocess.run(["bash", "-c", shell.format(command=command)], check=False, capture_output=True)
+    assert (out / "model" / "model.safetensors").is_file(), done
+    assert done.returncode == 0
+    command = f"{sys.executable} -m infogan evaluate {out} --json --samples 16"
+    if "head" not in shell:
+        done = subprocess.run(["bash", "-c", shell.format(command=command)], check=True, capture_output=True)
+        assert json.loads(done.stdout)["codes"]  # and nothing else is on stdout
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_behind_stdout_is_a_storage_error(unbuffered: str) -> None:
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    command = f"{sys.executable} -m infogan presets > /dev/full"
+    done = subprocess.run(
+        ["bash", "-c", command], check=False, capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 4
+    assert done.stderr.startswith("infogan: the result cannot be written to stdout: No space left")
+    assert "\n  try: " in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_path_that_no_configuration_can_hold_is_refused_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), dtype=np.uint8)
+    np.save(folder / "images.npy", images)
+    assert run("train", folder / "images.npy", "--out", tmp_path / "run") == 2
+    assert "no text in UTF-8" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "cafe").symlink_to(folder)
+    assert run("train", tmp_path / "cafe" / "images.npy", "--dry-run") == 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -245,13 +246,13 @@ def test_each_domain_has_its_own_statistics(tiny_model: InfoGAN) -> None:
 def test_images_of_another_shape_are_named(tiny_model: InfoGAN, shape: tuple[int, ...]) -> None:
     # Below `encode`, whose annotation the tests' own type checker would complain about first.
     with pytest.raises(UsageError, match=re.escape(f"uint8 {list(shape)}")) as caught:
-        tiny_model._forward(np.zeros(shape, np.uint8), "real", features=False)
+        tiny_model._forward(np.zeros(shape, np.uint8), "real", want=("raw",))
     assert "uint8 [N, 8, 8, 1]" in caught.value.expected
 
 
 def test_floats_are_not_taken_for_bytes(tiny_model: InfoGAN) -> None:
     with pytest.raises(UsageError, match="float64"):
-        tiny_model._forward(np.zeros((3, 8, 8, 1)), "real", features=False)
+        tiny_model._forward(np.zeros((3, 8, 8, 1)), "real", want=("raw",))
 
 
 # --- raw and averaged ------------------------------------------------------------------------------------
@@ -458,3 +459,45 @@ def test_the_trunk_of_a_contrastive_encoder_fits(with_encoder: InfoGAN) -> None:
     with_encoder.load_encoder(trunk.state_dict())
     weight = with_encoder.state_dict()["encoder.blocks.0.weight"]
     assert torch.equal(weight, trunk.state_dict()["blocks.0.weight"])
+
+
+def test_a_configuration_that_asks_for_more_than_its_weights_is_refused_before_it_is_built(
+    tiny_model: InfoGAN, tmp_path: Path
+) -> None:
+    tiny_model.save_pretrained(tmp_path / "model")
+    text = (tmp_path / "model" / "config.toml").read_text()
+    wide = text.replace("width = 0.125", "width = 4.0")
+    assert wide != text
+    files = {
+        name: (tmp_path / "model" / name).read_bytes() for name in ("model.safetensors", "provenance.json")
+    }
+    storage.write_folder(tmp_path / "model", {**files, "config.toml": wide.encode()})
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(StorageError, match=r"asks for networks of [\d,]+ bytes, and the weights have [\d,]+"):
+        InfoGAN.from_pretrained(tmp_path / "model")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+
+
+def test_weights_that_are_not_finite_are_refused(tiny_model: InfoGAN, tmp_path: Path) -> None:
+    with torch.no_grad():
+        next(tiny_model.generator.parameters()).view(-1)[0] = torch.nan
+    tiny_model.save_pretrained(tmp_path / "model")
+    with pytest.raises(StorageError, match="not finite"):
+        InfoGAN.from_pretrained(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("provenance.json", b"3"), ("provenance.json", b"\xff"), ("config.toml", b"\xff")]
+)
+def test_texts_of_a_model_that_are_none_are_refused(
+    name: str, content: bytes, tiny_model: InfoGAN, tmp_path: Path
+) -> None:
+    tiny_model.save_pretrained(tmp_path / "model")
+    files = {
+        path.name: path.read_bytes()
+        for path in (tmp_path / "model").iterdir()
+        if path.name != "MANIFEST.json"
+    }
+    storage.write_folder(tmp_path / "model", {**files, name: content})
+    with pytest.raises(StorageError, match="cannot be read"):
+        InfoGAN.from_pretrained(tmp_path / "model")

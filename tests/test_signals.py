@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -22,7 +23,7 @@ def _survive() -> Iterator[None]:
     def uncaught(number: int, _frame: object) -> None:
         raise AssertionError(f"nobody caught signal {number}")
 
-    before = {number: signal.signal(number, uncaught) for number in (TERM, INT)}
+    before = {number: signal.signal(number, uncaught) for number in signals.STOPPING}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -32,7 +33,9 @@ def send(number: int) -> None:
     os.kill(os.getpid(), number)
 
 
-@pytest.mark.parametrize(("number", "code"), [(TERM, 143), (INT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(TERM, 143), (INT, 130), (signal.SIGHUP, 129), (signal.SIGXCPU, 152)]
+)
 def test_a_signal_raises_at_once(number: int, code: int) -> None:
     with pytest.raises(Interrupted) as caught, signals.handled():
         send(number)
@@ -140,3 +143,61 @@ def test_only_a_second_ctrl_c_ends_at_once(first: str, second: str, code: int) -
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stderr) == (code, "")
+
+
+def test_a_hangup_that_nohup_ignores_stays_ignored() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with signals.handled():
+        send(signal.SIGHUP)
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+
+def test_another_thread_may_train_without_handlers() -> None:
+    before, seen = signal.getsignal(INT), []
+
+    def work() -> None:
+        with signals.handled(), signals.handled_in_python(), signals.deferred():
+            seen.append(signal.getsignal(INT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [before]
+
+
+def test_ctrl_c_in_python_is_a_keyboard_interrupt_and_a_second_one_comes_at_once() -> None:
+    done = []
+    with pytest.raises(KeyboardInterrupt, match="stopped by SIGINT"), signals.handled_in_python():
+        with signals.deferred():
+            send(INT)
+            done.append("saved")
+        done.append("went on")
+    with pytest.raises(KeyboardInterrupt), signals.handled_in_python(), signals.deferred():
+        send(INT)
+        send(INT)
+        done.append("went on")
+    assert done == ["saved"]
+
+
+def test_other_signals_then_do_what_the_process_wants() -> None:
+    """A script of the user's, which may have a handler of its own, or end."""
+    script = (
+        "import os, signal\n"
+        "from infogan import signals\n"
+        "with signals.handled_in_python(), signals.deferred():\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    print('saved', flush=True)\n"
+        "print('went on')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (-signal.SIGTERM, "saved\n")
+    heard = []
+    signal.signal(TERM, lambda number, _: heard.append(number))
+    with pytest.raises(Interrupted), signals.handled_in_python():
+        send(TERM)
+    assert heard == [TERM]
+
+
+def test_the_command_line_keeps_its_own_requests() -> None:
+    with pytest.raises(Interrupted), signals.handled(), signals.handled_in_python():
+        send(INT)

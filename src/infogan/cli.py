@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import json
 import math
 import os
@@ -15,12 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from infogan import __version__, signals
+from infogan.console import say as _say
 from infogan.errors import InfoGANError, Interrupted, StorageError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from infogan.config import Config, DataConfig
+    from infogan.file_listing import Skipped
 
 Command = Callable[[argparse.Namespace], None]
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # of a stream that cannot be written
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,25 +33,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0: success, 2: usage or configuration, 3: diverged, 4: storage, 5: data, 130 or 143: stopped by a signal.
     """
+    _show_any_name()
     with signals.handled():
-        try:
-            parsed = _parser().parse_args(arguments)
-            _load_plugins(parsed)
-            parsed.command(parsed)
-            return 0
-        except SystemExit:  # how argparse ends --help and --version
-            return 0
-        except InfoGANError as error:
-            _say(f"infogan: {error.for_command_line}")
-            return error.exit_code
-        except Interrupted as request:
-            signals.acknowledge()
-            _say(_farewell(request, parsed.plugin))
-            return request.exit_code
-        except BrokenPipeError:  # the reader (head, less) has ended
-            return 0
-        finally:
-            _flush()
+        code = _run(arguments)
+        return code if _flush() or code else StorageError.exit_code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    parsed = argparse.Namespace(plugin=[])
+    try:
+        parsed = _parser().parse_args(arguments)
+        _load_plugins(parsed)
+        parsed.command(parsed)
+        return 0
+    except SystemExit:  # how argparse ends --help and --version
+        return 0
+    except InfoGANError as error:
+        _say(f"infogan: {error.for_command_line}")
+        return error.exit_code
+    except Interrupted as request:
+        signals.acknowledge()
+        _say(_farewell(request, parsed.plugin))
+        return request.exit_code
+    except BrokenPipeError:  # the reader of the result (head, less) has ended
+        return 0
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        _say_full(error)
+        return StorageError.exit_code
+
+
+def _show_any_name() -> None:
+    """Escape in results what their encoding does not have: names of files may be of any bytes."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _say_full(error: OSError) -> None:
+    _say(
+        f"infogan: the result cannot be written to stdout: {error.strerror or error}\n"
+        "  expected: a terminal, a pipe, or a file on a disk with free space\n"
+        "  try: the same command with another destination of its output"
+    )
 
 
 def _load_plugins(arguments: argparse.Namespace) -> None:
@@ -56,22 +85,23 @@ def _load_plugins(arguments: argparse.Namespace) -> None:
         api.load_plugins(arguments.plugin)
 
 
-def _say(text: str) -> None:
-    """Print a message on stderr, unless it is closed (2>&-) or its reader has ended."""
-    if sys.stderr is not None:
-        with suppress(BrokenPipeError):
-            print(text, file=sys.stderr)
+def _flush() -> bool:
+    """Flush both streams, and return False if a result is lost.
 
-
-def _flush() -> None:
-    """Flush both streams; without it, Python reports at exit that a reader has ended."""
+    Without it, Python reports at exit that a reader has ended.
+    """
+    complete = True
     for stream in (sys.stdout, sys.stderr):
         if stream is None:
             continue
         try:
             stream.flush()
-        except BrokenPipeError:
+        except OSError as error:
+            if stream is sys.stdout and not isinstance(error, BrokenPipeError):
+                complete = False
+                _say_full(error)
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return complete
 
 
 def _farewell(request: Interrupted, plugins: Sequence[str]) -> str:
@@ -118,7 +148,9 @@ def _train(arguments: argparse.Namespace) -> None:
     _warn_of_late_start(chosen)
     if arguments.out is None or not arguments.out.exists():  # else training is refused
         _say_audit(chosen.data)
-    _print_result(api.train_config(chosen, out=arguments.out, seeds=arguments.seeds), arguments.plugin)
+    output = api.output(log_to=arguments.log_to)
+    trained = api.train_config(chosen, out=arguments.out, seeds=arguments.seeds, output=output)
+    _print_result(trained, arguments.plugin)
 
 
 def _settings(arguments: argparse.Namespace, shorthands: Mapping[str, str]) -> dict[str, Any]:
@@ -151,7 +183,8 @@ def _resume(arguments: argparse.Namespace) -> None:
     settings = _settings(arguments, {"steps": "training.steps"})
     if arguments.data is not None:
         settings = {"data.path": os.path.abspath(arguments.data.expanduser()), **settings}
-    result = api.resume_run(arguments.run, settings=settings, override=arguments.override)
+    output = api.output(log_to=arguments.log_to)
+    result = api.resume_run(arguments.run, settings=settings, override=arguments.override, output=output)
     _print_result(result, arguments.plugin)
 
 
@@ -191,6 +224,7 @@ def _traverse(arguments: argparse.Namespace) -> None:
     from infogan.model import InfoGAN
     from infogan.reporting import pictures
     from infogan.reporting.traversals import traversal_picture
+    from infogan.runs import code_names
 
     model = InfoGAN.from_pretrained(arguments.run)
     if arguments.out and not arguments.code and len(model.latents.priors) > 1:
@@ -199,10 +233,11 @@ def _traverse(arguments: argparse.Namespace) -> None:
             "one code with --out",
             f"--code {next(iter(model.latents.priors))} --out {arguments.out}",
         )
-    for name in [arguments.code] if arguments.code else list(model.latents.priors):
+    names = code_names.read(arguments.run, model.config.latents.codes)
+    for name in [names.find(arguments.code)] if arguments.code else list(model.latents.priors):
         picture = traversal_picture(
             model, name, rows=arguments.rows, seed=arguments.seed, values=arguments.values,
-            weights=arguments.weights,
+            weights=arguments.weights, names=names,
         )  # fmt: skip
         default = Path(arguments.run) / "traversals" / f"{name}-seed{arguments.seed}.png"
         out = arguments.out or default
@@ -212,59 +247,102 @@ def _traverse(arguments: argparse.Namespace) -> None:
 
 
 def _encode(arguments: argparse.Namespace) -> None:
-    from infogan import data
-    from infogan.model import InfoGAN
-    from infogan.reporting import tables
+    from infogan import api
 
-    if arguments.out.suffix.lower() != ".csv":
-        advice = f"--out {shlex.quote(str(arguments.out.with_suffix('.csv')))}"
-        raise UsageError(f"--out {arguments.out} is not a CSV file", "a name that ends in .csv", advice)
-    model = InfoGAN.from_pretrained(arguments.run)
-    images, names = data.read_images(
-        arguments.images, model.size, model.channels, model.config.data.crop, like=model.config.data
+    table = api.encode(
+        arguments.run, arguments.images, out=arguments.out, features=arguments.features, map=arguments.map,
+        seed=arguments.seed, progress=True,
+    )  # fmt: skip
+    _say_skipped(table.skipped)
+    print(f"{table.path}: the codes of {_count(table.rows)}")
+
+
+def _sort(arguments: argparse.Namespace) -> None:
+    from infogan import api
+
+    found = api.sort(
+        arguments.run,
+        arguments.images,
+        out=arguments.out,
+        by=arguments.by,
+        copy=arguments.copy,
+        progress=True,
     )
-    priors = model.latents.priors.items()
-    categorical = {name for name, prior in priors if prior.code.kind == "categorical" and prior.code.dim == 1}
-    tables.write_codes(arguments.out, names, model.encode(images), categorical)
-    count = "1 image" if len(images) == 1 else f"{len(images):,} images"
-    print(f"{arguments.out}: the codes of {count}")
+    _say_skipped(found.skipped)
+    if found.skipped:
+        _say(f"  all of them: {found.path / 'unreadable.csv'}")
+    width = max(map(len, found.counts))
+    for name, count in found.counts.items():
+        print(f"{name:{width}}  {_count(count)}")
+    print(f"{found.path}: {_count(sum(found.counts.values()))} in {len(found.counts)} folders")
 
 
-def _log(text: str) -> None:
-    """Print a line of progress."""
-    print(text, file=sys.stderr, flush=True)
+def _say_skipped(skipped: Sequence[Skipped]) -> None:
+    """Print how many files could not be read, and the first of them, on stderr."""
+    if skipped:
+        from infogan.data.decoding import first_of
+
+        files = "1 file" if len(skipped) == 1 else f"{len(skipped):,} files"
+        _say(f"note: {files} cannot be read{first_of(skipped)}")
+
+
+def _count(images: int) -> str:
+    return "1 image" if images == 1 else f"{images:,} images"
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     from infogan import api, storage
     from infogan.reporting import tables
+    from infogan.runs import code_names
 
     model = api.load(arguments.run)
+    names = code_names.read(arguments.run, model.config.latents.codes)
     scores = api.evaluate(
         model, data_path=arguments.data, weights=arguments.weights, samples=arguments.samples,
         seed=arguments.seed, full=arguments.full,
-        progress=_log,
+        progress=_say,
     )  # fmt: skip
     path = Path(arguments.run) / "evaluation.json"
     storage.write_text(path, json.dumps(scores, indent=2) + "\n")
     if arguments.json:
         print(json.dumps(scores, indent=2))
     else:
-        print(f"{tables.evaluation_text(scores)}\nall metrics: {path}")
+        print(f"{tables.evaluation_text(scores, names)}\nall metrics: {path}")
 
 
 def _select(arguments: argparse.Namespace) -> None:
     from infogan import api
     from infogan.reporting import tables
 
-    choice = api.select(arguments.runs, data_path=arguments.data, seed=arguments.seed, progress=_log)
+    choice = api.select(arguments.runs, data_path=arguments.data, seed=arguments.seed, progress=_say)
     print(json.dumps(choice, indent=2) if arguments.json else tables.selection_text(choice))
 
 
 def _report(arguments: argparse.Namespace) -> None:
     from infogan import api
 
-    print(api.report(arguments.run, data_path=arguments.data, progress=_log))
+    print(api.report(arguments.run, data_path=arguments.data, progress=_say))
+
+
+def _explore(arguments: argparse.Namespace) -> None:
+    from infogan import api
+
+    api.explore(
+        arguments.run, data_path=arguments.data, host=arguments.host, port=arguments.port,
+        browser=not arguments.no_browser, progress=_log,
+    )  # fmt: skip
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from infogan import api
+
+    print(
+        api.export_model(
+            arguments.run, arguments.to, out=arguments.out, precision=arguments.precision,
+            images=arguments.images, limit=arguments.limit, runtime=arguments.runtime,
+            private=arguments.private, progress=_log,
+        )
+    )  # fmt: skip
 
 
 def _discover(arguments: argparse.Namespace) -> None:
@@ -277,9 +355,22 @@ def _discover(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         categories=arguments.categories,
         settings=_settings(arguments, _OWN_FLAGS),
-        progress=_log,
+        progress=_say,
     )
     print(discovery.summary(result))
+
+
+def _doctor(arguments: argparse.Namespace) -> None:
+    from infogan import api
+
+    found = api.doctor(arguments.folder)
+    print(json.dumps(found.as_json(), indent=2) if arguments.json else "\n".join(found.lines()))
+    if found.problems:
+        raise StorageError(
+            f"infogan doctor found a problem: {found.problems[0]}",
+            "a folder that can be written, with free space",
+            "infogan doctor FOLDER, for another folder of runs",
+        )
 
 
 def _reproduce(arguments: argparse.Namespace) -> None:
@@ -356,11 +447,11 @@ def _data_audit(arguments: argparse.Namespace) -> None:
 
 
 def _data_check(arguments: argparse.Namespace) -> None:
-    from infogan.data import loading, prepared
+    from infogan.data import cache, prepared
 
-    folders = arguments.folders or sorted(loading.prepared_folder().glob("[!.]*"))
+    folders = arguments.folders or [entry.path for entry in cache.entries() if entry.origin]
     if not folders:
-        print(f"there are no preprocessed images in {loading.prepared_folder()}")
+        print(f"there are no preprocessed images in {cache.prepared_folder()}")
     failed = []
     for folder in folders:
         if not folder.is_dir():
@@ -373,13 +464,33 @@ def _data_check(arguments: argparse.Namespace) -> None:
             failed.append(folder)
             print(f"damaged, or not prepared: {error.happened}")
         else:
-            print(f"good: {folder}: {_described(found)}")
+            print(f"good: {folder}: {_described(found)}, {_megabytes(cache.size(folder))}")
+    if not arguments.folders and folders:
+        total = sum(entry.bytes for entry in cache.entries())
+        print(f"together {_megabytes(total)}; infogan data clean deletes what is no longer used")
     if failed:
         raise StorageError(
             f"{len(failed)} of {len(folders)} folders are damaged or not prepared, the first one {failed[0]}",
             "folders as infogan wrote them",
             "delete these folders; infogan writes them again when they are needed",
         )
+
+
+def _data_clean(arguments: argparse.Namespace) -> None:
+    from infogan.data import cache
+
+    gone = cache.clean(older_days=arguments.older, dry_run=arguments.dry_run)
+    word = "would delete" if arguments.dry_run else "deleted"
+    for entry in gone:
+        what = entry.origin or "left by a stopped process"
+        print(f"{word} {entry.path}: {what}, {_megabytes(entry.bytes)}, not used for {entry.days:.0f} days")
+    kept = sum(1 for entry in cache.entries() if entry not in gone)
+    total = _megabytes(sum(entry.bytes for entry in gone))
+    print(f"{word} {len(gone)} of {len(gone) + kept} folders in {cache.prepared_folder()}, {total}")
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"
 
 
 def _data_render(arguments: argparse.Namespace) -> None:
@@ -490,6 +601,13 @@ def _minutes(text: str) -> float:
     return value
 
 
+def _days(text: str) -> float:
+    with suppress(ValueError):
+        if 0 <= (value := float(text)) < math.inf:
+            return value
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of days, 0 or more")
+
+
 def _number_or_share(text: str) -> int | float:
     """Return a number of files, or a share of them: "5" or "5%"."""
     with suppress(ValueError):
@@ -547,6 +665,7 @@ _WEIGHTS = _flag(
     "generator weights: as trained (raw), or their moving average (ema; the default if the model has one)",
 )
 _PNG = _flag("--out", _path, "PNG", "output file")
+_IMAGES = _flag("images", _path, "IMAGES", "an image; or a folder, archive or array of images")
 _PLUGIN: Argument = (
     "--plugin",
     {
@@ -563,6 +682,15 @@ _SET: Argument = (
         "default": [],
         "metavar": "KEY=VALUE",
         "help": "set a key of the configuration, for example --set batch_size=64 (repeatable)",
+    },
+)
+_LOG_TO: Argument = (
+    "--log-to",
+    {
+        "action": "append",
+        "default": [],
+        "metavar": "SINK",
+        "help": "log to tensorboard, wandb, trackio or a sink of a plug-in, too (repeatable)",
     },
 )
 
@@ -585,6 +713,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _flag("--device", str, "DEVICE", "auto, cpu, cuda, cuda:N or mps (default: auto)"),
         _flag("--precision", _one_of("auto", "float32", "bfloat16"), "auto|float32|bfloat16",
         "precision of the layers (default: auto)"),
+        _LOG_TO,
         _SET,
         _switch("--dry-run", "print the configuration, with a comment for each key, and do not train"),
     )),
@@ -592,6 +721,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _RUN,
         _flag("--steps", _whole(1), "N", "total number of training steps, including those already done"),
         _DATA,
+        _LOG_TO,
         _SET,
         _switch("--override", "allow changes of settings, images and plug-ins that change the result"),
     )),
@@ -637,10 +767,23 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _SEED,
         _WEIGHTS,
     )),
-    ("encode", _encode, "predict the codes of images and write them to a CSV file", (
+    ("encode", _encode, "predict the codes of images and write them to a CSV or Parquet file", (
         _RUN,
-        _flag("images", _path, "IMAGES", "an image; or a folder, archive or array of images"),
-        _flag("--out", _path, "CSV", "output file (default: codes.csv)", default=Path("codes.csv")),
+        _IMAGES,
+        _flag("--out", _path, "TABLE", "output file, .csv or .parquet (default: codes.csv)",
+              default=Path("codes.csv")),
+        _switch("--features", "also write the features of the recognition network"),
+        _switch("--map", "also write each image's position on a 2-D map of the features"),
+        _SEED,
+    )),
+    ("sort", _sort, "sort images into a folder per category, with contact sheets", (
+        _RUN,
+        _IMAGES,
+        ("--out", {"type": _path, "metavar": "FOLDER", "required": True, "help": "a new or empty folder"}),
+        ("--by", {"action": "append", "default": [], "metavar": "CODE",
+                  "help": "a continuous code that orders each folder (default: certainty), or the "
+                          "categorical code of the folders (default: the first); repeatable"}),
+        _switch("--copy", "copy image files instead of linking to them"),
     )),
     ("evaluate", _evaluate, "compute metrics of a run and write evaluation.json", (
         _RUN,
@@ -659,10 +802,36 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _SEED,
     )),
     ("report", _report, "write the HTML report of a run", (_RUN, _DATA)),
+    ("explore", _explore, "control the codes of a run and see real images by code, in a browser", (
+        _RUN,
+        _DATA,
+        _flag("--host", str, "HOST", "address to listen on (default: 127.0.0.1, this computer only)",
+              default="127.0.0.1"),
+        _flag("--port", _whole(1, 65_535), "N", "port (default: the first free one from 8420)"),
+        _switch("--no-browser", "print the address and do not open a browser"),
+    )),
+    ("export", _export, "write a model as ONNX, as a page without a server, as a folder, or to the Hub", (
+        _flag("run", _path, "RUN", "run directory, model folder, or OWNER/NAME of the Hugging Face Hub"),
+        _flag("--to", str, "TARGET", "onnx, html, safetensors or hub:OWNER/NAME", required=True),
+        _flag("--out", _path, "PATH", "output folder or, for html, file (default: below RUN/export)"),
+        _flag("--precision", _one_of("float32", "float16"), "float32|float16",
+              "how ONNX weights are stored (default: float32, and float16 for html)"),
+        _flag("--images", _path, "PATH", "html: file or folder with real images to show in the page"),
+        _flag("--limit", _whole(1, 20_000), "N", "html: the most real images (default: 1,000)",
+              default=1_000),
+        _flag("--runtime", _path, "PATH",
+              "html: folder or .tgz file of onnxruntime-web (default: the cache, or npm pack)"),
+        _switch("--private", "hub: create a private repository"),
+    )),
     ("presets", _presets, "list the presets, or show the configuration and recipes of one preset", (
         ("name", {"nargs": "?", "metavar": "NAME", "help": "name of the preset (default: list all)"}),
     )),
-    ("data", _data_list, "list, audit, prepare, check and render images", ()),
+    ("doctor", _doctor, "print versions, devices, extras and disk, and test writing", (
+        _flag("folder", _path, "FOLDER", "folder of runs to test (default: runs)", nargs="?",
+              default=Path("runs")),
+        _JSON,
+    )),
+    ("data", _data_list, "list, audit, prepare, check, clean and render images", ()),
     ("data list", _data_list, "list all data sources with their images, origin and licence", ()),
     ("data audit", _data_audit, "describe a folder, archive or array of images before training", (
         _flag("path", _path, "PATH", "a folder, archive or array of images"),
@@ -683,6 +852,11 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
     )),
     ("data check", _data_check, "verify the checksums of folders with preprocessed images", (
         _flag("folders", _path, "FOLDER", "folders to check (default: all folders in the cache)", nargs="*"),
+    )),
+    ("data clean", _data_clean, "delete preprocessed images from the cache; they can be prepared again", (
+        _flag("--older", _days, "DAYS", "delete only what was not used for this number of days (default: 0)",
+              default=0.0),
+        _switch("--dry-run", "list what would be deleted, and delete nothing"),
     )),
     ("data render", _data_render, "render images with known factors into a folder, and a contact sheet", (
         ("source", {"metavar": "SOURCE", "help": "a data source that renders images, such as faces"}),

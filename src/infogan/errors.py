@@ -7,6 +7,7 @@ traceback, and exits with its exit code.
 from __future__ import annotations
 
 import difflib
+import signal
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -85,9 +86,13 @@ class Interrupted(BaseException):
         self.signum = signum
         self.run: Path | None = None
 
+    def __str__(self) -> str:
+        saved = "" if self.run is None else f"; the run is saved: infogan.resume({str(self.run)!r})"
+        return f"stopped by {signal.Signals(self.signum).name}{saved}"
+
     @property
     def exit_code(self) -> int:
-        """128 + the signal's number: 130 for SIGINT, 143 for SIGTERM."""
+        """128 + the signal's number: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP, 152 for SIGXCPU."""
         return 128 + self.signum
 
 

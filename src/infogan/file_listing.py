@@ -8,6 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+LEADS_OUT = "a link that leads out of the folder"
+"""Reason why a file or folder is skipped."""
+
+_WRITTEN = ({"config.toml", "checkpoints"}, {"config.toml", "selection.json"}, {"discovery-state.json"})
+"""Entries of the folders that infogan writes pictures into: runs, runs of several seeds, discoveries."""
+
 
 class Skipped(NamedTuple):
     """A file that was skipped, and the reason."""
@@ -16,42 +22,83 @@ class Skipped(NamedTuple):
     reason: str
 
 
-def walk(path: Path, skipped: list[Skipped]) -> Iterator[Path]:
-    """Yield all files below a folder, in sorted order; hidden files and folders are left out.
+def walk(path: Path, skipped: list[Skipped], *, follow_links: bool = False) -> Iterator[Path]:
+    """Yield all files below a folder, in sorted order, without hidden files and folders.
+
+    Runs and discoveries below it are left out, too: their pictures are no data.
 
     Args:
-        path: the folder. Links are followed; a folder that can be reached twice is entered once.
+        path: the folder, which may itself be a link. A folder that can be reached twice is entered once.
         skipped: receives the files and folders that cannot be read, with reasons.
+        follow_links: if False, links are followed within the folder only: a folder of somebody else could
+            otherwise bring any file of this machine into the prepared images and the report.
     """
-
-    def refuse(error: OSError) -> None:
-        skipped.append(Skipped(str(error.filename), str(error.strerror)))
-
+    inside = None if follow_links else os.path.join(os.path.realpath(path), "")
     seen: set[tuple[int, int]] = set()
-    for parent, folders, names in os.walk(path, onerror=refuse, followlinks=True):
+    left = [path]  # not recursive: folders can be nested deeper than Python's calls
+    while left:
+        folder = left.pop()
         try:
-            status = os.stat(parent)
-        except OSError as error:  # removed in the meantime
-            refuse(error)
+            entries = _entries(folder, seen)
+        except OSError as error:  # without permission, or removed in the meantime
+            skipped.append(Skipped(os.path.relpath(folder, path), str(error.strerror)))
             continue
-        if (status.st_dev, status.st_ino) in seen:
-            folders.clear()
+        if folder != path and is_written_by_infogan({entry.name for entry in entries}):
             continue
-        seen.add((status.st_dev, status.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
+        folders = []
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if inside is not None and entry.is_symlink() and not _lies_in(entry.path, inside):
+                skipped.append(Skipped(os.path.relpath(entry.path, path), LEADS_OUT))
+            elif _is_folder(entry):
+                folders.append(folder / entry.name)
+            else:
+                yield folder / entry.name
+        left += reversed(folders)
 
 
-def listing(path: Path) -> str:
+def is_written_by_infogan(names: set[str]) -> bool:
+    """Return True if a folder with these entries is a run or a discovery: its pictures are no data."""
+    return any(written <= names for written in _WRITTEN)
+
+
+def _entries(folder: Path, seen: set[tuple[int, int]]) -> list[os.DirEntry[str]]:
+    """Return the entries of a folder by name; none if it was entered before."""
+    status = os.stat(folder)
+    if (status.st_dev, status.st_ino) in seen:
+        return []
+    seen.add((status.st_dev, status.st_ino))
+    with os.scandir(folder) as listed:
+        return sorted(listed, key=lambda entry: entry.name)
+
+
+def _lies_in(path: str, inside: str) -> bool:
+    """Return True if a link leads to a file in a folder, or to nothing, which its reader reports."""
+    target = os.path.realpath(path)
+    return os.path.join(target, "").startswith(inside) or not os.path.exists(target)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
+def listing(path: Path, *, follow_links: bool = False) -> str:
     """Return a digest over the names, sizes and times of a file, or of all files below a folder.
 
     It changes when the files do. It does not depend on the location of the folder.
 
     Args:
         path: a file or folder; a missing one has a digest too.
+        follow_links: as in `walk`.
     """
     digest = hashlib.sha256()
-    folder, files = (path, walk(path, [])) if path.is_dir() else (path.parent, iter([path]))
+    is_folder = path.is_dir()
+    folder = path if is_folder else path.parent
+    files = walk(path, [], follow_links=follow_links) if is_folder else iter([path])
     for file in files:
         name = str(file.relative_to(folder))
         try:

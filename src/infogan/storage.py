@@ -9,21 +9,26 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import glob
 import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
-import socket
 import stat
+import sys
+import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+from infogan import locks
 from infogan.errors import StorageError, UsageError
 
 MANIFEST = "MANIFEST.json"
@@ -33,8 +38,9 @@ FORMAT = 1
 _AGAIN = "type the same command again"
 _COPY = "another copy of this folder"
 _ASIDE, _REPLACED = ".tmp-", ".old-"
+_ABANDONED_SECONDS = 24 * 3600.0  # after which a temporary file is abandoned, on a file system without locks
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # from Linux's fcntl.h and stdio.h
-_CANNOT_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
+_CANNOT_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EXDEV)
 
 
 # --- fault points: where tests kill or break a process --------------------------------------------------
@@ -120,20 +126,44 @@ def write_file(path: Path, data: bytes) -> None:
     """
     path = Path(os.path.realpath(path))
     with writing(path, len(data)):
-        partial = _aside(path)
-        partial.unlink(missing_ok=True)  # left by a killed process with the same id
-        try:
-            _write_new(partial, data, file_point(path.name))
-            os.replace(partial, path)
-        finally:
-            with suppress(OSError):  # the error that led here is more useful
-                partial.unlink(missing_ok=True)
+        with _aside(path, partial(Path.touch, exist_ok=False)) as incomplete:
+            try:
+                _write(incomplete, data, file_point(path.name))
+                os.replace(incomplete, path)
+            finally:
+                with suppress(OSError):  # the error that led here is more useful
+                    incomplete.unlink(missing_ok=True)
         _flush_folder(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text as UTF-8 with `write_file`."""
     write_file(path, text.encode())
+
+
+@contextmanager
+def building_file(path: Path) -> Iterator[Path]:
+    """Create or replace a file that is too large for `write_file`, atomically.
+
+    The block receives the name of a temporary file and writes it. When the block ends without an error, the
+    file gets its name.
+
+    Raises:
+        StorageError: it cannot be written; the old file is intact.
+    """
+    path = Path(os.path.realpath(path))
+    with writing(path, 0):
+        with _aside(path, partial(Path.touch, exist_ok=False)) as incomplete:
+            try:
+                yield incomplete
+                reach(file_point(path.name))
+                with incomplete.open("rb") as file:
+                    os.fsync(file.fileno())
+                os.replace(incomplete, path)
+            finally:
+                with suppress(OSError):  # the error that led here is more useful
+                    incomplete.unlink(missing_ok=True)
+        _flush_folder(path.parent)
 
 
 def write_folder(
@@ -168,13 +198,13 @@ def write_folder(
         if _holds(folder, manifest, exactly):
             return
         others = _others(folder, files, exactly)
-    with prepared_folder(folder, needed, then) as partial:
+    with prepared_folder(folder, needed, then) as incomplete:
         reach(Point.TMP_WRITE)
         for name in others:
-            _copy(folder / name, partial / name)
+            _copy(folder / name, incomplete / name)
         for name, data in files.items():
-            _write_new(partial / name, data, file_point(name))
-        _write_new(partial / MANIFEST, manifest, Point.MANIFEST)
+            _write(incomplete / name, data, file_point(name))
+        _write(incomplete / MANIFEST, manifest, Point.MANIFEST)
 
 
 @contextmanager
@@ -204,15 +234,15 @@ def building_folder(folder: Path, facts: dict[str, Any], *, needed: int) -> Iter
     with writing(folder, needed):
         folder.parent.mkdir(parents=True, exist_ok=True)
         _clear_abandoned(folder)
-    with prepared_folder(folder, needed) as partial:
+    with prepared_folder(folder, needed) as incomplete:
         reach(Point.TMP_WRITE)
-        yield partial
-        files = sorted(partial.iterdir())
+        yield incomplete
+        files = sorted(incomplete.iterdir())
         for path in files:
-            with path.open("rb") as file:
+            with path.open("r+b") as file:  # Windows flushes only what is open for writing
                 os.fsync(file.fileno())
         entries = {path.name: _file_entry(path) for path in files}
-        _write_new(partial / MANIFEST, _manifest(entries, facts), Point.MANIFEST)
+        _write(incomplete / MANIFEST, _manifest(entries, facts), Point.MANIFEST)
 
 
 @contextmanager
@@ -227,18 +257,16 @@ def prepared_folder(folder: Path, needed: int = 0, then: str = _AGAIN) -> Iterat
     Raises:
         StorageError: it cannot be written; an old folder is intact.
     """
-    with writing(folder, needed, then):
-        partial = _aside(folder)
-        partial.mkdir(parents=True)
+    with writing(folder, needed, then), _aside(folder, partial(Path.mkdir, parents=True)) as incomplete:
         try:
-            yield partial
-            _flush_folder(partial)
+            yield incomplete
+            _flush_folder(incomplete)
             reach(Point.RENAME)
-            _put_in_place(partial, folder)
+            _put_in_place(incomplete, folder)
             _flush_folder(folder.parent)
         finally:
             # An incomplete folder, or after an exchange the old one.
-            shutil.rmtree(partial, ignore_errors=True)
+            shutil.rmtree(incomplete, ignore_errors=True)
 
 
 def remove_folder(folder: Path) -> None:
@@ -247,17 +275,17 @@ def remove_folder(folder: Path) -> None:
     Raises:
         StorageError: it cannot be deleted.
     """
-    with writing(folder, 0):
-        condemned = _aside(folder)
+    with writing(folder, 0), locks.held(folder):
+        condemned = _temporary(folder)
         os.rename(folder, condemned)
         reach(Point.PRUNE)
         shutil.rmtree(condemned)
 
 
 def clear_leftovers(parent: Path) -> None:
-    """Delete temporary files that killed processes left in `parent`.
+    """Delete temporary files that killed processes left in `parent`, a folder of infogan.
 
-    No other process may be writing there; for example, the run's lock is held.
+    On a file system without locks no other process may be writing there; for example, the run's lock is held.
 
     Raises:
         StorageError: a file cannot be deleted.
@@ -266,8 +294,23 @@ def clear_leftovers(parent: Path) -> None:
         for left in sorted(parent.iterdir()):
             if left.name.startswith(_REPLACED):
                 _settle(left, left.with_name(left.name.removeprefix(_REPLACED)))
-            elif left.name.startswith(_ASIDE):
-                _delete(left)
+            elif left.name.startswith(_ASIDE) and not locks.is_locked(left):
+                delete_abandoned(left)
+
+
+def abandoned(parent: Path) -> list[Path]:
+    """Return temporary files in `parent`, a folder of infogan, whose processes have ended.
+
+    On a file system without locks, those that are older than a day.
+    """
+    return [left for left in sorted(parent.glob(f"{_ASIDE}*")) if _is_abandoned(left)]
+
+
+def delete_abandoned(left: Path) -> None:
+    """Delete a temporary file or folder, unless a process has begun to delete it."""
+    with locks.held(left) as mine, suppress(FileNotFoundError):
+        if mine:
+            _delete(left)
 
 
 def replaced_name(name: str) -> str:
@@ -275,10 +318,10 @@ def replaced_name(name: str) -> str:
     return _REPLACED + name
 
 
-def _write_new(path: Path, data: bytes, point: str) -> None:
-    """Create a file with the permissions of the umask and flush it to the disk."""
+def _write(path: Path, data: bytes, point: str) -> None:
+    """Write a file with the permissions of the umask and flush it to the disk."""
     view, half = memoryview(data), len(data) // 2
-    with path.open("xb") as file:
+    with path.open("wb") as file:
         file.write(view[:half])
         file.flush()
         reach(point)
@@ -310,6 +353,8 @@ def _put_in_place(new: Path, folder: Path) -> None:
 
 def _exchange(first: Path, second: Path) -> bool:
     """Swap the names of two folders atomically; return False if the system or file system cannot."""
+    if sys.platform != "linux":
+        return False
     libc = ctypes.CDLL(None, use_errno=True)
     if not hasattr(libc, "renameat2"):
         return False
@@ -322,7 +367,9 @@ def _exchange(first: Path, second: Path) -> bool:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Flush the names in a folder to the disk."""
+    """Flush the names in a folder to the disk, where the system can."""
+    if not hasattr(os, "O_DIRECTORY"):  # Windows
+        return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -363,31 +410,42 @@ def _others(folder: Path, files: Iterable[str], exactly: bool) -> list[str]:
 # --- temporary names -------------------------------------------------------------------------------------
 
 
-def _aside(path: Path) -> Path:
-    """Return the temporary name for `path`, in the same folder: renames need one file system."""
-    return path.with_name(f"{_ASIDE}{path.name}.{socket.gethostname()}.{os.getpid()}")
+def _temporary(path: Path) -> Path:
+    """Return a new temporary name for `path`, in the same folder: renames need one file system.
+
+    It is random: process ids and host names of containers that share a folder may be equal.
+    """
+    return path.with_name(f"{_ASIDE}{path.name}.{secrets.token_hex(6)}")
+
+
+@contextmanager
+def _aside(path: Path, make: Callable[[Path], None]) -> Iterator[Path]:
+    """Make a temporary file or folder for `path` and lock it in the block: an unlocked one is abandoned."""
+    while True:
+        incomplete = _temporary(path)
+        make(incomplete)
+        with locks.held(incomplete) as mine:
+            if mine and incomplete.exists():  # not taken for abandoned before it was locked
+                yield incomplete
+                return
 
 
 def _clear_abandoned(path: Path) -> None:
-    """Delete temporary versions of `path` left by killed processes of this host, but not of other hosts."""
-    prefix = f"{_ASIDE}{path.name}.{socket.gethostname()}."
-    for left in path.parent.iterdir():
-        number = left.name.removeprefix(prefix)
-        if left.name.startswith(prefix) and number.isdigit() and not _is_another_alive(int(number)):
-            _delete(left)
+    """Delete temporary versions of `path` left by killed processes, also those of other machines."""
+    for left in path.parent.glob(f"{_ASIDE}{glob.escape(path.name)}.*"):
+        if _is_abandoned(left):
+            delete_abandoned(left)
     _settle(path.with_name(replaced_name(path.name)), path)
 
 
-def _is_another_alive(pid: int) -> bool:
-    if pid == os.getpid():  # writes one path at a time; process ids of containers may be equal
-        return False
+def _is_abandoned(left: Path) -> bool:
+    locked = locks.is_locked(left)
+    if locked is not None:
+        return not locked
     try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
+        return time.time() - left.stat().st_mtime > _ABANDONED_SECONDS
+    except OSError:
         return False
-    except PermissionError:  # alive, of another user
-        return True
-    return True
 
 
 def _settle(replaced: Path, folder: Path) -> None:
@@ -465,9 +523,9 @@ def read_manifest(folder: Path, advice: str = _COPY) -> dict[str, Any]:
         intact = False
     if not intact:
         _damaged(path, "its sha256 of itself does not match", advice)
-    if facts["format"] != FORMAT:
+    if facts.get("format") != FORMAT:
         raise StorageError(
-            f"{path} has format {facts['format']!r}",
+            f"{path} has format {facts.get('format')!r}",
             f"format {FORMAT}, which this version of infogan reads",
             "the version of infogan that wrote it, or a newer one",
         )

@@ -18,7 +18,8 @@ from infogan.errors import ConfigError
 from infogan.runs import checkpoint
 from infogan.runs.directory import RunDirectory
 from infogan.training import seed_selection
-from infogan.training.runner import FREE_KEYS, RESOLVED_KEYS, Trained
+from infogan.training.resumption import FREE_KEYS
+from infogan.training.runner import RESOLVED_KEYS, Trained
 
 Train = Callable[[Config, int, Path], dict[str, Any]]
 """Trains a configuration to a step, in a run directory of that path, and returns the result's values."""

@@ -174,3 +174,19 @@ def test_an_encrypted_zip_is_told(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(DataError, match="encrypted"):
         open_archive(path)
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w:xz", "w:bz2"])
+def test_a_compressed_tar_file_decompresses_to_no_more_than_its_size_allows(
+    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bomb of some kB: its bytes are counted as they come out of the decompressor."""
+    monkeypatch.setattr(archives, "MOST_BYTES", 1 << 20)
+    path = tmp_path / f"bomb.tar.{mode[2:]}"
+    with tarfile.open(path, mode) as archive:
+        for name in ("zeros.bin", "image.png"):
+            info = tarfile.TarInfo(name)
+            info.size = 64 << 20
+            archive.addfile(info, io.BytesIO(bytes(info.size)))
+    with pytest.raises(DataError, match=r"decompresses to more than [\d,]+ bytes, 200 times its size"):
+        open_archive(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ import pytest
 from infogan.cli import main
 from infogan.discovery.budget import Budget, steps_within
 from infogan.discovery.discover import discover
+from infogan.errors import StorageError, UsageError
+from infogan.evaluation.subject import Progress
 
 
 def blobs(count: int = 240) -> np.ndarray:
@@ -85,3 +88,67 @@ def test_other_options_images_and_folders_are_refused(
     for setting in ("training.steps=9", "latents.noise=3"):
         assert main(["discover", str(path), "--set", setting, "--out", str(tmp_path / "out")]) == 2
         assert "discover sets it itself" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_stop_at_every_phase_changes_no_byte_of_the_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One session per message: each stops when a message comes that no session before it has heard."""
+    path = save(tmp_path / "images.npz", blobs(400))
+    heard: set[str] = set()
+
+    def stop_at_news(message: str) -> None:
+        if message not in heard and not message.startswith(("stopped", "resumed")):
+            heard.add(message)
+            raise KeyboardInterrupt
+
+    def begin(progress: Progress) -> dict[str, Any]:
+        narrow = {"network.width": 0.25}
+        return discover(
+            path, minutes=0.02, out="out", categories=0, settings=narrow, progress=progress, clock=lambda: 0.0
+        )
+
+    results = []
+    for name, progress in (("undisturbed", lambda _: None), ("stopped", stop_at_news)):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        for _ in range(40):
+            try:
+                begin(progress)
+                break
+            except KeyboardInterrupt:
+                assert not Path("out/discovery.json").exists()
+        whole = json.loads(Path("out/discovery.json").read_text())
+        whole["scores"].pop("train_seconds", None)  # measured by the run's own clock
+        results.append((whole, Path("out/codes.csv").read_bytes()))
+        assert not Path("out/encoder-training").exists()
+        assert not list(Path("out").rglob(".tmp-*"))
+    assert results[0] == results[1]
+    assert {"training the generator, 20 steps", "resuming the generator"} & heard and len(heard) > 8
+
+
+def test_two_discoveries_with_one_folder_are_not_mixed(tmp_path: Path) -> None:
+    path, out = save(tmp_path / "images.npz", blobs(210)), tmp_path / "out"
+
+    def second(message: str) -> None:
+        with pytest.raises(UsageError, match="is in use by process"):
+            discover(path, minutes=0.01, out=out, progress=lambda _: None)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        discover(
+            path,
+            minutes=0.01,
+            out=out,
+            progress=lambda m: second(m) if m.startswith("size:") else None,
+        )
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"identity": 3}', '{"identity": {}, "facts": 7}'])
+def test_a_damaged_state_is_refused_with_what_to_do(content: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "discovery-state.json").write_text(content)
+    with pytest.raises(StorageError, match=r"discovery-state\.json is damaged"):
+        discover(save(tmp_path / "images.npz", blobs(210)), minutes=0.01, out=out)

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 
-from infogan import InfoGAN, cli, data
+from infogan import InfoGAN, cli, data, signals
 from infogan.errors import Interrupted, StorageError
 from infogan.reporting import pictures
 from infogan.runs import checkpoint
@@ -121,7 +121,7 @@ def _survive_signals() -> Iterator[None]:
     def uncaught(number: int, _frame: object) -> None:
         raise AssertionError(f"nobody caught signal {number}")
 
-    before = {number: signal.signal(number, uncaught) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, uncaught) for number in signals.STOPPING}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -409,6 +409,39 @@ def test_override_goes_on_with_another_configuration(begun: Path, undisturbed: P
     assert weights(begun) != weights(undisturbed)
 
 
+def test_a_configuration_edited_by_hand_is_shown_and_refused(
+    begun: Path, undisturbed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = begun / "config.toml"
+    whole = path.read_text()
+    path.write_text(whole.replace("batch_size = 16", "batch_size = 8"))
+    assert run("resume", begun, "--steps", 60) == 2
+    message = THREE_PARTS.search(capsys.readouterr().err)
+    assert message
+    assert f"{begun}/checkpoints/step-00000040" in message[1]
+    assert "training.batch_size: 16 -> 8" in message[1] and "--override" in message[2]
+    assert run("resume", begun, "--steps", 45, "--override") == 0
+    assert run("resume", begun, "--steps", 60) == 0  # the change is now the run's own
+    assert weights(begun) != weights(undisturbed)
+
+
+def test_other_conditions_are_logged_and_kept(begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import torch
+
+    torch.set_num_threads(2)
+    try:
+        assert run("resume", begun, "--steps", 44) == 0
+    finally:
+        torch.set_num_threads(1)
+    assert (
+        "saved with torch.set_num_threads(1); this session has torch.set_num_threads(2)"
+        in capsys.readouterr().err
+    )
+    environment = json.loads((begun / "environment.json").read_text())
+    assert environment["threads"] == 2
+    assert [(e["threads"], e["up_to_step"]) for e in environment["earlier_sessions"]] == [(1, 40)]
+
+
 @pytest.mark.parametrize("free", ["save_every=7", "keep=1", "sample_every=50", "device=auto"])
 def test_free_keys_change_nothing(free: str, begun: Path, undisturbed: Path) -> None:
     if free == "device=auto" and cuda_is_there():
@@ -477,7 +510,10 @@ def send(number: int) -> Callable[..., None]:
     return lambda *_: os.kill(os.getpid(), number)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129), (signal.SIGXCPU, 152)],
+)
 def test_a_signal_in_a_step_saves_and_stops(
     number: int,
     code: int,

@@ -14,7 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infogan import storage
+from infogan import locks, storage
 from infogan.errors import StorageError, UsageError
 from infogan.runs import checkpoint
 
@@ -326,13 +326,14 @@ def test_a_linked_folder_is_replaced_where_it_lies(tmp_path: Path) -> None:
 
 
 def test_left_overs_of_another_live_process_are_not_touched(tmp_path: Path) -> None:
-    alive = storage._aside(tmp_path / "model").with_suffix(f".{os.getppid()}")
-    dead = alive.with_suffix(".99999999")
+    alive, dead = tmp_path / ".tmp-model.1", tmp_path / ".tmp-model.2"
     alive.mkdir()
     dead.mkdir()
-    storage.write_folder(tmp_path / "model", {"a": b"1"})
-    assert alive.exists()
-    assert not dead.exists()
+    with locks.held(alive):
+        storage.write_folder(tmp_path / "model", {"a": b"1"})
+        assert alive.exists()
+        assert not dead.exists()
+    assert storage.abandoned(tmp_path) == [alive]
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "MANIFEST.json", "", ".", ".."])

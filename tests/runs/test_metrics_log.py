@@ -128,16 +128,16 @@ def test_a_line_needs_a_step(tmp_path, bad) -> None:
 
 def test_a_full_disk_is_reported_once_and_leaves_whole_lines(tmp_path, monkeypatch) -> None:
     path, said = tmp_path / "metrics.jsonl", []
-    log, pwrite = MetricsLog(path, said.append), os.pwrite
+    log, write_some = MetricsLog(path, said.append), os.write
     log.append(line(20))
 
-    def full(descriptor: int, data: bytes, offset: int) -> int:
+    def full(descriptor: int, data: bytes) -> int:
         if len(data) < 30:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return pwrite(descriptor, data[:-10], offset)  # the disk takes a part
+        return write_some(descriptor, data[:-10])  # the disk takes a part
 
     with monkeypatch.context() as inner:
-        inner.setattr(os, "pwrite", full)
+        inner.setattr(os, "write", full)
         log.append(line(40))
         log.append(line(60))
     assert metrics_log.read(path) == [line(20)]
@@ -165,14 +165,14 @@ def test_the_log_module_is_told_by_default(tmp_path, caplog) -> None:
 
 
 def test_an_interruption_tears_no_line(tmp_path, monkeypatch) -> None:
-    path, pwrite = tmp_path / "metrics.jsonl", os.pwrite
+    path, write_some = tmp_path / "metrics.jsonl", os.write
     write(path, [20])
 
-    def interrupted(descriptor: int, data: bytes, offset: int) -> int:
-        pwrite(descriptor, data[:5], offset)
+    def interrupted(descriptor: int, data: bytes) -> int:
+        write_some(descriptor, data[:5])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(os, "pwrite", interrupted)
+    monkeypatch.setattr(os, "write", interrupted)
     with pytest.raises(KeyboardInterrupt):
         MetricsLog(path).append(line(40))
     assert path.read_bytes().endswith(b"}\n")

@@ -159,7 +159,7 @@ def test_pickled_arrays_are_refused_and_those_beside_left_alone(tmp_path: Path) 
         ({"shapePC": np.full((12, 2), np.inf)}, "not finite"),
         ({"tl": FRONTS}, "indices from 0 to 3"),
         ({"tl": FRONTS + 1.5}, "whole numbers"),
-        ({"tl": np.array([["a", "b", "c"]], dtype=object)}, "whole numbers"),
+        ({"tl": np.array([["a", "b", "c"]], dtype=object)}, "cell, not numbers"),
     ],
 )
 def test_other_mat_files_are_refused(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import re
 import tarfile
@@ -141,14 +142,51 @@ def _read_zip_head(key: _Key, info: zipfile.ZipInfo) -> bytes:
         return member.read(HEAD)
 
 
+class _Capped(io.RawIOBase):
+    """A decompressed file that ends with an error after a number of bytes: a bomb of 1 kB may hold 1 GB."""
+
+    def __init__(self, file: BinaryIO, most: int) -> None:
+        self._file, self._most = file, most
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes."""
+        self._check(self._file.tell() + max(0, size))
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to an offset from the start."""
+        if whence != io.SEEK_SET:
+            raise ValueError("an offset that is not from the start")
+        self._check(offset)
+        return self._file.seek(offset)
+
+    def tell(self) -> int:
+        """Return the offset."""
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Close the file below."""
+        self._file.close()
+        super().close()
+
+    def _check(self, offset: int) -> None:
+        if offset > self._most:
+            raise ValueError(
+                f"it decompresses to more than {self._most:,} bytes, {MOST_RATIO} times its size"
+            )
+
+
 class _TarStream:
     """The decompressed bytes of a tar file, at any offset; fast only forward if it is compressed."""
 
     def __init__(self, path: Path) -> None:
         with path.open("rb") as file:
             start = file.read(6)
-        opener = next((opener for mark, opener in _OPENERS.items() if start.startswith(mark)), open)
-        self.file: BinaryIO = opener(path, "rb")  # type: ignore[operator]
+        mark = next((mark for mark in _OPENERS if start.startswith(mark)), b"")
+        self.file: BinaryIO = _OPENERS.get(mark, open)(path, "rb")  # type: ignore[operator]
+        if mark:
+            most = max(MOST_BYTES, MOST_RATIO * path.stat().st_size)
+            self.file = _Capped(self.file, most)  # type: ignore[assignment]
 
     def read(self, offset: int, count: int) -> bytes:
         self.file.seek(offset)

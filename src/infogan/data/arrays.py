@@ -6,6 +6,7 @@ import logging
 import lzma
 import math
 import os
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -259,7 +260,10 @@ def read_header(stream: IO[bytes], size: int, start: int | None = None) -> Heade
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"an array of the .npy format {version}")
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, fortran_order, dtype = read(stream)
+    try:
+        shape, fortran_order, dtype = read(stream)
+    except (SyntaxError, TypeError, tokenize.TokenError) as error:  # of the Python text that a header is
+        raise ValueError(f"its header is damaged: {error}") from None
     header = Header(shape, dtype, fortran_order)
     # A pickle may have any length.
     if not dtype.hasobject and stream.tell() + header.nbytes != size:

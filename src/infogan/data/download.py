@@ -15,14 +15,18 @@ import os
 import secrets
 import textwrap
 import time
+import warnings
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pooch
-
 from infogan.errors import DataError, StorageError
+
+with warnings.catch_warnings():
+    # In a notebook without ipywidgets, tqdm warns that it has no bar; infogan uses none of pooch's bars.
+    warnings.simplefilter("ignore")
+    import pooch
 
 log = logging.getLogger(__name__)
 
@@ -70,9 +74,20 @@ class Mirrors:
 
 
 def cache_folder() -> Path:
-    """Return the cache folder: INFOGAN_CACHE if it is set, else the platform's default."""
+    """Return the cache folder: INFOGAN_CACHE if it is set, else the platform's default.
+
+    Raises:
+        StorageError: there is no default, because the user has no home folder.
+    """
     named = os.environ.get(CACHE_VARIABLE)
-    return Path(named).expanduser() if named else Path(pooch.os_cache("infogan"))
+    try:
+        return Path(named).expanduser() if named else Path(pooch.os_cache("infogan"))
+    except (RuntimeError, KeyError) as error:  # HOME is not set, and the user is not listed
+        raise StorageError(
+            f"there is no folder for the cache: {error}",
+            f"a home folder, or the environment variable {CACHE_VARIABLE}",
+            f"{CACHE_VARIABLE}=FOLDER in front of the command",
+        ) from None
 
 
 def fetch(file: RemoteFile, mirrors: Mirrors, folder: Path, by_hand: str) -> bytes:

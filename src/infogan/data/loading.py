@@ -16,10 +16,9 @@ from jaxtyping import Float64, Int64, UInt8
 from infogan import file_listing, storage
 from infogan.config import DataConfig
 from infogan.config.value_range import ValueRange
-from infogan.data import prepared, preprocessing, splits
+from infogan.data import cache, kept, prepared, preprocessing, splits
 from infogan.data.audit import Audit
 from infogan.data.dataset import Dataset, Found, Split
-from infogan.data.download import cache_folder
 from infogan.data.prepared import Prepared
 from infogan.data.source import SOURCES, Source, path_of, unsupported
 from infogan.errors import DataError, StorageError
@@ -51,12 +50,18 @@ def load(config: DataConfig) -> Dataset:
         DataError: images are missing, unreadable or too few.
         StorageError: a download or the prepared images could not be stored.
     """
+    if config.path is not None and kept.holds(path_of(config)):
+        return kept.read(path_of(config))
     entry, stored = _open(config)
     as_prepared = {
         "crop": stored.facts["settings"]["crop"],
         "split_version": stored.facts.get("split_version", splits.BY_NUMBER),
     }
-    config = config.model_copy(update=as_prepared)
+    return _from_prepared(entry, config.model_copy(update=as_prepared), stored)
+
+
+def _from_prepared(entry: Source, config: DataConfig, stored: Prepared) -> Dataset:
+    """Return prepared images in two splits."""
     if stored.train is None:
         start = _test_start(len(stored.images), stored.keys, config, entry)
     else:
@@ -150,12 +155,7 @@ def cached(config: DataConfig) -> Path:
     if config.split_version != splits.BY_NUMBER:  # which earlier releases knew alone
         key["split_version"] = config.split_version
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    return prepared_folder() / f"{entry.name}-{digest[:16]}"
-
-
-def prepared_folder() -> Path:
-    """Return the part of the cache that holds prepared images."""
-    return cache_folder() / "prepared"
+    return cache.prepared_folder() / f"{entry.name}-{digest[:16]}"
 
 
 def from_array(
@@ -171,25 +171,33 @@ def from_array(
     Raises:
         DataError: the array is not of that form, or has too few images.
     """
+    return from_found(Found(Split(images, labels)), config)
+
+
+def from_found(found: Found, config: DataConfig) -> Dataset:
+    """Preprocess and split images into memory, in the same way as those of a folder.
+
+    Args:
+        found: the images, such as those of `python_images.as_found`.
+        config: as in `from_array`.
+
+    Raises:
+        DataError: over 1 % of the images cannot be read, or too few are left.
+    """
     entry, config = _resolve(config)
-    given = Split(images, labels)
-    size = config.size or preprocessing.common_size({(images.shape[2], images.shape[1])})
     chosen = None if config.range is None else ValueRange.parse(config.range)
     if chosen is not None and chosen.percentiles:
-        chosen = ValueRange.spanning(*np.percentile(images, [chosen.low, chosen.high]).tolist())
-        config = config.model_copy(update={"range": str(chosen)})
-    rules = preprocessing.Conversion.of(config)
-    fitted = preprocessing.preprocess(images, size, config.channels, config.crop, rules)
-    pool = Split(fitted, truth=given.truth)
-    if config.split_version == splits.BY_CONTENT:
-        unordered = splits.content_keys(pool.images)
-        order = splits.by_key(unordered)
-        keys = unordered[order]
-    else:
-        order, keys = splits.shuffle(len(images)), None
-    start = _test_start(len(images), keys, config, entry)
-    dataset = _dataset(entry, config, _Pool(pool.take(order), keys, start))
-    return replace(dataset, value_range=None if chosen is None else str(chosen))
+        config = config.model_copy(update={"range": str(_percentiles(found, chosen))})
+    dataset = _from_prepared(entry, config, prepared.collect(found, config))
+    return replace(dataset, value_range=config.range)
+
+
+def _percentiles(found: Found, chosen: ValueRange) -> ValueRange:
+    """Return the values at two percentiles of images in memory."""
+    if not isinstance(found.train, Split):
+        raise preprocessing.percentiles_unmeasured(str(chosen))
+    low, high = np.percentile(found.train.images, [chosen.low, chosen.high]).tolist()
+    return ValueRange.spanning(low, high)
 
 
 def _resolve(config: DataConfig) -> tuple[Source, DataConfig]:
@@ -226,12 +234,8 @@ def _open_cached(entry: Source, config: DataConfig) -> tuple[Path, Prepared]:
     if note is not None and note.is_file():
         config = config.model_copy(update={"range": note.read_text(encoding="utf-8")})
     folder = cached(config)
-    if folder.exists():
-        try:
-            return folder, prepared.read(folder)
-        except StorageError as error:
-            log.warning("%s; it is prepared again", str(error).partition("\n")[0])
-            storage.remove_folder(folder)
+    if (stored := _read_cached(folder)) is not None:
+        return folder, stored
     found = entry.read(config)
     if found.value_range is not None:
         note = _range_note(config)
@@ -240,15 +244,34 @@ def _open_cached(entry: Source, config: DataConfig) -> tuple[Path, Prepared]:
             note.parent.mkdir(parents=True, exist_ok=True)
             storage.write_text(note, str(found.value_range))
     folder = cached(config)  # again: a download changes the files, and with them the key
-    _write(entry, config, folder, found)
-    return folder, prepared.read(folder)
+    with cache.writing(folder):
+        if (stored := _read_cached(folder)) is None:  # not prepared by another process meanwhile
+            if folder.exists():
+                storage.remove_folder(folder)
+            _write(entry, config, folder, found)
+            stored = prepared.read(folder)
+    return folder, stored
+
+
+def _read_cached(folder: Path) -> Prepared | None:
+    """Return the prepared images in a folder of the cache; None if there are none, or they are damaged."""
+    if not folder.exists():
+        return None
+    try:
+        stored = prepared.read(folder)
+    except StorageError as error:
+        log.warning("%s; it is prepared again", str(error).partition("\n")[0])
+        return None
+    cache.mark_used(folder)
+    return stored
 
 
 def _range_note(config: DataConfig) -> Path | None:
     """Return the file with the values at the configured percentiles; None if no percentiles are set."""
     if config.range is None or not ValueRange.parse(config.range).percentiles:
         return None
-    return cache_folder() / "ranges" / cached(config).name
+    place: Path = cached(config).parents[1] / "ranges"
+    return place / cached(config).name
 
 
 def _write(entry: Source, config: DataConfig, folder: Path, found: Found) -> None:

@@ -19,7 +19,7 @@ import io
 import json
 import math
 import os
-import sys
+import tokenize
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +27,11 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8
-from tqdm import tqdm
 
 from infogan import storage
 from infogan.config import DataConfig
 from infogan.data import splits
+from infogan.data.arrays import UNREADABLE
 from infogan.data.audit import Audit
 from infogan.data.contents import FileVerdict
 from infogan.data.dataset import Factor, Found, Split, Stream, Truth
@@ -39,6 +39,7 @@ from infogan.data.decoding import MOST_UNREADABLE, check_share, most_skipped
 from infogan.data.image_survey import Survey
 from infogan.data.layout import groups
 from infogan.data.preprocessing import Conversion, Form, common_size, preprocess_one
+from infogan.data.progress_bar import progress_bar
 from infogan.errors import DataError, StorageError, UsageError
 from infogan.file_listing import Skipped
 
@@ -151,6 +152,7 @@ def write(folder: Path, found: Found, config: DataConfig, facts: Mapping[str, An
             (building / _NAMES).write_text(json.dumps([names[row] for row in order]), encoding="ascii")
         _write_rows(building / _SKIPPED, Skipped._fields, skipped)
         manifest |= {"train": None if found.test is None else counts[0], "shape": [len(order), *shape]}
+        _check_size(building / _IMAGES, len(order) * math.prod(shape))
         manifest["split_version"] = config.split_version
         if found.value_range is not None:
             manifest["range"] = str(found.value_range)
@@ -242,7 +244,7 @@ def _write_raw(
     total = count(found)
     files, skipped, readable = total + len(found.skipped), list(found.skipped), []
     allowed = MOST_UNREADABLE if config.allow_unreadable is None else config.allow_unreadable
-    with _progress_bar(f"preparing {Path(where).name}", total) as bar, raw.open("wb") as file:
+    with progress_bar(f"preparing {Path(where).name}", total) as bar, raw.open("wb") as file:
         for part in _parts(found):
             rows = []
             for row, image in enumerate(_preprocessed(part, form, found.survey)):
@@ -279,16 +281,6 @@ def _write_audit(folder: Path, survey: Survey, skipped: list[Skipped]) -> None:
     _write_rows(folder / _FILES, FileVerdict._fields, survey.verdicts(skipped))
 
 
-def _progress_bar(text: str, total: int) -> tqdm:
-    """Return a progress bar on stderr; it appears after a second and is updated rarely outside terminals."""
-    closed = sys.stderr is None  # by the shell: 2>&-
-    interval = 15.0 if closed or not sys.stderr.isatty() else 0.2
-    return tqdm(
-        desc=text, total=total, unit=" images", leave=False, delay=1, mininterval=interval,
-        file=sys.stderr, disable=closed,
-    )  # fmt: skip
-
-
 def _raw_images(raw: Path, size: int) -> Iterator[bytes]:
     """Yield the bytes of each image of `raw`."""
     with raw.open("rb") as file:
@@ -300,11 +292,27 @@ def _arrange(raw: Path, target: Path, order: Int64[np.ndarray, " n"], form: tupl
     """Write the images of `raw` as one .npy array in the given order, without loading all of them."""
     size = math.prod(form)
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(order), *form)}
-    with raw.open("rb") as source, target.open("wb") as file:
+    with raw.open("rb", buffering=0) as source, target.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for start in range(0, len(order), _CHUNK):
             rows = order[start : start + _CHUNK].tolist()
-            file.write(b"".join(os.pread(source.fileno(), size, row * size) for row in rows))
+            for row in rows:
+                source.seek(row * size)
+                file.write(source.read(size))
+
+
+def _check_size(images: Path, size: int) -> None:
+    """Raise StorageError if an array file does not end with `size` bytes: the folder is not sealed then."""
+    with images.open("rb") as file:
+        np.lib.format.read_magic(file)
+        np.lib.format.read_array_header_1_0(file)
+        header = file.tell()
+    if images.stat().st_size != header + size:
+        raise StorageError(
+            f"{images.name} has {images.stat().st_size - header:,} bytes of images instead of {size:,}",
+            "a file that only this process writes",
+            "type the same command again",
+        )
 
 
 def _concatenate(truths: Sequence[Truth]) -> Truth:
@@ -361,15 +369,72 @@ def _write_rows(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]
     path.write_text(text.getvalue(), encoding="utf-8", errors="surrogateescape", newline="")
 
 
+def collect(found: Found, config: DataConfig) -> Prepared:
+    """Preprocess all images of a source into memory, in the order in which `write` stores them.
+
+    Args:
+        found: as in `write`.
+        config: as in `write`.
+
+    Raises:
+        DataError: as in `write`.
+    """
+    parts = _parts(found)
+    shape = form(found, config)
+    rules = Conversion.of(config)
+    own = Form(shape[0], shape[2], config.crop, rules)
+    skipped, pairs, images = list(found.skipped), [], []
+    with progress_bar("reading images", count(found)) as bar:
+        for part in parts:
+            rows: list[int] = []
+            for row, image in enumerate(_preprocessed(part, own, None)):
+                bar.update()
+                if isinstance(image, Skipped):
+                    skipped.append(image)
+                else:
+                    images.append(image)
+                    rows.append(row)
+            pairs.append((part, np.array(rows, np.int64)))
+    check_share("the images", count(found) + len(found.skipped), skipped)
+    array = np.stack(images)
+    order, keys = np.arange(len(array)), None
+    if found.test is None and config.split_version == splits.BY_CONTENT:
+        unordered = splits.content_keys(array)
+        order = splits.by_key(unordered)
+        keys = unordered[order]
+    elif found.test is None:
+        order = splits.shuffle(len(array))
+    names = [
+        part.names[row] if isinstance(part, Stream) and part.names else ""
+        for part, rows in pairs
+        for row in rows
+    ]
+    return Prepared(
+        array[order],
+        _concatenate([part.truth.take(rows) for part, rows in pairs]).take(order),
+        None if found.test is None else len(pairs[0][1]),
+        tuple(names[row] for row in order) if all(names) else (),
+        tuple(skipped),
+        {},
+        keys,
+    )
+
+
 # --- reading ---------------------------------------------------------------------------------------------
+
+
+def facts_of(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a prepared folder; empty if it is none. The files are not verified."""
+    try:
+        manifest = storage.read_manifest(folder)
+    except StorageError:
+        return {}
+    return manifest if manifest.get("kind") == KIND else {}
 
 
 def is_prepared(folder: Path) -> bool:
     """Return True if the manifest declares a folder of prepared images; the files are not verified."""
-    try:
-        return bool(storage.read_manifest(folder).get("kind") == KIND)
-    except StorageError:
-        return False
+    return bool(facts_of(folder))
 
 
 def read(folder: Path) -> Prepared:
@@ -385,16 +450,47 @@ def read(folder: Path) -> Prepared:
             f"{KIND} of version {VERSION}",
             _PREPARE_AGAIN,
         )
+    if _IMAGES not in manifest["files"]:
+        raise StorageError(
+            f"{folder} lists no {_IMAGES} in its manifest, so the images in it are not verified",
+            f"{KIND} as infogan writes them",
+            _PREPARE_AGAIN,
+        )
+    try:
+        return _parse(folder, manifest)
+    # The files are as they were written, but a manifest can be made by hand: its facts may be anything.
+    except (*UNREADABLE, TypeError, AttributeError, IndexError, tokenize.TokenError, SyntaxError) as error:
+        raise StorageError(
+            f"{folder} is damaged: {type(error).__name__}: {error}",
+            f"{KIND} as infogan writes them",
+            _PREPARE_AGAIN,
+        ) from None
+
+
+def _parse(folder: Path, manifest: Mapping[str, Any]) -> Prepared:
+    """Read the files of a prepared folder; raises almost anything if they do not fit together."""
     # Copy-on-write: torch requires writable arrays, and unmodified pages are never copied.
     images = np.load(folder / _IMAGES, mmap_mode="c", allow_pickle=False)
+    if images.dtype != np.uint8 or list(images.shape) != manifest["shape"] or len(images.shape) != 4:
+        raise ValueError(f"{_IMAGES} is {images.dtype} {list(images.shape)}, not {manifest['shape']}")
     truth = _read_truth(folder, manifest)
-    truth.check(len(images))
+    try:
+        truth.check(len(images))
+    except DataError as error:
+        raise ValueError(error.happened) from None
     names = tuple(json.loads((folder / _NAMES).read_bytes())) if _NAMES in manifest["files"] else ()
     with (folder / _SKIPPED).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         skipped = tuple(Skipped(*row) for row in list(csv.reader(file))[1:])
     keys = np.load(folder / _KEYS, allow_pickle=False) if _KEYS in manifest["files"] else None
+    train = manifest["train"]
+    lengths = {_NAMES: len(names) or len(images), _KEYS: len(images) if keys is None else len(keys)}
+    for name, length in lengths.items():
+        if length != len(images):
+            raise ValueError(f"{name} has {length} entries for {len(images)} images")
+    if not (train is None or (isinstance(train, int) and 0 < train < len(images))):
+        raise ValueError(f"{train!r} of {len(images)} images are for training")
     lines, problem = _read_audit(folder) if _AUDIT in manifest["files"] else ((), None)
-    return Prepared(images, truth, manifest["train"], names, skipped, manifest, keys, lines, problem)
+    return Prepared(images, truth, train, names, skipped, manifest, keys, lines, problem)
 
 
 def _read_audit(folder: Path) -> tuple[tuple[str, ...], DataError | None]:

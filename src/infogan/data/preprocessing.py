@@ -26,6 +26,7 @@ from PIL import Image, ImageOps
 
 from infogan.config import DataConfig
 from infogan.config.value_range import ValueRange, parse_colour
+from infogan.errors import DataError
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,15 @@ USUAL = 0.95
 
 DEFAULT_SIZE = 64
 """Image size, in pixels, if neither the configuration nor the images determine it."""
+
+
+def percentiles_unmeasured(text: str) -> DataError:
+    """Return the error for percentiles of images that are neither files at a path nor an array."""
+    return DataError(
+        f"data.range = {text!r}: percentiles are measured of files and arrays only",
+        "LOW:HIGH",
+        "data.range = '0:255'",
+    )
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,7 @@ class Conversion:
         """Return the rules that a configuration sets. A range in percentiles must be measured first."""
         chosen = None if config.range is None else ValueRange.parse(config.range)
         if chosen is not None and chosen.percentiles:
-            raise TypeError("a range in percentiles is measured by infogan.data.value_ranges first")
+            raise percentiles_unmeasured(str(chosen))
         return cls(
             config.fit or "crop",
             parse_colour(config.background or "white"),

@@ -4,7 +4,8 @@
    page is written.
 2. A contrastive encoder is trained; categories are searched again by its features.
 3. Q is fitted to what was found, and a generator learns to follow it.
-4. An independent encoder reads generated images, for the verdicts.
+4. An independent encoder reads generated images, for the verdicts. With an hour or more, generators of two or
+   three seeds are trained, and the one that the encoder reads best is shown.
 
 Every phase is kept on disk; a stop at any moment resumes with the same command.
 """
@@ -14,36 +15,42 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import safetensors.torch
 import torch
 
-from infogan import api, data, evaluation, networks, storage
+from infogan import api, evaluation, networks, signals, storage
 from infogan import config as configuration
 from infogan.config import Config
-from infogan.data import Dataset, loading, prepared
+from infogan.data import Dataset, image_collection
+from infogan.data.preprocessing import Form
 from infogan.discovery.budget import ENCODER_SHARE, Budget, steps_within
 from infogan.discovery.candidate_verdicts import agreements, independent_reader, verdicts
-from infogan.discovery.outcome import Outcome
+from infogan.discovery.given_images import GivenImages
+from infogan.discovery.outcome import Outcome, Shown, Stage
 from infogan.discovery.state import AUDIT, RESULT, State, open_state
+from infogan.encoding import code_table
 from infogan.errors import Interrupted, UsageError
 from infogan.evaluation.subject import Progress, silent
 from infogan.model import InfoGAN
-from infogan.reporting import tables
 from infogan.representation import learning
 from infogan.representation.contrastive import ContrastiveTraining, Encoder
-from infogan.representation.learning import CATEGORY, Learned
+from infogan.representation.learning import Learned
 from infogan.runs.directory import RunDirectory
 from infogan.runs.representation_files import Representation
 from infogan.training import engine, runner
 from infogan.training.anchoring import Phase, contrastive_settings, fit_recognition, train_encoder, with_codes
 from infogan.training.anchors import Anchors
+from infogan.training.progress import Output
 from infogan.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from infogan.api import Images
 
 SIZE = 32
 """Height and width to which larger images are resized, if no size is set: a CPU trains on it in minutes."""
@@ -60,10 +67,12 @@ _LEAST_STEPS = 20
 _MOST_ENCODER_STEPS, _MOST_FIT_STEPS = 20_000, 1_500
 _FIT_SHARE = 0.1  # of the time left for training, for each of the two encoders that are fitted
 _SAMPLES = 2_000
+_MORE_GENERATORS = (60, 90)  # minutes from which one more generator is trained
 
 
+@signals.handled_in_python()
 def discover(  # noqa: PLR0913 - the options of the command, and the clock
-    path: str | Path,
+    path: str | Path | Images,
     *,
     minutes: float = 10.0,
     out: str | Path | None = None,
@@ -76,7 +85,7 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
     """Find the factors of variation in a set of images, without labels.
 
     Args:
-        path: a folder, archive or array of images.
+        path: a folder, archive or array file of images; or the images themselves, as in `infogan.train`.
         minutes: time budget.
         out: the folder to write; if it holds a stopped discovery of the same images and options, that is
             resumed. When left out, the newest such discovery in runs/, or the next free of runs/discover-001.
@@ -92,14 +101,16 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
         also holds report.html and codes.csv.
 
     Raises:
-        UsageError: too few images, no time, or OUT holds something else.
-        Interrupted: a signal came; the same command resumes.
+        UsageError: too few images, no time, OUT holds something else, or another process works in it.
+        StorageError: discovery-state.json is damaged.
+        KeyboardInterrupt: Ctrl-C; the same call resumes, as after any other stop.
         InfoGANError: as in `api.train_config`.
     """
     if not minutes > 0:
         raise UsageError(f"minutes = {minutes:g}", "more than 0", "minutes=10", command="--minutes 10")
     budget = Budget(60 * minutes, clock=clock)
-    config, dataset = _configured(path, seed, settings or {}, progress)
+    images = GivenImages(path)
+    config, dataset = _configured(images, seed, settings or {}, progress)
     identity = {
         "images": dataset.fingerprint,
         "minutes": minutes,
@@ -107,12 +118,25 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
         "configuration": hashlib.sha256(configuration.to_toml(config).encode()).hexdigest(),
     }
     state = open_state(out, identity)
+    with RunDirectory(state.folder).lock():
+        return _run(state, config, dataset, budget, categories, progress)
+
+
+def _run(  # noqa: PLR0913, PLR0917 - the parts of a discovery
+    state: State,
+    config: Config,
+    dataset: Dataset,
+    budget: Budget,
+    categories: int | None,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Do what is left of a discovery; its folder is locked."""
     if (state.folder / RESULT).is_file():
         progress(f"{state.folder} is complete")
         finished: dict[str, Any] = json.loads((state.folder / RESULT).read_text(encoding="utf-8"))
         return finished
     budget.before = state.facts["seconds"]
-    job = _Discovery(state, config, dataset, budget, categories, progress)
+    job = _Discovery(state, config, images, dataset, budget, categories, progress)
     try:
         job.audit()
         return job.run()
@@ -125,19 +149,20 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
 
 
 def _configured(
-    path: str | Path, seed: int, settings: Mapping[str, Any], progress: Progress
+    images: GivenImages, seed: int, settings: Mapping[str, Any], progress: Progress
 ) -> tuple[Config, Dataset]:
     """Return the configuration of the generator's run, and the images: in their own size, at most SIZE."""
-    config = api.configure(path, recipe="anchored", codes=FREE_CODES, settings=settings)
-    changed = configuration.changes(api.configure(path, recipe="anchored", codes=FREE_CODES), config)
+    plain = api.configure(images.source, recipe="anchored", codes=FREE_CODES)
+    config = api.configure(images.source, recipe="anchored", codes=FREE_CODES, settings=settings)
+    changed = configuration.changes(plain, config)
     own = sorted(key for key in changed if key in _OWN or key.startswith(_OWN_SECTIONS))
     if own:
         raise UsageError(
             f"setting {own[0]!r}: discover sets it itself", "another key", "infogan train, to set all"
         )
-    if config.data.path is None:
+    if config.data.path is None and not images.in_memory:
         raise UsageError(
-            f"{path} is not a set of images",
+            f"{images} is not a set of images",
             "a folder, archive or array of images",
             "infogan train, for a preset",
         )
@@ -150,18 +175,18 @@ def _configured(
             "architecture=anchored",
             command="--set architecture=anchored",
         )
-    native, _ = loading.native_form(config.data)
-    if config.data.size is None and native > SIZE:
-        if prepared.is_prepared(Path(config.data.path)):
+    if config.data.size is None:
+        native, given = images.native_size(config.data)
+        if native > SIZE and given:
             progress(f"the images were prepared in {native}x{native}: fewer steps fit than in {SIZE}x{SIZE}")
-        else:
+        elif native > SIZE:
             config = config.replace(data={"size": SIZE})
-    dataset = data.load(config.data)
+    dataset = images.load(config.data)
     if dataset.problem is not None:
         raise dataset.problem
     count = len(dataset.train.images) + len(dataset.test.images)
     if count < learning.FEWEST:
-        raise UsageError(f"{path} holds {count} images", f"{learning.FEWEST} or more", "more images")
+        raise UsageError(f"{images} holds {count} images", f"{learning.FEWEST} or more", "more images")
     progress(f"{count:,} images of {dataset.train.images.shape[1:]}")
     return runner.resolve(config.replace(training={"seed": seed}), dataset), dataset
 
@@ -190,6 +215,7 @@ class _Discovery:
     Attributes:
         state: on disk.
         config: of the generator's run, with free codes only.
+        given: the images as the user gave them.
         dataset: only its training images are used, without labels.
         budget: over all sessions.
         categories: number of categories, if it is given.
@@ -198,6 +224,7 @@ class _Discovery:
 
     state: State
     config: Config
+    given: GivenImages
     dataset: Dataset
     budget: Budget
     categories: int | None
@@ -207,7 +234,7 @@ class _Discovery:
         """Report the audit of the images, and keep it."""
         path = self.state.folder / AUDIT
         if not path.is_file():
-            lines = self.dataset.audit
+            lines = self.given.audit_lines(self.config.data, self.dataset)
             storage.write_text(path, "".join(f"{line}\n" for line in lines))
             for line in lines:
                 self.progress(line)
@@ -215,8 +242,6 @@ class _Discovery:
     def run(self) -> dict[str, Any]:
         """Do all phases, and return the content of discovery.json."""
         first = self._first()
-        if first.empty:
-            return self._outcome(first, "nothing").write(self.state.folder)
         self._outcome(first, "first").write(self.state.folder)
         self.progress(f"first page: {self.state.folder / 'report.html'}")
         encoder = self._encoder()
@@ -224,15 +249,39 @@ class _Discovery:
         if learned.empty:
             return self._outcome(learned, "nothing").write(self.state.folder)
         self._outcome(learned, "features").write(self.state.folder)
-        model = self._generator(learned, encoder)
+        models = [self._generator(learned, encoder, number) for number in range(self._generators)]
+        return self._judged(learned, models).write(self.state.folder)
+
+    def _judged(self, learned: Learned, models: Sequence[InfoGAN]) -> Outcome:
+        """Return the outcome with the model that an independent encoder reads best; write codes.csv."""
         self.progress("fitting an independent encoder, and reading generated images with it")
-        reader = independent_reader(model, self.dataset, learned, int(self.state.facts["fit_steps"]))
-        shown = agreements(model, reader, learned.anchors())
+        reader = independent_reader(models[0], self.dataset, learned, int(self.state.facts["fit_steps"]))
+        readings = [agreements(model, reader, learned.anchors()) for model in models]
+        best = max(range(len(models)), key=lambda number: sum(readings[number].values()))
+        model = models[best]
         scores = evaluation.evaluate(model, self.dataset, samples=_SAMPLES, only=METRICS)
-        images, names = data.load_all(self.config.data)
-        categorical = {CATEGORY} & set(model.latents.priors)
-        tables.write_codes(self.state.folder / "codes.csv", names, model.encode(images), categorical)
-        return self._outcome(learned, "generator", shown, model, scores).write(self.state.folder)
+        images, names = self.given.load_all(self.config.data)
+        form = Form(model.size, model.channels)
+        collection = image_collection.of_array(images, form, names)
+        code_table.write_codes(model, collection, self.state.folder / "codes.csv")
+        self.progress("fitting a fresh Q to generated images")
+        steps = int(self.state.facts["fit_steps"]) // 2
+        budget = evaluation.Budget(max_steps=steps, held_out=_SAMPLES)
+        fresh = evaluation.fit_recognition(model, budget=budget, samples=_SAMPLES)["codes"]
+        entries = verdicts(learned, readings, best)
+        for name, entry in entries.items():
+            entry["bound_nats"] = scores["codes"][name]["mutual_information_nats"]
+            entry["fresh_bound_nats"] = fresh[name]["mutual_information_nats"]
+        shown = Shown(self._run(best), model, scores)
+        return self._outcome(learned, "generator", entries, shown)
+
+    @property
+    def _generators(self) -> int:
+        """Number of generators: one, and with a budget of 60 and of 90 minutes one more."""
+        return 1 + sum(self.budget.seconds >= 60 * minutes for minutes in _MORE_GENERATORS)
+
+    def _run(self, number: int) -> Path:
+        return self.state.folder / ("run" if number == 0 else f"run-{number + 1}")
 
     @property
     def _images(self) -> np.ndarray:
@@ -259,7 +308,7 @@ class _Discovery:
                 self._images,
                 features=encoder.features(self._images),
                 categories=self.categories,
-                candidates=first.candidates,
+                candidates=[*first.candidates, *first.categorical],
                 seed=self.config.training.seed,
                 progress=self.progress,
             ),
@@ -298,17 +347,21 @@ class _Discovery:
         self.state.write(seconds=self.budget.spent)
         return encoder
 
-    def _generator(self, learned: Learned, encoder: Encoder) -> InfoGAN:
-        """Return the generator that follows what was learned, trained for the time that is left."""
-        path = self.state.folder / "run"
+    def _generator(self, learned: Learned, encoder: Encoder, number: int) -> InfoGAN:
+        """Return a generator that follows what was learned, trained for its share of the time left.
+
+        Each starts from the same encoder and anchors, with a seed of its own.
+        """
+        path = self._run(number)
         if (path / "representation").exists():
-            self.progress("resuming the generator")
-            return api.resume_run(path, dataset=self.dataset, quiet=True).model
+            self.progress(f"resuming the generator in {path.name}")
+            return api.resume_run(path, dataset=self.dataset, output=Output(quiet=True)).model
         if path.exists():  # stopped before the run was complete enough to be resumed
             storage.remove_folder(path)
         anchors = Anchors(learned.anchors())
         facts = {**learned.facts(), "empty": False, "dependence": learned.dependence()}
-        config = with_codes(self.config, Representation(anchors.targets, None, facts))
+        own = self.config.replace(training={"seed": (self.config.training.seed + number) % 2**63})
+        config = with_codes(own, Representation(anchors.targets, None, facts))
         fit_steps = self._fit_steps(config, anchors)
         config = config.replace(representation={"fit_steps": fit_steps, "contrastive_steps": 0})
         representation = Phase(config, self.dataset, RunDirectory(path), self.progress).fit(learned, encoder)
@@ -322,7 +375,8 @@ class _Discovery:
         }
         run = RunDirectory.create(path)
         config = config.replace(training=training)
-        trained = runner.train(config, self.dataset, run, representation=representation, quiet=True)
+        quiet = Output(quiet=True)
+        trained = runner.train(config, self.dataset, run, representation=representation, output=quiet)
         self.state.write(seconds=self.budget.spent)
         return trained.model
 
@@ -347,8 +401,9 @@ class _Discovery:
                 anchors=anchors,
             )
             pace = self._pace(trainer.advance)
-            seconds = self.budget.for_training - self.state.facts["fit_steps"] * self.state.facts["fit_pace"]
-            self.state.write(generator_steps=steps_within(seconds, pace, _LEAST_STEPS))
+            reading = 2 * self.state.facts["fit_steps"] * self.state.facts["fit_pace"]  # by two encoders
+            seconds = self.budget.for_training - reading
+            self.state.write(generator_steps=steps_within(seconds / self._generators, pace, _LEAST_STEPS))
         return int(self.state.facts["generator_steps"])
 
     def _pace(self, step: Callable[[], object]) -> float:
@@ -362,20 +417,17 @@ class _Discovery:
     def _outcome(
         self,
         learned: Learned,
-        stage: str,
-        shown: Mapping[str, float] | None = None,
-        model: InfoGAN | None = None,
-        scores: Mapping[str, Any] | None = None,
+        stage: Stage,
+        entries: Mapping[str, Mapping[str, Any]] | None = None,
+        shown: Shown | None = None,
     ) -> Outcome:
         return Outcome(
             learned,
-            verdicts(learned, shown or {}),
+            verdicts(learned) if entries is None else entries,
             self._images,
             audit=(self.state.folder / AUDIT).read_text(encoding="utf-8").splitlines(),
             stage=stage,
             minutes=self.budget.seconds / 60,
             minutes_spent=self.budget.spent / 60,
-            run=None if model is None else self.state.folder / "run",
-            model=model,
-            scores=scores or {},
+            shown=shown,
         )

@@ -13,12 +13,13 @@ OUT/
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from infogan import storage
-from infogan.errors import DataError, UsageError
+from infogan.errors import DataError, StorageError, UsageError
 from infogan.runs.directory import next_free
 
 STATE, AUDIT, RESULT = "discovery-state.json", "audit.txt", "discovery.json"
@@ -56,14 +57,15 @@ def open_state(out: str | Path | None, identity: dict[str, Any]) -> State:
     Raises:
         UsageError: the folder holds something else, or a discovery with other options.
         DataError: the images have changed since the discovery was stopped.
+        StorageError: discovery-state.json is damaged.
     """
     folder = _unfinished(identity) if out is None else Path(out)
     if folder is None:
         folder = next_free(Path("runs"), "discover")
     if (folder / STATE).is_file():
-        known = json.loads((folder / STATE).read_text(encoding="utf-8"))
-        _check(folder, known["identity"], identity)
-        return State(folder, identity, known["facts"])
+        before, facts = _read(folder)
+        _check(folder, before, identity)
+        return State(folder, identity, facts)
     if folder.is_file() or (folder.exists() and any(folder.iterdir())):
         raise UsageError(
             f"{folder} is not an empty folder",
@@ -81,9 +83,26 @@ def _unfinished(identity: dict[str, Any]) -> Path | None:
     for path in sorted(Path("runs").glob("discover-*"), reverse=True):
         if not (path / STATE).is_file() or (path / RESULT).is_file():
             continue
-        if json.loads((path / STATE).read_text(encoding="utf-8"))["identity"] == identity:
-            return path
+        with suppress(StorageError):  # damaged: left alone
+            if _read(path)[0] == identity:
+                return path
     return None
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
+    """Return identity and facts of a discovery."""
+    path = folder / STATE
+    try:
+        known = json.loads(path.read_bytes())
+        facts = {str(name): float(value) for name, value in known["facts"].items()}
+        return dict(known["identity"]), {"seconds": 0.0} | facts
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StorageError(
+            f"{path} is damaged: {type(error).__name__}: {error}",
+            "the file as infogan wrote it",
+            "another folder as out, for a new discovery",
+            command="another --out, for a new discovery",
+        ) from None
 
 
 def _check(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import fcntl
 import importlib.metadata
 import json
 import os
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from infogan import config as configuration
-from infogan import storage
+from infogan import locks, storage
 from infogan.config import Config
 from infogan.errors import UsageError, did_you_mean
 
@@ -40,6 +39,7 @@ class RunDirectory:
         evaluation_path: the metrics of `infogan evaluate`.
         selection_path: which seed was pruned when and why; only in a run of several seeds.
         checkpoints: folder of checkpoints.
+        images: the images, of a run that was trained on images in memory; of one seed those of all seeds.
         seeds: folder of the runs of single seeds, in a run of several seeds.
         representation: folder of the anchors and the encoder that it is trained with, if there are any.
         model: folder for `InfoGAN.from_pretrained`, written whenever training stops.
@@ -57,6 +57,7 @@ class RunDirectory:
         self.selection_path = path / "selection.json"
         self.checkpoints = path / "checkpoints"
         self.seeds = path / "seeds"
+        self.images = (path.parent.parent if path.absolute().parent.name == "seeds" else path) / "images"
         self.representation = path / "representation"
         self.model = path / "model"
         self.samples = path / "samples"
@@ -130,6 +131,11 @@ class RunDirectory:
             str(near) if near else "infogan train mnist-5k, to create a run",
         )
 
+    def _repr_html_(self) -> str:
+        from infogan.runs import inline_run  # late: only a notebook needs it, and it imports Pillow
+
+        return inline_run.html(self)
+
     # --- reading and writing -------------------------------------------------------------------------
 
     def read_config(self) -> Config:
@@ -173,9 +179,21 @@ class RunDirectory:
         """Read environment.json, which exists once training has started."""
         return dict(json.loads(self.environment_path.read_text()))
 
-    def write_environment(self, **settings: Any) -> None:
-        """Write environment.json: `environment()` and settings such as threads, precision and device."""
-        self.write_json(self.environment_path.name, {**environment(), **settings})
+    def write_environment(self, step: int = 0, **settings: Any) -> None:
+        """Write environment.json: that of the last session that trains, and those of earlier ones.
+
+        Args:
+            step: from which this session trains. The sessions that trained earlier steps are kept under
+                "earlier_sessions", each with its last step.
+            **settings: such as threads, precision and device.
+        """
+        earlier: list[dict[str, Any]] = []
+        if step:
+            with suppress(OSError, ValueError, TypeError):  # missing or damaged: nothing to keep
+                last = self.read_environment()
+                earlier = [*last.pop("earlier_sessions", ()), {**last, "up_to_step": step}]
+        sessions = {"earlier_sessions": earlier} if earlier else {}
+        self.write_json(self.environment_path.name, {**environment(), **settings, **sessions})
 
     # --- the lock ------------------------------------------------------------------------------------
 
@@ -194,7 +212,7 @@ class RunDirectory:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             with storage.writing(path, 0):
-                self._claim(descriptor)
+                held = self._claim(descriptor)
                 storage.clear_leftovers(self.path)
                 for inside in (self.checkpoints, self.seeds):
                     if inside.is_dir():
@@ -204,24 +222,69 @@ class RunDirectory:
             finally:
                 # Emptied, not deleted: another process may have opened it.
                 os.ftruncate(descriptor, 0)
+                if held is not None:
+                    with suppress(OSError):
+                        held.unlink()
         finally:
             os.close(descriptor)
 
-    def _claim(self, descriptor: int) -> None:
-        """Take the lock and write this process and host into it."""
+    def _claim(self, descriptor: int) -> Path | None:
+        """Take the lock and write this process and host into it.
+
+        Returns:
+            A file that exists while the lock is held, on a file system without locks.
+        """
+        held = None
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            mine = locks.acquire(descriptor)
+        except locks.LocksUnavailableError:
+            held = self.path / ".lock-held"
+            mine = _create_lock(held)
+        if not mine:
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            ended = "" if held is None else f"; if it has ended without a trace, delete {held}"
             raise UsageError(
-                f"{self.path} is in use by {_holder(os.pread(descriptor, 4096, 0))}",
+                f"{self.path} is in use by {_holder(os.read(descriptor, 4096))}",
                 "one process at a time per run",
-                "wait until that process ends, or end it, or another out=",
-                command="wait until that process ends, or end it, or another --out",
-            ) from None
-        started = datetime.now().astimezone().isoformat(timespec="seconds")
-        holder = {"pid": os.getpid(), "host": socket.gethostname(), "started": started}
+                f"wait until that process ends, or end it, or another out={ended}",
+                command=f"wait until that process ends, or end it, or another --out{ended}",
+            )
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.write(descriptor, _this_process())
+        return held
+
+
+def _this_process() -> bytes:
+    started = datetime.now().astimezone().isoformat(timespec="seconds")
+    return json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "started": started}).encode()
+
+
+def _create_lock(path: Path) -> bool:
+    """Create a lock file, or take over that of an ended process of this host; return False if it is held."""
+    for _ in range(2):
+        try:
+            with path.open("xb") as file:
+                file.write(_this_process())
+            return True
+        except FileExistsError:
+            if not _has_ended(path):
+                return False
+            path.unlink(missing_ok=True)
+    return False
+
+
+def _has_ended(path: Path) -> bool:
+    try:
+        holder = json.loads(path.read_bytes())
+        if holder["host"] != socket.gethostname() or os.name != "posix":
+            return False
+        os.kill(int(holder["pid"]), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return False
 
 
 def is_run(path: Path) -> bool:

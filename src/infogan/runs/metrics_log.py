@@ -115,10 +115,11 @@ def _append(path: Path, data: bytes) -> None:
     try:
         length = _complete_length(descriptor)
         os.ftruncate(descriptor, length)
+        os.lseek(descriptor, length, os.SEEK_SET)
         try:
             written = 0
             while written < len(data):  # after a short write the next one raises the error
-                written += os.pwrite(descriptor, data[written:], length + written)
+                written += os.write(descriptor, data[written:])
         except BaseException:
             os.ftruncate(descriptor, length)
             raise
@@ -131,7 +132,8 @@ def _complete_length(descriptor: int) -> int:
     end = os.fstat(descriptor).st_size
     while end:
         start = max(0, end - _TAIL_BYTES)
-        line_end = os.pread(descriptor, end - start, start).rfind(b"\n")
+        os.lseek(descriptor, start, os.SEEK_SET)
+        line_end = os.read(descriptor, end - start).rfind(b"\n")
         if line_end >= 0:
             return start + line_end + 1
         end = start

@@ -9,6 +9,7 @@ the height of the picture, and the origin is its middle: each reader centres and
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
+from infogan import matlab
 from infogan.errors import DataError
 
 _ROWS = 16
@@ -31,6 +33,7 @@ _ICT_HALF = 12.86
 _MARGIN = 1.06
 """Half the picture in units of half the height of a model, so that nothing is cut off."""
 
+_MOST_VALUES = 1 << 28  # of one array: 53,490 vertices and 199 modes are 32 million
 _MOST = 4_000_000
 """Limit for the number of vertices or triangles."""
 
@@ -168,9 +171,10 @@ def _read(path: Path, names: tuple[str, ...], fail: _Fail, *, mat: bool = False)
     """Return these arrays of a .npz or .mat file."""
     try:
         if mat:
-            from scipy.io import loadmat  # late: slow to import
-
-            stored = loadmat(path, variable_names=names)
+            arrays = matlab.list_arrays(path)
+            if any(math.prod(arrays[name].shape) > _MOST_VALUES for name in names if name in arrays):
+                fail(f"an array of over {_MOST_VALUES:,} values")
+            stored = {name: matlab.read_array(path, arrays[name]) for name in names if name in arrays}
         else:
             with path.open("rb") as file:  # numpy does not close a damaged file that it opened
                 loaded = np.load(file, allow_pickle=False)

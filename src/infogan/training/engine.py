@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import ctypes
 import platform
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
-from infogan.errors import ConfigError
+from infogan.config import Code, Periodic, TruncatedGaussian
+from infogan.errors import ConfigError, UsageError
 
 Precision = Literal["float32", "bfloat16"]
 _CPU_FLAGS = Path("/proc/cpuinfo")
@@ -51,10 +53,39 @@ def conditions(device: torch.device, precision: Precision) -> dict[str, Any]:
 
 
 def choose_precision(requested: str, device: torch.device) -> Precision:
-    """Return float32 or bfloat16; "auto" selects bfloat16 if the hardware supports it natively."""
+    """Return float32 or bfloat16; "auto" selects bfloat16 if the hardware supports it natively.
+
+    Raises:
+        ConfigError: bfloat16 is requested on mps.
+    """
     if requested == "auto":
         return "bfloat16" if multiplies_bfloat16(device) else "float32"
+    if requested == "bfloat16" and device.type == "mps":
+        raise ConfigError(
+            "precision = 'bfloat16' on mps: training on Apple's GPUs is computed in float32 only",
+            "float32, or another device",
+            "precision='float32'",
+            command="--precision float32",
+        )
     return "bfloat16" if requested == "bfloat16" else "float32"
+
+
+def check_codes(codes: Mapping[str, Code], device: torch.device) -> None:
+    """Check that a device has the numbers that the posteriors of all codes need.
+
+    Raises:
+        ConfigError: a periodic code or a truncated Gaussian needs float64, which Apple's GPUs lack.
+    """
+    if device.type != "mps":
+        return
+    for name, code in codes.items():
+        if isinstance(code, Periodic) or isinstance(getattr(code, "posterior", None), TruncatedGaussian):
+            raise ConfigError(
+                f"the code {name!r} on mps: its posterior needs float64, which Apple's GPUs do not have",
+                "a uniform code with a Gaussian posterior, or another device",
+                "device='cpu'",
+                command="--device cpu",
+            )
 
 
 def multiplies_bfloat16(device: torch.device, cpu_flags: Path = _CPU_FLAGS) -> bool:
@@ -85,6 +116,34 @@ def _flags(cpu_flags: Path) -> set[str]:
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
     """Return a context that computes layers in `precision`; weights, losses and statistics stay float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+@contextmanager
+def memory_errors(batch_size: int, last_checkpoint: Callable[[], str]) -> Iterator[None]:
+    """Turn the errors of Python and torch that say that no memory is left into one with smaller values.
+
+    Args:
+        batch_size: that is tried in the block.
+        last_checkpoint: returns a sentence on the last checkpoint.
+
+    Raises:
+        UsageError: out of memory.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        words = ("DefaultCPUAllocator", "out of memory", "can't allocate memory")
+        known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not known and not any(word in str(error) for word in words):
+            raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        smaller = max(2, batch_size // 2)
+        raise UsageError(
+            f"out of memory with training.batch_size = {batch_size}: {reason[:200]}; {last_checkpoint()}",
+            "images, networks and batches that fit into the memory",
+            f"settings={{'training.batch_size': {smaller}}}, or a smaller network.width or size",
+            command=f"--set batch_size={smaller}, or a smaller --set width=0.5 or --size",
+        ) from None
 
 
 def keep_freed_memory() -> None:

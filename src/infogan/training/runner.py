@@ -27,18 +27,13 @@ from infogan.reporting.traversals import traversal_picture
 from infogan.runs import checkpoint, health, metrics_log, representation_files
 from infogan.runs.directory import RunDirectory
 from infogan.runs.representation_files import Representation
-from infogan.training import engine
+from infogan.sinks import OpenSinks
+from infogan.training import engine, resumption
 from infogan.training.anchoring import Phase, load_representation
 from infogan.training.anchors import Anchors
-from infogan.training.progress import Progress
+from infogan.training.progress import Output, Progress
 from infogan.training.terms import TERMS
 from infogan.training.trainer import METRICS_EVERY, Trainer, nearest_images
-
-FREE_KEYS = frozenset(
-    {"data.path", *(f"training.{key}" for key in ("steps", "save_every", "sample_every", "keep", "device"))}
-)
-"""Keys that may differ when a run is resumed, since they do not change the result of a step. If the path of
-the images differs, a fingerprint checks that the images are the same."""
 
 RESOLVED_KEYS = frozenset(
     {
@@ -59,6 +54,9 @@ class Trained:
     run: RunDirectory
     dataset: Dataset
 
+    def __post_init__(self) -> None:
+        self.model.run = self.run.path
+
 
 def resolve(config: Config, dataset: Dataset) -> Config:
     """Return `config` with the values that depend on data and machine: images, split, precision and plug-ins.
@@ -78,6 +76,7 @@ def resolve(config: Config, dataset: Dataset) -> Config:
         )
     device = engine.choose_device(config.training.device)
     precision = engine.choose_precision(config.training.precision, device)
+    engine.check_codes(config.latents.codes, device)
     check_architecture(config.network.architecture)
     for name in config.objective.terms:
         TERMS.find(name)
@@ -103,7 +102,7 @@ def train(
     run: RunDirectory,
     *,
     representation: Representation | None = None,
-    quiet: bool = False,
+    output: Output | None = None,
 ) -> Trained:
     """Train a new model in a new run directory.
 
@@ -113,7 +112,7 @@ def train(
         run: from `RunDirectory.create`.
         representation: anchors of codes, and the encoder that Q's starts from. It is written to
             RUN/representation, where `resume` finds it; if left out, one that lies there is used.
-        quiet: write progress to log.txt only, not to stderr.
+        output: where to report, in addition to the files of the run; None: to stderr.
 
     Raises:
         ConfigError: the anchors do not fit the codes or the images.
@@ -126,13 +125,15 @@ def train(
         if representation is not None:
             representation_files.save(run.representation, representation)
         with resumable(run):
-            config = _with_representation(config, dataset, run, quiet)
-            return Trained(_Session(config, dataset, run, quiet).run_to_end(), run, dataset)
+            config = _with_representation(config, dataset, run, output)
+            return Trained(_Session(config, dataset, run, output or Output()).run_to_end(), run, dataset)
 
 
-def _with_representation(config: Config, dataset: Dataset, run: RunDirectory, quiet: bool) -> Config:
+def _with_representation(
+    config: Config, dataset: Dataset, run: RunDirectory, output: Output | None
+) -> Config:
     """Complete the phase before training, if the run has one, and write the codes that it found."""
-    progress = Progress(config.training.steps, log_path=run.log_path, quiet=quiet)
+    progress = Progress(config.training.steps, log_path=run.log_path, output=output)
     resolved = Phase(config, dataset, run, progress.say).complete()
     if resolved != config:
         run.write_config(resolved)
@@ -145,7 +146,7 @@ def resume(
     *,
     settings: Mapping[str, Any] | None = None,
     allow_changes: bool = False,
-    quiet: bool = False,
+    output: Output | None = None,
 ) -> Trained:
     """Resume from the newest intact checkpoint; the result is that of a run without interruption.
 
@@ -154,7 +155,7 @@ def resume(
         load_data: returns the data of a configuration; called while the run is locked.
         settings: changed values of the run's configuration, by key.
         allow_changes: also allow changes of keys that change the result.
-        quiet: as in `train`.
+        output: as in `train`.
 
     Raises:
         ConfigError: a setting changes the result, and `allow_changes` is False.
@@ -165,15 +166,17 @@ def resume(
         before = configuration.read(run.config_path)
         check_plugins(run, before, allow_changes)
         config = configuration.override(before, settings or {})
-        check_changes(before, config, allow_changes)
+        resumption.check_changes(before, config, allow_changes)
         if allow_changes:
             config = config.model_copy(update={"plugins": used_plugins(config)})
         dataset = load_data(config)
-        config = _with_representation(config, dataset, run, quiet)
-        session = _Session(config, dataset, run, quiet)
-        session.restore(allow_changes)
+        config = _with_representation(config, dataset, run, output)
+        session = _Session(config, dataset, run, output or Output())
+        changed = session.restore(allow_changes)
         if config != before:
             run.write_config(config)
+        if changed:
+            session.save_checkpoint()  # the next session compares its configuration with this one
         return Trained(session.run_to_end(), run, dataset)
 
 
@@ -192,42 +195,32 @@ def resumable(run: RunDirectory) -> Iterator[None]:
         raise
 
 
-def check_changes(before: Config, after: Config, allowed: bool) -> None:
-    """Raise ConfigError if resuming with `after` changes the result, unless `allowed`."""
-    changes = configuration.changes(before, after).items()
-    lines = [f"    {key}: {old} -> {new}" for key, (old, new) in changes if key not in FREE_KEYS]
-    if lines and not allowed:
-        raise ConfigError(
-            "resuming with another configuration changes the result:\n" + "\n".join(lines),
-            f"the run's own configuration, except for {', '.join(sorted(FREE_KEYS))}",
-            "override=True, to resume with these changes; or infogan.train, for a new run",
-            command="--override, to resume with these changes; or infogan train, for a new run",
-        )
-
-
 class _Session:
     """Trains one run, from its start or a checkpoint to its end or an interruption."""
 
-    def __init__(self, config: Config, dataset: Dataset, run: RunDirectory, quiet: bool) -> None:
+    def __init__(self, config: Config, dataset: Dataset, run: RunDirectory, output: Output) -> None:
         engine.keep_freed_memory()
         self.config, self.run, self.data = config, run, dataset.fingerprint
         self.data_sample = [] if dataset.split_at is None else splits.sample(dataset.train.images).tolist()
         self.steps = config.training.steps
-        self.progress = Progress(self.steps, log_path=run.log_path, quiet=quiet)
+        self.progress = Progress(self.steps, log_path=run.log_path, output=output)
+        self._new_sinks, self.sinks = output.sinks, OpenSinks((), run, config, self.progress.say)
         device = engine.choose_device(config.training.device)
         precision = engine.choose_precision(config.training.precision, device)
         if config.seeks_neighbours:
             count = config.objective.neighbours
             self.progress.say(f"finding the {count} nearest neighbours of each image")
         self.representation = representation_files.load(run.representation)
-        self.trainer = Trainer(
-            self._model(),
-            torch.from_numpy(np.asarray(dataset.train.images)),  # without copying a memory map
-            device=device,
-            precision=precision,
-            nearest=nearest_images(config, dataset.train),
-            anchors=self._anchors(),
-        )
+        with engine.memory_errors(config.training.batch_size, self._last_checkpoint):
+            self.trainer = Trainer(
+                self._model(),
+                torch.from_numpy(np.asarray(dataset.train.images)),  # without copying a memory map
+                device=device,
+                precision=precision,
+                nearest=nearest_images(config, dataset.train),
+                anchors=self._anchors(),
+            )
+        self.recorded = resumption.recorded(config, device, precision)
         self.metrics = metrics_log.MetricsLog(run.metrics_path, self.progress.say)
         self.health = health.Health()
         self.seconds = 0.0  # of training in earlier sessions
@@ -269,12 +262,13 @@ class _Session:
                 return stored
         if trainer.step < self.steps or not self.run.environment_path.exists():
             conditions = engine.conditions(trainer.device, trainer.precision)
-            self.run.write_environment(**conditions, data=self.data)  # of the last session that trains
+            self.run.write_environment(trainer.step, **conditions, data=self.data)
+        self.sinks = OpenSinks(self._new_sinks, self.run, self.config, self.progress.say)
         self._started = self._window_started = time.perf_counter()
         self._window_step = trainer.step
         try:
             while trainer.step < self.steps:
-                with signals.deferred():
+                with signals.deferred(), engine.memory_errors(training.batch_size, self._last_checkpoint):
                     trainer.advance()
                     self._log()
                 if trainer.step < self.steps and trainer.step % training.save_every == 0:
@@ -285,7 +279,7 @@ class _Session:
                     self._window_started = time.perf_counter()
             self._save()
             for message in self.health.summary():
-                self.progress.say(message)
+                self._say(message)
         except Interrupted:
             signals.acknowledge()
             self._save()
@@ -294,15 +288,21 @@ class _Session:
             raise self._with_last_checkpoint(error) from None
         finally:
             self.progress.close()
+            self.sinks.close()
         return trainer.model
 
-    def restore(self, allow_changes: bool) -> None:
-        """Load the newest intact checkpoint, or start from step 0 if there is none."""
+    def restore(self, allow_changes: bool) -> bool:
+        """Load the newest intact checkpoint, or start from step 0 if there is none.
+
+        Returns:
+            True if the configuration is another one than that of the checkpoint.
+        """
         saved = checkpoint.newest(self.run.checkpoints, lambda error: self.progress.say(f"warning: {error}"))
         if saved is None:
             self.progress.say("the run has no checkpoint yet: starting from step 0")
             metrics_log.truncate(self.run.metrics_path, 0, METRICS_EVERY)
-            return
+            return False
+        changed = resumption.check_checkpoint(saved.state, self.config, saved.path, allow_changes)
         if saved.state["data"] != self.data and not allow_changes:
             raise DataError(
                 f"the training images are not those that {self.run.path} was trained on "
@@ -328,6 +328,9 @@ class _Session:
             metrics_log.truncate(self.run.metrics_path, self.trainer.step, METRICS_EVERY)
         self.health = health.replay(metrics_log.read(self.run.metrics_path))
         self.progress.say(f"resumed from {saved.path.name}")
+        if note := resumption.other_conditions(saved.state, self.recorded):
+            self.progress.say(note)
+        return changed
 
     def _log(self) -> None:
         trainer = self.trainer
@@ -348,10 +351,16 @@ class _Session:
         }
         self._window_started, self._window_step = now, trainer.step
         warnings_changed = self.health.update(line)
-        self.metrics.append({**line, "health": self.health.active})
+        line["health"] = self.health.active
+        self.metrics.append(line)
         self.progress.update(line)
+        self.sinks.metrics(line)
         for message in [*line.get("notes", ()), *warnings_changed]:
-            self.progress.say(message)
+            self._say(message)
+
+    def _say(self, message: str) -> None:
+        self.progress.say(message)
+        self.sinks.message(message)
 
     def _elapsed(self) -> float:
         return self.seconds + time.perf_counter() - self._started
@@ -365,7 +374,7 @@ class _Session:
         """
         try:
             with signals.deferred():
-                self._save_checkpoint()
+                self.save_checkpoint()
         except (StorageError, DivergenceError):
             raise
         except Exception as error:
@@ -377,7 +386,7 @@ class _Session:
 
     def _save(self) -> None:
         with signals.deferred():
-            self._save_checkpoint()
+            self.save_checkpoint()
             model = self.trainer.model
             model.provenance = {
                 "steps": self.trainer.step,
@@ -389,7 +398,13 @@ class _Session:
             }
             model.save_pretrained(self.run.model)
 
-    def _save_checkpoint(self) -> None:
+    def save_checkpoint(self) -> None:
+        """Save a checkpoint of this step.
+
+        Raises:
+            DivergenceError: a weight is not finite; nothing is written.
+            StorageError: it cannot be written.
+        """
         self.trainer.check()
         tensors = self.trainer.model.state_dict()
         bad = [name for name, value in tensors.items() if not bool(torch.isfinite(value).all())]
@@ -400,7 +415,9 @@ class _Session:
                 "smaller learning rates, for example divided by two",
             )
         self.metrics.sync()  # metrics of all steps reach the disk before the checkpoint does
-        state = {"trainer": self.trainer.state(), "seconds": self._elapsed(), "data": self.data}
+        state = {
+            "trainer": self.trainer.state(), "seconds": self._elapsed(), "data": self.data, **self.recorded
+        }  # fmt: skip
         if self.representation is not None:
             state["representation"] = dict(self.representation.sha256 or {})
         checkpoint.save(
@@ -413,9 +430,11 @@ class _Session:
         )
 
     def _with_last_checkpoint(self, error: DivergenceError) -> DivergenceError:
+        return DivergenceError(f"{error.happened}; {self._last_checkpoint()}", error.expected, error.advice)
+
+    def _last_checkpoint(self) -> str:
         saved = checkpoint.listed(self.run.checkpoints)
-        last = f"the last checkpoint is {saved[max(saved)]}" if saved else "there is no earlier checkpoint"
-        return DivergenceError(f"{error.happened}; {last}", error.expected, error.advice)
+        return f"the last checkpoint is {saved[max(saved)]}" if saved else "there is no earlier checkpoint"
 
     # --- pictures ------------------------------------------------------------------------------------
 
@@ -423,9 +442,11 @@ class _Session:
         """Write samples and traversals of this step; an error is logged."""
         try:
             self.trainer.check()
-            draw_pictures(self.trainer.model, self.run, self.trainer.step)
+            written = draw_pictures(self.trainer.model, self.run, self.trainer.step)
         except OSError as error:
             self.progress.say(f"warning: a picture could not be written ({error}); training continues")
+        else:
+            self.sinks.pictures(self.trainer.step, written)
 
 
 def write_skipped(run: RunDirectory, dataset: Dataset) -> None:
@@ -435,11 +456,15 @@ def write_skipped(run: RunDirectory, dataset: Dataset) -> None:
     run.write_text("skipped.csv", text.getvalue())
 
 
-def draw_pictures(model: InfoGAN, run: RunDirectory, step: int) -> list[Path]:
-    """Write samples/step-N.png and traversals/step-N-CODE.png, and return their paths."""
-    written = [run.samples / f"step-{step:08d}.png"]
-    pictures.save_png(pictures.sample_grid(model.sample(64, seed=_PICTURE_SEED)), written[0])
+def draw_pictures(model: InfoGAN, run: RunDirectory, step: int) -> dict[str, Path]:
+    """Write samples/step-N.png and traversals/step-N-CODE.png.
+
+    Returns:
+        their paths, under "samples" and "traversals/CODE".
+    """
+    written = {"samples": run.samples / f"step-{step:08d}.png"}
+    pictures.save_png(pictures.sample_grid(model.sample(64, seed=_PICTURE_SEED)), written["samples"])
     for name in model.latents.priors:
-        written.append(run.traversals / f"step-{step:08d}-{name}.png")
-        pictures.save_png(traversal_picture(model, name), written[-1])
+        path = written[f"traversals/{name}"] = run.traversals / f"step-{step:08d}-{name}.png"
+        pictures.save_png(traversal_picture(model, name), path)
     return written

@@ -36,6 +36,7 @@ _SET_PATH = "data.path=OWNER/NAME or OWNER/NAME:CONFIGURATION as a setting, or t
         form="any size and mode; see data.size and data.crop",
         licence="the data set's own",
         origin="huggingface.co, or a folder with the same layout; needs infogan[hub]",
+        people=None,
     ),
 )
 def hub(config: DataConfig) -> Found:
@@ -58,8 +59,17 @@ def hub(config: DataConfig) -> Found:
         DataError: the package datasets is missing, the hub cannot be reached, or the set cannot be read.
     """
     path = str(path_of(config, expected=f"a data set: {_SET_PATH}"))
-    splits = _load(path)
+    return found(_load(path), path, config)
+
+
+def found(splits: Mapping[str, Any], path: str, config: DataConfig) -> Found:
+    """Return the images of splits by name, each a `datasets.Dataset`; `path` names them in messages.
+
+    Raises:
+        ConfigError, DataError: as in `hub`.
+    """
     names = _choose(splits, path)
+    splits = {name: splits[name].with_format(None) for name in names}  # values as they are stored
     if len(names) == 2 and config.held_out is not None:
         raise unsupported(config, "held_out", f"{path} has its own test split")
     parts = [_items(splits[name], name, path) for name in names]

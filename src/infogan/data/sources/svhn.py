@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 
+from infogan import matlab
 from infogan.config import DataConfig
 from infogan.data.dataset import Found, Split, Stream, Truth
 from infogan.data.download import Mirrors, RemoteFile, cache_folder, fetch
@@ -35,7 +35,7 @@ _BY_HAND = (
     f"download {TRAIN.name} and {TEST.name} ({EXTRA.name}, too, for svhn-extra) by hand from "
     f"{MIRRORS.urls[0]} into one folder, and set data.path to it"
 )
-_SIGNATURE, _HDF5_SIGNATURES = b"MATLAB 5.0 MAT-file", (b"MATLAB 7.3", b"\x89HDF")
+_HDF5_SIGNATURES = (b"MATLAB 7.3", b"\x89HDF")
 
 
 def _cache() -> Path:
@@ -96,17 +96,12 @@ def read_mat(path: Path) -> Split:
     Raises:
         DataError: the file is missing, damaged, of another format, or has other contents.
     """
-    from scipy.io import loadmat, whosmat  # late: all sources are imported when they are listed
-
     try:
         _check_format(path)
-        _check_header(path, {name: (tuple(shape), kind) for name, shape, kind in whosmat(path)})
-        content: dict[str, Any] = loadmat(path, variable_names=["X", "y"])
-        images, labels = content["X"], content["y"]
-    except DataError:
-        raise
-    # scipy trusts the lengths and types in a file; a damaged one makes it raise almost anything.
-    except Exception as error:
+        arrays = matlab.list_arrays(path)
+        _check_header(path, {name: (array.shape, array.kind) for name, array in arrays.items()})
+        images, labels = (matlab.read_array(path, arrays[name]) for name in ("X", "y"))
+    except (OSError, ValueError, MemoryError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise DataError(f"cannot read {path}: {reason}", f"a MATLAB 5 file with {_FORM}", _BY_HAND) from None
     # In MATLAB's order the pixels of an image are contiguous, and nothing is copied here.
@@ -132,17 +127,17 @@ def _locate(config: DataConfig, *files: RemoteFile) -> list[Path]:
 
 def _check_format(path: Path) -> None:
     with path.open("rb") as file:
-        start = file.read(len(_SIGNATURE))
+        start = file.read(len(matlab.SIGNATURE))
     if start.startswith(_HDF5_SIGNATURES):
         raise DataError(
             f"{path} is a MATLAB 7.3 file (HDF5)",
             f"a MATLAB 5 file, as SVHN's own are, with {_FORM}",
             f"save('{path.name}', 'X', 'y', '-v7') in MATLAB; or {_BY_HAND}",
         )
-    if start != _SIGNATURE:
+    if start != matlab.SIGNATURE:
         raise DataError(
             f"{path} is no MATLAB file: it begins with {start.decode('latin-1')!r}",
-            f"a file that begins with {_SIGNATURE.decode()!r}, and holds {_FORM}",
+            f"a file that begins with {matlab.SIGNATURE.decode()!r}, and holds {_FORM}",
             _BY_HAND,
         )
 

@@ -1,0 +1,135 @@
+"""Inject every fault, and report what was lost.
+
+python -m tests.faults --report             the tests of tests/faults/catalogue.py
+python -m tests.faults --report --long      and 100 random SIGKILLs, and 10,000 mutated inputs for each parser
+python -m tests.faults --kills 20           only these
+python -m tests.faults --fuzz 100
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", "1")
+
+OUT = Path("benchmarks") / "faults.json"
+_KILLS, _INPUTS = 100, 10_000
+
+
+class _Outcomes:
+    """Collects how the tests end, by the name of the test without its parameters."""
+
+    def __init__(self) -> None:
+        self.passed: Counter[str] = Counter()
+        self.failed: Counter[str] = Counter()
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Count a passed call, or a failure anywhere."""
+        name = report.nodeid.partition("[")[0]
+        if report.failed:
+            self.failed[name] += 1
+        elif report.when == "call" and report.passed:
+            self.passed[name] += 1
+
+
+def _tests(workers: int) -> list[dict[str, Any]]:
+    import pytest
+
+    from tests.faults.catalogue import FAULTS
+
+    outcomes, chosen = _Outcomes(), sorted({test for fault in FAULTS for test in fault.tests})
+    parallel = ["-n", str(workers), "--dist", "loadfile"] if workers > 1 else []
+    code = pytest.main([*chosen, "-q", *parallel, "-p", "no:cacheprovider"], plugins=[outcomes])
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        sys.exit(f"pytest could not run the tests: {code}")
+
+    def count(found: Counter[str], tests: tuple[str, ...]) -> int:
+        return sum(
+            number for name, number in found.items() if name in tests or name.partition("::")[0] in tests
+        )
+
+    return [
+        {
+            "number": fault.number,
+            "what": fault.what,
+            "injected": count(outcomes.passed, fault.tests) + count(outcomes.failed, fault.tests),
+            "survived": count(outcomes.passed, fault.tests),
+            "lost": count(outcomes.failed, fault.tests),
+        }
+        for fault in FAULTS
+    ]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--report", action="store_true", help="run the tests of all faults")
+    parser.add_argument("--long", action="store_true", help=f"{_KILLS} kills and {_INPUTS:,} inputs a parser")
+    parser.add_argument("--kills", type=int, default=0, metavar="N", help="random SIGKILLs")
+    parser.add_argument("--fuzz", type=int, default=0, metavar="N", help="mutated inputs for each parser")
+    parser.add_argument(
+        "--parser", default="", metavar="NAME", help="only the parsers with this in their name"
+    )
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes of the tests")
+    parser.add_argument("--out", type=Path, default=OUT, metavar="JSON", help=f"default: {OUT}")
+    arguments = parser.parse_args()
+    if arguments.long:
+        arguments.kills, arguments.fuzz = arguments.kills or _KILLS, arguments.fuzz or _INPUTS
+    return arguments
+
+
+def main() -> int:
+    """Run what is chosen; write the report; return 1 if something is lost."""
+    arguments = _arguments()
+    began = time.monotonic()
+    result: dict[str, Any] = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
+    with tempfile.TemporaryDirectory(prefix="infogan-faults-") as name:
+        folder = Path(name)
+        os.environ["INFOGAN_CACHE"] = str(folder / "cache")
+        if arguments.report:
+            result["faults"] = _tests(arguments.workers)
+            for row in result["faults"]:
+                print(f"{row['number']:3} {row['injected']:4} injected {row['lost']:3} lost  {row['what']}")
+        if arguments.kills:
+            from tests.faults import kills
+
+            result["kills"] = [asdict(row) for row in kills.run(arguments.kills, folder)]
+        if arguments.fuzz:
+            from tests.faults import fuzz
+
+            result["fuzz"] = fuzz.as_json(fuzz.run(arguments.fuzz, folder, arguments.parser))
+    result |= _sums(result)
+    if arguments.report:
+        arguments.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(f"{_sentence(result)} ({time.monotonic() - began:.0f} s)")
+    return 1 if result["lost"] else 0
+
+
+def _sums(result: dict[str, Any]) -> dict[str, int]:
+    faults, rows = result.get("faults", []), [*result.get("kills", []), *result.get("fuzz", [])]
+    return {
+        "injected": sum(row["injected"] for row in faults) + sum(row.get("kills", 0) for row in rows),
+        "inputs": sum(row.get("inputs", 0) for row in rows),
+        "lost": sum(row["lost"] for row in [*faults, *rows]),
+    }
+
+
+def _sentence(result: dict[str, Any]) -> str:
+    kinds = sum(1 for row in result.get("faults", []) if row["injected"])
+    return (
+        f"{result['injected']:,} faults injected, of {kinds} kinds, and {result['inputs']:,} mutated inputs: "
+        f"{result['lost']} lost"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
