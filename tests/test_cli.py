@@ -18,13 +18,18 @@ from PIL import Image
 import infogan_experiments as experiments
 from infogan import InfoGAN, cli, presets
 
+OWN_IMAGES = [
+    "--allow-unreadable", "--background", "--exclude", "--fit", "--frames", "--range", "--split-by",
+]  # fmt: skip
+"""Flags of all commands that read a user's own images."""
+
 COMMANDS = {
     "data": [],
-    "data audit": ["--crop", "--size"],
+    "data audit": sorted(["--crop", "--set", "--size", *OWN_IMAGES]),
     "data check": [],
     "data clean": ["--dry-run", "--older"],
     "data list": [],
-    "data prepare": ["--crop", "--data", "--out", "--set", "--size"],
+    "data prepare": sorted(["--crop", "--data", "--out", "--set", "--size", *OWN_IMAGES]),
     "data render": ["--count", "--data", "--out", "--set", "--size"],
     "encode": ["--features", "--map", "--out", "--seed"],
     "sort": ["--by", "--copy", "--out"],
@@ -35,12 +40,12 @@ COMMANDS = {
     ],
     "resume": ["--data", "--override", "--set", "--steps"],
     "sample": ["--count", "--out", "--seed", "--weights"],
-    "train": [
+    "train": sorted([
         "--codes", "--config", "--crop", "--data", "--device", "--dry-run", "--out",
-        "--precision", "--recipe", "--seed", "--seeds", "--set", "--size", "--steps",
-    ],
+        "--precision", "--recipe", "--seed", "--seeds", "--set", "--size", "--steps", *OWN_IMAGES,
+    ]),
     "traverse": ["--code", "--out", "--rows", "--seed", "--values", "--weights"],
-    "discover": ["--categories", "--minutes", "--out", "--seed", "--set"],
+    "discover": sorted(["--categories", "--minutes", "--out", "--seed", "--set", *OWN_IMAGES]),
     "report": ["--data"],
     "select": ["--data", "--json", "--seed"],
 }  # fmt: skip
@@ -148,7 +153,7 @@ BAD = {
     "missing array": (["train", "nowhere.npy"], 5, ["nowhere.npy"]),
     "text as data": (["train", "{}/note.txt"], 5, ["{}/note.txt"]),
     "text as array": (["train", "{}/note.npy"], 5, ["{}/note.npy"]),
-    "texts as images": (["train", "{}/texts"], 5, ["{}/texts", "3 of 3"]),
+    "texts as images": (["train", "{}/texts"], 5, ["{}/texts", "0 images", "a text file"]),
     "empty folder": (["train", "{}/run/checkpoints"], 5, ["{}/run/checkpoints", "0 images"]),
     "missing --data": (["train", "mnist", "--data", "{}/nowhere"], 5, ["{}/nowhere"]),
     "no TOML": (["train", "{}/note.toml"], 2, ["{}/note.toml", "TOML"]),

@@ -16,7 +16,8 @@ import numpy as np
 from infogan import config as configuration
 from infogan import console, data, recipes, signals
 from infogan.config import Code, Config, DataConfig
-from infogan.data import SOURCES, SUFFIXES, Dataset
+from infogan.data import SOURCES, Dataset
+from infogan.data.sources.folder import check_path
 from infogan.errors import ConfigError, DataError, Interrupted, UsageError, did_you_mean
 from infogan.presets import PRESETS, Preset
 
@@ -155,14 +156,9 @@ def _from_source(source: str | Path | Config) -> tuple[Config, Preset | None]:
         return PRESETS[source].load(), PRESETS[source]
     if path.suffix == ".toml":
         return configuration.read(path), None
-    if path.is_dir() or (path.name.lower().endswith(SUFFIXES) and path.is_file()):
-        return PRESETS["folder"].load().replace(data={"path": _absolute(path)}), PRESETS["folder"]
     if path.exists():
-        raise DataError(
-            f"{path} is neither a folder of images, nor one of {', '.join(SUFFIXES)}, nor a .toml file",
-            "a folder or archive of images, an array file [N, H, W, C], or a configuration",
-            "infogan train FOLDER",
-        )
+        check_path(path)
+        return PRESETS["folder"].load().replace(data={"path": _absolute(path)}), PRESETS["folder"]
     if os.sep in str(source) or path.suffix:
         raise DataError(
             f"{path} does not exist",
@@ -378,6 +374,8 @@ def train_config(
     networks.check_architecture(config.network.architecture)
     seed_selection.check(config, seeds)
     dataset = data.load(config.data) if dataset is None else dataset
+    if dataset.problem is not None:
+        raise dataset.problem
     config = runner.resolve(config, dataset)
     path = next_free(Path("runs"), config.preset) if out is None else Path(out)
     run = RunDirectory.create(path, seeds=seeds > 1)
@@ -607,10 +605,12 @@ def _model_and_names(
 def _collection(model: InfoGAN, images: str | Path | Arrays) -> ImageCollection:
     """Return images in the form that a model needs."""
     from infogan.data import image_collection
+    from infogan.data.preprocessing import Conversion, Form
 
-    form = image_collection.Form(model.size, model.channels, model.config.data.crop)
+    like = model.config.data
+    form = Form(model.size, model.channels, like.crop, Conversion.of(like))
     if isinstance(images, str | Path):
-        return image_collection.open_collection(Path(images), form)
+        return image_collection.open_collection(Path(images), form, like)
     return image_collection.of_array(data.as_images(images), form)
 
 

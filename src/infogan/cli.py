@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from infogan import __version__, signals
 from infogan.console import say as _say
-from infogan.errors import DataError, InfoGANError, Interrupted, StorageError, UsageError, did_you_mean
+from infogan.errors import InfoGANError, Interrupted, StorageError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from infogan.config import Config, DataConfig
@@ -136,7 +136,7 @@ def _train(arguments: argparse.Namespace) -> None:
             "infogan train mnist-5k",
         )
     shorthands = {"steps": "training.steps", "seed": "training.seed", "device": "training.device",
-                  "precision": "training.precision", "size": "data.size", "crop": "data.crop"}  # fmt: skip
+                  "precision": "training.precision", **_OWN_FLAGS}  # fmt: skip
     chosen = api.configure(
         source, data=arguments.data, recipe=arguments.recipe,
         plugins=arguments.plugin, codes=arguments.codes,
@@ -146,7 +146,8 @@ def _train(arguments: argparse.Namespace) -> None:
         print(config.to_toml(chosen, explained=True), end="")
         return
     _warn_of_late_start(chosen)
-    _say_audit(chosen.data)
+    if arguments.out is None or not arguments.out.exists():  # else training is refused
+        _say_audit(chosen.data)
     output = api.output(log_to=arguments.log_to)
     trained = api.train_config(chosen, out=arguments.out, seeds=arguments.seeds, output=output)
     _print_result(trained, arguments.plugin)
@@ -353,7 +354,7 @@ def _discover(arguments: argparse.Namespace) -> None:
         out=arguments.out,
         seed=arguments.seed,
         categories=arguments.categories,
-        settings=_settings(arguments, {}),
+        settings=_settings(arguments, _OWN_FLAGS),
         progress=_say,
     )
     print(discovery.summary(result))
@@ -421,31 +422,27 @@ def _data_list(arguments: argparse.Namespace) -> None:
 def _data_prepare(arguments: argparse.Namespace) -> None:
     from infogan import api, data
 
-    config = api.data_config(
-        arguments.source, data=arguments.data, settings=_settings(arguments, _DATA_FLAGS)
-    )
-    _say_audit(config)
+    config = api.data_config(arguments.source, data=arguments.data, settings=_settings(arguments, _OWN_FLAGS))
+    if arguments.out is None:
+        _say_audit(config)
     _print_prepared(data.prepare(config, arguments.out))
 
 
 def _say_audit(config: DataConfig) -> None:
-    """Print the audit of a user's own images on stderr, unless they are prepared already."""
-    from infogan.data import loading
-    from infogan.data.audit import audit_lines
+    """Prepare a user's own images, and print their audit on stderr."""
+    from infogan.data import SOURCES, loading
 
-    if config.source != "folder" or config.path is None:
-        return
-    if not Path(config.path).expanduser().exists() or loading.cached(config).exists():
-        return
-    with suppress(DataError):  # loading the images raises the error with all details
-        if lines := audit_lines(config):
-            _say("\n".join(lines))
+    if SOURCES.find(config.source).settings and (lines := loading.audit_lines(config)):
+        _say("\n".join(lines))
 
 
 def _data_audit(arguments: argparse.Namespace) -> None:
-    from infogan.data.audit import audit
+    from infogan import api
+    from infogan.data import loading
 
-    found = audit(arguments.path, size=arguments.size, crop=arguments.crop)
+    settings = _settings(arguments, _OWN_FLAGS)
+    config = api.data_config("folder", data=arguments.path, settings=settings)
+    found = loading.audit(config)
     print("\n".join(found.lines()))
 
 
@@ -520,6 +517,12 @@ def _data_render(arguments: argparse.Namespace) -> None:
 
 
 _DATA_FLAGS = {key: f"data.{key}" for key in ("size", "crop", "count")}
+_OWN_FLAGS = {
+    key: f"data.{key}"
+    for key in (
+        "size", "crop", "fit", "range", "background", "frames", "exclude", "allow_unreadable", "split_by",
+    )
+}  # fmt: skip
 _SHEET = 100  # images on the contact sheet
 
 
@@ -605,6 +608,17 @@ def _days(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r} is not a number of days, 0 or more")
 
 
+def _number_or_share(text: str) -> int | float:
+    """Return a number of files, or a share of them: "5" or "5%"."""
+    with suppress(ValueError):
+        value = float(text.removesuffix("%"))
+        if text.endswith("%") and 0 <= value < 100:
+            return value / 100
+        if value >= 1 and value.is_integer():
+            return int(value)
+    raise argparse.ArgumentTypeError(f"{text!r} is neither a number of files nor a percentage such as 5%")
+
+
 def _numbers(text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
@@ -631,6 +645,18 @@ _SEED = _flag("--seed", _whole(), "N", "random seed (default: 0)", default=0)
 _FIRST_SEED = _flag("--seed", _whole(), "N", "random seed (default: from the configuration)")
 _SIZE = _flag("--size", _whole(), "N", "height and width of the images in pixels, 8 to 256")
 _CROP = _flag("--crop", _whole(1), "N", "crop images to the central N x N pixels (default: largest square)")
+_OWN_IMAGES: tuple[Argument, ...] = (
+    _flag("--range", str, "LOW:HIGH", "values that become black and white: 0:4095, or percentiles p0.1:p99"),
+    _flag("--background", str, "COLOUR", "behind transparent pixels: white (default), black, grey or R,G,B"),
+    _flag("--fit", _one_of("crop", "pad", "stretch"), "HOW",
+          "how images become squares: crop (default), pad or stretch"),
+    _flag("--exclude", str, "PATTERN", "leave out files, for example --exclude '*_mask.*' (repeatable)",
+          action="append"),
+    _flag("--split-by", _one_of("content", "folder", "prefix"), "WHAT",
+          "images that stay on one side of the split: identical ones (content, default), folder or prefix"),
+    _flag("--allow-unreadable", _number_or_share, "N|%", "leave out up to N or 5%% unreadable files"),
+    _flag("--frames", _one_of("first", "all"), "first|all", "frames and pages to use (default: first)"),
+)  # fmt: skip
 _JSON = _switch("--json", "print one JSON object on stdout")
 _WEIGHTS = _flag(
     "--weights",
@@ -681,6 +707,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
               default=1),
         _SIZE,
         _CROP,
+        *_OWN_IMAGES,
         _flag("--codes", str, "CODES", 'latent codes, for example "digit:10 rotation:u width:u"'),
         _flag("--config", _path, "FILE", "configuration file in the format that --dry-run prints"),
         _flag("--device", str, "DEVICE", "auto, cpu, cuda, cuda:N or mps (default: auto)"),
@@ -705,6 +732,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _flag("--out", _path, "FOLDER", "output folder (default: runs/discover-NNN)"),
         _flag("--seed", _whole(), "N", "random seed (default: 0)", default=0),
         _flag("--categories", _whole(), "K", "number of categories; 0: none (default: chosen by stability)"),
+        *_OWN_IMAGES,
         _SET,
     )),
     ("reproduce", _reproduce, "reproduce a published experiment: train, evaluate and write a page of results",
@@ -809,6 +837,8 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _flag("path", _path, "PATH", "a folder, archive or array of images"),
         _SIZE,
         _CROP,
+        *_OWN_IMAGES,
+        _SET,
     )),
     ("data prepare", _data_prepare, "preprocess images before training", (
         ("source", {"metavar": "SOURCE",
@@ -818,6 +848,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _SIZE,
         _SET,
         _CROP,
+        *_OWN_IMAGES,
     )),
     ("data check", _data_check, "verify the checksums of folders with preprocessed images", (
         _flag("folders", _path, "FOLDER", "folders to check (default: all folders in the cache)", nargs="*"),

@@ -9,39 +9,27 @@ from __future__ import annotations
 import io
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 from PIL import Image
 
-from infogan.data import archives, prepared
+from infogan.config import DataConfig
+from infogan.config.value_range import ValueRange
+from infogan.data import prepared
 from infogan.data.arrays import SUFFIXES as ARRAY_SUFFIXES
 from infogan.data.arrays import read_array
-from infogan.data.decoding import EXTENSIONS, Item, decoded, first_of
-from infogan.data.preprocessing import preprocess
-from infogan.data.sources.folder import is_picture, picture_names
+from infogan.data.contents import list_contents
+from infogan.data.decoding import Item, all_frames, decoded, first_of
+from infogan.data.preprocessing import Form, preprocess
+from infogan.data.signatures import HEAD, identify
 from infogan.errors import DataError
 from infogan.file_listing import Skipped
 
 _PIXELS = 1 << 24
 """Number of pixels of a batch, of all its channels: 16 MB."""
-
-
-@dataclass(frozen=True)
-class Form:
-    """The form that a model needs.
-
-    Attributes:
-        size: height and width in pixels.
-        channels: 1, 3 or 4.
-        crop: side of the central square of each image that is used; None: the largest.
-    """
-
-    size: int
-    channels: int
-    crop: int | None = None
 
 
 @dataclass(frozen=True)
@@ -106,26 +94,12 @@ class ImageCollection(ABC):
         """Return the error for a collection of which no image could be read."""
         return DataError(
             f"{self.where}: none of {len(self)} images can be read{first_of(self.skipped)}",
-            f"at least one intact image ({' '.join(EXTENSIONS)})",
+            "at least one intact image",
             "the path of your images",
         )
 
     @abstractmethod
     def _read(self, indices: Int64[np.ndarray, " n"]) -> Batch: ...
-
-
-@dataclass(frozen=True)
-class _FilesBelow(Sequence[Item]):
-    """The files of a folder; only their names are kept."""
-
-    folder: Path
-    names: list[str] = field(repr=False)
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __getitem__(self, index: int) -> Item:  # type: ignore[override]  # slices are not needed
-        return Item(self.names[index], self.folder / self.names[index])
 
 
 class _Pictures(ImageCollection):
@@ -154,9 +128,7 @@ class _Pictures(ImageCollection):
     def _read(self, indices: Int64[np.ndarray, " n"]) -> Batch:
         form, kept, images = self.form, [], []
         items = [self._items[index] for index in indices]
-        for index, image in zip(
-            indices.tolist(), decoded(items, form.size, form.channels, form.crop), strict=True
-        ):
+        for index, image in zip(indices.tolist(), decoded(items, form), strict=True):
             if not isinstance(image, Skipped):
                 kept.append(index)
                 images.append(image)
@@ -190,16 +162,19 @@ class _Rows(ImageCollection):
 
     def _read(self, indices: Int64[np.ndarray, " n"]) -> Batch:
         form = self.form
-        return Batch(indices, preprocess(self._images[indices], form.size, form.channels, form.crop))
+        return Batch(
+            indices, preprocess(self._images[indices], form.size, form.channels, form.crop, form.rules)
+        )
 
 
-def open_collection(path: Path, form: Form) -> ImageCollection:
+def open_collection(path: Path, form: Form, like: DataConfig | None = None) -> ImageCollection:
     """List the images at a path without decoding them.
 
     Args:
         path: an image file, a folder or archive of them, a .npy or .npz file, or a folder of preprocessed
             images.
         form: the form of the images of a batch.
+        like: configuration of the training images, whose range, frames and patterns are used.
 
     Raises:
         DataError: the path does not exist, or there is no image.
@@ -210,13 +185,15 @@ def open_collection(path: Path, form: Form) -> ImageCollection:
         images, names = prepared.read(path).named()
         return _Rows(str(path), images, Form(form.size, form.channels), names)
     if path.is_file() and path.suffix.lower() in ARRAY_SUFFIXES:
-        return _Rows(str(path), read_array(path).images, form)
-    items, skipped = _listed(path)
+        chosen = None if like is None or like.range is None else ValueRange.parse(like.range)
+        form = Form(form.size, form.channels, form.crop, form.rules.in_8_bits)
+        return _Rows(str(path), read_array(path, chosen).images, form)
+    items, skipped = _listed(path, like)
     if not len(items):
         reason = f"has no images{first_of(skipped)}" if path.exists() else "does not exist"
         raise DataError(
             f"{path} {reason}",
-            f"an image ({' '.join(EXTENSIONS)}), a folder or archive of images, or a .npy or .npz file",
+            "an image, a folder or archive of images, or a .npy or .npz file",
             "the path of your images",
         )
     return _Pictures(str(path), items, form, skipped)
@@ -229,12 +206,15 @@ def of_array(
     return _Rows("the array", images, form, names)
 
 
-def _listed(path: Path) -> tuple[Sequence[Item], list[Skipped]]:
-    skipped: list[Skipped] = []
-    if path.is_dir():
-        return _FilesBelow(path, picture_names(path, skipped)), skipped
+def _listed(path: Path, like: DataConfig | None) -> tuple[Sequence[Item], list[Skipped]]:
+    if not path.exists():
+        return [], []
     if path.is_file():
-        if archives.is_archive(path):
-            return archives.members(path, is_picture, skipped), skipped
-        return [Item(path.name, path)], skipped
-    return [], skipped
+        with path.open("rb") as file:
+            reading = identify(file.read(HEAD), path.name).reading
+        if reading not in ("archive", "table"):
+            return [Item(path.name, path)], []
+    contents = list_contents(path, () if like is None else like.exclude or ())
+    if like is not None and like.frames == "all":
+        return all_frames(contents.items, contents.unreadable), contents.unreadable
+    return contents.items, contents.unreadable

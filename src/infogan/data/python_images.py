@@ -27,7 +27,7 @@ from infogan.config import DataConfig
 from infogan.data.dataset import Found, Split, Truth
 from infogan.data.decoding import Item, check_share, first_of, picture_stream, read_form
 from infogan.data.in_memory import CHANNELS, as_images, as_labels
-from infogan.data.preprocessing import LARGEST, SMALLEST, common_size, fit, is_gray
+from infogan.data.preprocessing import LARGEST, SMALLEST, Conversion, Form, common_size, fit, is_gray
 from infogan.data.progress_bar import progress_bar
 from infogan.errors import DataError
 from infogan.file_listing import Skipped
@@ -134,7 +134,9 @@ def _paths(paths: Sequence[Any], config: DataConfig, truth: Truth) -> Found:
         )
     kept = {id(item) for item in readable}
     rows = np.array([row for row, item in enumerate(items) if id(item) in kept], np.int64)
-    stream = picture_stream(readable, size, channels, config.crop, truth.take(rows))
+    stream = picture_stream(
+        readable, Form(size, channels, config.crop, Conversion.of(config)), truth.take(rows)
+    )
     return Found(stream, skipped=tuple(skipped))
 
 

@@ -68,6 +68,7 @@ class Source:
             measured.
         split_version: how test images are chosen, as in `infogan.data.splits`. Never change that of a source
             with published results.
+        settings: settings of `infogan.data.loading.OWN` that the function uses.
         version: version number of the function. Increase it when the function returns different images, so
             that cached images are prepared again.
         read: the decorated function.
@@ -85,6 +86,7 @@ class Source:
     renders: bool = False
     handwriting: bool = False
     split_version: int = splits.BY_NUMBER
+    settings: Sequence[str] = ()
     version: int = 1
     read: Read = field(init=False)
 

@@ -28,13 +28,14 @@ from infogan import api, evaluation, networks, signals, storage
 from infogan import config as configuration
 from infogan.config import Config
 from infogan.data import Dataset, image_collection
+from infogan.data.preprocessing import Form
 from infogan.discovery.budget import ENCODER_SHARE, Budget, steps_within
 from infogan.discovery.candidate_verdicts import agreements, independent_reader, verdicts
 from infogan.discovery.given_images import GivenImages
 from infogan.discovery.outcome import Outcome, Shown, Stage
 from infogan.discovery.state import AUDIT, RESULT, State, open_state
 from infogan.encoding import code_table
-from infogan.errors import InfoGANError, Interrupted, UsageError
+from infogan.errors import Interrupted, UsageError
 from infogan.evaluation.subject import Progress, silent
 from infogan.model import InfoGAN
 from infogan.representation import learning
@@ -167,14 +168,15 @@ def _configured(
             "architecture=anchored",
             command="--set architecture=anchored",
         )
-    dataset = images.load(config.data)
-    native = int(dataset.train.images.shape[1])
-    if config.data.size is None and native > SIZE:
-        smaller = config.replace(data={"size": SIZE})
-        try:
-            config, dataset = smaller, images.load(smaller.data)
-        except InfoGANError:  # images that were prepared in one size
+    if config.data.size is None:
+        native, given = images.native_size(config.data)
+        if native > SIZE and given:
             progress(f"the images were prepared in {native}x{native}: fewer steps fit than in {SIZE}x{SIZE}")
+        elif native > SIZE:
+            config = config.replace(data={"size": SIZE})
+    dataset = images.load(config.data)
+    if dataset.problem is not None:
+        raise dataset.problem
     count = len(dataset.train.images) + len(dataset.test.images)
     if count < learning.FEWEST:
         raise UsageError(f"{images} holds {count} images", f"{learning.FEWEST} or more", "more images")
@@ -252,7 +254,7 @@ class _Discovery:
         model = models[best]
         scores = evaluation.evaluate(model, self.dataset, samples=_SAMPLES, only=METRICS)
         images, names = self.given.load_all(self.config.data)
-        form = image_collection.Form(model.size, model.channels)
+        form = Form(model.size, model.channels)
         collection = image_collection.of_array(images, form, names)
         code_table.write_codes(model, collection, self.state.folder / "codes.csv")
         self.progress("fitting a fresh Q to generated images")

@@ -10,8 +10,7 @@ from jaxtyping import UInt8
 
 from infogan import data
 from infogan.config import DataConfig
-from infogan.data import Dataset
-from infogan.data.audit import audit_lines
+from infogan.data import Dataset, loading, prepared
 
 
 class GivenImages:
@@ -39,6 +38,13 @@ class GivenImages:
             return data.from_found(data.as_found(self._images, config), config)
         return data.load(config)
 
+    def native_size(self, config: DataConfig) -> tuple[int, bool]:
+        """Return the size of the images if none is configured, and True if they are prepared in it."""
+        if self.in_memory:
+            return prepared.form(data.as_found(self._images, config), config)[0], False
+        path = Path(str(config.path)).expanduser()
+        return loading.native_form(config)[0], prepared.is_prepared(path)
+
     def load_all(self, config: DataConfig) -> tuple[UInt8[np.ndarray, "n h w c"], list[str]]:
         """Return all images of both splits, and the name of each."""
         if self.in_memory:
@@ -48,7 +54,7 @@ class GivenImages:
     def audit_lines(self, config: DataConfig, dataset: Dataset) -> list[str]:
         """Return lines about the images."""
         if not self.in_memory:
-            return audit_lines(config)
+            return list(dataset.audit)
         count, height, width, channels = dataset.train.images.shape
         return [
             f"{count + len(dataset.test.images):,} images of {height}x{width}x{channels}, given in Python: "

@@ -10,6 +10,7 @@ from jaxtyping import UInt8
 from starlette.requests import Request
 
 from infogan.data.decoding import Item, decode
+from infogan.data.preprocessing import Conversion, Form
 from infogan.errors import UsageError
 from infogan.model import InfoGAN
 
@@ -52,7 +53,10 @@ def decoded(content: bytes, model: InfoGAN) -> UInt8[np.ndarray, "h w c"]:
     """Decode a picture that was dropped in, by the rules for files of a data set."""
     crop = model.config.data.crop
     try:
-        return decode(Item("picture", lambda: content), model.size, model.channels, crop)
+        return decode(
+            Item("picture", lambda: content),
+            Form(model.size, model.channels, crop, Conversion.of(model.config.data)),
+        )
     except Exception as error:  # decoders of damaged files raise almost anything
         raise UsageError(
             f"the file cannot be read as a picture: {str(error)[:200] or type(error).__name__}",

@@ -144,7 +144,9 @@ def _converted(
 def _real_images(source: Source, path: Path, limit: int, progress: Progress) -> RealImages:
     """Return real images with their codes, at most `limit`, sampled evenly over the order of their names."""
     model = source.model
-    pixels, names = data.read_images(path, model.size, model.channels, model.config.data.crop)
+    pixels, names = data.read_images(
+        path, model.size, model.channels, model.config.data.crop, like=model.config.data
+    )
     chosen = np.linspace(0, len(pixels) - 1, min(limit, len(pixels))).round().astype(int)
     progress(f"export: encoding {len(chosen):,} of {len(pixels):,} real images")
     images = Images(np.ascontiguousarray(pixels[chosen]), [names[index] for index in chosen], str(path))

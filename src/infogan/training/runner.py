@@ -82,6 +82,8 @@ def resolve(config: Config, dataset: Dataset) -> Config:
         TERMS.find(name)
     config = config.model_copy(update={"plugins": used_plugins(config)})
     images = {"size": height, "channels": channels, "crop": dataset.crop}
+    if dataset.value_range is not None:
+        images["range"] = dataset.value_range  # percentiles, as they were measured
     images |= {"split_version": dataset.split_version, "split_at": dataset.split_at}
     if dataset.split_at is not None:
         images["held_out"] = None  # the recorded boundary replaces it

@@ -15,6 +15,7 @@ from infogan.config import DataConfig
 from infogan.data.dataset import Factor, Found, Stream, Truth
 from infogan.data.decoding import Item, first_of, picture_stream, read_form
 from infogan.data.download import cache_folder
+from infogan.data.preprocessing import Form
 from infogan.data.source import About, path_of, source, unsupported
 from infogan.errors import DataError
 from infogan.file_listing import Skipped
@@ -84,7 +85,7 @@ def found(splits: Mapping[str, Any], path: str, config: DataConfig) -> Found:
     streams: list[Stream] = []
     for part, name in zip(parts, names, strict=True):
         truth = _truth(splits[name], f"{path}, split {name!r}")
-        streams.append(picture_stream(part, size, channels, config.crop, truth))
+        streams.append(picture_stream(part, Form(size, channels, config.crop), truth))
     return Found(streams[0], streams[1] if len(streams) == 2 else None)
 
 
