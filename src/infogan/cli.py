@@ -329,7 +329,7 @@ def _explore(arguments: argparse.Namespace) -> None:
 
     api.explore(
         arguments.run, data_path=arguments.data, host=arguments.host, port=arguments.port,
-        browser=not arguments.no_browser, progress=_log,
+        browser=not arguments.no_browser, progress=_say,
     )  # fmt: skip
 
 
@@ -340,7 +340,7 @@ def _export(arguments: argparse.Namespace) -> None:
         api.export_model(
             arguments.run, arguments.to, out=arguments.out, precision=arguments.precision,
             images=arguments.images, limit=arguments.limit, runtime=arguments.runtime,
-            private=arguments.private, progress=_log,
+            private=arguments.private, progress=_say,
         )
     )  # fmt: skip
 
