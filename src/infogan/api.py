@@ -827,11 +827,11 @@ def export_model(  # noqa: PLR0913 - everything that an export can be given, by 
         StorageError: an exported network differs from the model, or a file cannot be written.
         InfoGANError: as in `InfoGAN.from_pretrained`.
     """
-    from infogan.export import targets
-    from infogan.export.source import Source
+    from infogan.export import destinations
+    from infogan.export.exported_run import Source
 
-    target = targets.check_target(to)
-    options = targets.Options(
+    target = destinations.check_target(to)
+    options = destinations.Options(
         out=None if out is None else Path(out),
         precision=precision,
         images=None if images is None else Path(images),
@@ -841,7 +841,7 @@ def export_model(  # noqa: PLR0913 - everything that an export can be given, by 
     )
     options.check(target)
     source = Source.read(run, load(run, plugins=plugins))
-    return targets.write(source, to, options, _shown(progress))
+    return destinations.write(source, to, options, _shown(progress))
 
 
 def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by name

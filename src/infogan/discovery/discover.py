@@ -119,24 +119,17 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
     }
     state = open_state(out, identity)
     with RunDirectory(state.folder).lock():
-        return _run(state, config, dataset, budget, categories, progress)
+        return _run(_Discovery(state, config, images, dataset, budget, categories, progress))
 
 
-def _run(  # noqa: PLR0913, PLR0917 - the parts of a discovery
-    state: State,
-    config: Config,
-    dataset: Dataset,
-    budget: Budget,
-    categories: int | None,
-    progress: Progress,
-) -> dict[str, Any]:
+def _run(job: _Discovery) -> dict[str, Any]:
     """Do what is left of a discovery; its folder is locked."""
+    state, budget, progress = job.state, job.budget, job.progress
     if (state.folder / RESULT).is_file():
         progress(f"{state.folder} is complete")
         finished: dict[str, Any] = json.loads((state.folder / RESULT).read_text(encoding="utf-8"))
         return finished
     budget.before = state.facts["seconds"]
-    job = _Discovery(state, config, images, dataset, budget, categories, progress)
     try:
         job.audit()
         return job.run()

@@ -10,7 +10,7 @@ from infogan import config as configuration
 from infogan import hub_models, storage
 from infogan.errors import StorageError, UsageError
 from infogan.export import model_card
-from infogan.export.source import Source
+from infogan.export.exported_run import Source
 from infogan.reporting import pictures
 from infogan.reporting.traversals import traversal_picture
 

@@ -11,7 +11,7 @@ import jinja2
 from infogan.config import Bernoulli, Categorical, Code, Normal
 from infogan.data import SOURCES
 from infogan.export.interface import matched_classes
-from infogan.export.source import Source
+from infogan.export.exported_run import Source
 from infogan.reporting.markdown import markdown_table
 from infogan.reporting.tables import evaluation_text
 from infogan.runs.code_names import CodeNames
