@@ -13,9 +13,9 @@ from infogan import data, storage
 from infogan.errors import UsageError, did_you_mean
 from infogan.explorer.real_images import Images, RealImages, open_images
 from infogan.export import hub_upload, onnx_check, onnx_files, web_page, web_runtime
+from infogan.export.exported_run import Source
 from infogan.export.onnx_check import Errors
 from infogan.export.onnx_files import OnnxNetworks, Precision
-from infogan.export.exported_run import Source
 
 Progress = Callable[[str], None]
 

@@ -10,8 +10,8 @@ import jinja2
 
 from infogan.config import Bernoulli, Categorical, Code, Normal
 from infogan.data import SOURCES
-from infogan.export.interface import matched_classes
 from infogan.export.exported_run import Source
+from infogan.export.interface import matched_classes
 from infogan.reporting.markdown import markdown_table
 from infogan.reporting.tables import evaluation_text
 from infogan.runs.code_names import CodeNames

@@ -18,8 +18,8 @@ from infogan.explorer.latent_rows import controls
 from infogan.explorer.page_files import PAGE, page_files
 from infogan.explorer.real_images import RealImages
 from infogan.export import graphs, web_runtime
-from infogan.export.onnx_files import OnnxNetworks
 from infogan.export.exported_run import Source
+from infogan.export.onnx_files import OnnxNetworks
 from infogan.export.web_runtime import Runtime
 
 _BACKEND, _SERVED_BACKEND = "backend-onnx.js", "backend-http.js"
