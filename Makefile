@@ -7,7 +7,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 # One torch thread a test process: two that share two cores would only wait for each other.
 TEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: install demo test test-all test-slow lint bench faults experiments figures reference package clean
+.PHONY: install demo test test-all test-slow lint bench faults experiments figures reference package site clean
 .DEFAULT_GOAL := install
 
 $(BIN)/python:
@@ -82,8 +82,15 @@ reference: $(VENV)/.installed-dev  ## MIG and DCI beside another implementation 
 	cd .reference && $(CURDIR)/$(BIN)/python -m zipfile -e disent-0.8.0-*.whl .
 	INFOGAN_REFERENCE=$(CURDIR)/.reference $(TEST) -rP tests/reference
 
+$(VENV)/.installed-docs: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e '.[docs]'
+	@touch $@ $(VENV)/.installed
+
+site: $(VENV)/.installed-docs  ## the documentation as a website in site/, with the API from its docstrings
+	$(BIN)/zensical build --clean --strict
+
 package: $(VENV)/.installed-dev  ## a wheel in dist/
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean:  ## all but runs
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .reference
+	rm -rf $(VENV) dist build site .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .reference

@@ -18,15 +18,21 @@ from PIL import Image
 import infogan_experiments as experiments
 from infogan import InfoGAN, cli, presets
 
+OWN_IMAGES = [
+    "--allow-unreadable", "--background", "--exclude", "--fit", "--frames", "--range", "--split-by",
+]  # fmt: skip
+"""Flags of all commands that read a user's own images."""
+
 COMMANDS = {
     "data": [],
-    "data audit": ["--crop", "--size"],
+    "data audit": sorted(["--crop", "--set", "--size", *OWN_IMAGES]),
     "data check": [],
     "data clean": ["--dry-run", "--older"],
     "data list": [],
-    "data prepare": ["--crop", "--data", "--out", "--set", "--size"],
+    "data prepare": sorted(["--crop", "--data", "--out", "--set", "--size", *OWN_IMAGES]),
     "data render": ["--count", "--data", "--out", "--set", "--size"],
-    "encode": ["--out"],
+    "encode": ["--features", "--map", "--out", "--seed"],
+    "sort": ["--by", "--copy", "--out"],
     "evaluate": ["--data", "--full", "--json", "--samples", "--seed", "--weights"],
     "presets": [],
     "reproduce": [
@@ -34,12 +40,12 @@ COMMANDS = {
     ],
     "resume": ["--data", "--override", "--set", "--steps"],
     "sample": ["--count", "--out", "--seed", "--weights"],
-    "train": [
+    "train": sorted([
         "--codes", "--config", "--crop", "--data", "--device", "--dry-run", "--out",
-        "--precision", "--recipe", "--seed", "--seeds", "--set", "--size", "--steps",
-    ],
+        "--precision", "--recipe", "--seed", "--seeds", "--set", "--size", "--steps", *OWN_IMAGES,
+    ]),
     "traverse": ["--code", "--out", "--rows", "--seed", "--values", "--weights"],
-    "discover": ["--categories", "--minutes", "--out", "--seed", "--set"],
+    "discover": sorted(["--categories", "--minutes", "--out", "--seed", "--set", *OWN_IMAGES]),
     "report": ["--data"],
     "select": ["--data", "--json", "--seed"],
 }  # fmt: skip
@@ -147,7 +153,7 @@ BAD = {
     "missing array": (["train", "nowhere.npy"], 5, ["nowhere.npy"]),
     "text as data": (["train", "{}/note.txt"], 5, ["{}/note.txt"]),
     "text as array": (["train", "{}/note.npy"], 5, ["{}/note.npy"]),
-    "texts as images": (["train", "{}/texts"], 5, ["{}/texts", "3 of 3"]),
+    "texts as images": (["train", "{}/texts"], 5, ["{}/texts", "0 images", "a text file"]),
     "empty folder": (["train", "{}/run/checkpoints"], 5, ["{}/run/checkpoints", "0 images"]),
     "missing --data": (["train", "mnist", "--data", "{}/nowhere"], 5, ["{}/nowhere"]),
     "no TOML": (["train", "{}/note.toml"], 2, ["{}/note.toml", "TOML"]),
@@ -203,7 +209,7 @@ BAD = {
     "CSV in a file": (["encode", "{}/run", "{}/images.npy", "--out", "{}/note.txt/a.csv"], 4,
                       ["{}/note.txt/a.csv"]),
     "codes in a text file": (["encode", "{}/run", "{}/images.npy", "--out", "{}/codes.txt"], 2,
-                             ["{}/codes.txt is not a CSV file"]),
+                             ["{}/codes.txt is not a table"]),
     "evaluate elsewhere": (["evaluate", "{}/run", "--data", "{}/nowhere"], 5, ["{}/nowhere"]),
     "experiment": (["reproduce", "figur1"], 2, ["'figur1'", "did you mean 'figure1'?"]),
     "command": (["trian", "mnist"], 2, ["'trian'"]),
@@ -382,14 +388,23 @@ def test_encode_writes_a_row_an_image(
     assert run("encode", place / "run", place / "images.npy", "--out", out) == 0
     assert str(out) in capsys.readouterr().out
     header, *rows = csv.reader(out.read_text().splitlines())
-    assert header == ["image", "type", *(f"type_{index}" for index in range(10)), "style1", "style2"]
+    assert header == [
+        "image",
+        "type",
+        *(f"type_{index}" for index in range(10)),
+        "style1",
+        "style1_std",
+        "style2",
+        "style2_std",
+    ]
     assert len(rows) == len({row[0] for row in rows}) == 40
     codes = InfoGAN.from_pretrained(place / "run").encode(images(40))
     found = np.array([row[1:] for row in rows], dtype=np.float64)
     assert np.array_equal(found[:, 0], codes["type"].argmax(1))
     assert np.allclose(found[:, 1:11], codes["type"], atol=1e-5)
     assert np.allclose(found[:, 11], codes["style1"], atol=1e-5)
-    assert np.allclose(found[:, 12], codes["style2"], atol=1e-5)
+    assert np.allclose(found[:, 13], codes["style2"], atol=1e-5)
+    assert (found[:, [12, 14]] > 0).all()
 
 
 def test_evaluate_json_is_all_there_is_on_stdout(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

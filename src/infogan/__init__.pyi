@@ -1,9 +1,14 @@
 from .api import configure as configure
+from .api import doctor as doctor
+from .api import encode as encode
 from .api import evaluate as evaluate
+from .api import explore as explore
+from .api import export_model as export_model
 from .api import load as load
 from .api import report as report
 from .api import resume as resume
 from .api import select as select
+from .api import sort as sort
 from .api import train as train
 from .config import Bernoulli as Bernoulli
 from .config import Categorical as Categorical
@@ -34,6 +39,9 @@ from .presets import PRESETS as PRESETS
 from .presets import Preset as Preset
 from .recipes import RECIPES as RECIPES
 from .recipes import Recipe as Recipe
+from .runs.directory import RunDirectory as RunDirectory
+from .sinks import Sink as Sink
+from .sinks import sink as sink
 from .training.terms import Term as Term
 from .training.terms import TermInputs as TermInputs
 from .training.terms import term as term

@@ -7,29 +7,45 @@ import os
 import signal
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, overload
 
 import numpy as np
 
 from infogan import config as configuration
 from infogan import console, data, recipes, signals
 from infogan.config import Code, Config, DataConfig
-from infogan.data import SOURCES, SUFFIXES, Dataset
+from infogan.data import SOURCES, Dataset
+from infogan.data.sources.folder import check_path
 from infogan.errors import ConfigError, DataError, Interrupted, UsageError, did_you_mean
 from infogan.presets import PRESETS, Preset
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from infogan.data.image_collection import ImageCollection
+    from infogan.diagnosis import Diagnosis
     from infogan.evaluation.subject import Progress
+    from infogan.export.onnx_files import Precision
     from infogan.model import InfoGAN
     from infogan.networks import Build
+    from infogan.reporting.report_file import ReportFile
+    from infogan.runs import code_names
     from infogan.runs.directory import RunDirectory
+    from infogan.sinks import NewSink
+    from infogan.training.progress import Output
     from infogan.training.runner import Trained
     from infogan.training.terms import Term
 
-    Images: TypeAlias = np.ndarray | Tensor | Sequence[np.ndarray]
+    class Items(Protocol):
+        """A list, a column, a PyTorch data set or a Hugging Face data set."""
+
+        def __len__(self) -> int: ...
+        def __getitem__(self, index: Any, /) -> Any: ...
+
+    Images: TypeAlias = np.ndarray | Tensor | Items
+    Arrays: TypeAlias = np.ndarray | Tensor | Sequence[Any]
     Labels: TypeAlias = np.ndarray | Tensor | Sequence[int]
 
 log = logging.getLogger(__name__)
@@ -140,14 +156,9 @@ def _from_source(source: str | Path | Config) -> tuple[Config, Preset | None]:
         return PRESETS[source].load(), PRESETS[source]
     if path.suffix == ".toml":
         return configuration.read(path), None
-    if path.is_dir() or (path.name.lower().endswith(SUFFIXES) and path.is_file()):
-        return PRESETS["folder"].load().replace(data={"path": _absolute(path)}), PRESETS["folder"]
     if path.exists():
-        raise DataError(
-            f"{path} is neither a folder of images, nor one of {', '.join(SUFFIXES)}, nor a .toml file",
-            "a folder or archive of images, an array file [N, H, W, C], or a configuration",
-            "infogan train FOLDER",
-        )
+        check_path(path)
+        return PRESETS["folder"].load().replace(data={"path": _absolute(path)}), PRESETS["folder"]
     if os.sep in str(source) or path.suffix:
         raise DataError(
             f"{path} does not exist",
@@ -223,7 +234,8 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
     terms: Sequence[str | Term] = (),
     plugins: Sequence[str | Path] = (),
     settings: Mapping[str, Any] | None = None,
-    progress: bool = True,
+    progress: bool | Progress = True,
+    log_to: Sequence[str | NewSink] = (),
 ) -> InfoGAN:
     """Train a model and return it. The run directory contains the model, checkpoints, metrics and images.
 
@@ -231,10 +243,12 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
     several seeds is saved and raises KeyboardInterrupt. A second Ctrl-C raises KeyboardInterrupt at once.
 
     Args:
-        source: as in `configure`; or the images themselves, uint8 [N, H, W] or [N, H, W, C], as an array, a
-            torch tensor (also [N, C, H, W]) or a list.
+        source: as in `configure`; or the images themselves: an array, uint8 [N, H, W] or [N, H, W, C], or a
+            list of these; a torch tensor, also [N, C, H, W]; a list or pandas column of paths; a list of PIL
+            images; a PyTorch data set; or a Hugging Face data set. `infogan.data.python_images` documents
+            each.
         dataset: a data set to use instead of the images of `source`.
-        labels: class labels [N] of images that are passed as an array; used for evaluation only.
+        labels: class labels [N] of images that are passed themselves; used for evaluation only.
         data: as in `configure`.
         out: the run directory; by default the next free one of runs/PRESET-001, runs/PRESET-002 and so on.
         recipe: as in `configure`.
@@ -251,7 +265,10 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
         terms: loss terms beyond those of the recipe, made by `infogan.term`, or their names.
         plugins: files or installed plug-ins to import first. The loss terms that they register are used.
         settings: as in `configure`; an argument such as `steps` has precedence.
-        progress: show progress on stderr.
+        progress: show progress on stderr, or in a notebook with pictures; or a function that is called with
+            each message and each line of progress.
+        log_to: sinks that receive metrics and pictures, too: "tensorboard", "wandb", "trackio", another
+            registered name, or a subclass of `infogan.Sink`.
 
     Raises:
         InfoGANError: one of its subclasses, with what to do next.
@@ -278,14 +295,15 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
     )
     if images is None and labels is not None:
         raise UsageError(
-            "labels are given without an array of images",
+            "labels are given without images",
             "labels of images in memory",
             "train(images, labels=labels)",
         )
     if images is not None:
         dataset = memory_dataset(images, config, labels)
+    reports = output(progress, log_to)
     try:
-        return train_config(config, out=out, dataset=dataset, seeds=seeds, quiet=not progress).model
+        return train_config(config, out=out, dataset=dataset, seeds=seeds, output=reports).model
     except Interrupted as request:
         return _stopped_model(request)
 
@@ -309,6 +327,21 @@ def _stopped_model(request: Interrupted) -> InfoGAN:
     return model
 
 
+def output(progress: bool | Progress = True, log_to: Sequence[str | NewSink] = ()) -> Output:
+    """Return where training reports, by the arguments of `train`."""
+    from infogan import sinks
+    from infogan.training.notebook_view import NotebookView, in_notebook
+    from infogan.training.progress import Output
+
+    makers = sinks.find(log_to)
+    if callable(progress):
+        return Output(quiet=True, notify=progress, sinks=makers)
+    if progress and in_notebook():
+        view = NotebookView()
+        return Output(quiet=True, notify=view.notify, sinks=(view.sink, *makers))
+    return Output(quiet=not progress, sinks=makers)
+
+
 def _with_arguments(settings: Mapping[str, Any] | None, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings, then the arguments that are not None: the last setting of a key counts."""
     arguments = {key: value for key, value in given.items() if value is not None}
@@ -316,8 +349,13 @@ def _with_arguments(settings: Mapping[str, Any] | None, given: Mapping[str, Any]
 
 
 def memory_dataset(images: Images, config: Config, labels: Labels | None = None) -> Dataset:
-    """Return images in memory as a data set, preprocessed and split like those of a folder."""
-    return data.from_array(data.as_images(images), config.data, data.as_labels(labels))
+    """Return images that Python holds as a data set, preprocessed and split like those of a folder."""
+    return data.from_found(data.as_found(images, config.data, labels), config.data)
+
+
+def as_dataset(images: Dataset | Images, config: Config) -> Dataset:
+    """Return a data set, or images as `train` takes them, as a data set."""
+    return images if isinstance(images, Dataset) else memory_dataset(images, config)
 
 
 def train_config(
@@ -326,7 +364,7 @@ def train_config(
     out: str | Path | None = None,
     dataset: Dataset | None = None,
     seeds: int = 1,
-    quiet: bool = False,
+    output: Output | None = None,
 ) -> Trained:
     """Train as `train` does, by a whole configuration; return the model with its run and data."""
     from infogan import networks
@@ -336,15 +374,17 @@ def train_config(
     networks.check_architecture(config.network.architecture)
     seed_selection.check(config, seeds)
     dataset = data.load(config.data) if dataset is None else dataset
+    if dataset.problem is not None:
+        raise dataset.problem
     config = runner.resolve(config, dataset)
     path = next_free(Path("runs"), config.preset) if out is None else Path(out)
     run = RunDirectory.create(path, seeds=seeds > 1)
     if data.kept.in_memory(dataset):
         data.kept.write(run.images, dataset)
     if seeds > 1:
-        trained = seed_selection.train(config, dataset, run, seeds, quiet=quiet)
+        trained = seed_selection.train(config, dataset, run, seeds, output=output)
     else:
-        trained = runner.train(config, dataset, run, quiet=quiet)
+        trained = runner.train(config, dataset, run, output=output)
     trained.model.config = _with_kept_images(trained.model.config, run)
     return trained
 
@@ -358,7 +398,8 @@ def resume(  # noqa: PLR0913 - everything that may differ, by name
     plugins: Sequence[str | Path] = (),
     settings: Mapping[str, Any] | None = None,
     override: bool = False,
-    progress: bool = True,
+    progress: bool | Progress = True,
+    log_to: Sequence[str | NewSink] = (),
 ) -> InfoGAN:
     """Resume a run from its newest intact checkpoint. The result is that of a run without interruption.
 
@@ -372,15 +413,17 @@ def resume(  # noqa: PLR0913 - everything that may differ, by name
         plugins: the plug-ins that the run uses, as in `train`.
         settings: values by key, such as `{"training.save_every": 100}`; `steps` has precedence.
         override: allow settings, images and plug-ins that change the result.
-        progress: show progress on stderr.
+        progress: as in `train`.
+        log_to: as in `train`. A resumed run logs to the sinks that are named again.
 
     Raises:
         InfoGANError: one of its subclasses, with what to do next.
     """
     settings = _with_arguments(settings, {"training.steps": steps})
+    reports = output(progress, log_to)
     try:
         return resume_run(
-            run, dataset=dataset, plugins=plugins, settings=settings, override=override, quiet=not progress
+            run, dataset=dataset, plugins=plugins, settings=settings, override=override, output=reports
         ).model
     except Interrupted as request:
         return _stopped_model(request)
@@ -393,7 +436,7 @@ def resume_run(  # noqa: PLR0913 - as in `resume`
     plugins: Sequence[str | Path] = (),
     settings: Mapping[str, Any] | None = None,
     override: bool = False,
-    quiet: bool = False,
+    output: Output | None = None,
 ) -> Trained:
     """Resume a run as `resume` does; return the model with its run directory and data."""
     from infogan.runs.directory import RunDirectory, has_seeds
@@ -406,9 +449,9 @@ def resume_run(  # noqa: PLR0913 - as in `resume`
     def load_data(config: Config) -> Dataset:
         if dataset is None:
             return data.load(_with_kept_images(config, directory).data)
-        return dataset if isinstance(dataset, data.Dataset) else memory_dataset(dataset, config)
+        return as_dataset(dataset, config)
 
-    trained = resumed(directory, load_data, settings=settings or {}, allow_changes=override, quiet=quiet)
+    trained = resumed(directory, load_data, settings=settings or {}, allow_changes=override, output=output)
     trained.model.config = _with_kept_images(trained.model.config, directory)
     return trained
 
@@ -433,6 +476,142 @@ def load(run: str | Path, *, plugins: Sequence[str | Path] = ()) -> InfoGAN:
     if "data" not in model.provenance and environment.is_file():  # a run of an earlier release
         model.provenance["data"] = RunDirectory(run).read_environment().get("data")
     return model
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A table of codes that has been written.
+
+    Attributes:
+        path: the table.
+        rows: number of images in it.
+        skipped: files that could not be read, with reasons.
+    """
+
+    path: Path
+    rows: int
+    skipped: tuple[data.Skipped, ...]
+
+
+def encode(  # noqa: PLR0913 - the columns of the table, by name
+    run: str | Path | InfoGAN,
+    images: str | Path | Arrays,
+    *,
+    out: str | Path = "codes.csv",
+    features: bool = False,
+    map: bool = False,
+    seed: int = 0,
+    plugins: Sequence[str | Path] = (),
+    progress: bool = False,
+) -> Encoded:
+    """Predict the codes of images and write them to a table, with one row for each image.
+
+    Images are read, encoded and written in batches, so that memory does not grow with their number. The
+    columns are those of `infogan.encoding.code_table.write_codes`.
+
+    Args:
+        run: the run directory, a model folder, or a model.
+        images: an image file; a folder, archive or array file of images; or an array, tensor or list of
+            arrays.
+        out: the table, a .csv or .parquet file; an older one is replaced.
+        features: also write the features that the recognition network computes.
+        map: also write the position of each image on a 2-D map of the features.
+        seed: random seed of the map.
+        plugins: the plug-ins that the networks come from.
+        progress: show a progress bar on stderr.
+
+    Raises:
+        UsageError: `out` is not the name of a table, or a package is missing.
+        DataError: there are no images, or none can be read.
+        StorageError: the table cannot be written.
+    """
+    from infogan.encoding import code_table, table_files
+
+    table_files.check_name(Path(out))
+    model, names = _model_and_names(run, plugins)
+    found = _collection(model, images)
+    extra = code_table.Extra(features, map, seed)
+    rows = code_table.write_codes(model, found, Path(out), names=names, extra=extra, progress=progress)
+    return Encoded(Path(out), rows, tuple(found.skipped))
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """A folder of sorted images that has been written.
+
+    Attributes:
+        path: the folder.
+        counts: number of images in each of its subfolders.
+        skipped: files that could not be read, with reasons.
+    """
+
+    path: Path
+    counts: Mapping[str, int]
+    skipped: tuple[data.Skipped, ...]
+
+
+def sort(  # noqa: PLR0913 - what, where to, and how, by name
+    run: str | Path | InfoGAN,
+    images: str | Path | Arrays,
+    *,
+    out: str | Path,
+    by: str | Sequence[str] = (),
+    copy: bool = False,
+    plugins: Sequence[str | Path] = (),
+    progress: bool = False,
+) -> Sorted:
+    """Sort images into a new folder, with a subfolder, a contact sheet and numbered links for each category.
+
+    Args:
+        run: the run directory, a model folder, or a model.
+        images: as in `encode`.
+        out: a folder that is missing or empty. Nothing is overwritten.
+        by: names of codes. A continuous code gives the order in each subfolder, ascending; by default, the
+            most certain images are first. A categorical code gives the subfolders; by default, this is the
+            first one.
+        copy: copy image files instead of linking to them. Images of an archive are always written as the
+            files that they are there, and those of an array as PNG files.
+        plugins: the plug-ins that the networks come from.
+        progress: show a progress bar on stderr.
+
+    Raises:
+        UsageError: `out` is not empty or lies inside the folder of images, no code has that name, or `out`
+            cannot contain links.
+        DataError: there are no images, or none can be read.
+        StorageError: `out` cannot be written; nothing is left behind.
+    """
+    from infogan.encoding import sort_keys, sorted_folders
+
+    model, names = _model_and_names(run, plugins)
+    keys = sort_keys.sort_keys(model.latents, names, [by] if isinstance(by, str) else by)
+    found = _collection(model, images)
+    counts = sorted_folders.sort_images(model, found, Path(out), keys, copy=copy, progress=progress)
+    return Sorted(Path(out), counts, tuple(found.skipped))
+
+
+def _model_and_names(
+    run: str | Path | InfoGAN, plugins: Sequence[str | Path]
+) -> tuple[InfoGAN, code_names.CodeNames]:
+    """Return a model, and the names that the user gave to the codes of its run."""
+    from infogan.runs import code_names
+
+    if isinstance(run, str | Path):
+        model = load(run, plugins=plugins)
+        return model, code_names.read(run, model.config.latents.codes)
+    load_plugins(plugins)
+    return run, code_names.CodeNames(run.config.latents.codes)
+
+
+def _collection(model: InfoGAN, images: str | Path | Arrays) -> ImageCollection:
+    """Return images in the form that a model needs."""
+    from infogan.data import image_collection
+    from infogan.data.preprocessing import Conversion, Form
+
+    like = model.config.data
+    form = Form(model.size, model.channels, like.crop, Conversion.of(like))
+    if isinstance(images, str | Path):
+        return image_collection.open_collection(Path(images), form, like)
+    return image_collection.of_array(data.as_images(images), form)
 
 
 def _with_kept_images(config: Config, run: RunDirectory) -> Config:
@@ -484,32 +663,185 @@ def select(
 def report(
     run: str | Path,
     *,
+    dataset: Dataset | Images | None = None,
     data_path: str | Path | None = None,
     plugins: Sequence[str | Path] = (),
     progress: bool | Progress = False,
-) -> Path:
+) -> ReportFile:
     """Write RUN/report.html: traversals and verdicts of all codes, metrics, and the commands to repeat them.
 
     Args:
         run: a run directory, or RUN/seeds/seed-N.
+        dataset: the images, for a run that was trained on images that were passed themselves.
         data_path: the current file or folder of the images.
         plugins: the plug-ins that the run uses, as in `train`.
         progress: show progress on stderr; or a function that is called with each message.
 
     Returns:
-        The path of the report, one self-contained HTML file.
+        The path of the report, one self-contained HTML file. A notebook displays the report itself.
 
     Raises:
         InfoGANError: as in `InfoGAN.from_pretrained` and `evaluate`; or the report cannot be written.
     """
     from infogan.reporting import page
+    from infogan.reporting.report_file import ReportFile
     from infogan.runs.directory import RunDirectory
 
     load_plugins(plugins)
     directory = RunDirectory.open(Path(run))
     model = load(directory.path)
-    dataset = training_images(model, data_path)
-    return page.write(directory, model, dataset, _shown(progress), place=data_path)
+    given = None if dataset is None else as_dataset(dataset, model.config)
+    images = training_images(model, data_path) if given is None else given
+    return ReportFile(page.write(directory, model, images, _shown(progress), place=data_path))
+
+
+def doctor(folder: str | Path = "runs") -> Diagnosis:
+    """Return versions, processor, devices, extras and free space of this machine, and a test of writing.
+
+    Args:
+        folder: where runs are to be written; it is created if it is missing.
+
+    Returns:
+        the diagnosis. `problems` is empty if all is well; `lines()` is what `infogan doctor` prints.
+    """
+    from infogan import diagnosis
+    from infogan.training import engine
+
+    device = engine.choose_device("auto")
+    return diagnosis.diagnose(Path(folder).expanduser(), device, engine.choose_precision("auto", device))
+
+
+def explore(  # noqa: PLR0913 - everything that the page can be given, by name
+    run: str | Path,
+    *,
+    data_path: str | Path | None = None,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    browser: bool = True,
+    plugins: Sequence[str | Path] = (),
+    progress: bool | Progress = True,
+) -> None:
+    """Serve a page that controls the codes of a run and shows real images by code, until Ctrl-C.
+
+    Args:
+        run: the run directory or model folder.
+        data_path: file or folder with the images, if they have moved.
+        host: name or address to listen on. With any other than one of this computer alone, the printed
+            address contains a token, without which the page answers nothing.
+        port: by default the first free port from 8420.
+        browser: open the page in a browser.
+        plugins: the plug-ins that the run uses, as in `train`.
+        progress: show progress and the address on stderr; or a function that is called with each message.
+
+    Raises:
+        UsageError: starlette and uvicorn are not installed; the port is in use; or there is no such run.
+        StorageError: codes.json is damaged.
+    """
+    from infogan import explorer
+
+    model = load(run, plugins=plugins)
+
+    def named_images() -> explorer.Images:
+        dataset = training_images(model, data_path)
+        pixels, names = data.load_all(_moved(model.config, data_path).data)
+        return explorer.Images(pixels, names, dataset.fingerprint)
+
+    explorer.explore(
+        model,
+        Path(run),
+        named_images,
+        address=explorer.Address(host, port),
+        browser=browser,
+        announce=_shown(progress),
+    )
+
+
+@overload
+def export_model(
+    run: str | Path,
+    to: Literal["onnx", "html", "safetensors"],
+    *,
+    out: str | Path | None = ...,
+    precision: Precision | None = ...,
+    images: str | Path | None = ...,
+    limit: int = ...,
+    runtime: str | Path | None = ...,
+    plugins: Sequence[str | Path] = ...,
+    progress: bool | Progress = ...,
+) -> Path: ...
+
+
+@overload
+def export_model(
+    run: str | Path,
+    to: str,
+    *,
+    out: str | Path | None = ...,
+    precision: Precision | None = ...,
+    images: str | Path | None = ...,
+    limit: int = ...,
+    runtime: str | Path | None = ...,
+    private: bool = ...,
+    plugins: Sequence[str | Path] = ...,
+    progress: bool | Progress = ...,
+) -> Path | str: ...
+
+
+def export_model(  # noqa: PLR0913 - everything that an export can be given, by name
+    run: str | Path,
+    to: str,
+    *,
+    out: str | Path | None = None,
+    precision: Precision | None = None,
+    images: str | Path | None = None,
+    limit: int = 1_000,
+    runtime: str | Path | None = None,
+    private: bool = False,
+    plugins: Sequence[str | Path] = (),
+    progress: bool | Progress = False,
+) -> Path | str:
+    """Write a trained model for use elsewhere.
+
+    Args:
+        run: a run directory, a model folder, or a model of the Hugging Face Hub, "OWNER/NAME".
+        to: "onnx": the generator and the recognition network as ONNX files; "html": a page with sliders that
+            works without a server; "safetensors": the model folder that `InfoGAN.from_pretrained` reads; or
+            "hub:OWNER/NAME": a model repository of the Hugging Face Hub, with a model card.
+        out: the folder or, for "html", the file to write. By default RUN/export/onnx, RUN/export/NAME.html
+            and RUN/export/safetensors. With "hub", the files of the repository are written there, too.
+        precision: how ONNX weights are stored, "float32" or "float16", at half the size. By default float32,
+            and float16 for "html".
+        images: for "html": real images to show in the page, by code.
+        limit: the most real images, taken evenly over the order of their names.
+        runtime: for "html": the folder or the .tgz file of the npm package onnxruntime-web. By default it is
+            taken from the cache, or fetched by `npm pack`.
+        private: for "hub": create a private repository.
+        plugins: the plug-ins that the run uses, as in `train`.
+        progress: show progress on stderr; or a function that is called with each message.
+
+    Returns:
+        The path of the file or folder; for "hub", the address of the repository.
+
+    Raises:
+        UsageError: there is no such target, an argument does not belong to it, or a package is missing.
+        StorageError: an exported network differs from the model, or a file cannot be written.
+        InfoGANError: as in `InfoGAN.from_pretrained`.
+    """
+    from infogan.export import destinations
+    from infogan.export.exported_run import Source
+
+    target = destinations.check_target(to)
+    options = destinations.Options(
+        out=None if out is None else Path(out),
+        precision=precision,
+        images=None if images is None else Path(images),
+        limit=limit,
+        runtime=None if runtime is None else Path(runtime),
+        private=private,
+    )
+    options.check(target)
+    source = Source.read(run, load(run, plugins=plugins))
+    return destinations.write(source, to, options, _shown(progress))
 
 
 def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by name
@@ -531,7 +863,7 @@ def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by 
         model: a trained model.
         dataset: a preset's name, a path or a `Config` that names the images; a data set; or the images
             themselves, as in `train`. By default the data set that the model was trained on.
-        labels: class labels [N] of images that are passed as an array. A tenth of these images is the test
+        labels: class labels [N] of images that are passed themselves. A tenth of these images is the test
             split.
         data_path: file or folder with the images, if they have moved.
         weights: "raw" or "ema"; by default the model's own choice.
@@ -553,13 +885,7 @@ def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by 
     elif isinstance(dataset, data.Dataset):
         measured = dataset
     else:
-        images = data.as_images(dataset)
-        if images.shape[1:] != (model.size, model.size, model.channels):
-            log.warning(
-                "the images of shape %s are converted to %s, the shape that the model was trained on",
-                *(list(images.shape[1:]), [model.size, model.size, model.channels]),
-            )
-        measured = memory_dataset(images, model.config, labels)
+        measured = _measured(model, dataset, labels)
     return evaluation.evaluate(
         model,
         measured,
@@ -570,6 +896,18 @@ def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by 
         full=full,
         progress=_shown(progress),
     )
+
+
+def _measured(model: InfoGAN, images: Images, labels: Labels | None) -> Dataset:
+    """Return images to evaluate, in the form of the images that the model was trained on."""
+    found = data.as_found(images, model.config.data, labels)
+    form = [model.size, model.size, model.channels]
+    if isinstance(found.train, data.Split) and list(found.train.images.shape[1:]) != form:
+        log.warning(
+            "the images of shape %s are converted to %s, the shape that the model was trained on",
+            *(list(found.train.images.shape[1:]), form),
+        )
+    return data.from_found(found, model.config.data)
 
 
 def _shown(progress: bool | Progress) -> Progress:
@@ -633,6 +971,9 @@ def _what_changed(sample: Sequence[float] | None, dataset: Dataset) -> str:
 
 def _images_now(config: Config, data_path: str | Path | None) -> data.Dataset:
     """Return the images of a configuration, from their current path."""
-    if data_path is not None:
-        config = config.replace(data={"path": _absolute(data_path)})
-    return data.load(config.data)
+    return data.load(_moved(config, data_path).data)
+
+
+def _moved(config: Config, data_path: str | Path | None) -> Config:
+    """Return a configuration with the current path of its images."""
+    return config if data_path is None else config.replace(data={"path": _absolute(data_path)})

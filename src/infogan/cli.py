@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from infogan import __version__, signals
 from infogan.console import say as _say
-from infogan.errors import DataError, InfoGANError, Interrupted, StorageError, UsageError, did_you_mean
+from infogan.errors import InfoGANError, Interrupted, StorageError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from infogan.config import Config, DataConfig
+    from infogan.file_listing import Skipped
 
 Command = Callable[[argparse.Namespace], None]
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # of a stream that cannot be written
@@ -135,7 +136,7 @@ def _train(arguments: argparse.Namespace) -> None:
             "infogan train mnist-5k",
         )
     shorthands = {"steps": "training.steps", "seed": "training.seed", "device": "training.device",
-                  "precision": "training.precision", "size": "data.size", "crop": "data.crop"}  # fmt: skip
+                  "precision": "training.precision", **_OWN_FLAGS}  # fmt: skip
     chosen = api.configure(
         source, data=arguments.data, recipe=arguments.recipe,
         plugins=arguments.plugin, codes=arguments.codes,
@@ -145,8 +146,11 @@ def _train(arguments: argparse.Namespace) -> None:
         print(config.to_toml(chosen, explained=True), end="")
         return
     _warn_of_late_start(chosen)
-    _say_audit(chosen.data)
-    _print_result(api.train_config(chosen, out=arguments.out, seeds=arguments.seeds), arguments.plugin)
+    if arguments.out is None or not arguments.out.exists():  # else training is refused
+        _say_audit(chosen.data)
+    output = api.output(log_to=arguments.log_to)
+    trained = api.train_config(chosen, out=arguments.out, seeds=arguments.seeds, output=output)
+    _print_result(trained, arguments.plugin)
 
 
 def _settings(arguments: argparse.Namespace, shorthands: Mapping[str, str]) -> dict[str, Any]:
@@ -179,7 +183,8 @@ def _resume(arguments: argparse.Namespace) -> None:
     settings = _settings(arguments, {"steps": "training.steps"})
     if arguments.data is not None:
         settings = {"data.path": os.path.abspath(arguments.data.expanduser()), **settings}
-    result = api.resume_run(arguments.run, settings=settings, override=arguments.override)
+    output = api.output(log_to=arguments.log_to)
+    result = api.resume_run(arguments.run, settings=settings, override=arguments.override, output=output)
     _print_result(result, arguments.plugin)
 
 
@@ -219,6 +224,7 @@ def _traverse(arguments: argparse.Namespace) -> None:
     from infogan.model import InfoGAN
     from infogan.reporting import pictures
     from infogan.reporting.traversals import traversal_picture
+    from infogan.runs import code_names
 
     model = InfoGAN.from_pretrained(arguments.run)
     if arguments.out and not arguments.code and len(model.latents.priors) > 1:
@@ -227,10 +233,11 @@ def _traverse(arguments: argparse.Namespace) -> None:
             "one code with --out",
             f"--code {next(iter(model.latents.priors))} --out {arguments.out}",
         )
-    for name in [arguments.code] if arguments.code else list(model.latents.priors):
+    names = code_names.read(arguments.run, model.config.latents.codes)
+    for name in [names.find(arguments.code)] if arguments.code else list(model.latents.priors):
         picture = traversal_picture(
             model, name, rows=arguments.rows, seed=arguments.seed, values=arguments.values,
-            weights=arguments.weights,
+            weights=arguments.weights, names=names,
         )  # fmt: skip
         default = Path(arguments.run) / "traversals" / f"{name}-seed{arguments.seed}.png"
         out = arguments.out or default
@@ -240,27 +247,56 @@ def _traverse(arguments: argparse.Namespace) -> None:
 
 
 def _encode(arguments: argparse.Namespace) -> None:
-    from infogan import data
-    from infogan.model import InfoGAN
-    from infogan.reporting import tables
+    from infogan import api
 
-    if arguments.out.suffix.lower() != ".csv":
-        advice = f"--out {shlex.quote(str(arguments.out.with_suffix('.csv')))}"
-        raise UsageError(f"--out {arguments.out} is not a CSV file", "a name that ends in .csv", advice)
-    model = InfoGAN.from_pretrained(arguments.run)
-    images, names = data.read_images(arguments.images, model.size, model.channels, model.config.data.crop)
-    priors = model.latents.priors.items()
-    categorical = {name for name, prior in priors if prior.code.kind == "categorical" and prior.code.dim == 1}
-    tables.write_codes(arguments.out, names, model.encode(images), categorical)
-    count = "1 image" if len(images) == 1 else f"{len(images):,} images"
-    print(f"{arguments.out}: the codes of {count}")
+    table = api.encode(
+        arguments.run, arguments.images, out=arguments.out, features=arguments.features, map=arguments.map,
+        seed=arguments.seed, progress=True,
+    )  # fmt: skip
+    _say_skipped(table.skipped)
+    print(f"{table.path}: the codes of {_count(table.rows)}")
+
+
+def _sort(arguments: argparse.Namespace) -> None:
+    from infogan import api
+
+    found = api.sort(
+        arguments.run,
+        arguments.images,
+        out=arguments.out,
+        by=arguments.by,
+        copy=arguments.copy,
+        progress=True,
+    )
+    _say_skipped(found.skipped)
+    if found.skipped:
+        _say(f"  all of them: {found.path / 'unreadable.csv'}")
+    width = max(map(len, found.counts))
+    for name, count in found.counts.items():
+        print(f"{name:{width}}  {_count(count)}")
+    print(f"{found.path}: {_count(sum(found.counts.values()))} in {len(found.counts)} folders")
+
+
+def _say_skipped(skipped: Sequence[Skipped]) -> None:
+    """Print how many files could not be read, and the first of them, on stderr."""
+    if skipped:
+        from infogan.data.decoding import first_of
+
+        files = "1 file" if len(skipped) == 1 else f"{len(skipped):,} files"
+        _say(f"note: {files} cannot be read{first_of(skipped)}")
+
+
+def _count(images: int) -> str:
+    return "1 image" if images == 1 else f"{images:,} images"
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     from infogan import api, storage
     from infogan.reporting import tables
+    from infogan.runs import code_names
 
     model = api.load(arguments.run)
+    names = code_names.read(arguments.run, model.config.latents.codes)
     scores = api.evaluate(
         model, data_path=arguments.data, weights=arguments.weights, samples=arguments.samples,
         seed=arguments.seed, full=arguments.full,
@@ -271,7 +307,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps(scores, indent=2))
     else:
-        print(f"{tables.evaluation_text(scores)}\nall metrics: {path}")
+        print(f"{tables.evaluation_text(scores, names)}\nall metrics: {path}")
 
 
 def _select(arguments: argparse.Namespace) -> None:
@@ -288,6 +324,27 @@ def _report(arguments: argparse.Namespace) -> None:
     print(api.report(arguments.run, data_path=arguments.data, progress=_say))
 
 
+def _explore(arguments: argparse.Namespace) -> None:
+    from infogan import api
+
+    api.explore(
+        arguments.run, data_path=arguments.data, host=arguments.host, port=arguments.port,
+        browser=not arguments.no_browser, progress=_say,
+    )  # fmt: skip
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from infogan import api
+
+    print(
+        api.export_model(
+            arguments.run, arguments.to, out=arguments.out, precision=arguments.precision,
+            images=arguments.images, limit=arguments.limit, runtime=arguments.runtime,
+            private=arguments.private, progress=_say,
+        )
+    )  # fmt: skip
+
+
 def _discover(arguments: argparse.Namespace) -> None:
     from infogan import discovery
 
@@ -297,10 +354,23 @@ def _discover(arguments: argparse.Namespace) -> None:
         out=arguments.out,
         seed=arguments.seed,
         categories=arguments.categories,
-        settings=_settings(arguments, {}),
+        settings=_settings(arguments, _OWN_FLAGS),
         progress=_say,
     )
     print(discovery.summary(result))
+
+
+def _doctor(arguments: argparse.Namespace) -> None:
+    from infogan import api
+
+    found = api.doctor(arguments.folder)
+    print(json.dumps(found.as_json(), indent=2) if arguments.json else "\n".join(found.lines()))
+    if found.problems:
+        raise StorageError(
+            f"infogan doctor found a problem: {found.problems[0]}",
+            "a folder that can be written, with free space",
+            "infogan doctor FOLDER, for another folder of runs",
+        )
 
 
 def _reproduce(arguments: argparse.Namespace) -> None:
@@ -352,31 +422,27 @@ def _data_list(arguments: argparse.Namespace) -> None:
 def _data_prepare(arguments: argparse.Namespace) -> None:
     from infogan import api, data
 
-    config = api.data_config(
-        arguments.source, data=arguments.data, settings=_settings(arguments, _DATA_FLAGS)
-    )
-    _say_audit(config)
+    config = api.data_config(arguments.source, data=arguments.data, settings=_settings(arguments, _OWN_FLAGS))
+    if arguments.out is None:
+        _say_audit(config)
     _print_prepared(data.prepare(config, arguments.out))
 
 
 def _say_audit(config: DataConfig) -> None:
-    """Print the audit of a user's own images on stderr, unless they are prepared already."""
-    from infogan.data import loading
-    from infogan.data.audit import audit_lines
+    """Prepare a user's own images, and print their audit on stderr."""
+    from infogan.data import SOURCES, loading
 
-    if config.source != "folder" or config.path is None:
-        return
-    if not Path(config.path).expanduser().exists() or loading.cached(config).exists():
-        return
-    with suppress(DataError):  # loading the images raises the error with all details
-        if lines := audit_lines(config):
-            _say("\n".join(lines))
+    if SOURCES.find(config.source).settings and (lines := loading.audit_lines(config)):
+        _say("\n".join(lines))
 
 
 def _data_audit(arguments: argparse.Namespace) -> None:
-    from infogan.data.audit import audit
+    from infogan import api
+    from infogan.data import loading
 
-    found = audit(arguments.path, size=arguments.size, crop=arguments.crop)
+    settings = _settings(arguments, _OWN_FLAGS)
+    config = api.data_config("folder", data=arguments.path, settings=settings)
+    found = loading.audit(config)
     print("\n".join(found.lines()))
 
 
@@ -451,6 +517,12 @@ def _data_render(arguments: argparse.Namespace) -> None:
 
 
 _DATA_FLAGS = {key: f"data.{key}" for key in ("size", "crop", "count")}
+_OWN_FLAGS = {
+    key: f"data.{key}"
+    for key in (
+        "size", "crop", "fit", "range", "background", "frames", "exclude", "allow_unreadable", "split_by",
+    )
+}  # fmt: skip
 _SHEET = 100  # images on the contact sheet
 
 
@@ -536,6 +608,17 @@ def _days(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r} is not a number of days, 0 or more")
 
 
+def _number_or_share(text: str) -> int | float:
+    """Return a number of files, or a share of them: "5" or "5%"."""
+    with suppress(ValueError):
+        value = float(text.removesuffix("%"))
+        if text.endswith("%") and 0 <= value < 100:
+            return value / 100
+        if value >= 1 and value.is_integer():
+            return int(value)
+    raise argparse.ArgumentTypeError(f"{text!r} is neither a number of files nor a percentage such as 5%")
+
+
 def _numbers(text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
@@ -562,6 +645,18 @@ _SEED = _flag("--seed", _whole(), "N", "random seed (default: 0)", default=0)
 _FIRST_SEED = _flag("--seed", _whole(), "N", "random seed (default: from the configuration)")
 _SIZE = _flag("--size", _whole(), "N", "height and width of the images in pixels, 8 to 256")
 _CROP = _flag("--crop", _whole(1), "N", "crop images to the central N x N pixels (default: largest square)")
+_OWN_IMAGES: tuple[Argument, ...] = (
+    _flag("--range", str, "LOW:HIGH", "values that become black and white: 0:4095, or percentiles p0.1:p99"),
+    _flag("--background", str, "COLOUR", "behind transparent pixels: white (default), black, grey or R,G,B"),
+    _flag("--fit", _one_of("crop", "pad", "stretch"), "HOW",
+          "how images become squares: crop (default), pad or stretch"),
+    _flag("--exclude", str, "PATTERN", "leave out files, for example --exclude '*_mask.*' (repeatable)",
+          action="append"),
+    _flag("--split-by", _one_of("content", "folder", "prefix"), "WHAT",
+          "images that stay on one side of the split: identical ones (content, default), folder or prefix"),
+    _flag("--allow-unreadable", _number_or_share, "N|%", "leave out up to N or 5%% unreadable files"),
+    _flag("--frames", _one_of("first", "all"), "first|all", "frames and pages to use (default: first)"),
+)  # fmt: skip
 _JSON = _switch("--json", "print one JSON object on stdout")
 _WEIGHTS = _flag(
     "--weights",
@@ -570,6 +665,7 @@ _WEIGHTS = _flag(
     "generator weights: as trained (raw), or their moving average (ema; the default if the model has one)",
 )
 _PNG = _flag("--out", _path, "PNG", "output file")
+_IMAGES = _flag("images", _path, "IMAGES", "an image; or a folder, archive or array of images")
 _PLUGIN: Argument = (
     "--plugin",
     {
@@ -588,6 +684,15 @@ _SET: Argument = (
         "help": "set a key of the configuration, for example --set batch_size=64 (repeatable)",
     },
 )
+_LOG_TO: Argument = (
+    "--log-to",
+    {
+        "action": "append",
+        "default": [],
+        "metavar": "SINK",
+        "help": "log to tensorboard, wandb, trackio or a sink of a plug-in, too (repeatable)",
+    },
+)
 
 _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
     ("train", _train, "train a model on images", (
@@ -602,11 +707,13 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
               default=1),
         _SIZE,
         _CROP,
+        *_OWN_IMAGES,
         _flag("--codes", str, "CODES", 'latent codes, for example "digit:10 rotation:u width:u"'),
         _flag("--config", _path, "FILE", "configuration file in the format that --dry-run prints"),
         _flag("--device", str, "DEVICE", "auto, cpu, cuda, cuda:N or mps (default: auto)"),
         _flag("--precision", _one_of("auto", "float32", "bfloat16"), "auto|float32|bfloat16",
         "precision of the layers (default: auto)"),
+        _LOG_TO,
         _SET,
         _switch("--dry-run", "print the configuration, with a comment for each key, and do not train"),
     )),
@@ -614,6 +721,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _RUN,
         _flag("--steps", _whole(1), "N", "total number of training steps, including those already done"),
         _DATA,
+        _LOG_TO,
         _SET,
         _switch("--override", "allow changes of settings, images and plug-ins that change the result"),
     )),
@@ -624,6 +732,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _flag("--out", _path, "FOLDER", "output folder (default: runs/discover-NNN)"),
         _flag("--seed", _whole(), "N", "random seed (default: 0)", default=0),
         _flag("--categories", _whole(), "K", "number of categories; 0: none (default: chosen by stability)"),
+        *_OWN_IMAGES,
         _SET,
     )),
     ("reproduce", _reproduce, "reproduce a published experiment: train, evaluate and write a page of results",
@@ -658,10 +767,23 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _SEED,
         _WEIGHTS,
     )),
-    ("encode", _encode, "predict the codes of images and write them to a CSV file", (
+    ("encode", _encode, "predict the codes of images and write them to a CSV or Parquet file", (
         _RUN,
-        _flag("images", _path, "IMAGES", "an image; or a folder, archive or array of images"),
-        _flag("--out", _path, "CSV", "output file (default: codes.csv)", default=Path("codes.csv")),
+        _IMAGES,
+        _flag("--out", _path, "TABLE", "output file, .csv or .parquet (default: codes.csv)",
+              default=Path("codes.csv")),
+        _switch("--features", "also write the features of the recognition network"),
+        _switch("--map", "also write each image's position on a 2-D map of the features"),
+        _SEED,
+    )),
+    ("sort", _sort, "sort images into a folder per category, with contact sheets", (
+        _RUN,
+        _IMAGES,
+        ("--out", {"type": _path, "metavar": "FOLDER", "required": True, "help": "a new or empty folder"}),
+        ("--by", {"action": "append", "default": [], "metavar": "CODE",
+                  "help": "a continuous code that orders each folder (default: certainty), or the "
+                          "categorical code of the folders (default: the first); repeatable"}),
+        _switch("--copy", "copy image files instead of linking to them"),
     )),
     ("evaluate", _evaluate, "compute metrics of a run and write evaluation.json", (
         _RUN,
@@ -680,8 +802,34 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _SEED,
     )),
     ("report", _report, "write the HTML report of a run", (_RUN, _DATA)),
+    ("explore", _explore, "control the codes of a run and see real images by code, in a browser", (
+        _RUN,
+        _DATA,
+        _flag("--host", str, "HOST", "address to listen on (default: 127.0.0.1, this computer only)",
+              default="127.0.0.1"),
+        _flag("--port", _whole(1, 65_535), "N", "port (default: the first free one from 8420)"),
+        _switch("--no-browser", "print the address and do not open a browser"),
+    )),
+    ("export", _export, "write a model as ONNX, as a page without a server, as a folder, or to the Hub", (
+        _flag("run", _path, "RUN", "run directory, model folder, or OWNER/NAME of the Hugging Face Hub"),
+        _flag("--to", str, "TARGET", "onnx, html, safetensors or hub:OWNER/NAME", required=True),
+        _flag("--out", _path, "PATH", "output folder or, for html, file (default: below RUN/export)"),
+        _flag("--precision", _one_of("float32", "float16"), "float32|float16",
+              "how ONNX weights are stored (default: float32, and float16 for html)"),
+        _flag("--images", _path, "PATH", "html: file or folder with real images to show in the page"),
+        _flag("--limit", _whole(1, 20_000), "N", "html: the most real images (default: 1,000)",
+              default=1_000),
+        _flag("--runtime", _path, "PATH",
+              "html: folder or .tgz file of onnxruntime-web (default: the cache, or npm pack)"),
+        _switch("--private", "hub: create a private repository"),
+    )),
     ("presets", _presets, "list the presets, or show the configuration and recipes of one preset", (
         ("name", {"nargs": "?", "metavar": "NAME", "help": "name of the preset (default: list all)"}),
+    )),
+    ("doctor", _doctor, "print versions, devices, extras and disk, and test writing", (
+        _flag("folder", _path, "FOLDER", "folder of runs to test (default: runs)", nargs="?",
+              default=Path("runs")),
+        _JSON,
     )),
     ("data", _data_list, "list, audit, prepare, check, clean and render images", ()),
     ("data list", _data_list, "list all data sources with their images, origin and licence", ()),
@@ -689,6 +837,8 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _flag("path", _path, "PATH", "a folder, archive or array of images"),
         _SIZE,
         _CROP,
+        *_OWN_IMAGES,
+        _SET,
     )),
     ("data prepare", _data_prepare, "preprocess images before training", (
         ("source", {"metavar": "SOURCE",
@@ -698,6 +848,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _SIZE,
         _SET,
         _CROP,
+        *_OWN_IMAGES,
     )),
     ("data check", _data_check, "verify the checksums of folders with preprocessed images", (
         _flag("folders", _path, "FOLDER", "folders to check (default: all folders in the cache)", nargs="*"),

@@ -80,8 +80,7 @@ class Recipe:
 
         Raises:
             ConfigError: `config` has a recipe other than this one or `paper`. Its codes and networks may
-            differ from
-                those of the preset, so the result would match neither recipe.
+                differ from those of the preset, so the result would match neither recipe.
         """
         before = config.training.recipe
         if before not in (self.name, "paper"):

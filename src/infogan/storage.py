@@ -141,6 +141,31 @@ def write_text(path: Path, text: str) -> None:
     write_file(path, text.encode())
 
 
+@contextmanager
+def building_file(path: Path) -> Iterator[Path]:
+    """Create or replace a file that is too large for `write_file`, atomically.
+
+    The block receives the name of a temporary file and writes it. When the block ends without an error, the
+    file gets its name.
+
+    Raises:
+        StorageError: it cannot be written; the old file is intact.
+    """
+    path = Path(os.path.realpath(path))
+    with writing(path, 0):
+        with _aside(path, partial(Path.touch, exist_ok=False)) as incomplete:
+            try:
+                yield incomplete
+                reach(file_point(path.name))
+                with incomplete.open("rb") as file:
+                    os.fsync(file.fileno())
+                os.replace(incomplete, path)
+            finally:
+                with suppress(OSError):  # the error that led here is more useful
+                    incomplete.unlink(missing_ok=True)
+        _flush_folder(path.parent)
+
+
 def write_folder(
     folder: Path,
     files: Mapping[str, bytes],

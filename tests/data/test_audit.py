@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from infogan.cli import main
-from infogan.data.audit import audit
+from infogan.config import DataConfig
+from infogan.data import loading
+from infogan.data.audit import Audit
 from infogan.errors import DataError
 
 
@@ -24,6 +27,10 @@ def fill(folder: Path, count: int = 6, size: tuple[int, int] = (16, 16), seed: i
     return folder
 
 
+def audit(path: Path, **settings: Any) -> Audit:
+    return loading.audit(DataConfig(source="folder", path=str(path), **settings))
+
+
 def line(path: Path, start: str) -> str:
     """Return the only line of the audit with that start."""
     (text,) = [text for text in audit(path).lines() if text.startswith(start)]
@@ -34,11 +41,13 @@ def test_a_clean_folder_has_six_lines(tmp_path: Path) -> None:
     lines = audit(fill(tmp_path / "a")).lines()
     assert lines == [
         f"{tmp_path / 'a'}: 6 images",
-        "size: 16x16; each becomes 16x16, 100% of its pixels are kept (--size N, --crop N)",
+        "size: 16x16; each becomes 16x16, 100% of its pixels are kept "
+        "(--size N, --crop N, --fit crop|pad|stretch)",
         "channels: 3 (RGB; --set data.channels=N)",
-        "range: 0 to 255 of 255",
+        "range: 0 to 255 of 255 (--range LOW:HIGH or p0.1:p99.9)",
         "duplicates: 0 exact copies; near duplicates: 0",
-        "layout: no classes; a tenth is held out by content (--set data.held_out=N)",
+        "layout: no classes; a tenth is held out by content "
+        "(--set data.held_out=N, --split-by folder|prefix)",
     ]
 
 
@@ -58,7 +67,8 @@ def test_images_of_12_bits_in_16_are_nearly_black(tmp_path: Path) -> None:
         pixels = np.random.default_rng(index).integers(0, 3000, (16, 16), dtype=np.uint16)
         Image.fromarray(pixels).save(tmp_path / f"{index}.png")
     assert audit(tmp_path).channels == 1
-    assert "of 65,535; nearly black: no pixel is above 5 % of white" in line(tmp_path, "range")
+    assert audit(tmp_path).nearly_black
+    assert "of 65,535; nearly black: no value is above 29" in line(tmp_path, "range")
 
 
 def test_white_drawings_on_transparent_ground_are_all_blank(tmp_path: Path) -> None:
@@ -100,7 +110,9 @@ def test_the_layout_is_stated(tmp_path: Path) -> None:
         "layout: 2 classes by folders, for evaluation only; a tenth"
     )
     fill(tmp_path / "a", 1, seed=2)
-    assert "no classes, because 1 images lie outside" in line(tmp_path / "a", "layout")
+    stray = "3 classes by folders, for evaluation only; 1 images lie outside of the folders of classes"
+    fill(tmp_path / "a" / "cat", 10, seed=3)
+    assert stray in line(tmp_path / "a", "layout")
     fill(tmp_path / "b" / "train", 4)
     fill(tmp_path / "b" / "val", 2)
     assert "folders are the split: 4 training and 2 test images" in line(tmp_path / "b", "layout")
@@ -113,8 +125,8 @@ def test_files_that_are_left_out_and_other_files_are_counted(tmp_path: Path) -> 
     (tmp_path / "notes.txt").write_text("notes")
     (tmp_path / "16-00.png").rename(tmp_path / "16-00.jpg")
     found = audit(tmp_path)
-    assert (found.images, found.misnamed, found.other_files) == (4, 1, {".txt": 1})
-    assert "left out: 1 files: 1 no image of the formats" in line(tmp_path, "left out")
+    assert (found.images, found.misnamed, found.others[0].file_type) == (4, 1, "a text file")
+    assert "left out: 1 files: 1 x a web page" in line(tmp_path, "left out")
 
 
 def test_arrays_are_audited_as_well(tmp_path: Path) -> None:
@@ -124,7 +136,7 @@ def test_arrays_are_audited_as_well(tmp_path: Path) -> None:
     assert (found.images, found.duplicates, found.channels, found.size) == (7, 2, 1, 12)
 
 
-@pytest.mark.parametrize(("name", "message"), [("missing", "is not there"), ("empty", "0 image files")])
+@pytest.mark.parametrize(("name", "message"), [("missing", "is not there"), ("empty", "have 0 images")])
 def test_a_path_without_images_is_refused(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=message):
@@ -141,7 +153,7 @@ def test_the_command_prints_the_lines_and_preparing_starts_with_them(
     assert main(["data", "prepare", str(folder)]) == 0
     assert capsys.readouterr().err.startswith(lines)
     assert main(["data", "prepare", str(folder)]) == 0  # nothing is decoded again
-    assert "6 images\nsize" not in capsys.readouterr().err
+    assert capsys.readouterr().err == lines
 
 
 def test_ten_thousand_images_take_seconds(tmp_path: Path) -> None:

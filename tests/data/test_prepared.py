@@ -179,7 +179,7 @@ def test_what_is_known_of_an_image_follows_it(registered: None, monkeypatch: pyt
     with pytest.raises(DataError, match="1 of 20 files"):  # over 1 %
         load(DataConfig(source="known"))
     room_of_one = [one for one in range(count) if one != 7]
-    monkeypatch.setattr("infogan.data.decoding.MOST_UNREADABLE", 0.1)
+    monkeypatch.setattr("infogan.data.prepared.MOST_UNREADABLE", 0.1)
     dataset = load(DataConfig(source="known"))
     assert sorted(numbers(dataset.train) + numbers(dataset.test)) == room_of_one
     for split in (dataset.train, dataset.test):

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from infogan.cli import _parser
 from infogan.config import Config
+from infogan.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
 LAB_NOTES = ROOT / "docs" / "lab-notes"
@@ -135,6 +137,22 @@ def test_commands_exist_with_the_flags_that_are_shown(page: Path) -> None:
         known = set(re.findall(r"--[a-z][a-z-]*", help_of(command)))
         used = {word.partition("=")[0] for word in words if word.startswith("--")}
         assert used <= known | {"--help"}, words
+
+
+@pytest.mark.parametrize("page", CURRENT_PAGES, ids=name_of)
+def test_commands_are_accepted_by_the_parser(page: Path) -> None:
+    """Names of values in capital letters, such as N in `--seed N`, stand for a number."""
+    refused = []
+    for words in commands(page):
+        given = ["1" if re.fullmatch(r"N|DAYS|MINUTES|PORT|K", word) else word for word in words[1:]]
+        given = given[: next((n for n, word in enumerate(given) if word in (">", "|", "&&")), None)]
+        try:
+            _parser().parse_args(given)
+        except UsageError as error:
+            refused.append(f"{shlex.join(words)}: {error.happened}")
+        except SystemExit:  # --help and --version
+            pass
+    assert refused == []
 
 
 @pytest.mark.parametrize("page", CURRENT_PAGES, ids=name_of)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
+from infogan.config import parse_codes
+from infogan.errors import ConfigError
 from infogan.training import engine
 from tests.training.step_builders import CPU
 
@@ -43,3 +46,21 @@ def test_auto_follows_the_hardware_and_a_wish_overrules_it(
     assert engine.choose_precision("auto", CPU) == ("bfloat16" if native else "float32")
     assert engine.choose_precision("float32", CPU) == "float32"
     assert engine.choose_precision("bfloat16", CPU) == "bfloat16"
+
+
+# --- Apple's GPUs, which this test need not have ---------------------------------------------------------
+
+
+def test_mps_trains_in_float32_and_refuses_bfloat16() -> None:
+    mps = torch.device("mps")
+    assert engine.choose_precision("auto", mps) == "float32"
+    with pytest.raises(ConfigError, match=r"float32 only(.|\n)*precision='float32'"):
+        engine.choose_precision("bfloat16", mps)
+
+
+def test_codes_that_need_float64_are_refused_on_mps() -> None:
+    codes = parse_codes("digit:10 style:u angle:p")
+    with pytest.raises(ConfigError, match=r"'angle' on mps(.|\n)*device='cpu'"):
+        engine.check_codes(codes, torch.device("mps"))
+    engine.check_codes(codes, torch.device("cpu"))
+    engine.check_codes(parse_codes("digit:10 style:u"), torch.device("mps"))

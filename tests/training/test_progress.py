@@ -9,7 +9,7 @@ from typing import TextIO
 import pytest
 
 from infogan.training import progress
-from infogan.training.progress import Progress, describe
+from infogan.training.progress import Output, Progress, describe
 
 LINE = {
     "step": 20,
@@ -165,3 +165,29 @@ def test_time_left(steps_left: int, expected: str) -> None:
 
 def test_a_rate_of_zero_promises_nothing() -> None:
     assert "left" not in describe({**LINE, "images_per_second": 0.0}, 100)
+
+
+# --- a function of the user ------------------------------------------------------------------------------
+
+
+def test_a_function_is_called_with_each_message_and_each_line(capsys: pytest.CaptureFixture[str]) -> None:
+    texts: list[str] = []
+    shown = Progress(40, output=Output(quiet=True, notify=texts.append))
+    shown.say("begun")
+    shown.update(LINE)
+    assert texts == ["begun", describe(LINE, 40)]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_function_that_fails_is_logged_and_not_called_again(tmp_path: Path) -> None:
+    calls = []
+
+    def fail(text: str) -> None:
+        calls.append(text)
+        raise ValueError("a broken bar")
+
+    shown = Progress(40, log_path=tmp_path / "log.txt", output=Output(quiet=True, notify=fail))
+    shown.say("begun")
+    shown.update(LINE)
+    assert calls == ["begun"]
+    assert "a broken bar" in (tmp_path / "log.txt").read_text()

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    field_validator,
+    model_validator,
+)
 
 from infogan.config.codes import MOST_STEPS, NAME, Categorical, Code, Continuous
 from infogan.config.schedule import Schedule, bounded
 from infogan.config.validation import validated
+from infogan.config.value_range import ValueRange, parse_colour
+
+
+def _checked(parse: Callable[[str], Any]) -> Callable[[str], str]:
+    """Return a validator that keeps a text if `parse` accepts it."""
+
+    def check(text: str) -> str:
+        parse(text)
+        return text
+
+    return check
+
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 _Step = Annotated[int, Strict(), Field(ge=1, le=MOST_STEPS)]
@@ -18,6 +39,12 @@ _Count = Annotated[int, Field(ge=1, le=10**7)]
 _Weight = Annotated[Schedule, bounded(0, 1_000)]
 _Noise = Annotated[Schedule, bounded(0, 16)]
 _Factor = Annotated[Schedule, bounded(0, 1)]
+_Range = Annotated[str, AfterValidator(_checked(ValueRange.parse))]
+_Background = Annotated[str, AfterValidator(_checked(parse_colour))]
+_Patterns = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    BeforeValidator(lambda given: (given,) if isinstance(given, str) else tuple(given)),
+]
 _OFF, _WHOLE = Schedule.of(0.0), Schedule.of(1.0)
 
 AnySection = TypeVar("AnySection", bound="Section")
@@ -58,6 +85,37 @@ class DataConfig(Section):
         ge=8,
         le=100_000,
         description="crop images to a central square of this side, in pixels; unset: the largest square",
+    )
+    fit: Literal["crop", "pad", "stretch"] | None = Field(
+        default=None,
+        description="how an image becomes a square: crop its centre, pad it to a square with the background, "
+        "or stretch it; unset: crop",
+    )
+    range: _Range | None = Field(
+        default=None,
+        description="values that become black and white, LOW:HIGH in the units of the files, or percentiles "
+        "of all images, p0.1:p99.9; unset: those of the files' type",
+    )
+    background: _Background | None = Field(
+        default=None,
+        description="colour behind transparent pixels and around padded images: white, black, grey or R,G,B; "
+        "unset: white",
+    )
+    frames: Literal["first", "all"] | None = Field(
+        default=None,
+        description="frames of an animation, or pages of a TIFF file, that are images; unset: first",
+    )
+    exclude: _Patterns | None = Field(
+        default=None, description="patterns of file names or paths that are left out, such as *_mask.png"
+    )
+    allow_unreadable: _Count | Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        default=None,
+        description="number (integer) or share (0.05) of files that may be unreadable; unset: 0.01",
+    )
+    split_by: Literal["content", "folder", "prefix"] | None = Field(
+        default=None,
+        description="images that stay on one side of the split: identical ones, those of one folder, or "
+        "those whose names differ only in their last number; unset: content",
     )
     count: int | None = Field(
         default=None, ge=2, le=10**7, description="number of images to render, for sources that render them"

@@ -9,7 +9,9 @@
 from infogan.data import kept, splits
 from infogan.data.dataset import Dataset, Factor, Found, Split, Stream, Truth
 from infogan.data.in_memory import as_images, as_labels
-from infogan.data.loading import from_array, load, load_all, prepare
+from infogan.data.loading import from_array, from_found, load, load_all, prepare
+from infogan.data.prepared import collect
+from infogan.data.python_images import as_found
 from infogan.data.source import SOURCES, About, source
 from infogan.data.sources.folder import SUFFIXES, read_images
 from infogan.file_listing import Skipped
@@ -25,9 +27,12 @@ __all__ = [
     "Split",
     "Stream",
     "Truth",
+    "as_found",
     "as_images",
     "as_labels",
+    "collect",
     "from_array",
+    "from_found",
     "kept",
     "load",
     "load_all",

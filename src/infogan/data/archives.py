@@ -14,12 +14,13 @@ import re
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
 from infogan.data.arrays import UNREADABLE
 from infogan.data.decoding import Item
+from infogan.data.signatures import HEAD
 from infogan.errors import DataError
 from infogan.file_listing import Skipped
 
@@ -37,7 +38,9 @@ MOST_RATIO = 200
 _SMALL = 1 << 20
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _BLOCK = 512  # of a tar file, which ends with two blocks of zeros
-_OPENERS = {".gz": gzip.open, ".tgz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+_OPEN = 16  # archives that are open at once
+_Key = tuple[Path, int, int]
 
 
 def is_archive(path: Path) -> bool:
@@ -58,10 +61,18 @@ def members(path: Path, wanted: Callable[[str], bool], skipped: list[Skipped]) -
     Raises:
         DataError: the file is not an archive, is damaged, or has too many entries.
     """
-    items = []
-    suffix = path.suffix.lower()
+    items = [Item(member.name, member.read) for member in contents(path, skipped, wanted)]
+    if not is_compressed_tar(path):
+        items.sort(key=lambda item: PurePosixPath(item.name).parts)
+    return items
+
+
+def contents(
+    path: Path, skipped: list[Skipped], wanted: Callable[[str], bool] = lambda name: True
+) -> Iterator[Member]:
+    """Yield the members of a zip or tar file; see `members`."""
     try:
-        for number, member in enumerate((_zip_members if suffix == ".zip" else _tar_members)(path), start=1):
+        for number, member in enumerate(_members(path), start=1):
             if number > MOST_MEMBERS:
                 raise DataError(
                     f"{path} has over {MOST_MEMBERS:,} entries",
@@ -73,19 +84,22 @@ def members(path: Path, wanted: Callable[[str], bool], skipped: list[Skipped]) -
             if reason := _refusal(member):
                 skipped.append(Skipped(member.name, reason))
             else:
-                items.append(Item(member.name, member.read))
+                yield member
     except (*UNREADABLE, tarfile.TarError) as error:
         raise DataError(
             f"cannot read the archive {path}: {str(error) or type(error).__name__}",
             f"a complete, unencrypted {', '.join(SUFFIXES)} file",
             "another copy of it, or a folder with its contents as data.path",
         ) from None
-    if suffix in (".zip", ".tar"):
-        items.sort(key=lambda item: PurePosixPath(item.name).parts)
-    return items
 
 
-class _Member(NamedTuple):
+def is_compressed_tar(path: Path) -> bool:
+    """Return True if an archive can be read fast only in its own order."""
+    with path.open("rb") as file:
+        return any(file.read(6).startswith(mark) for mark in _OPENERS)
+
+
+class Member(NamedTuple):
     """An entry of an archive; sizes in bytes."""
 
     name: str
@@ -94,19 +108,38 @@ class _Member(NamedTuple):
     size: int
     packed: int
     read: Callable[[], bytes]
+    read_head: Callable[[], bytes]
 
 
-def _zip_members(path: Path) -> Iterator[_Member]:
-    archive = zipfile.ZipFile(path)  # stays open as long as its items are in use
-    for info in archive.infolist():
+def _members(path: Path) -> Iterator[Member]:
+    status = path.stat()
+    # The size and time as well: another file may get the same path.
+    key = path, status.st_size, status.st_mtime_ns
+    with path.open("rb") as file:
+        is_zip = file.read(2) == b"PK"
+    return _zip_members(key) if is_zip else _tar_members(key)
+
+
+@lru_cache(maxsize=_OPEN)
+def _opened_zip(path: Path, _size: int, _time: int) -> zipfile.ZipFile:
+    return zipfile.ZipFile(path)
+
+
+def _zip_members(key: _Key) -> Iterator[Member]:
+    for info in _opened_zip(*key).infolist():
         link = (info.external_attr >> 16) & 0o170000 == 0o120000
-        read = partial(_read_zip, archive, info)
-        yield _Member(info.filename, info.is_dir(), link, info.file_size, info.compress_size, read)
+        read, read_head = partial(_read_zip, key, info), partial(_read_zip_head, key, info)
+        yield Member(info.filename, info.is_dir(), link, info.file_size, info.compress_size, read, read_head)
 
 
-def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    with archive.open(info) as member:
+def _read_zip(key: _Key, info: zipfile.ZipInfo) -> bytes:
+    with _opened_zip(*key).open(info) as member:
         return _check_length(member.read(info.file_size + 1), info.file_size)
+
+
+def _read_zip_head(key: _Key, info: zipfile.ZipInfo) -> bytes:
+    with _opened_zip(*key).open(info) as member:
+        return member.read(HEAD)
 
 
 class _Capped(io.RawIOBase):
@@ -147,8 +180,11 @@ class _TarStream:
     """The decompressed bytes of a tar file, at any offset; fast only forward if it is compressed."""
 
     def __init__(self, path: Path) -> None:
-        self.file: BinaryIO = _OPENERS.get(path.suffix.lower(), open)(path, "rb")  # type: ignore[operator]
-        if path.suffix.lower() in _OPENERS:
+        with path.open("rb") as file:
+            start = file.read(6)
+        mark = next((mark for mark in _OPENERS if start.startswith(mark)), b"")
+        self.file: BinaryIO = _OPENERS.get(mark, open)(path, "rb")  # type: ignore[operator]
+        if mark:
             most = max(MOST_BYTES, MOST_RATIO * path.stat().st_size)
             self.file = _Capped(self.file, most)  # type: ignore[assignment]
 
@@ -161,12 +197,20 @@ class _TarStream:
             self.file.close()
 
 
-def _tar_members(path: Path) -> Iterator[_Member]:
-    stream = _TarStream(path)
+@lru_cache(maxsize=_OPEN)
+def _opened_tar(path: Path, _size: int, _time: int) -> _TarStream:
+    return _TarStream(path)
+
+
+def _tar_members(key: _Key) -> Iterator[Member]:
+    stream = _opened_tar(*key)
+    stream.file.seek(0)
     with tarfile.open(fileobj=stream.file, mode="r:") as archive:
         for info in archive:
-            read = partial(stream.read, info.offset_data, info.size)
-            yield _Member(info.name, info.isdir(), not info.isreg(), info.size, info.size, read)
+            archive.members = []  # type: ignore[attr-defined]  # which would grow with their number
+            read = partial(_read_tar, key, info.offset_data, info.size)
+            read_head = partial(_read_tar, key, info.offset_data, min(info.size, HEAD))
+            yield Member(info.name, info.isdir(), not info.isreg(), info.size, info.size, read, read_head)
         end = archive.offset
     for offset in (end - _BLOCK, end):
         stream.file.seek(offset)
@@ -175,13 +219,17 @@ def _tar_members(path: Path) -> Iterator[_Member]:
     raise EOFError("it ends without the end-of-archive mark, so it is probably truncated")
 
 
+def _read_tar(key: _Key, offset: int, count: int) -> bytes:
+    return _opened_tar(*key).read(offset, count)
+
+
 def _check_length(content: bytes, promised: int) -> bytes:
     if len(content) != promised:
         raise ValueError(f"{len(content):,} bytes instead of {promised:,}")
     return content
 
 
-def _refusal(member: _Member) -> str | None:
+def _refusal(member: Member) -> str | None:
     """Return the reason why a member is not read, or None."""
     pure = PurePosixPath(member.name.replace("\\", "/"))
     if pure.is_absolute() or ".." in pure.parts or _DRIVE.match(member.name):

@@ -6,12 +6,17 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt8
 
+from infogan.config.value_range import ValueRange
 from infogan.errors import DataError
 from infogan.file_listing import Skipped
+
+if TYPE_CHECKING:
+    from infogan.data.image_survey import Survey
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,11 +158,15 @@ class Found:
         train: all images, or the training images if the source has its own test images.
         test: the source's own test images; None: `load` holds out some of `train`.
         skipped: files that could not be opened.
+        survey: collects facts about a user's images while they are decoded; None: nothing is collected.
+        value_range: the values that became 0 and 255, where a range is set.
     """
 
     train: Split | Stream
     test: Split | Stream | None = None
     skipped: tuple[Skipped, ...] = ()
+    survey: Survey | None = None
+    value_range: ValueRange | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,6 +184,9 @@ class Dataset:
         crop: side of the central square of each picture that was used, in its pixels; None: the largest.
         split_version: how test images were chosen, as in `infogan.data.splits`.
         split_at: key of the first test image, where the split is by content.
+        value_range: the values that became 0 and 255, where a range is set.
+        audit: lines about a user's own images.
+        problem: why training on them is pointless, or None.
     """
 
     name: str
@@ -186,6 +198,9 @@ class Dataset:
     crop: int | None = None
     split_version: int = 1
     split_at: float | None = None
+    value_range: str | None = None
+    audit: tuple[str, ...] = ()
+    problem: DataError | None = None
 
     @cached_property
     def fingerprint(self) -> str:

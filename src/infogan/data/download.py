@@ -15,14 +15,18 @@ import os
 import secrets
 import textwrap
 import time
+import warnings
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pooch
-
 from infogan.errors import DataError, StorageError
+
+with warnings.catch_warnings():
+    # In a notebook without ipywidgets, tqdm warns that it has no bar; infogan uses none of pooch's bars.
+    warnings.simplefilter("ignore")
+    import pooch
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,11 @@ classes crow, owl       the same classes, and a split into training and test ima
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool
@@ -22,7 +24,14 @@ TRAIN = ("train", "training")
 HELD_OUT = ("test", "testing", "val", "valid", "validation")
 """Names of folders of images that are not used for training: together they are the test split."""
 
+NO_FOLDER = "(no folder)"
+"""Class of the few images that lie outside of all class folders."""
+
+MOST_STRAYS = 0.1
+"""Share of images outside of class folders, above which folders are no classes."""
+
 _Parts = tuple[str, ...]
+_NUMBERS = re.compile(r"(?:[-_. ]?(?:of)?[-_. ]?\d+)+$")
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,8 @@ class Layout:
     Attributes:
         test: True for each test image, [N]; None if no folders are named as splits.
         truth: labels and the sorted names of the classes, if there are any.
-        strays: indices of images outside of all class folders; because of them there are no classes.
+        strays: indices of images outside of all class folders. If they are few, their class is `NO_FOLDER`;
+            otherwise there are no classes.
     """
 
     test: Bool[np.ndarray, " n"] | None = None
@@ -44,8 +54,8 @@ def read_layout(names: Sequence[str], *, split_folders: bool = True) -> Layout:
     """Return the split and the classes that the folders of images name.
 
     Folders named as in `TRAIN` and `HELD_OUT` are a split if there are both, as top folders or in every class
-    folder. Images in other folders are then training images. The next folder is an image's class, if every
-    image lies in one and there are several.
+    folder. Images in other folders are then training images. The next folder is an image's class, if nearly
+    every image lies in one and there are several.
 
     Args:
         names: paths of the images, relative to one folder or archive.
@@ -57,11 +67,28 @@ def read_layout(names: Sequence[str], *, split_folders: bool = True) -> Layout:
         test = np.array([_word(path, level) in HELD_OUT for path in paths])
         paths = _without_common([_without_split(path, level) for path in paths])
     strays = tuple(index for index, path in enumerate(paths) if len(path) < 2)
-    if strays:
+    if strays and (not split_folders or len(strays) > MOST_STRAYS * len(paths)):
         return Layout(test, strays=strays if len(strays) < len(paths) else ())
+    if strays:
+        paths = [path if len(path) > 1 else (NO_FOLDER, *path) for path in paths]
     classes = sorted({path[0] for path in paths})
     number = {name: index for index, name in enumerate(classes)}
-    return Layout(test, Truth(np.array([number[path[0]] for path in paths], np.int64), tuple(classes)))
+    return Layout(
+        test, Truth(np.array([number[path[0]] for path in paths], np.int64), tuple(classes)), strays
+    )
+
+
+def groups(names: Sequence[str], by: Literal["folder", "prefix"]) -> list[str]:
+    """Return the group of each image: its folder, or its path without the number at its end."""
+    paths = [PurePosixPath(name) for name in names]
+    if by == "folder":
+        return [str(path.parent) for path in paths]
+    return [str(path.parent / without_numbers(path.with_suffix("").name)) for path in paths]
+
+
+def without_numbers(stem: str) -> str:
+    """Return a name without the numbers at its end: "train-00001-of-00010" becomes "train"."""
+    return _NUMBERS.sub("", stem.removesuffix(".tar"))
 
 
 def _without_common(paths: list[_Parts]) -> list[_Parts]:

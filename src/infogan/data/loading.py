@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8
 
 from infogan import file_listing, storage
 from infogan.config import DataConfig
+from infogan.config.value_range import ValueRange
 from infogan.data import cache, kept, prepared, preprocessing, splits
+from infogan.data.audit import Audit
 from infogan.data.dataset import Dataset, Found, Split
 from infogan.data.prepared import Prepared
 from infogan.data.source import SOURCES, Source, path_of, unsupported
@@ -22,6 +25,11 @@ from infogan.errors import DataError, StorageError
 from infogan.file_listing import Skipped
 
 log = logging.getLogger(__name__)
+
+OWN = ("fit", "range", "background", "frames", "exclude", "allow_unreadable", "split_by")
+"""Settings that only some sources use."""
+
+_ANY = 10**7  # files that may be unreadable
 
 Keys: TypeAlias = Float64[np.ndarray, " n"]
 
@@ -49,7 +57,11 @@ def load(config: DataConfig) -> Dataset:
         "crop": stored.facts["settings"]["crop"],
         "split_version": stored.facts.get("split_version", splits.BY_NUMBER),
     }
-    config = config.model_copy(update=as_prepared)
+    return _from_prepared(entry, config.model_copy(update=as_prepared), stored)
+
+
+def _from_prepared(entry: Source, config: DataConfig, stored: Prepared) -> Dataset:
+    """Return prepared images in two splits."""
     if stored.train is None:
         start = _test_start(len(stored.images), stored.keys, config, entry)
     else:
@@ -58,7 +70,43 @@ def load(config: DataConfig) -> Dataset:
             if getattr(config, key) is not None:
                 raise unsupported(config, key, f"these images of {entry.name} have their own test split")
     keys = stored.keys if stored.train is None else None
-    return _dataset(entry, config, _Pool(stored.all, keys, start, stored.skipped))
+    dataset = _dataset(entry, config, _Pool(stored.all, keys, start, stored.skipped))
+    value_range = stored.facts.get("range")
+    return replace(dataset, value_range=value_range, audit=stored.audit, problem=stored.problem)
+
+
+def audit_lines(config: DataConfig) -> tuple[str, ...]:
+    """Return the lines of the audit of a user's own images, which are prepared first if necessary.
+
+    Raises:
+        InfoGANError: as in `load`.
+    """
+    return _open(config)[1].audit
+
+
+def audit(config: DataConfig) -> Audit:
+    """Decode all images of a user's own once, and return what they are. Nothing is written.
+
+    Raises:
+        InfoGANError: as in `load`; but any number of files may be unreadable.
+    """
+    entry, config = _resolve(config)
+    config = config.model_copy(update={"allow_unreadable": _ANY})
+    return prepared.examine(entry.read(config), config)
+
+
+def native_form(config: DataConfig) -> tuple[int, int]:
+    """Return the size and the channels that images have if none are configured; none of them is decoded.
+
+    Raises:
+        InfoGANError: as in `load`.
+    """
+    entry, resolved = _resolve(config)
+    if config.path is not None and prepared.is_prepared(path_of(config)):
+        shape = prepared.read(path_of(config)).images.shape[1:]
+    else:
+        shape = prepared.form(entry.read(resolved), resolved)
+    return shape[0], shape[2]
 
 
 def load_all(config: DataConfig) -> tuple[UInt8[np.ndarray, "n h w c"], list[str]]:
@@ -103,6 +151,7 @@ def cached(config: DataConfig) -> Path:
         "files": [file_listing.listing(file) for file in files if file == path or file.exists()],
         **config.model_dump(include={"size", "channels", "crop", "count"}),
     }
+    key |= {name: value for name in OWN if (value := getattr(config, name)) is not None}
     if config.split_version != splits.BY_NUMBER:  # which earlier releases knew alone
         key["split_version"] = config.split_version
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
@@ -122,18 +171,33 @@ def from_array(
     Raises:
         DataError: the array is not of that form, or has too few images.
     """
+    return from_found(Found(Split(images, labels)), config)
+
+
+def from_found(found: Found, config: DataConfig) -> Dataset:
+    """Preprocess and split images into memory, in the same way as those of a folder.
+
+    Args:
+        found: the images, such as those of `python_images.as_found`.
+        config: as in `from_array`.
+
+    Raises:
+        DataError: over 1 % of the images cannot be read, or too few are left.
+    """
     entry, config = _resolve(config)
-    given = Split(images, labels)
-    size = config.size or preprocessing.common_size({(images.shape[2], images.shape[1])})
-    pool = Split(preprocessing.preprocess(images, size, config.channels, config.crop), truth=given.truth)
-    if config.split_version == splits.BY_CONTENT:
-        unordered = splits.content_keys(pool.images)
-        order = splits.by_key(unordered)
-        keys = unordered[order]
-    else:
-        order, keys = splits.shuffle(len(images)), None
-    start = _test_start(len(images), keys, config, entry)
-    return _dataset(entry, config, _Pool(pool.take(order), keys, start))
+    chosen = None if config.range is None else ValueRange.parse(config.range)
+    if chosen is not None and chosen.percentiles:
+        config = config.model_copy(update={"range": str(_percentiles(found, chosen))})
+    dataset = _from_prepared(entry, config, prepared.collect(found, config))
+    return replace(dataset, value_range=config.range)
+
+
+def _percentiles(found: Found, chosen: ValueRange) -> ValueRange:
+    """Return the values at two percentiles of images in memory."""
+    if not isinstance(found.train, Split):
+        raise preprocessing.percentiles_unmeasured(str(chosen))
+    low, high = np.percentile(found.train.images, [chosen.low, chosen.high]).tolist()
+    return ValueRange.spanning(low, high)
 
 
 def _resolve(config: DataConfig) -> tuple[Source, DataConfig]:
@@ -146,6 +210,7 @@ def _resolve(config: DataConfig) -> tuple[Source, DataConfig]:
         ("held_out", entry.held_out is not None, f"{name} has its own test split"),
         ("count", entry.renders, f"{name} renders no images; these sources do: {renderers}"),
         ("crop", not entry.renders or entry.accepts, f"{name} renders its images, which are not cropped"),
+        *((key, key in entry.settings, f"{name} does not use it") for key in OWN),
     ):
         if getattr(config, key) is not None and not applies:
             raise unsupported(config, key, reason)
@@ -165,10 +230,19 @@ def _open(config: DataConfig) -> tuple[Source, Prepared]:
 
 def _open_cached(entry: Source, config: DataConfig) -> tuple[Path, Prepared]:
     """Return the folder in the cache and its images; they are preprocessed first if necessary."""
+    note = _range_note(config)
+    if note is not None and note.is_file():
+        config = config.model_copy(update={"range": note.read_text(encoding="utf-8")})
     folder = cached(config)
     if (stored := _read_cached(folder)) is not None:
         return folder, stored
     found = entry.read(config)
+    if found.value_range is not None:
+        note = _range_note(config)
+        config = config.model_copy(update={"range": str(found.value_range)})
+        if note is not None:
+            note.parent.mkdir(parents=True, exist_ok=True)
+            storage.write_text(note, str(found.value_range))
     folder = cached(config)  # again: a download changes the files, and with them the key
     with cache.writing(folder):
         if (stored := _read_cached(folder)) is None:  # not prepared by another process meanwhile
@@ -192,6 +266,14 @@ def _read_cached(folder: Path) -> Prepared | None:
     return stored
 
 
+def _range_note(config: DataConfig) -> Path | None:
+    """Return the file with the values at the configured percentiles; None if no percentiles are set."""
+    if config.range is None or not ValueRange.parse(config.range).percentiles:
+        return None
+    place: Path = cached(config).parents[1] / "ranges"
+    return place / cached(config).name
+
+
 def _write(entry: Source, config: DataConfig, folder: Path, found: Found) -> None:
     from infogan import __version__  # late: infogan/__init__.py imports this package
 
@@ -199,6 +281,7 @@ def _write(entry: Source, config: DataConfig, folder: Path, found: Found) -> Non
     if config.count not in (None, count):
         raise unsupported(config, "count", f"{config.path} holds {count} pictures, which are not rendered")
     settings = config.model_dump(include={"size", "channels", "crop", "count", "path"})
+    settings |= {name: value for name in OWN if (value := getattr(config, name)) is not None}
     facts = {"source": entry.name, "infogan": __version__, "settings": settings}
     prepared.write(folder, found, config, facts)
 
@@ -223,7 +306,21 @@ def _read_given(entry: Source, config: DataConfig, path: Path) -> Prepared:
                 f"images prepared with {key} {getattr(config, key)}",
                 f"no {key}, to use them as they are; or infogan data prepare, into another folder",
             )
+    _check_settings(config, settings | {"range": stored.facts.get("range")}, path)
     return stored
+
+
+def _check_settings(config: DataConfig, settings: Mapping[str, Any], path: Path) -> None:
+    """Check that no setting differs from those that images were prepared with."""
+    for name in OWN:
+        known, wanted = settings.get(name), getattr(config, name)
+        known = tuple(known) if isinstance(known, list) else known
+        if wanted not in (None, known):
+            raise DataError(
+                f"{path} holds images prepared with {name} {known}, not {wanted}",
+                f"images prepared with {name} {wanted}",
+                f"no {name}, to use them as they are; or infogan data prepare, into another folder",
+            )
 
 
 @dataclass(frozen=True)

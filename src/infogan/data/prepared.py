@@ -2,7 +2,8 @@
 
 A prepared folder holds `images.npy`, uint8 [N, H, W, C]; if known, `labels.npy`, `factors.npy` and
 `attributes.npy`; `names.json` where images come from files; `skipped.csv` with the files that could not be
-read; and a manifest with the sha256 of each. It is written under a temporary name and then renamed, so that
+read; for a user's own images `audit.json`, and `files.csv` with a verdict on each file; and a manifest with
+the sha256 of each. It is written under a temporary name and then renamed, so that
 it is either complete or absent. Training and evaluation read only this folder, so that no file is decoded
 twice.
 
@@ -17,7 +18,7 @@ import csv
 import io
 import json
 import math
-import sys
+import os
 import tokenize
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,15 +27,19 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8
-from tqdm import tqdm
 
-from infogan import console, storage
+from infogan import storage
 from infogan.config import DataConfig
 from infogan.data import splits
 from infogan.data.arrays import UNREADABLE
+from infogan.data.audit import Audit
+from infogan.data.contents import FileVerdict
 from infogan.data.dataset import Factor, Found, Split, Stream, Truth
-from infogan.data.decoding import MOST_UNREADABLE, check_share
-from infogan.data.preprocessing import common_size, preprocess_one
+from infogan.data.decoding import MOST_UNREADABLE, check_share, most_skipped
+from infogan.data.image_survey import Survey
+from infogan.data.layout import groups
+from infogan.data.preprocessing import Conversion, Form, common_size, preprocess_one
+from infogan.data.progress_bar import progress_bar
 from infogan.errors import DataError, StorageError, UsageError
 from infogan.file_listing import Skipped
 
@@ -48,6 +53,7 @@ _PREPARE_AGAIN = "delete this folder, or repeat the infogan data prepare that wr
 
 _IMAGES, _LABELS, _FACTORS, _ATTRIBUTES = "images.npy", "labels.npy", "factors.npy", "attributes.npy"
 _NAMES, _SKIPPED, _KEYS = "names.json", "skipped.csv", "keys.npy"
+_AUDIT, _FILES = "audit.json", "files.csv"
 _CHUNK = 1_024  # images that are copied together
 _FEW_UNREADABLE = 100  # up to this number all files are tried before a source is refused
 
@@ -64,6 +70,8 @@ class Prepared:
         skipped: files that could not be read.
         facts: the manifest.
         keys: of the images, ascending, where the split is by content; else None.
+        audit: lines about a user's own images.
+        problem: why training on them is pointless, or None.
     """
 
     images: UInt8[np.ndarray, "n h w c"]
@@ -73,6 +81,8 @@ class Prepared:
     skipped: tuple[Skipped, ...]
     facts: Mapping[str, Any]
     keys: Float64[np.ndarray, " n"] | None = None
+    audit: tuple[str, ...] = ()
+    problem: DataError | None = None
 
     @property
     def all(self) -> Split:
@@ -110,22 +120,26 @@ def write(folder: Path, found: Found, config: DataConfig, facts: Mapping[str, An
             command="another --out",
         )
     parts = _parts(found)
-    form = _form(parts, config)
+    shape = form(found, config)
     manifest: dict[str, Any] = {**facts, "kind": KIND, "version": VERSION}
     # The images are written twice: first in the source's order, then in the final one.
-    needed = 2 * count(found) * math.prod(form)
+    needed = 2 * count(found) * math.prod(shape)
     with storage.building_folder(folder, manifest, needed=needed) as building:
         raw = building / "raw"
-        readable, skipped = _write_raw(found, raw, form, config.crop, config.path or facts["source"])
+        readable, skipped = _write_raw(found, raw, shape, config)
+        if found.survey is not None:
+            _write_audit(building, found.survey, skipped)
         counts = [len(rows) for rows in readable]
         order = np.arange(sum(counts))
         if found.test is None and config.split_version == splits.BY_CONTENT:
-            keys = splits.content_keys(_raw_images(raw, math.prod(form)))
+            keys = splits.content_keys(_raw_images(raw, math.prod(shape)))
+            if config.split_by in ("folder", "prefix"):
+                keys = _keys_of_groups(keys, found.train, readable[0], config)
             order = splits.by_key(keys)
             np.save(building / _KEYS, keys[order], allow_pickle=False)
         elif found.test is None:
             order = splits.shuffle(counts[0])
-        _arrange(raw, building / _IMAGES, order, form)
+        _arrange(raw, building / _IMAGES, order, shape)
         raw.unlink()
         pairs = list(zip(parts, readable, strict=True))
         truth = _concatenate([part.truth.take(rows) for part, rows in pairs]).take(order)
@@ -136,10 +150,12 @@ def write(folder: Path, found: Found, config: DataConfig, facts: Mapping[str, An
         if len(names) == len(order):
             # ASCII: names that are not valid UTF-8 are escaped.
             (building / _NAMES).write_text(json.dumps([names[row] for row in order]), encoding="ascii")
-        _write_skipped(building / _SKIPPED, skipped)
-        manifest |= {"train": None if found.test is None else counts[0], "shape": [len(order), *form]}
-        _check_size(building / _IMAGES, len(order) * math.prod(form))
+        _write_rows(building / _SKIPPED, Skipped._fields, skipped)
+        manifest |= {"train": None if found.test is None else counts[0], "shape": [len(order), *shape]}
+        _check_size(building / _IMAGES, len(order) * math.prod(shape))
         manifest["split_version"] = config.split_version
+        if found.value_range is not None:
+            manifest["range"] = str(found.value_range)
 
 
 def count(found: Found) -> int:
@@ -151,8 +167,13 @@ def _parts(found: Found) -> list[Split | Stream]:
     return [found.train] if found.test is None else [found.train, found.test]
 
 
-def _form(parts: Sequence[Split | Stream], config: DataConfig) -> tuple[int, int, int]:
-    """Return height, width and channels of all images."""
+def form(found: Found, config: DataConfig) -> tuple[int, int, int]:
+    """Return height, width and channels that the images of a source get.
+
+    Raises:
+        DataError: training and test images have different channels.
+    """
+    parts = _parts(found)
     shapes = [part.shape if isinstance(part, Stream) else part.images.shape[1:] for part in parts]
     size = config.size or common_size({(width, height) for height, width, _ in shapes})
     depths = {shape[2] for shape in shapes} if config.channels is None else {config.channels}
@@ -166,52 +187,98 @@ def _form(parts: Sequence[Split | Stream], config: DataConfig) -> tuple[int, int
     return size, size, depths.pop()
 
 
+def _keys_of_groups(
+    keys: Float64[np.ndarray, " n"], part: Split | Stream, rows: Int64[np.ndarray, " n"], config: DataConfig
+) -> Float64[np.ndarray, " n"]:
+    """Return the keys by which images of one group stay together.
+
+    Raises:
+        DataError: the images are no files, or all in one group.
+    """
+    names = part.names if isinstance(part, Stream) else ()
+    by = config.split_by
+    assert by in ("folder", "prefix")
+    named = groups([names[row] for row in rows], by) if names else []
+    if len(set(named)) < 2:
+        raise DataError(
+            f"data.split_by = {by!r}: {len(set(named))} group of {len(rows)} images",
+            f"images in at least 2 groups, by their {by}",
+            "data.split_by = 'content'",
+            command="--split-by content",
+        )
+    return splits.group_keys(keys, named)
+
+
 def _preprocessed(
-    part: Split | Stream, form: tuple[int, int, int], crop: int | None
+    part: Split | Stream, form: Form, survey: Survey | None
 ) -> Iterator[UInt8[np.ndarray, "h w c"] | Skipped]:
-    size, _, channels = form
     if isinstance(part, Split):
-        yield from (preprocess_one(image, size, channels, crop) for image in part.images)
+        for index, raw in enumerate(part.images):
+            image = preprocess_one(raw, form.size, form.channels, form.crop, form.rules)
+            if survey is not None:
+                survey.add_array(index, raw, image)
+            yield image
     else:  # a stream crops its images itself
-        for image in part.make():
-            yield image if isinstance(image, Skipped) else preprocess_one(image, size, channels)
+        for image_or_reason in part.make():
+            yield (
+                image_or_reason
+                if isinstance(image_or_reason, Skipped)
+                else preprocess_one(image_or_reason, form.size, form.channels)
+            )
 
 
 def _write_raw(
-    found: Found, raw: Path, form: tuple[int, int, int], crop: int | None, where: str
+    found: Found, raw: Path, shape: tuple[int, int, int], config: DataConfig
 ) -> tuple[list[Int64[np.ndarray, " m"]], list[Skipped]]:
     """Write the bytes of all images one after the other.
 
     Returns:
         the readable rows of each part; and all files that were skipped.
     """
+    # A range in percentiles has been measured, and values of arrays are scaled already.
+    rules = Conversion.of(config.model_copy(update={"range": None}))
+    form = Form(shape[0], shape[2], config.crop, rules)
+    if found.survey is not None and not found.survey.form.size:
+        found.survey.form = form
+    where = config.path or config.source
     total = count(found)
     files, skipped, readable = total + len(found.skipped), list(found.skipped), []
-    with _progress_bar(f"preparing {Path(where).name}", total) as bar, raw.open("wb") as file:
+    allowed = MOST_UNREADABLE if config.allow_unreadable is None else config.allow_unreadable
+    with progress_bar(f"preparing {Path(where).name}", total) as bar, raw.open("wb") as file:
         for part in _parts(found):
             rows = []
-            for row, image in enumerate(_preprocessed(part, form, crop)):
+            for row, image in enumerate(_preprocessed(part, form, found.survey)):
                 bar.update()
                 if isinstance(image, Skipped):
                     skipped.append(image)
-                    if len(skipped) > max(_FEW_UNREADABLE, MOST_UNREADABLE * files):
+                    if len(skipped) > max(_FEW_UNREADABLE, most_skipped(files, allowed)):
                         break  # the source is refused without decoding the rest
                     continue
                 file.write(np.ascontiguousarray(image).data)
                 rows.append(row)
             readable.append(np.array(rows, np.int64))
-            check_share(where, files, skipped)
+            check_share(where, files, skipped, allowed)
     return readable, skipped
 
 
-def _progress_bar(text: str, total: int) -> tqdm:
-    """Return a progress bar on stderr; it appears after a second and is updated rarely outside terminals."""
-    closed = sys.stderr is None  # by the shell: 2>&-
-    interval = 15.0 if closed or not sys.stderr.isatty() else 0.2
-    return tqdm(
-        desc=text, total=total, unit=" images", leave=False, delay=1, mininterval=interval,
-        file=console.Guarded(sys.stderr), disable=closed,
-    )  # fmt: skip
+def examine(found: Found, config: DataConfig) -> Audit:
+    """Decode all images of a user's own, and return what they are."""
+    if found.survey is None:
+        raise UsageError(
+            f"{config.source} is not a set of your own images", "a folder, archive or array", "a path"
+        )
+    _, skipped = _write_raw(found, Path(os.devnull), form(found, config), config)
+    return Audit.of(found.survey, skipped)
+
+
+def _write_audit(folder: Path, survey: Survey, skipped: list[Skipped]) -> None:
+    """Write the audit of a user's images, and a verdict on each of their files."""
+    audit = Audit.of(survey, skipped)
+    problem = audit.problem()
+    parts = None if problem is None else [problem.happened, problem.expected, problem.advice, problem.command]
+    text = json.dumps({"lines": audit.lines(), "problem": parts})
+    (folder / _AUDIT).write_text(text, encoding="ascii")
+    _write_rows(folder / _FILES, FileVerdict._fields, survey.verdicts(skipped))
 
 
 def _raw_images(raw: Path, size: int) -> Iterator[bytes]:
@@ -295,11 +362,62 @@ def _write_truth(folder: Path, truth: Truth) -> dict[str, Any]:
     }
 
 
-def _write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:
+def _write_rows(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     text = io.StringIO()
     # All quoted, because names may contain line ends.
-    csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows([Skipped._fields, *skipped])
+    csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows([header, *rows])
     path.write_text(text.getvalue(), encoding="utf-8", errors="surrogateescape", newline="")
+
+
+def collect(found: Found, config: DataConfig) -> Prepared:
+    """Preprocess all images of a source into memory, in the order in which `write` stores them.
+
+    Args:
+        found: as in `write`.
+        config: as in `write`.
+
+    Raises:
+        DataError: as in `write`.
+    """
+    parts = _parts(found)
+    shape = form(found, config)
+    rules = Conversion.of(config)
+    own = Form(shape[0], shape[2], config.crop, rules)
+    skipped, pairs, images = list(found.skipped), [], []
+    with progress_bar("reading images", count(found)) as bar:
+        for part in parts:
+            rows: list[int] = []
+            for row, image in enumerate(_preprocessed(part, own, None)):
+                bar.update()
+                if isinstance(image, Skipped):
+                    skipped.append(image)
+                else:
+                    images.append(image)
+                    rows.append(row)
+            pairs.append((part, np.array(rows, np.int64)))
+    check_share("the images", count(found) + len(found.skipped), skipped)
+    array = np.stack(images)
+    order, keys = np.arange(len(array)), None
+    if found.test is None and config.split_version == splits.BY_CONTENT:
+        unordered = splits.content_keys(array)
+        order = splits.by_key(unordered)
+        keys = unordered[order]
+    elif found.test is None:
+        order = splits.shuffle(len(array))
+    names = [
+        part.names[row] if isinstance(part, Stream) and part.names else ""
+        for part, rows in pairs
+        for row in rows
+    ]
+    return Prepared(
+        array[order],
+        _concatenate([part.truth.take(rows) for part, rows in pairs]).take(order),
+        None if found.test is None else len(pairs[0][1]),
+        tuple(names[row] for row in order) if all(names) else (),
+        tuple(skipped),
+        {},
+        keys,
+    )
 
 
 # --- reading ---------------------------------------------------------------------------------------------
@@ -371,7 +489,16 @@ def _parse(folder: Path, manifest: Mapping[str, Any]) -> Prepared:
             raise ValueError(f"{name} has {length} entries for {len(images)} images")
     if not (train is None or (isinstance(train, int) and 0 < train < len(images))):
         raise ValueError(f"{train!r} of {len(images)} images are for training")
-    return Prepared(images, truth, train, names, skipped, manifest, keys)
+    lines, problem = _read_audit(folder) if _AUDIT in manifest["files"] else ((), None)
+    return Prepared(images, truth, train, names, skipped, manifest, keys, lines, problem)
+
+
+def _read_audit(folder: Path) -> tuple[tuple[str, ...], DataError | None]:
+    stored = json.loads((folder / _AUDIT).read_bytes())
+    if stored["problem"] is None:
+        return tuple(stored["lines"]), None
+    happened, expected, advice, command = stored["problem"]
+    return tuple(stored["lines"]), DataError(happened, expected, advice, command=command)
 
 
 def _read_truth(folder: Path, manifest: Mapping[str, Any]) -> Truth:

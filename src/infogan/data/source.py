@@ -33,6 +33,7 @@ class About:
         licence: the licence of the images.
         origin: the authors, and where to get the images.
         sha256: SHA-256 of the published files, or another way to verify them.
+        people: True if they show real people, None if they may.
     """
 
     images: str = "not stated"
@@ -40,6 +41,7 @@ class About:
     licence: str = "not stated"
     origin: str = "not stated"
     sha256: str = "that of the prepared images, in their MANIFEST.json"
+    people: bool | None = False
 
 
 @dataclass(eq=False)
@@ -66,6 +68,7 @@ class Source:
             measured.
         split_version: how test images are chosen, as in `infogan.data.splits`. Never change that of a source
             with published results.
+        settings: settings of `infogan.data.loading.OWN` that the function uses.
         version: version number of the function. Increase it when the function returns different images, so
             that cached images are prepared again.
         read: the decorated function.
@@ -83,6 +86,7 @@ class Source:
     renders: bool = False
     handwriting: bool = False
     split_version: int = splits.BY_NUMBER
+    settings: Sequence[str] = ()
     version: int = 1
     read: Read = field(init=False)
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8
@@ -50,6 +50,30 @@ def content_keys(images: Iterable[UInt8[np.ndarray, "h w c"] | bytes]) -> Float6
         for image in images
     )
     return (np.frombuffer(digests, ">u8") >> np.uint64(11)).astype(np.float64) / 2.0**53
+
+
+def group_keys(keys: Float64[np.ndarray, " n"], groups: Sequence[str]) -> Float64[np.ndarray, " n"]:
+    """Return one key for all images of a group, computed from its name.
+
+    Groups that contain identical images are one, so that no image lies on both sides of the split.
+
+    Args:
+        keys: from `content_keys`.
+        groups: name of the group of each image.
+    """
+    parent = {name: name for name in groups}
+
+    def root(name: str) -> str:
+        while parent[name] != name:
+            parent[name] = name = parent[parent[name]]
+        return name
+
+    first: dict[float, str] = {}
+    for key, name in zip(keys.tolist(), groups, strict=True):
+        one, other = sorted((root(name), root(first.setdefault(key, name))))
+        parent[other] = one
+    names, rows = np.unique([root(name) for name in groups], return_inverse=True)
+    return content_keys(name.encode("utf-8", "surrogateescape") for name in names.tolist())[rows]
 
 
 def sample(images: UInt8[np.ndarray, "n h w c"]) -> Float64[np.ndarray, " m"]:

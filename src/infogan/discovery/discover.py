@@ -18,34 +18,39 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import safetensors.torch
 import torch
 
-from infogan import api, data, evaluation, networks, signals, storage
+from infogan import api, evaluation, networks, signals, storage
 from infogan import config as configuration
 from infogan.config import Config
-from infogan.data import Dataset
-from infogan.data.audit import audit_lines
+from infogan.data import Dataset, image_collection
+from infogan.data.preprocessing import Form
 from infogan.discovery.budget import ENCODER_SHARE, Budget, steps_within
 from infogan.discovery.candidate_verdicts import agreements, independent_reader, verdicts
+from infogan.discovery.given_images import GivenImages
 from infogan.discovery.outcome import Outcome, Shown, Stage
 from infogan.discovery.state import AUDIT, RESULT, State, open_state
-from infogan.errors import InfoGANError, Interrupted, UsageError
+from infogan.encoding import code_table
+from infogan.errors import Interrupted, UsageError
 from infogan.evaluation.subject import Progress, silent
 from infogan.model import InfoGAN
-from infogan.reporting import tables
 from infogan.representation import learning
 from infogan.representation.contrastive import ContrastiveTraining, Encoder
-from infogan.representation.learning import CATEGORY, Learned
+from infogan.representation.learning import Learned
 from infogan.runs.directory import RunDirectory
 from infogan.runs.representation_files import Representation
 from infogan.training import engine, runner
 from infogan.training.anchoring import Phase, contrastive_settings, fit_recognition, train_encoder, with_codes
 from infogan.training.anchors import Anchors
+from infogan.training.progress import Output
 from infogan.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from infogan.api import Images
 
 SIZE = 32
 """Height and width to which larger images are resized, if no size is set: a CPU trains on it in minutes."""
@@ -67,7 +72,7 @@ _MORE_GENERATORS = (60, 90)  # minutes from which one more generator is trained
 
 @signals.handled_in_python()
 def discover(  # noqa: PLR0913 - the options of the command, and the clock
-    path: str | Path,
+    path: str | Path | Images,
     *,
     minutes: float = 10.0,
     out: str | Path | None = None,
@@ -80,7 +85,7 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
     """Find the factors of variation in a set of images, without labels.
 
     Args:
-        path: a folder, archive or array of images.
+        path: a folder, archive or array file of images; or the images themselves, as in `infogan.train`.
         minutes: time budget.
         out: the folder to write; if it holds a stopped discovery of the same images and options, that is
             resumed. When left out, the newest such discovery in runs/, or the next free of runs/discover-001.
@@ -104,7 +109,8 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
     if not minutes > 0:
         raise UsageError(f"minutes = {minutes:g}", "more than 0", "minutes=10", command="--minutes 10")
     budget = Budget(60 * minutes, clock=clock)
-    config, dataset = _configured(path, seed, settings or {}, progress)
+    images = GivenImages(path)
+    config, dataset = _configured(images, seed, settings or {}, progress)
     identity = {
         "images": dataset.fingerprint,
         "minutes": minutes,
@@ -113,24 +119,17 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
     }
     state = open_state(out, identity)
     with RunDirectory(state.folder).lock():
-        return _run(state, config, dataset, budget, categories, progress)
+        return _run(_Discovery(state, config, images, dataset, budget, categories, progress))
 
 
-def _run(  # noqa: PLR0913, PLR0917 - the parts of a discovery
-    state: State,
-    config: Config,
-    dataset: Dataset,
-    budget: Budget,
-    categories: int | None,
-    progress: Progress,
-) -> dict[str, Any]:
+def _run(job: _Discovery) -> dict[str, Any]:
     """Do what is left of a discovery; its folder is locked."""
+    state, budget, progress = job.state, job.budget, job.progress
     if (state.folder / RESULT).is_file():
         progress(f"{state.folder} is complete")
         finished: dict[str, Any] = json.loads((state.folder / RESULT).read_text(encoding="utf-8"))
         return finished
     budget.before = state.facts["seconds"]
-    job = _Discovery(state, config, dataset, budget, categories, progress)
     try:
         job.audit()
         return job.run()
@@ -143,19 +142,20 @@ def _run(  # noqa: PLR0913, PLR0917 - the parts of a discovery
 
 
 def _configured(
-    path: str | Path, seed: int, settings: Mapping[str, Any], progress: Progress
+    images: GivenImages, seed: int, settings: Mapping[str, Any], progress: Progress
 ) -> tuple[Config, Dataset]:
     """Return the configuration of the generator's run, and the images: in their own size, at most SIZE."""
-    config = api.configure(path, recipe="anchored", codes=FREE_CODES, settings=settings)
-    changed = configuration.changes(api.configure(path, recipe="anchored", codes=FREE_CODES), config)
+    plain = api.configure(images.source, recipe="anchored", codes=FREE_CODES)
+    config = api.configure(images.source, recipe="anchored", codes=FREE_CODES, settings=settings)
+    changed = configuration.changes(plain, config)
     own = sorted(key for key in changed if key in _OWN or key.startswith(_OWN_SECTIONS))
     if own:
         raise UsageError(
             f"setting {own[0]!r}: discover sets it itself", "another key", "infogan train, to set all"
         )
-    if config.data.path is None:
+    if config.data.path is None and not images.in_memory:
         raise UsageError(
-            f"{path} is not a set of images",
+            f"{images} is not a set of images",
             "a folder, archive or array of images",
             "infogan train, for a preset",
         )
@@ -168,17 +168,18 @@ def _configured(
             "architecture=anchored",
             command="--set architecture=anchored",
         )
-    dataset = data.load(config.data)
-    native = int(dataset.train.images.shape[1])
-    if config.data.size is None and native > SIZE:
-        smaller = config.replace(data={"size": SIZE})
-        try:
-            config, dataset = smaller, data.load(smaller.data)
-        except InfoGANError:  # images that were prepared in one size
+    if config.data.size is None:
+        native, given = images.native_size(config.data)
+        if native > SIZE and given:
             progress(f"the images were prepared in {native}x{native}: fewer steps fit than in {SIZE}x{SIZE}")
+        elif native > SIZE:
+            config = config.replace(data={"size": SIZE})
+    dataset = images.load(config.data)
+    if dataset.problem is not None:
+        raise dataset.problem
     count = len(dataset.train.images) + len(dataset.test.images)
     if count < learning.FEWEST:
-        raise UsageError(f"{path} holds {count} images", f"{learning.FEWEST} or more", "more images")
+        raise UsageError(f"{images} holds {count} images", f"{learning.FEWEST} or more", "more images")
     progress(f"{count:,} images of {dataset.train.images.shape[1:]}")
     return runner.resolve(config.replace(training={"seed": seed}), dataset), dataset
 
@@ -207,6 +208,7 @@ class _Discovery:
     Attributes:
         state: on disk.
         config: of the generator's run, with free codes only.
+        given: the images as the user gave them.
         dataset: only its training images are used, without labels.
         budget: over all sessions.
         categories: number of categories, if it is given.
@@ -215,6 +217,7 @@ class _Discovery:
 
     state: State
     config: Config
+    given: GivenImages
     dataset: Dataset
     budget: Budget
     categories: int | None
@@ -224,7 +227,7 @@ class _Discovery:
         """Report the audit of the images, and keep it."""
         path = self.state.folder / AUDIT
         if not path.is_file():
-            lines = audit_lines(self.config.data)
+            lines = self.given.audit_lines(self.config.data, self.dataset)
             storage.write_text(path, "".join(f"{line}\n" for line in lines))
             for line in lines:
                 self.progress(line)
@@ -250,9 +253,10 @@ class _Discovery:
         best = max(range(len(models)), key=lambda number: sum(readings[number].values()))
         model = models[best]
         scores = evaluation.evaluate(model, self.dataset, samples=_SAMPLES, only=METRICS)
-        images, names = data.load_all(self.config.data)
-        categorical = {CATEGORY} & set(model.latents.priors)
-        tables.write_codes(self.state.folder / "codes.csv", names, model.encode(images), categorical)
+        images, names = self.given.load_all(self.config.data)
+        form = Form(model.size, model.channels)
+        collection = image_collection.of_array(images, form, names)
+        code_table.write_codes(model, collection, self.state.folder / "codes.csv")
         self.progress("fitting a fresh Q to generated images")
         steps = int(self.state.facts["fit_steps"]) // 2
         budget = evaluation.Budget(max_steps=steps, held_out=_SAMPLES)
@@ -344,7 +348,7 @@ class _Discovery:
         path = self._run(number)
         if (path / "representation").exists():
             self.progress(f"resuming the generator in {path.name}")
-            return api.resume_run(path, dataset=self.dataset, quiet=True).model
+            return api.resume_run(path, dataset=self.dataset, output=Output(quiet=True)).model
         if path.exists():  # stopped before the run was complete enough to be resumed
             storage.remove_folder(path)
         anchors = Anchors(learned.anchors())
@@ -364,7 +368,8 @@ class _Discovery:
         }
         run = RunDirectory.create(path)
         config = config.replace(training=training)
-        trained = runner.train(config, self.dataset, run, representation=representation, quiet=True)
+        quiet = Output(quiet=True)
+        trained = runner.train(config, self.dataset, run, representation=representation, output=quiet)
         self.state.write(seconds=self.budget.spent)
         return trained.model
 

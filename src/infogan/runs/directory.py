@@ -131,6 +131,11 @@ class RunDirectory:
             str(near) if near else "infogan train mnist-5k, to create a run",
         )
 
+    def _repr_html_(self) -> str:
+        from infogan.runs import inline_run  # late: only a notebook needs it, and it imports Pillow
+
+        return inline_run.html(self)
+
     # --- reading and writing -------------------------------------------------------------------------
 
     def read_config(self) -> Config:

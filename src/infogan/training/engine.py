@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ctypes
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
+from infogan.config import Code, Periodic, TruncatedGaussian
 from infogan.errors import ConfigError, UsageError
 
 Precision = Literal["float32", "bfloat16"]
@@ -52,10 +53,39 @@ def conditions(device: torch.device, precision: Precision) -> dict[str, Any]:
 
 
 def choose_precision(requested: str, device: torch.device) -> Precision:
-    """Return float32 or bfloat16; "auto" selects bfloat16 if the hardware supports it natively."""
+    """Return float32 or bfloat16; "auto" selects bfloat16 if the hardware supports it natively.
+
+    Raises:
+        ConfigError: bfloat16 is requested on mps.
+    """
     if requested == "auto":
         return "bfloat16" if multiplies_bfloat16(device) else "float32"
+    if requested == "bfloat16" and device.type == "mps":
+        raise ConfigError(
+            "precision = 'bfloat16' on mps: training on Apple's GPUs is computed in float32 only",
+            "float32, or another device",
+            "precision='float32'",
+            command="--precision float32",
+        )
     return "bfloat16" if requested == "bfloat16" else "float32"
+
+
+def check_codes(codes: Mapping[str, Code], device: torch.device) -> None:
+    """Check that a device has the numbers that the posteriors of all codes need.
+
+    Raises:
+        ConfigError: a periodic code or a truncated Gaussian needs float64, which Apple's GPUs lack.
+    """
+    if device.type != "mps":
+        return
+    for name, code in codes.items():
+        if isinstance(code, Periodic) or isinstance(getattr(code, "posterior", None), TruncatedGaussian):
+            raise ConfigError(
+                f"the code {name!r} on mps: its posterior needs float64, which Apple's GPUs do not have",
+                "a uniform code with a Gaussian posterior, or another device",
+                "device='cpu'",
+                command="--device cpu",
+            )
 
 
 def multiplies_bfloat16(device: torch.device, cpu_flags: Path = _CPU_FLAGS) -> bool:

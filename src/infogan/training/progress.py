@@ -5,12 +5,31 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from infogan.sinks import NewSink
+
 _PLAIN_EVERY = 15.0  # seconds between lines without a terminal
 _CLEAR = "\r\x1b[K"
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where training reports, in addition to the files of the run.
+
+    Attributes:
+        quiet: write nothing to stderr.
+        notify: called with each message and each line of progress. After an exception it is not called again,
+            and training continues.
+        sinks: makers of the sinks that receive metrics and pictures.
+    """
+
+    quiet: bool = False
+    notify: Callable[[str], None] | None = None
+    sinks: tuple[NewSink, ...] = ()
 
 
 class Progress:
@@ -20,15 +39,21 @@ class Progress:
         total: the step at which training ends.
         stream: stderr if None, as stdout is for results.
         log_path: the log file; None for no log.
-        quiet: write to the log file only.
+        output: where to write besides the log file; its sinks are not used here.
     """
 
     def __init__(
-        self, total: int, *, stream: TextIO | None = None, log_path: Path | None = None, quiet: bool = False
+        self,
+        total: int,
+        *,
+        stream: TextIO | None = None,
+        log_path: Path | None = None,
+        output: Output | None = None,
     ) -> None:
-        self.total, self.log_path = total, log_path
+        output = output or Output()
+        self.total, self.log_path, self._notify = total, log_path, output.notify
         # sys.stderr is None if the shell closed it: 2>&-
-        self._stream: TextIO | None = None if quiet else stream or sys.stderr
+        self._stream: TextIO | None = None if output.quiet else stream or sys.stderr
         self._live = self._stream is not None and self._stream.isatty()
         self._live_line = ""
         self._last_plain = -_PLAIN_EVERY
@@ -44,11 +69,13 @@ class Progress:
             self._last_plain = now
             self._write(f"{text}\n")
         self._log(text)
+        self._call(text)
 
     def say(self, text: str) -> None:
         """Write a message above the live line."""
         self._write(f"{_CLEAR}{text}\n{self._live_line}" if self._live_line else f"{text}\n")
         self._log(text)
+        self._call(text)
 
     def close(self) -> None:
         """End the live line."""
@@ -64,6 +91,15 @@ class Progress:
             self._stream.flush()
         except (OSError, ValueError):
             self._stream = None  # a closed pipe; training continues, with log.txt only
+
+    def _call(self, text: str) -> None:
+        if self._notify is None:
+            return
+        try:
+            self._notify(text)
+        except Exception as error:  # of the user's function; hours of training must not depend on it
+            self._notify = None
+            self.say(f"warning: progress={error!r}: the function failed; training continues without it")
 
     def _log(self, text: str) -> None:
         if self.log_path is None:

@@ -28,10 +28,11 @@ from infogan.reporting.traversals import traversal_picture
 from infogan.runs import checkpoint, health, metrics_log, representation_files
 from infogan.runs.directory import RunDirectory
 from infogan.runs.representation_files import Representation
+from infogan.sinks import OpenSinks
 from infogan.training import engine, resumption
 from infogan.training.anchoring import Phase, load_representation
 from infogan.training.anchors import Anchors
-from infogan.training.progress import Progress
+from infogan.training.progress import Output, Progress
 from infogan.training.terms import TERMS
 from infogan.training.trainer import METRICS_EVERY, Trainer, nearest_images
 
@@ -54,6 +55,9 @@ class Trained:
     run: RunDirectory
     dataset: Dataset
 
+    def __post_init__(self) -> None:
+        self.model.run = self.run.path
+
 
 def resolve(config: Config, dataset: Dataset) -> Config:
     """Return `config` with the values that depend on data and machine: images, split, precision and plug-ins.
@@ -73,11 +77,14 @@ def resolve(config: Config, dataset: Dataset) -> Config:
         )
     device = engine.choose_device(config.training.device)
     precision = engine.choose_precision(config.training.precision, device)
+    engine.check_codes(config.latents.codes, device)
     check_architecture(config.network.architecture)
     for name in config.objective.terms:
         TERMS.find(name)
     config = config.model_copy(update={"plugins": used_plugins(config)})
     images = {"size": height, "channels": channels, "crop": dataset.crop}
+    if dataset.value_range is not None:
+        images["range"] = dataset.value_range  # percentiles, as they were measured
     images |= {"split_version": dataset.split_version, "split_at": dataset.split_at}
     if dataset.split_at is not None:
         images["held_out"] = None  # the recorded boundary replaces it
@@ -96,7 +103,7 @@ def train(
     run: RunDirectory,
     *,
     representation: Representation | None = None,
-    quiet: bool = False,
+    output: Output | None = None,
 ) -> Trained:
     """Train a new model in a new run directory.
 
@@ -106,7 +113,7 @@ def train(
         run: from `RunDirectory.create`.
         representation: anchors of codes, and the encoder that Q's starts from. It is written to
             RUN/representation, where `resume` finds it; if left out, one that lies there is used.
-        quiet: write progress to log.txt only, not to stderr.
+        output: where to report, in addition to the files of the run; None: to stderr.
 
     Raises:
         ConfigError: the anchors do not fit the codes or the images.
@@ -119,13 +126,15 @@ def train(
         if representation is not None:
             representation_files.save(run.representation, representation)
         with resumable(run):
-            config = _with_representation(config, dataset, run, quiet)
-            return Trained(_Session(config, dataset, run, quiet).run_to_end(), run, dataset)
+            config = _with_representation(config, dataset, run, output)
+            return Trained(_Session(config, dataset, run, output or Output()).run_to_end(), run, dataset)
 
 
-def _with_representation(config: Config, dataset: Dataset, run: RunDirectory, quiet: bool) -> Config:
+def _with_representation(
+    config: Config, dataset: Dataset, run: RunDirectory, output: Output | None
+) -> Config:
     """Complete the phase before training, if the run has one, and write the codes that it found."""
-    progress = Progress(config.training.steps, log_path=run.log_path, quiet=quiet)
+    progress = Progress(config.training.steps, log_path=run.log_path, output=output)
     resolved = Phase(config, dataset, run, progress.say).complete()
     if resolved != config:
         run.write_config(resolved)
@@ -138,7 +147,7 @@ def resume(
     *,
     settings: Mapping[str, Any] | None = None,
     allow_changes: bool = False,
-    quiet: bool = False,
+    output: Output | None = None,
 ) -> Trained:
     """Resume from the newest intact checkpoint; the result is that of a run without interruption.
 
@@ -147,7 +156,7 @@ def resume(
         load_data: returns the data of a configuration; called while the run is locked.
         settings: changed values of the run's configuration, by key.
         allow_changes: also allow changes of keys that change the result.
-        quiet: as in `train`.
+        output: as in `train`.
 
     Raises:
         ConfigError: a setting changes the result, and `allow_changes` is False.
@@ -162,8 +171,8 @@ def resume(
         if allow_changes:
             config = config.model_copy(update={"plugins": used_plugins(config)})
         dataset = load_data(config)
-        config = _with_representation(config, dataset, run, quiet)
-        session = _Session(config, dataset, run, quiet)
+        config = _with_representation(config, dataset, run, output)
+        session = _Session(config, dataset, run, output or Output())
         changed = session.restore(allow_changes)
         if config != before:
             run.write_config(config)
@@ -190,12 +199,13 @@ def resumable(run: RunDirectory) -> Iterator[None]:
 class _Session:
     """Trains one run, from its start or a checkpoint to its end or an interruption."""
 
-    def __init__(self, config: Config, dataset: Dataset, run: RunDirectory, quiet: bool) -> None:
+    def __init__(self, config: Config, dataset: Dataset, run: RunDirectory, output: Output) -> None:
         engine.keep_freed_memory()
         self.config, self.run, self.data = config, run, dataset.fingerprint
         self.data_sample = [] if dataset.split_at is None else splits.sample(dataset.train.images).tolist()
         self.steps = config.training.steps
-        self.progress = Progress(self.steps, log_path=run.log_path, quiet=quiet)
+        self.progress = Progress(self.steps, log_path=run.log_path, output=output)
+        self._new_sinks, self.sinks = output.sinks, OpenSinks((), run, config, self.progress.say)
         device = engine.choose_device(config.training.device)
         precision = engine.choose_precision(config.training.precision, device)
         if config.seeks_neighbours:
@@ -254,6 +264,7 @@ class _Session:
         if trainer.step < self.steps or not self.run.environment_path.exists():
             conditions = engine.conditions(trainer.device, trainer.precision)
             self.run.write_environment(trainer.step, **conditions, data=self.data)
+        self.sinks = OpenSinks(self._new_sinks, self.run, self.config, self.progress.say)
         self._started = self._window_started = time.perf_counter()
         self._window_step = trainer.step
         try:
@@ -269,7 +280,7 @@ class _Session:
                     self._window_started = time.perf_counter()
             self._save()
             for message in self.health.summary():
-                self.progress.say(message)
+                self._say(message)
         except Interrupted:
             signals.acknowledge()
             self._save()
@@ -278,6 +289,7 @@ class _Session:
             raise self._with_last_checkpoint(error) from None
         finally:
             self.progress.close()
+            self.sinks.close()
         return trainer.model
 
     def restore(self, allow_changes: bool) -> bool:
@@ -340,10 +352,16 @@ class _Session:
         }
         self._window_started, self._window_step = now, trainer.step
         warnings_changed = self.health.update(line)
-        self.metrics.append({**line, "health": self.health.active})
+        line["health"] = self.health.active
+        self.metrics.append(line)
         self.progress.update(line)
+        self.sinks.metrics(line)
         for message in [*line.get("notes", ()), *warnings_changed]:
-            self.progress.say(message)
+            self._say(message)
+
+    def _say(self, message: str) -> None:
+        self.progress.say(message)
+        self.sinks.message(message)
 
     def _elapsed(self) -> float:
         return self.seconds + time.perf_counter() - self._started
@@ -425,9 +443,11 @@ class _Session:
         """Write samples and traversals of this step; an error is logged."""
         try:
             self.trainer.check()
-            draw_pictures(self.trainer.model, self.run, self.trainer.step)
+            written = draw_pictures(self.trainer.model, self.run, self.trainer.step)
         except OSError as error:
             self.progress.say(f"warning: a picture could not be written ({error}); training continues")
+        else:
+            self.sinks.pictures(self.trainer.step, written)
 
 
 def write_skipped(run: RunDirectory, dataset: Dataset) -> None:
@@ -439,11 +459,15 @@ def write_skipped(run: RunDirectory, dataset: Dataset) -> None:
     storage.write_file(run.path / "skipped.csv", content)
 
 
-def draw_pictures(model: InfoGAN, run: RunDirectory, step: int) -> list[Path]:
-    """Write samples/step-N.png and traversals/step-N-CODE.png, and return their paths."""
-    written = [run.samples / f"step-{step:08d}.png"]
-    pictures.save_png(pictures.sample_grid(model.sample(64, seed=_PICTURE_SEED)), written[0])
+def draw_pictures(model: InfoGAN, run: RunDirectory, step: int) -> dict[str, Path]:
+    """Write samples/step-N.png and traversals/step-N-CODE.png.
+
+    Returns:
+        their paths, under "samples" and "traversals/CODE".
+    """
+    written = {"samples": run.samples / f"step-{step:08d}.png"}
+    pictures.save_png(pictures.sample_grid(model.sample(64, seed=_PICTURE_SEED)), written["samples"])
     for name in model.latents.priors:
-        written.append(run.traversals / f"step-{step:08d}-{name}.png")
-        pictures.save_png(traversal_picture(model, name), written[-1])
+        path = written[f"traversals/{name}"] = run.traversals / f"step-{step:08d}-{name}.png"
+        pictures.save_png(traversal_picture(model, name), path)
     return written

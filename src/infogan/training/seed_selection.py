@@ -28,7 +28,7 @@ from infogan.runs import checkpoint, metrics_log
 from infogan.runs.directory import RunDirectory, is_run
 from infogan.runs.selection import Round, Selection, read, write
 from infogan.training import resumption, runner
-from infogan.training.progress import Progress
+from infogan.training.progress import Output, Progress
 from infogan.training.runner import Trained
 
 MAX_SEEDS = 100
@@ -134,11 +134,11 @@ class _Seeds:
     config: Config
     dataset: Dataset
     allow_changes: bool = False
-    quiet: bool = False
+    output: Output | None = None
 
     @cached_property
     def progress(self) -> Progress:
-        return Progress(self.config.training.steps, log_path=self.run.log_path, quiet=self.quiet)
+        return Progress(self.config.training.steps, log_path=self.run.log_path, output=self.output)
 
     def run_of(self, seed: int) -> RunDirectory:
         return RunDirectory(self.run.seeds / f"seed-{seed}")
@@ -153,7 +153,7 @@ class _Seeds:
         if not is_run(run.path):
             if run.path.exists() and not checkpoint.listed(run.checkpoints):
                 storage.remove_folder(run.path)  # left by a crash before it had a configuration
-            return runner.train(config, self.dataset, RunDirectory.create(run.path), quiet=self.quiet)
+            return runner.train(config, self.dataset, RunDirectory.create(run.path), output=self.output)
         changed = configuration.changes(run.read_config(), config)
         settings = {key: new for key, (_, new) in changed.items() if new is not None}
         return runner.resume(
@@ -161,7 +161,7 @@ class _Seeds:
             lambda _: self.dataset,
             settings=settings,
             allow_changes=self.allow_changes,
-            quiet=self.quiet,
+            output=self.output,
         )
 
 
@@ -174,7 +174,9 @@ def of_seed(config: Config, seed: int, steps: int) -> Config:
     return configuration.override(config, {"training.seed": seed, "training.steps": steps})
 
 
-def train(config: Config, dataset: Dataset, run: RunDirectory, count: int, *, quiet: bool = False) -> Trained:
+def train(
+    config: Config, dataset: Dataset, run: RunDirectory, count: int, *, output: Output | None = None
+) -> Trained:
     """Train several seeds, from `training.seed` on, in a new run directory and keep the best.
 
     Args:
@@ -182,7 +184,7 @@ def train(config: Config, dataset: Dataset, run: RunDirectory, count: int, *, qu
         dataset: only its training images are used, without labels.
         run: from `RunDirectory.create` with `seeds=True`.
         count: number of seeds.
-        quiet: as in `runner.train`.
+        output: as in `runner.train`.
 
     Returns:
         The best seed's model, with the run directory of all seeds.
@@ -203,7 +205,7 @@ def train(config: Config, dataset: Dataset, run: RunDirectory, count: int, *, qu
             write(run, selection)
             run.write_config(config)
         with runner.resumable(run):
-            seeds = _Seeds(run, config, dataset, quiet=quiet)
+            seeds = _Seeds(run, config, dataset, output=output)
             *early, last = set_points(config.training)
             halves = "".join(f"the worse half is pruned at step {step}, " for step in early)
             seeds.progress.say(
@@ -218,7 +220,7 @@ def resume(
     *,
     settings: Mapping[str, Any] | None = None,
     allow_changes: bool = False,
-    quiet: bool = False,
+    output: Output | None = None,
 ) -> Trained:
     """Resume the seeds that were not pruned; after the end of training, the best.
 
@@ -227,7 +229,7 @@ def resume(
         load_data: returns the data of a configuration; called while the run is locked.
         settings: as in `runner.resume`; they apply to every remaining seed.
         allow_changes: as in `runner.resume`.
-        quiet: as in `runner.train`.
+        output: as in `runner.train`.
 
     Raises:
         ConfigError: a setting changes the result, without `allow_changes`; the seeds differ; or a seed has
@@ -249,7 +251,7 @@ def resume(
                 "infogan.train with seeds= and another out=, for other seeds",
                 command="infogan train with --seeds and another --out, for other seeds",
             )
-        seeds = _Seeds(run, config, load_data(config), allow_changes, quiet)
+        seeds = _Seeds(run, config, load_data(config), allow_changes, output)
         reached = max(map(seeds.reached, selection.left))
         if reached > config.training.steps:
             raise ConfigError(

@@ -16,7 +16,7 @@ from PIL import Image
 
 from infogan.config import DataConfig
 from infogan.data import Dataset, Skipped, Stream, load, load_all
-from infogan.data.preprocessing import common_size
+from infogan.data.preprocessing import usual_size
 from infogan.data.sources.folder import read_pictures
 from infogan.errors import DataError
 
@@ -37,7 +37,8 @@ def fill(folder: Path, count: int = 10) -> Path:
 
 def read_folder(path: Path, size: int | None, channels: int | None) -> tuple[np.ndarray, list[Skipped]]:
     """The images in the order of their paths, and what was left out."""
-    found = read_pictures(path, size, channels)
+    settings = {"size": size, "channels": channels, "split_version": 2}
+    found = read_pictures(path, DataConfig(source="folder", path=str(path), **settings))  # type: ignore[arg-type]
     assert isinstance(found.train, Stream)
     made = list(found.train.make())
     images = [image for image in made if not isinstance(image, Skipped)]
@@ -133,20 +134,20 @@ def test_too_few_images_names_folder_extensions_and_count(tmp_path: Path, count:
     message = str(caught.value)
     assert str(tmp_path) in message
     assert f"{count} image" in message
-    assert ".png .jpg .jpeg .webp .bmp .tif .tiff .gif" in message
+    assert "there are 1 x a text file" in message
     assert "the path of your images" in message
 
 
 @pytest.mark.parametrize(
     ("name", "what"),
-    [("missing", "is not there"), ("file.txt", "is neither a folder nor one of .npy .npz .zip")],
+    [("missing", "is not there: 0 images"), ("file.txt", "is a text file: 0 images")],
 )
 def test_a_path_that_is_no_folder(tmp_path: Path, name: str, what: str) -> None:
     (tmp_path / "file.txt").write_text("text")
     with pytest.raises(DataError) as caught:
         open_folder(tmp_path / name)
     assert f"{tmp_path / name} {what}" in caught.value.happened
-    assert ".jpeg" in caught.value.expected
+    assert "a folder with images in it, or an archive" in caught.value.expected
 
 
 def damage(path: Path, how: str) -> None:
@@ -179,8 +180,8 @@ def damage(path: Path, how: str) -> None:
 DAMAGES = {
     "truncated": "",  # Pillow's words
     "flipped": "",
-    "empty": "no image of the formats",
-    "text": "no image of the formats",
+    "empty": "an empty file: copy or download it again",
+    "text": "a text file",
     "bomb": "pixels",
     "small bomb": "over 50000000 pixels",
     "unreadable": "symbolic links",
@@ -266,11 +267,11 @@ def test_a_file_that_vanishes_after_the_first_look_is_skipped(
 ) -> None:
     fill(tmp_path, 100)
 
-    def vanish(sizes: set[tuple[int, int]]) -> int:
+    def vanish(sizes: dict[tuple[int, int], int]) -> int:
         (tmp_path / "0007.png").unlink()
-        return common_size(sizes)
+        return usual_size(sizes)
 
-    monkeypatch.setattr("infogan.data.decoding.common_size", vanish)
+    monkeypatch.setattr("infogan.data.sources.folder.usual_size", vanish)
     images, skipped = read_folder(tmp_path, None, None)
     assert len(images) == 99
     assert skipped[0] == ("0007.png", "No such file or directory")

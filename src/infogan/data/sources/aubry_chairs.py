@@ -12,6 +12,7 @@ from infogan.config import DataConfig
 from infogan.data.dataset import Factor, Found, Stream, Truth
 from infogan.data.decoding import picture_stream
 from infogan.data.download import cache_folder
+from infogan.data.preprocessing import Form
 from infogan.data.source import About, path_of, source
 from infogan.data.sources.folder import list_pictures
 from infogan.errors import DataError
@@ -80,7 +81,7 @@ def aubry_chairs(config: DataConfig) -> Found:
 
     def part(chosen: np.ndarray) -> Stream:
         rows = np.flatnonzero(chosen)
-        return picture_stream([items[row] for row in rows], size, channels, crop, truth.take(rows))
+        return picture_stream([items[row] for row in rows], Form(size, channels, crop), truth.take(rows))
 
     return Found(part(~is_test), part(is_test), tuple(file for file in skipped if _NAME.fullmatch(file.path)))
 

@@ -14,6 +14,7 @@ from infogan.config import DataConfig
 from infogan.data.dataset import Found, Stream, Truth
 from infogan.data.decoding import Item, picture_stream
 from infogan.data.download import cache_folder
+from infogan.data.preprocessing import Form
 from infogan.data.source import About, path_of, source
 from infogan.data.sources.folder import list_pictures
 from infogan.errors import DataError
@@ -45,6 +46,7 @@ _BY_HAND = (
         form="178x218 RGB JPEG; the central 148x148, at 32x32",
         licence="for non-commercial research",
         origin="Liu et al. 2015; img_align_celeba.zip and text files, downloaded by hand",
+        people=True,
     ),
     held_out=None,
     crop=CROP,
@@ -78,7 +80,7 @@ def celeba(config: DataConfig) -> Found:
     size, channels, crop = config.size or SIZE, config.channels or CHANNELS, config.crop or CROP
 
     def stream(chosen: Int64[np.ndarray, " m"]) -> Stream:
-        return picture_stream([items[row] for row in chosen], size, channels, crop, truth.take(chosen))
+        return picture_stream([items[row] for row in chosen], Form(size, channels, crop), truth.take(chosen))
 
     train, test = map(stream, rows)
     return Found(train, test, tuple(file for file in skipped if _is_numbered(file.path)))

@@ -1,21 +1,24 @@
-"""Your own images: a folder or archive of files, or one file with an array."""
+"""Your own images: a folder or archive of files, a table, or one file with an array."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from jaxtyping import UInt8
 
 from infogan.config import DataConfig
-from infogan.data import archives, prepared, splits
+from infogan.config.value_range import ValueRange
+from infogan.data import archives, prepared, splits, value_ranges
 from infogan.data.arrays import SUFFIXES as ARRAY_SUFFIXES
-from infogan.data.arrays import read_array
-from infogan.data.dataset import Found
+from infogan.data.arrays import array_range, read_array
+from infogan.data.contents import Contents, list_contents
+from infogan.data.dataset import Found, Stream
 from infogan.data.decoding import (
-    EXTENSIONS,
+    MOST_UNREADABLE,
     Item,
+    all_frames,
     check_share,
     decode,
     decoded,
@@ -24,14 +27,21 @@ from infogan.data.decoding import (
     read_form,
     skipping,
 )
-from infogan.data.layout import read_layout
-from infogan.data.preprocessing import preprocess
+from infogan.data.image_survey import Survey
+from infogan.data.layout import Layout, read_layout
+from infogan.data.preprocessing import Conversion, Form, common_size, preprocess, usual_size
+from infogan.data.signatures import HEAD, FileType, counted, identify
 from infogan.data.source import About, path_of, source
 from infogan.errors import DataError
 from infogan.file_listing import Skipped, walk
 
-SUFFIXES = (*ARRAY_SUFFIXES, *archives.SUFFIXES)
-"""Of files that contain many images."""
+SUFFIXES = (*ARRAY_SUFFIXES, *archives.SUFFIXES, ".parquet")
+"""Usual extensions of files that contain many images."""
+
+EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+"""Extensions of image files in named data sets, in small or capital letters."""
+
+_EXPECTED = "a folder with images in it, or an archive, a Parquet table, or a .npy or .npz file of images"
 
 
 @source(
@@ -40,53 +50,99 @@ SUFFIXES = (*ARRAY_SUFFIXES, *archives.SUFFIXES)
         images="as many as there are; a tenth is held out",
         form="any size and mode; see data.size and data.crop",
         licence="the owner's",
-        origin="a folder, a zip or tar file, or an array in a .npy or .npz file",
+        origin="a folder, a zip or tar file, a Parquet table, or an array in a .npy or .npz file",
+        people=None,
     ),
     split_version=splits.BY_CONTENT,
+    settings=("fit", "range", "background", "frames", "exclude", "allow_unreadable", "split_by"),
+    version=2,
 )
 def folder(config: DataConfig) -> Found:
-    """Your own images: a folder, a zip or tar file of image files, or a .npy or .npz file with an array.
+    """Your own images: a folder, a zip or tar file, a Parquet table, or a .npy or .npz file with an array.
 
-    A folder is searched recursively, in sorted order; hidden files are left out. Files: png, jpg, jpeg, webp,
-    bmp, tif, tiff, gif; `infogan.data.preprocessing` documents how each becomes a square.
-    `infogan.data.layout` documents which folders are splits, and which are classes, for evaluation only;
+    A folder is searched recursively, in sorted order; hidden files are left out. What a file is depends on
+    its first bytes, not on its name: `infogan.data.signatures` lists the types. Archives, tables and .npy
+    files inside a folder are read, too. `infogan.data.preprocessing` documents how each image becomes a
+    square, `infogan.data.layout` which folders are splits, and which are classes, for evaluation only;
     `infogan.data.arrays` documents which arrays are read.
 
-    The default size is that of the images if all are equal squares of 8 to 256 pixels, else 64. By default
-    the images are gray if every file has a gray mode, else RGB.
+    The default size is that of at least 95 % of the images if they are squares of 8 to 256 pixels, else 64.
+    By default the images are gray if every file has a gray mode, else RGB.
 
     Unreadable files are skipped, with a reason each.
 
     Raises:
         ConfigError: there is no path.
-        DataError: the path or the images are missing, fewer than 2 images were found, or over 1 % of them are
-            unreadable.
+        DataError: the path or the images are missing, fewer than 2 images were found, or over 1 % of them
+            (`config.allow_unreadable`) are unreadable.
     """
-    path = path_of(config, expected="a folder or archive of images, or a .npy or .npz file")
-    if path.is_dir() or (archives.is_archive(path) and path.is_file()):
-        by_content = config.split_version != splits.BY_NUMBER
-        return read_pictures(path, config.size, config.channels, config.crop, split_folders=by_content)
-    if path.is_file() and path.suffix.lower() in ARRAY_SUFFIXES:
-        return Found(read_array(path))
-    problem = "is not there" if not path.exists() else f"is neither a folder nor one of {' '.join(SUFFIXES)}"
-    raise DataError(
-        f"{config.path} {problem}: 0 images",
-        f"a folder with {' '.join(EXTENSIONS)} files in it, or a {', '.join(SUFFIXES)} file",
+    path = path_of(config, expected=_EXPECTED)
+    if not path.exists():
+        raise _no_images(path, "is not there")
+    if path.is_dir():
+        return read_pictures(path, config)
+    file_type = _type_of(path)
+    if _is_array(path, file_type):
+        chosen = None if config.range is None else ValueRange.parse(config.range)
+        if chosen is not None and chosen.percentiles:
+            chosen = array_range(path, chosen)
+        images = read_array(path, chosen)
+        survey = Survey(path, Contents(), Layout(truth=images.truth), (), Form(0, 1, config.crop))
+        return Found(images, survey=survey, value_range=chosen)
+    if file_type.reading in ("archive", "table"):
+        return read_pictures(path, config)
+    if file_type.reading == "image":
+        raise _no_images(path, "is 1 image")
+    raise _no_images(path, f"is {file_type.reason}")
+
+
+def _no_images(path: Path, problem: str) -> DataError:
+    return DataError(
+        f"{path} {problem}{'' if 'image' in problem else ': 0 images'}",
+        _EXPECTED,
         "the path of your images as data",
         command="--data FOLDER, with the path of your images",
     )
 
 
+def check_path(path: Path) -> None:
+    """Check that a path holds images, by the first bytes of a file.
+
+    Raises:
+        DataError: it is a file of another type.
+    """
+    if path.is_dir():
+        return
+    file_type = _type_of(path)
+    if not _is_array(path, file_type) and file_type.reading not in ("archive", "table"):
+        raise _no_images(path, "is 1 image" if file_type.reading == "image" else f"is {file_type.reason}")
+
+
+def _type_of(path: Path) -> FileType:
+    try:
+        with path.open("rb") as file:
+            return identify(file.read(HEAD), path.name)
+    except OSError as error:
+        raise _no_images(path, f"cannot be read: {error.strerror}") from None
+
+
+def _is_array(path: Path, file_type: FileType) -> bool:
+    """Return True for a .npy file, and for a zip file of arrays."""
+    return file_type.reading == "array" or path.suffix.lower() in ARRAY_SUFFIXES
+
+
 def read_images(
-    path: Path, size: int, channels: int, crop: int | None = None
+    path: Path, size: int, channels: int, crop: int | None = None, *, like: DataConfig | None = None
 ) -> tuple[UInt8[np.ndarray, "n h w c"], list[str]]:
     """Read all images at a path in the form that a model needs, and the name of each.
 
     Args:
-        path: an image file, a folder or archive of them, or a .npy or .npz file.
+        path: an image file, a folder, archive or table of them, or a .npy or .npz file.
         size: height and width in pixels.
         channels: 1, 3 or 4.
         crop: side of the central square of each picture that is used, as in training; None: the largest.
+        like: the configuration of the training images, whose range, background, fit, frames and patterns
+            are used.
 
     Returns:
         images; and their paths below the given one, or their indices in the array.
@@ -95,86 +151,111 @@ def read_images(
         DataError: the path does not exist, a file is not an image, or over 1 % of them cannot be read.
     """
     path = path.expanduser()
+    config = like or DataConfig(source="folder")
+    rules = Conversion.of(config)
     if path.is_dir() and prepared.is_prepared(path):
         images, names = prepared.read(path).named()
         return preprocess(images, size, channels), names
-    if path.is_dir() or (archives.is_archive(path) and path.is_file()):
-        return _read_all(path, size, channels, crop)
-    if path.is_file() and path.suffix.lower() in ARRAY_SUFFIXES:
-        images = preprocess(read_array(path).images, size, channels, crop)
+    if path.is_dir():
+        return _read_all(path, Form(size, channels, crop, rules), config)
+    if path.is_file() and _is_array(path, _type_of(path)):
+        chosen = None if config.range is None else ValueRange.parse(config.range)
+        images = preprocess(read_array(path, chosen).images, size, channels, crop, rules.in_8_bits)
         return images, [str(index) for index in range(len(images))]
+    if path.is_file() and _type_of(path).reading in ("archive", "table"):
+        return _read_all(path, Form(size, channels, crop, rules), config)
     skipped: list[Skipped] = []
     if path.is_file():
         with skipping(str(path), skipped):
-            return decode(Item(str(path), path), size, channels, crop)[None], [str(path)]
+            return decode(Item(str(path), path), Form(size, channels, crop, rules))[None], [str(path)]
     raise DataError(
         f"{path} cannot be read: {skipped[0].reason}" if skipped else f"{path} does not exist",
-        f"an image ({' '.join(EXTENSIONS)}), a folder or archive of images, or a .npy or .npz file",
+        "an image; a folder, archive or table of images; or a .npy or .npz file",
         "infogan encode RUN FOLDER",
     )
 
 
-def _read_all(
-    path: Path, size: int, channels: int, crop: int | None
-) -> tuple[UInt8[np.ndarray, "n h w c"], list[str]]:
-    items, skipped = list_pictures(path)
-    _check_count(path, len(items), 1, skipped)
+def _read_all(path: Path, form: Form, config: DataConfig) -> tuple[UInt8[np.ndarray, "n h w c"], list[str]]:
+    contents = list_contents(path, config.exclude or ())
+    skipped = contents.unreadable
+    _check_count(path, contents, 1)
+    items = all_frames(contents.items, skipped) if config.frames == "all" else contents.items
     images, names = [], []
-    for item, image in zip(items, decoded(items, size, channels, crop), strict=True):
+    for item, image in zip(items, decoded(items, form), strict=True):
         if isinstance(image, Skipped):
             skipped.append(image)
         else:
             images.append(image)
             names.append(item.name)
-    check_share(str(path), len(names) + len(skipped), skipped)
+    allowed = MOST_UNREADABLE if config.allow_unreadable is None else config.allow_unreadable
+    check_share(str(path), len(names) + len(skipped), skipped, allowed)
     return np.stack(images), names
 
 
-def read_pictures(
-    path: Path,
-    size: int | None,
-    channels: int | None,
-    crop: int | None = None,
-    *,
-    split_folders: bool = False,
-) -> Found:
-    """Find the images below a folder or in an archive, in the sorted order of their paths.
+def read_pictures(path: Path, config: DataConfig) -> Found:
+    """Find the images below a folder, in an archive or in a table, in the sorted order of their paths.
 
     Args:
-        path: the folder or archive.
-        size: height and width in pixels; None: see `folder`.
-        channels: 1, 3 or 4; None: see `folder`.
-        crop: side of the central square that is used; None: the largest.
-        split_folders: if True, folders named train, test and so on are the split, as in `read_layout`.
+        path: the folder or file.
+        config: its settings for preprocessing, files and split are used. With split version 1, images are
+            found by their extensions, and folders named train or test are classes, as in earlier releases.
 
     Raises:
         DataError: see `folder`.
     """
-    items, skipped = list_pictures(path)
-    _check_count(path, len(items), 2, skipped)
-    total = len(items) + len(skipped)
+    by_name = config.split_version == splits.BY_NUMBER
+    contents = Contents(*list_pictures(path)) if by_name else list_contents(path, config.exclude or ())
+    skipped = contents.unreadable
+    _check_count(path, contents, 2)
+    total = len(contents.items) + len(skipped)
+    items = contents.items
+    size: int | None = config.size
+    channels: int | None = config.channels
+    if config.frames == "all":
+        items = all_frames(items, skipped)
     if size is None or channels is None:
-        items, size, channels = read_form(items, size, channels, skipped)
-        if len(items) < 2:
-            check_share(str(path), total, skipped)
-        _check_count(path, len(items), 2, skipped)
-    layout = read_layout([item.name for item in items], split_folders=split_folders)
+        choose = common_size if by_name else usual_size
+        items, size, channels = read_form(items, size, channels, skipped, choose)
+    if len(items) < 2:
+        check_share(str(path), total, skipped)
+    contents.items = items
+    _check_count(path, contents, 2)
+    chosen = None if config.range is None else ValueRange.parse(config.range)
+    if chosen is not None and chosen.percentiles:
+        chosen = value_ranges.measure(items, chosen)
+        config = config.model_copy(update={"range": str(chosen)})
+    layout = read_layout([item.place or item.name for item in items], split_folders=not by_name)
+    form = Form(size, channels, config.crop, Conversion.of(config))
+    names = tuple(item.name for item in items)
+    survey = Survey(path, contents, layout, names, form, all_frames=config.frames == "all")
     is_test = np.zeros(len(items), np.bool_) if layout.test is None else layout.test
-    train, test = (
-        picture_stream([items[row] for row in rows], size, channels, crop, layout.truth.take(rows))
-        for rows in (np.flatnonzero(~is_test), np.flatnonzero(is_test))
-    )
-    return Found(train, None if layout.test is None else test, tuple(skipped))
+
+    def stream(rows: np.ndarray) -> Stream:
+        return picture_stream([items[row] for row in rows], form, layout.truth.take(rows), survey)
+
+    test = None if layout.test is None else stream(np.flatnonzero(is_test))
+    return Found(stream(np.flatnonzero(~is_test)), test, tuple(skipped), survey, chosen)
 
 
 def list_pictures(path: Path) -> tuple[list[Item], list[Skipped]]:
-    """List all pictures below a folder or in an archive in sorted order, and those that cannot be opened."""
+    """List all pictures of a named data set by their extensions, in sorted order, and those that cannot be
+    opened."""
     skipped: list[Skipped] = []
     if not path.is_dir():
         return archives.members(path, is_picture, skipped), skipped
-    files = [file for file in walk(path, skipped) if is_picture(file.name)]
-    files.sort(key=lambda file: file.relative_to(path).parts)
-    return [Item(str(file.relative_to(path)), file) for file in files], skipped
+    return [Item(name, path / name) for name in picture_names(path, skipped)], skipped
+
+
+def picture_names(path: Path, skipped: list[Skipped]) -> list[str]:
+    """List the paths of all pictures below a folder, relative to it, in the order of their parts.
+
+    Args:
+        path: the folder.
+        skipped: receives the files and folders that cannot be read, with reasons.
+    """
+    found = (str(file.relative_to(path)) for file in walk(path, skipped) if is_picture(file.name))
+    # The lowest character in place of the separator: a folder's files stay together.
+    return sorted(found, key=lambda name: name.replace(os.sep, "\0"))
 
 
 def is_picture(name: str) -> bool:
@@ -183,12 +264,17 @@ def is_picture(name: str) -> bool:
     return last.lower().endswith(EXTENSIONS) and not last.startswith(".")
 
 
-def _check_count(path: Path, count: int, fewest: int, skipped: Sequence[Skipped]) -> None:
+def _check_count(path: Path, contents: Contents, fewest: int) -> None:
+    count, others = len(contents.items), contents.others
     if count >= fewest:
         return
+    lying = f"; there are {counted([file.file_type for file in others])}" if others else ""
+    reasons = [f"{file.file_type}: {file.reason}" for file in others if file.reason != "no image"]
+    advice = next(iter([*reasons, *(file.reason for file in contents.unreadable if ":" in file.reason)]), "")
     raise DataError(
-        f"{path} and the folders in it have {count} image{'' if count == 1 else 's'}" + first_of(skipped),
-        f"at least {fewest} of {' '.join(EXTENSIONS)} files",
-        "the path of your images as data",
-        command="--data FOLDER, with the path of your images",
+        f"{path} and the folders in it have {count} image{'' if count == 1 else 's'}{lying}"
+        + first_of(contents.unreadable),
+        f"at least {fewest} images, {_EXPECTED}",
+        advice or "the path of your images as data",
+        command=advice or "--data FOLDER, with the path of your images",
     )

@@ -15,6 +15,7 @@ from infogan.config import DataConfig
 from infogan.data.dataset import Factor, Found, Stream, Truth
 from infogan.data.decoding import Item, first_of, picture_stream, read_form
 from infogan.data.download import cache_folder
+from infogan.data.preprocessing import Form
 from infogan.data.source import About, path_of, source, unsupported
 from infogan.errors import DataError
 from infogan.file_listing import Skipped
@@ -35,6 +36,7 @@ _SET_PATH = "data.path=OWNER/NAME or OWNER/NAME:CONFIGURATION as a setting, or t
         form="any size and mode; see data.size and data.crop",
         licence="the data set's own",
         origin="huggingface.co, or a folder with the same layout; needs infogan[hub]",
+        people=None,
     ),
 )
 def hub(config: DataConfig) -> Found:
@@ -57,8 +59,17 @@ def hub(config: DataConfig) -> Found:
         DataError: the package datasets is missing, the hub cannot be reached, or the set cannot be read.
     """
     path = str(path_of(config, expected=f"a data set: {_SET_PATH}"))
-    splits = _load(path)
+    return found(_load(path), path, config)
+
+
+def found(splits: Mapping[str, Any], path: str, config: DataConfig) -> Found:
+    """Return the images of splits by name, each a `datasets.Dataset`; `path` names them in messages.
+
+    Raises:
+        ConfigError, DataError: as in `hub`.
+    """
     names = _choose(splits, path)
+    splits = {name: splits[name].with_format(None) for name in names}  # values as they are stored
     if len(names) == 2 and config.held_out is not None:
         raise unsupported(config, "held_out", f"{path} has its own test split")
     parts = [_items(splits[name], name, path) for name in names]
@@ -74,7 +85,7 @@ def hub(config: DataConfig) -> Found:
     streams: list[Stream] = []
     for part, name in zip(parts, names, strict=True):
         truth = _truth(splits[name], f"{path}, split {name!r}")
-        streams.append(picture_stream(part, size, channels, config.crop, truth))
+        streams.append(picture_stream(part, Form(size, channels, config.crop), truth))
     return Found(streams[0], streams[1] if len(streams) == 2 else None)
 
 

@@ -1,0 +1,1 @@
+"""Example notebooks, with their outputs. `python -m examples` executes them again."""

@@ -1,0 +1,143 @@
+"""Pictures in the rows of a Parquet file, as data sets of the Hugging Face Hub have them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import lru_cache, partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from infogan.data.decoding import Item
+from infogan.data.layout import without_numbers
+from infogan.data.signatures import HEAD, identify
+from infogan.errors import DataError
+
+_LABELS = ("label", "labels", "class", "fine_label")
+_OPEN = 2  # groups of rows in memory
+
+_Key = tuple[Path, int, int]
+
+
+def rows(path: Path, name: str) -> list[Item]:
+    """Return an item for each row of a table, named FILE/ROW. The class is that of a column of labels.
+
+    Args:
+        path: of the Parquet file.
+        name: its path below a folder; "" if it is the source itself.
+
+    Raises:
+        DataError: the table has no column of images, cannot be read, or needs the extra "tables".
+    """
+    file = _parquet(path)
+    column = _image_column(file, path)
+    prefix = name or path.name
+    status = path.stat()
+    key = path.resolve(), status.st_size, status.st_mtime_ns
+    folder = PurePosixPath(name).parent / without_numbers(PurePosixPath(prefix).stem)
+    items = []
+    for number, label in enumerate(_labels(file)):
+        place = folder / label / str(number) if label else folder / str(number)
+        items.append(Item(f"{prefix}/{number:06d}", partial(_cell, key, column, number), str(place)))
+    return items
+
+
+def _parquet(path: Path) -> Any:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise DataError(
+            f"{path} is a Parquet table, and the package pyarrow is not installed",
+            "pyarrow",
+            "pip install 'infogan[tables]'",
+        ) from None
+    try:
+        return parquet.ParquetFile(path)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(
+            f"cannot read the table {path}: {str(error).splitlines()[0]}", "a Parquet file", "another copy"
+        ) from None
+
+
+def _image_column(file: Any, path: Path) -> str:
+    """Return the name of the column of images: bytes, or a struct with bytes."""
+    import pyarrow
+
+    names = []
+    for entry in file.schema_arrow:
+        if pyarrow.types.is_struct(entry.type) and entry.type.get_field_index("bytes") >= 0:
+            names.append(f"{entry.name}.bytes")
+        elif pyarrow.types.is_binary(entry.type) or pyarrow.types.is_large_binary(entry.type):
+            names.append(entry.name)
+    for name in names:
+        if file.metadata.num_rows == 0 or file.metadata.num_row_groups == 0:
+            break
+        first = next((one for one in _column(file, 0, name) if one), b"")
+        if identify(first[:HEAD]).reading == "image":
+            return name
+    raise DataError(
+        f"{path}: none of its columns holds images ({', '.join(file.schema_arrow.names[:10])})",
+        "a column of the bytes of image files, or of a struct with bytes and path",
+        "a folder of the image files",
+    )
+
+
+def _labels(file: Any) -> Iterator[str]:
+    """Yield the class of each row, by name where the table has names; "" without a column of labels."""
+    name = next((name for name in _LABELS if name in file.schema_arrow.names), None)
+    if name is None:
+        yield from [""] * file.metadata.num_rows
+        return
+    classes = _class_names(file, name)
+    for group in range(file.metadata.num_row_groups):
+        for value in file.read_row_group(group, columns=[name]).column(name).to_pylist():
+            text = (
+                classes[value] if classes and isinstance(value, int) and 0 <= value < len(classes) else value
+            )
+            yield "none" if value is None else str(text).replace("/", "-")
+
+
+def _class_names(file: Any, column: str) -> list[str]:
+    """Return the names of classes that the Hugging Face library stores next to the schema."""
+    stored = (file.schema_arrow.metadata or {}).get(b"huggingface", b"{}")
+    try:
+        feature = json.loads(stored)["info"]["features"][column]
+        return [str(name) for name in feature.get("names", [])]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return []
+
+
+def _column(file: Any, group: int, column: str) -> list[bytes | None]:
+    table = file.read_row_group(group, columns=[column])
+    values = table.column(0)
+    if column.endswith(".bytes"):
+        values = values.combine_chunks().field("bytes")
+    result: list[bytes | None] = values.to_pylist()
+    return result
+
+
+@lru_cache(maxsize=_OPEN)
+def _group(path: Path, _size: int, _time: int, column: str, group: int) -> list[bytes | None]:
+    return _column(_parquet(path), group, column)
+
+
+@lru_cache(maxsize=64)
+def _starts(path: Path, _size: int, _time: int) -> list[int]:
+    """Return the first row of each group of rows, and the number of rows."""
+    metadata = _parquet(path).metadata
+    starts = [0]
+    for group in range(metadata.num_row_groups):
+        starts.append(starts[-1] + metadata.row_group(group).num_rows)
+    return starts
+
+
+def _cell(key: _Key, column: str, row: int) -> bytes:
+    import bisect
+
+    starts = _starts(*key)
+    group = bisect.bisect_right(starts, row) - 1
+    content = _group(*key, column, group)[row - starts[group]]
+    if content is None:
+        raise ValueError("there is no image in this row")
+    return content
