@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
 LEADS_OUT = "a link that leads out of the folder"
 """Reason why a file or folder is skipped."""
 
@@ -20,6 +22,11 @@ class Skipped(NamedTuple):
 
     path: str
     reason: str
+
+
+def harmless(text: str) -> str:
+    """Return a path that no spreadsheet takes for a formula: `=x.png` becomes `./=x.png`, the same file."""
+    return f"./{text}" if text.startswith(_STARTS_A_FORMULA) else text
 
 
 def walk(path: Path, skipped: list[Skipped], *, follow_links: bool = False) -> Iterator[Path]:

@@ -102,7 +102,11 @@ def main() -> int:
         if arguments.kills:
             from tests.faults import kills
 
-            result["kills"] = [asdict(row) for row in kills.run(arguments.kills, folder)]
+            rows = kills.run(arguments.kills, folder)
+            result["kills"] = [asdict(row) for row in rows]
+            for row in rows if any(row.lost for row in rows) else ():
+                output = next(folder.rglob("output.txt"), None)
+                print(f"{row.work}: {'' if output is None else output.read_text()[-2000:]}")
         if arguments.fuzz:
             from tests.faults import fuzz
 

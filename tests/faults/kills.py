@@ -55,26 +55,10 @@ class Row:
     example: str = ""
 
 
-CONFIG = """
-preset = "tiny"
-[data]
-source = "digits"
-held_out = 1637
-[latents]
-noise = 6
-[latents.codes.digit]
-kind = "categorical"
-size = 4
-[network]
-width = 0.0625
-[training]
-steps = 120
-batch_size = 16
-save_every = 10
-sample_every = 1000
-precision = "float32"
-device = "cpu"
-"""
+_SETTINGS = {
+    "width": 0.0625, "noise": 6, "batch_size": 16, "held_out": 1637, "prune_steps": [20, 40], "steps": 60,
+    "save_every": 10, "sample_every": 1000, "precision": "float32", "device": "cpu",
+}  # fmt: skip
 
 
 def _begin_or_resume(*arguments: str) -> Callable[[Path], int]:
@@ -82,12 +66,12 @@ def _begin_or_resume(*arguments: str) -> Callable[[Path], int]:
         from infogan import cli
         from infogan.runs.directory import is_run
 
-        config, out = folder / "tiny.toml", folder / "run"
+        out = folder / "run"
         if is_run(out):
             return cli.main(["resume", str(out)])
         shutil.rmtree(out, ignore_errors=True)  # killed before there was anything to resume
-        config.write_text(CONFIG)
-        return cli.main(["train", str(config), "--out", str(out), *arguments])
+        settings = [part for key, value in _SETTINGS.items() for part in ("--set", f"{key}={value}")]
+        return cli.main(["train", "digits", "--recipe", "robust", *settings, "--out", str(out), *arguments])
 
     return command
 

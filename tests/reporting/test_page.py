@@ -98,8 +98,22 @@ def test_the_report_of_several_seeds_shows_the_training_of_the_best(
     monkeypatch.setattr(page.evaluation, "evaluate", few)
     text = api.report(run).read_text()
     assert "<polyline" in text and "selected from 2 seeds" in text
-    assert f"--out &#39;{run}&#39; --seed 0 --seeds 2 --steps 40" in text
+    assert "--out &#39;my runs&#39; --seed 0 --seeds 2 --steps 40" in text
     assert "no warnings so far" in text  # forty steps are too few for some warnings
+
+
+def test_a_report_names_no_folder_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is made to be given to others."""
+    (tmp_path / "secret").mkdir()
+    images = tmp_path / "secret" / "images.npy"
+    np.save(images, np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), dtype=np.uint8))
+    monkeypatch.setattr(page.evaluation, "evaluate", lambda *_, **__: {"codes": {}})
+    run = tmp_path / "secret" / "run"
+    api.train(images, out=run, steps=4, device="cpu", settings=TINY)
+    text = api.report(run).read_text()
+    assert "secret" not in text and str(tmp_path) not in text
+    assert "infogan train --config config.toml --data IMAGES --out run" in text
+    assert "IMAGES: the path of images.npy" in text
 
 
 def test_typical_images_have_the_highest_probability_and_doubtful_ones_the_lowest() -> None:

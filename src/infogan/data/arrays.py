@@ -47,7 +47,7 @@ UNREADABLE = (
     OSError,
     EOFError,
     ValueError,
-    KeyError,
+    LookupError,  # zipfile's, for a member without a name; and a KeyError
     OverflowError,
     MemoryError,
     RuntimeError,  # an encrypted member, or a compression that this Python lacks

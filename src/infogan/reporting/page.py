@@ -13,6 +13,7 @@ from jaxtyping import Float, Int, UInt8
 
 from infogan import config as configuration
 from infogan import evaluation
+from infogan.config import Config
 from infogan.data import Dataset
 from infogan.evaluation.clustering import classes_known
 from infogan.evaluation.predicted_codes import dividing_code
@@ -83,7 +84,7 @@ def write(  # noqa: PLR0913 - the run, and how it compares with others
         hidden_clusters=hidden_clusters,
         clustered=len(images),
         clustered_train=clustered_train,
-        configuration=configuration.to_toml(model.config),
+        configuration=configuration.to_toml(_without_folders(model.config)),
         environment=_environment(trained_run),
         commands=_commands(run, model, seeds),
     )
@@ -97,6 +98,12 @@ def _environment(run: RunDirectory) -> dict[str, Any]:
     if earlier := values.pop("earlier_sessions", []):
         values["earlier sessions"] = f"{len(earlier)}, in environment.json"
     return values
+
+
+def _without_folders(config: Config) -> Config:
+    """Return the configuration with the name of the images only: a report may be given to others."""
+    path = config.data.path
+    return config if path is None else config.replace(data={"path": Path(path).name})
 
 
 def _description(path: str | Path | None, dataset: Dataset) -> str:
@@ -196,13 +203,16 @@ def _clustered_images(dataset: Dataset) -> tuple[UInt8[np.ndarray, "n h w c"], i
 
 def _commands(run: RunDirectory, model: InfoGAN, seeds: Sequence[int]) -> list[str]:
     """Return the commands that reproduce the run and the report."""
-    training, out = model.config.training, shlex.quote(str(run.path))
+    training, out = model.config.training, shlex.quote(run.path.resolve().name)
     seed = f"--seed {seeds[0]} --seeds {len(seeds)}" if seeds else f"--seed {training.seed}"
-    from_array = model.config.data.source == "folder" and model.config.data.path is None
-    data = " --data IMAGES" if from_array else ""
+    path = model.config.data.path
+    kept = path is not None and Path(path) == run.images.resolve()
+    from_array = kept or (path is None and model.config.data.source == "folder")
+    data = " --data IMAGES" if path is not None or from_array else ""
+    where = "the array of images" if from_array else f"the path of {Path(path).name}" if path else ""
     return [
-        "# config.toml: the configuration below"
-        + ("; IMAGES: a copy of the array of images" if from_array else ""),
+        "# in the folder of the run; config.toml: the configuration below"
+        + (f"; IMAGES: {where}" if where else ""),
         f"infogan train --config config.toml{data} --out {out} {seed} --steps {training.steps}",
         f"infogan report {out}{data}",
     ]

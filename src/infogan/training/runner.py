@@ -16,10 +16,11 @@ import numpy as np
 import torch
 
 from infogan import config as configuration
-from infogan import plugins, signals
+from infogan import plugins, signals, storage
 from infogan.config import Config
 from infogan.data import SOURCES, Dataset, splits
 from infogan.errors import ConfigError, DataError, DivergenceError, Interrupted, StorageError
+from infogan.file_listing import harmless
 from infogan.model import InfoGAN
 from infogan.networks import NETWORKS, check_architecture
 from infogan.reporting import pictures
@@ -452,8 +453,10 @@ class _Session:
 def write_skipped(run: RunDirectory, dataset: Dataset) -> None:
     """Write skipped.csv: the files that could not be read, and the reasons."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([("path", "reason"), *dataset.skipped])
-    run.write_text("skipped.csv", text.getvalue())
+    rows = [(harmless(file.path), harmless(file.reason)) for file in dataset.skipped]
+    csv.writer(text, lineterminator="\n").writerows([("path", "reason"), *rows])
+    content = text.getvalue().encode("utf-8", "surrogateescape")  # names may be of any bytes
+    storage.write_file(run.path / "skipped.csv", content)
 
 
 def draw_pictures(model: InfoGAN, run: RunDirectory, step: int) -> dict[str, Path]:
