@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor, nn
 
-from infogan import objective, streams
+from infogan import objective
 from infogan.config import Config
 from infogan.data.dataset import Split
 from infogan.latents import Codes
 from infogan.model import InfoGAN
 from infogan.training import engine, optimizers
 from infogan.training.anchors import Anchors
+from infogan.training.batches import RealBatches
 from infogan.training.guard import DivergenceGuard
-from infogan.training.image_variance import pixel_variance
+from infogan.training.image_variance import compared_images, pixel_variance
 from infogan.training.randomness import RandomnessSampler
 from infogan.training.real_statistics import RealStatistics
 from infogan.training.repair.category_repair import CategoryRepair
@@ -43,7 +45,8 @@ def nearest_images(config: Config, images: Split) -> Int64[Tensor, "n k"] | None
     """Return the nearest neighbours of all training images, or None if the configuration uses none."""
     if not config.seeks_neighbours:
         return None
-    return torch.from_numpy(images.nearest(config.objective.neighbours))
+    objective = config.objective
+    return torch.from_numpy(images.nearest(objective.neighbours, objective.neighbour_search))
 
 
 class Trainer:
@@ -75,7 +78,8 @@ class Trainer:
         if self.config.seeks_neighbours and nearest is None:
             raise ValueError("objective.neighbours needs `nearest`, from nearest_images")
         self.model, self.device, self.precision = model.to(device), device, precision
-        self.images, self.nearest = images.to(device), nearest
+        self.real = RealBatches(self.config, images, nearest, device)
+        self.images = self.real.images
         if anchors is not None:
             anchors.check(model.latents, len(images))
         self.anchors = None if anchors is None else anchors.to(device)
@@ -106,21 +110,11 @@ class Trainer:
 
         The second batch has the images for the second views: the same images, or neighbours of them.
         """
-        indices = self._indices()
-        batches = [self.images[indices.to(self.device)]]
-        if self.config.reads_real:
-            share, seed = self.config.objective.neighbour_share, self.config.training.seed
-            partners = streams.partners(indices, self.nearest, share, seed, self.step)
-            batches.append(self.images[partners.to(self.device)])
-        return batches
+        return self.real.at(self.step).images
 
     def targets(self) -> Codes:
         """Return the anchors of the real images of this step, on the device; none if the run has none."""
-        return {} if self.anchors is None else self.anchors.of(self._indices())
-
-    def _indices(self) -> Int64[Tensor, " n"]:
-        training = self.config.training
-        return streams.batch_indices(training.seed, self.step, training.batch_size, len(self.images))
+        return {} if self.anchors is None else self.anchors.of(self.real.at(self.step).indices)
 
     def check(self) -> None:
         """Wait for the device, and raise DivergenceError if training has diverged."""
@@ -185,8 +179,12 @@ class Trainer:
             "terms": {name: means[name] for name in TERMS if name in means},
             "real": self.statistics.report(),
             "scores": {name: means[f"scores.{name}"] for name in ("real", "fake")},
-            **({"variance": pixel_variance(self.model, self.images)} if measured else {}),
+            **({"variance": pixel_variance(self.model, self._compared)} if measured else {}),
         }
+
+    @cached_property
+    def _compared(self) -> UInt8[Tensor, "n h w c"]:
+        return compared_images(self.images, self.config.training.seed)
 
     # --- checkpoints ---------------------------------------------------------------------------------------
 
