@@ -369,7 +369,7 @@ def _data_check(arguments: argparse.Namespace) -> None:
                 f"{folder} is not a folder", "a folder of preprocessed images", "infogan data check"
             )
         try:
-            found = prepared.read(folder)
+            found = prepared.read(folder, thorough=True)
         except StorageError as error:
             failed.append(folder)
             print(f"damaged, or not prepared: {error.happened}")

@@ -71,7 +71,8 @@ def _points(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n compon
         components = PCA(min(COMPONENTS, *x.shape), random_state=0).fit(x)
     starts = range(0, len(images), _CHUNK)
     parts = [components.transform(pixels(images[start : start + _CHUNK])) for start in starts]
-    return np.concatenate(parts).astype(np.float32)
+    points: Float[np.ndarray, "n components"] = np.concatenate(parts).astype(np.float32)
+    return points
 
 
 def _nearest_by_index(points: Float[np.ndarray, "n d"], count: int) -> Int64[np.ndarray, "n count"]:
@@ -108,7 +109,8 @@ def _others(found: Int64[np.ndarray, "n more"]) -> Int64[np.ndarray, "n count"]:
     own = found == np.arange(len(found))[:, None]
     own[np.flatnonzero(~own.any(1)), -1] = True
     own &= own.cumsum(1) == 1
-    return found[~own].reshape(len(found), -1)
+    others: Int64[np.ndarray, "n count"] = found[~own].reshape(len(found), -1)
+    return others
 
 
 def pixels(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n pixels"]:
