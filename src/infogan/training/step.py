@@ -24,6 +24,7 @@ from infogan.model import InfoGAN, evaluating
 from infogan.networks.normalization import Domain
 from infogan.training import engine, optimizers
 from infogan.training.anchors import join
+from infogan.training.distributed import Ranks
 from infogan.training.guard import DivergenceGuard
 from infogan.training.randomness import Randomness, codes_batch_size, generator_updates
 from infogan.training.real_statistics import RealStatistics
@@ -61,6 +62,7 @@ class Step:
         statistics: moving averages of Q's predictions for real images.
         guard: detects divergence.
         precision: precision of the layers; weights, optimizers, losses and statistics are float32.
+        ranks: the processes of the training, if there are several.
     """
 
     def __init__(
@@ -70,9 +72,12 @@ class Step:
         statistics: RealStatistics,
         guard: DivergenceGuard,
         precision: engine.Precision,
+        *,
+        ranks: Ranks | None = None,
     ) -> None:
         self.model, self.config, self.optimizers = model, model.config, optimizers
         self.statistics, self.guard, self.precision = statistics, guard, precision
+        self.ranks = ranks
         self.info_weights = self.config.info_weights()
         self.frozen = nn.ModuleList(
             [
@@ -154,6 +159,8 @@ class Step:
         parameters = optimizer.param_groups[0]["params"]
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         stacked = torch.stack([value.detach().float() for value in values.values()])
+        if self.ranks is not None:
+            stacked = self.ranks.average(gradients, stacked)
         optimizers.update(optimizer, self.guard.check(update, list(values), stacked, gradients))
         return dict(zip(values, stacked.unbind(), strict=True))
 

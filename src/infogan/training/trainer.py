@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +24,7 @@ from infogan.model import InfoGAN
 from infogan.training import engine, optimizers
 from infogan.training.anchors import Anchors
 from infogan.training.batches import RealBatches
+from infogan.training.distributed import Ranks
 from infogan.training.guard import DivergenceGuard
 from infogan.training.image_variance import compared_images, pixel_variance
 from infogan.training.randomness import RandomnessSampler
@@ -59,6 +61,8 @@ class Trainer:
         precision: precision of the layers; weights, optimizers, losses and statistics are float32.
         nearest: nearest neighbours of the images, from `nearest_images`.
         anchors: targets of codes for these images; None: there is no term "anchors".
+        ranks: the processes of the training, if there are several; each has a trainer with the same
+            arguments but the device.
 
     Raises:
         ConfigError: the anchors do not fit the codes or the number of images.
@@ -73,6 +77,7 @@ class Trainer:
         precision: engine.Precision,
         nearest: Int64[Tensor, "n k"] | None = None,
         anchors: Anchors | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
         self.config: Config = model.config
         if self.config.seeks_neighbours and nearest is None:
@@ -89,7 +94,13 @@ class Trainer:
         self.guard = DivergenceGuard(_limits(model), device)
         self.statistics = RealStatistics(model.latents, self.config.objective)
         self.optimizers = _optimizers(model)
-        self.make_step = Step(model, self.optimizers, self.statistics, self.guard, precision)
+        self.ranks = ranks
+        if ranks is not None:
+            ranks.check(self.config)
+            ranks.divide(model)
+        self.make_step = Step(
+            model, self.optimizers, self.statistics, self.guard, precision, ranks=ranks
+        )
         shape = (model.channels, model.size, model.size)
         self.sampler = RandomnessSampler(self.config, model.latents, shape, device, self.anchors)
         surveyor = Surveyor(model, self.images, nearest, precision)
@@ -100,7 +111,8 @@ class Trainer:
         settings = settings_at(self.config, self.step)
         targets = self.targets()
         randomness = self.sampler.sample(self.step, settings, targets)
-        values = self.make_step(self.batches(), randomness, settings, targets)
+        with nullcontext() if self.ranks is None else self.ranks.dividing():
+            values = self.make_step(self.batches(), randomness, settings, targets)
         self.window.add(list(values), torch.stack(list(values.values())))
         self.step += 1
         self._repair()
