@@ -2,8 +2,9 @@
 
 python -m tests.training.distributed_worker RECIPE STEPS DTYPE OUT
 
-Rounding errors of float32 grow by a factor of two or more per step in the first steps of a GAN, between any two
-orders of summation. In float64 they stay small, so that two trainings differ only if their mathematics does.
+Rounding errors of float32 grow by a factor of two or more per step in the first steps of a GAN, between any
+two orders of summation. In float64 they stay small, so that two trainings differ only if their mathematics
+does.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from infogan import data, images, presets, recipes
+from infogan import data, images, presets, processes, recipes
 from infogan.config import DataConfig
 from infogan.model import InfoGAN
 from infogan.training import distributed, optimizers, runner
@@ -51,7 +52,7 @@ def train(recipe: str, steps: int, out: Path) -> None:
         for _ in range(steps):
             trainer.advance()
             lines.append(trainer.window.state())
-    if distributed.is_first():
+    if processes.is_first():
         out.write_text(json.dumps(lines))
 
 

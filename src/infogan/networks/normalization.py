@@ -53,9 +53,7 @@ class BatchNorm(nn.Module):
         normalise = self._normalise
         if self.training and self.total is not None:
             normalise = self._normalise_part
-        parts = [
-            normalise(part, domain) for part, domain in zip(x.chunk(len(domains)), domains, strict=True)
-        ]
+        parts = [normalise(part, domain) for part, domain in zip(x.chunk(len(domains)), domains, strict=True)]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _normalise(self, x: Tensor, domain: Domain) -> Tensor:
@@ -85,7 +83,8 @@ class BatchNorm(nn.Module):
             for name, value in (("mean", mean), ("var", var * count / (count - 1))):
                 self.get_buffer(f"{domain}_{name}").lerp_(value, self.momentum)
         scaled = centred * ((var + self.eps).rsqrt() * self.weight).view(shape) + self.bias.view(shape)
-        return scaled.to(x.dtype)
+        normalised: Tensor = scaled.to(x.dtype)
+        return normalised
 
     def _statistics(self, name: str) -> Tensor:
         statistics = self.get_buffer(name)

@@ -15,7 +15,6 @@ RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT. Process 0 alone write
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -26,7 +25,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from infogan import signals
+from infogan import processes, signals
 from infogan.config import Config
 from infogan.errors import ConfigError, DistributedError, Interrupted
 from infogan.model import InfoGAN
@@ -45,28 +44,16 @@ LEAST_IMAGES = 3
 DIVIDED = ("generator", "trunk", "encoder", "contrastive")
 """The networks of `InfoGAN` whose batches are divided among the processes."""
 
-_VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-
-
-def started() -> bool:
-    """Return True if this process is one of several that a launcher has started."""
-    return all(name in os.environ for name in _VARIABLES) and int(os.environ["WORLD_SIZE"]) > 1
-
-
-def is_first() -> bool:
-    """Return True if this process writes the files of a run: it is alone, or process 0."""
-    return not started() or int(os.environ["RANK"]) == 0
-
 
 @contextmanager
 def joined() -> Iterator[Ranks | None]:
     """Connect the processes that a launcher has started; yields None if this process is alone."""
-    if not started():
+    if not processes.started():
         yield None
         return
     on_gpu = torch.cuda.is_available()
     if on_gpu:
-        torch.cuda.set_device(_local_rank() % torch.cuda.device_count())
+        torch.cuda.set_device(processes.local_rank() % torch.cuda.device_count())
     with _watched():
         dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=STEP_TIMEOUT)
         waiting = dist.new_group(backend="gloo", timeout=WAIT_TIMEOUT)
@@ -74,10 +61,6 @@ def joined() -> Iterator[Ranks | None]:
         yield Ranks(dist.get_rank(), dist.get_world_size(), waiting)
     finally:
         dist.destroy_process_group()
-
-
-def _local_rank() -> int:
-    return int(os.environ.get("LOCAL_RANK", os.environ["RANK"]))
 
 
 @contextmanager
@@ -123,7 +106,7 @@ class Ranks:
         """Return the device of this process: its own GPU, if the training uses GPUs."""
         if device.type != "cuda":
             return device
-        return torch.device("cuda", _local_rank() % torch.cuda.device_count())
+        return torch.device("cuda", processes.local_rank() % torch.cuda.device_count())
 
     # --- a step ------------------------------------------------------------------------------------------
 
@@ -178,10 +161,10 @@ class Ranks:
             dist.all_reduce(flat)
         flat /= self.size
         sizes = [len(values), *(gradient.numel() for gradient in gradients)]
-        means, *parts = flat.split(sizes)
-        for gradient, part in zip(gradients, parts, strict=True):
+        parts: tuple[Tensor, ...] = flat.split(sizes)
+        for gradient, part in zip(gradients, parts[1:], strict=True):
             gradient.copy_(part.view(gradient.shape))
-        return means
+        return parts[0]
 
     # --- between steps -----------------------------------------------------------------------------------
 
@@ -236,7 +219,9 @@ class Ranks:
         parts = [torch.empty_like(padded) for _ in range(self.size)]
         with _watched():
             dist.all_gather(parts, padded)
-        lengths = [end - start for start, end in (self._bounds(count // domains, r) for r in range(self.size))]
+        lengths = [
+            end - start for start, end in (self._bounds(count // domains, r) for r in range(self.size))
+        ]
         whole = torch.cat([p[:, :length] for p, length in zip(parts, lengths, strict=True)], 1).flatten(0, 1)
         return whole.permute(0, 3, 1, 2) if images else whole
 

@@ -65,7 +65,7 @@ class Step:
         ranks: the processes of the training, if there are several.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a step changes, and how it computes
         self,
         model: InfoGAN,
         optimizers: Mapping[str, torch.optim.Optimizer],

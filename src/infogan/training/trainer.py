@@ -98,9 +98,7 @@ class Trainer:
         if ranks is not None:
             ranks.check(self.config)
             ranks.divide(model)
-        self.make_step = Step(
-            model, self.optimizers, self.statistics, self.guard, precision, ranks=ranks
-        )
+        self.make_step = Step(model, self.optimizers, self.statistics, self.guard, precision, ranks=ranks)
         shape = (model.channels, model.size, model.size)
         self.sampler = RandomnessSampler(self.config, model.latents, shape, device, self.anchors)
         surveyor = Surveyor(model, self.images, nearest, precision)
