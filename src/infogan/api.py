@@ -209,6 +209,7 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
     device: str | None = None,
     devices: int = 1,
     executor: Executor | None = None,
+    threads: int | None = None,
     precision: Literal["auto", "float32", "bfloat16"] | None = None,
     model: str | Build | None = None,
     terms: Sequence[str | Term] = (),
@@ -236,6 +237,7 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
         devices: number of processes that divide each batch, each with its own GPU, or on the CPU.
         executor: trains several seeds at the same time, such as a `ProcessPoolExecutor` or the executor of a
             cluster. Its processes see the same files as this one.
+        threads: number of CPU threads; None: torch's own. 1 is fastest if other processes keep the cores busy.
         precision: precision of the layers; "auto" uses bfloat16 if the hardware supports it natively.
         model: networks instead of the tables of appendix C: a registered name or a function as
             `infogan.network` takes it.
@@ -278,7 +280,14 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
     if devices > 1:
         return _train_by_processes(config, devices, out, dataset, seeds, plugins, not progress)
     return train_config(
-        config, out=out, dataset=dataset, seeds=seeds, quiet=not progress, executor=executor, plugins=plugins
+        config,
+        out=out,
+        dataset=dataset,
+        seeds=seeds,
+        quiet=not progress,
+        executor=executor,
+        plugins=plugins,
+        threads=threads,
     ).model
 
 
@@ -350,13 +359,15 @@ def train_config(  # noqa: PLR0913 - as in `train`
     quiet: bool = False,
     executor: Executor | None = None,
     plugins: Sequence[str | Path] = (),
+    threads: int | None = None,
 ) -> Trained:
     """Train as `train` does, by a whole configuration; return the model with its run and data.
 
     If a launcher such as torchrun has started this process and others, they train together.
     """
-    from infogan.training import distributed
+    from infogan.training import distributed, engine
 
+    engine.use_threads(threads)
     with distributed.joined() as ranks:
         if ranks is None or ranks.rank == 0:
             return _train_config(config, out, dataset, seeds, quiet, executor, plugins, ranks)

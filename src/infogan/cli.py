@@ -133,7 +133,10 @@ def _train(arguments: argparse.Namespace) -> None:
     if processes.is_first():
         _warn_of_late_start(chosen)
         _say_audit(chosen.data)
-    _print_result(api.train_config(chosen, out=arguments.out, seeds=arguments.seeds), arguments.plugin)
+    _print_result(
+        api.train_config(chosen, out=arguments.out, seeds=arguments.seeds, threads=arguments.threads),
+        arguments.plugin,
+    )
 
 
 class _EndedError(Exception):
@@ -314,6 +317,7 @@ def _discover(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         categories=arguments.categories,
         settings=_settings(arguments, {}),
+        threads=arguments.threads,
         progress=_log,
     )
     print(discovery.summary(result))
@@ -577,6 +581,7 @@ _SET: Argument = (
         "help": "set a key of the configuration, for example --set batch_size=64 (repeatable)",
     },
 )
+_THREADS = _flag("--threads", _whole(1), "N", "CPU threads; 1 if other processes keep the cores busy")
 _DEVICES = _flag(
     "--devices",
     _whole(1),
@@ -603,6 +608,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _flag("--config", _path, "FILE", "configuration file in the format that --dry-run prints"),
         _flag("--device", str, "DEVICE", "auto, cpu, cuda, cuda:N or mps (default: auto)"),
         _DEVICES,
+        _THREADS,
         _flag("--precision", _one_of("auto", "float32", "bfloat16"), "auto|float32|bfloat16",
         "precision of the layers (default: auto)"),
         _SET,
@@ -623,6 +629,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _flag("--out", _path, "FOLDER", "output folder (default: runs/discover-NNN)"),
         _flag("--seed", _whole(), "N", "random seed (default: 0)", default=0),
         _flag("--categories", _whole(), "K", "number of categories; 0: none (default: chosen by stability)"),
+        _THREADS,
         _SET,
     )),
     ("reproduce", _reproduce, "reproduce a published experiment: train, evaluate and write a page of results",

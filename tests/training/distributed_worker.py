@@ -35,10 +35,13 @@ def in_double_precision() -> None:
 def train(recipe: str, steps: int, out: Path) -> None:
     """Train for some steps, and write the sums of all values after each step."""
     torch.set_num_threads(1)
-    dataset = data.load(DataConfig(source="digits"))
+    size = 16 if recipe == "cr" else 8  # which its networks need
+    dataset = data.load(DataConfig(source="digits", size=size))
     config = recipes.find(recipe).apply(presets.load("digits"))
     training = {"precision": "float32", "repair_start": 0, "repair_end": 0}
-    config = runner.resolve(config.replace(network={"width": 0.25}, training=training), dataset)
+    objective = {"contrastive_weight": 2.0} if recipe == "cr" else {}  # from the first step on
+    config = config.replace(network={"width": 0.25}, training=training, objective=objective)
+    config = runner.resolve(config.replace(data={"size": size}), dataset)
     with distributed.joined() as ranks:
         trainer = Trainer(
             InfoGAN(config),

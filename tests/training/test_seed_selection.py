@@ -8,9 +8,11 @@ import re
 import shutil
 import signal
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from infogan import InfoGAN, api, cli
@@ -421,3 +423,52 @@ def test_when_the_best_alone_diverges_the_second_best_is_named(
     assert begin(path) == 3
     assert f"infogan resume {path}/seeds/seed-3 --steps 45" in capsys.readouterr().err
     assert "best" not in selection(path)
+
+
+# --- seeds at the same time ------------------------------------------------------------------------------
+
+
+class PlainValues(ThreadPoolExecutor):
+    """Runs jobs in this process, and keeps their arguments: what another process would receive."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.given: list[tuple[Any, ...]] = []
+
+    def submit(self, job: Callable[..., Any], /, *given: Any, **named: Any) -> Future[Any]:
+        self.given.append(given)
+        return super().submit(job, *given, **named)
+
+
+def test_jobs_train_the_same_seeds(finished: Path, tmp_path: Path, known: None) -> None:
+    path = tmp_path / "run"
+    with PlainValues() as executor:
+        model = api.train(configure(), seeds=4, out=path, executor=executor, progress=False)
+    assert selection(path) == selection(finished)
+    assert weights(path) == weights(finished)
+    assert model.provenance["steps"] == 45
+    for seed in range(4):
+        inside = f"seeds/seed-{seed}"
+        assert figures(path / inside) == figures(finished / inside)
+    assert len(executor.given) == 4 + 2 + 1
+    assert {type(value) for given in executor.given for value in given} == {str, bool, tuple}
+
+
+def test_a_job_reports_a_seed_that_diverged(tmp_path: Path, known: None) -> None:
+    path = tmp_path / "run"
+    config = configure(learning_rate_generator=1e6, learning_rate_discriminator=1e6)
+    with PlainValues() as executor, pytest.raises(DivergenceError, match="all remaining seeds"):
+        api.train(config, seeds=4, out=path, executor=executor, progress=False)
+
+
+def test_jobs_need_images_in_files_and_several_seeds(tmp_path: Path) -> None:
+    images = np.zeros((40, 8, 8), np.uint8)
+    settings = {key: value for key, value in SMALL.items() if key != "held_out"}
+    with PlainValues() as executor:
+        for given, seeds in ((images, 4), (configure(), 1)):
+            with pytest.raises(UsageError, match="executor"):
+                api.train(
+                    given, recipe="robust", seeds=seeds, out=tmp_path / "run", executor=executor,
+                    codes="digit:4 style:u", settings=settings, progress=False,
+                )  # fmt: skip
+        assert executor.given == []
