@@ -237,7 +237,7 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
         devices: number of processes that divide each batch, each with its own GPU, or on the CPU.
         executor: trains several seeds at the same time, such as a `ProcessPoolExecutor` or the executor of a
             cluster. Its processes see the same files as this one.
-        threads: number of CPU threads; None: torch's own. 1 is fastest if other processes keep the cores busy.
+        threads: number of CPU threads; None: torch's own. 1 is fastest if the cores are busy otherwise.
         precision: precision of the layers; "auto" uses bfloat16 if the hardware supports it natively.
         model: networks instead of the tables of appendix C: a registered name or a function as
             `infogan.network` takes it.

@@ -116,8 +116,10 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
         finished: dict[str, Any] = json.loads((state.folder / RESULT).read_text(encoding="utf-8"))
         return finished
     budget.before = state.facts["seconds"]
-    state.write(threads=engine.use_threads(threads or state.facts.get("threads")))
-    progress(f"{state.facts['threads']} threads; threads=1 is faster if the cores are busy")
+    recorded = state.facts.get("threads")
+    used = engine.use_threads(threads if recorded is None or threads is not None else int(recorded))
+    state.write(threads=used)
+    progress(f"threads: {used}; threads=1 is faster if the cores are busy")
     job = _Discovery(state, config, dataset, budget, categories, progress)
     try:
         job.audit()
