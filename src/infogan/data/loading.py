@@ -68,7 +68,7 @@ def _split(entry: Source, stored: Prepared, config: DataConfig) -> Dataset:
 
 
 def _with_fingerprint(dataset: Dataset, stored: Prepared) -> Dataset:
-    """Return the data set; with its fingerprint, if its images are so many that the fingerprint is kept."""
+    """Return the data set; with its fingerprint, if it is kept for these images."""
     if not verification.is_large(stored.facts):
         return dataset
     split = (

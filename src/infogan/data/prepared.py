@@ -20,9 +20,10 @@ import math
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8
@@ -48,6 +49,7 @@ _PREPARE_AGAIN = "delete this folder, or repeat the infogan data prepare that wr
 _IMAGES, _LABELS, _FACTORS, _ATTRIBUTES = "images.npy", "labels.npy", "factors.npy", "attributes.npy"
 _NAMES, _SKIPPED, _KEYS = "names.json", "skipped.csv", "keys.npy"
 _CHUNK = 1_024  # images that are copied together
+_SORTED_BYTES = 2**30  # of all images; up to it, single images are read from anywhere
 _FEW_UNREADABLE = 100  # up to this number all files are tried before a source is refused
 
 
@@ -127,7 +129,7 @@ def write(folder: Path, found: Found, config: DataConfig, facts: Mapping[str, An
         elif found.test is None:
             order = splits.shuffle(counts[0])
         _arrange(raw, building / _IMAGES, order, form)
-        raw.unlink()
+        raw.unlink(missing_ok=True)
         pairs = list(zip(parts, readable, strict=True))
         truth = _concatenate([part.truth.take(rows) for part, rows in pairs]).take(order)
         manifest |= _write_truth(building, truth)
@@ -222,14 +224,47 @@ def _raw_images(raw: Path, size: int) -> Iterator[bytes]:
 
 
 def _arrange(raw: Path, target: Path, order: Int64[np.ndarray, " n"], form: tuple[int, int, int]) -> None:
-    """Write the images of `raw` as one .npy array in the given order, without loading all of them."""
+    """Write the images of `raw` as one .npy array in the given order, without loading all of them.
+
+    A large `raw` is removed on the way.
+    """
     size = math.prod(form)
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(order), *form)}
-    with raw.open("rb") as source, target.open("wb") as file:
+    with target.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
+        if size * len(order) > _SORTED_BYTES:
+            _write_sorted(raw, file, order, size)
+            return
+        with raw.open("rb") as source:
+            for start in range(0, len(order), _CHUNK):
+                rows = order[start : start + _CHUNK].tolist()
+                file.write(b"".join(os.pread(source.fileno(), size, row * size) for row in rows))
+
+
+def _write_sorted(raw: Path, file: BinaryIO, order: Int64[np.ndarray, " n"], size: int) -> None:
+    """Write images of `size` bytes in the given order, and remove `raw`.
+
+    Images that lie close to each other in the result are first collected in files that fit into the memory:
+    reading single images from all over a disk would take hours.
+    """
+    per_file = max(1, _SORTED_BYTES // (4 * size))
+    position = np.empty_like(order)
+    position[order] = np.arange(len(order))
+    parts = [raw.with_name(f"part-{number}") for number in range(-(-len(order) // per_file))]
+    with ExitStack() as stack, raw.open("rb") as source:
+        collected = [stack.enter_context(part.open("wb")) for part in parts]
         for start in range(0, len(order), _CHUNK):
-            rows = order[start : start + _CHUNK].tolist()
-            file.write(b"".join(os.pread(source.fileno(), size, row * size) for row in rows))
+            numbers = position[start : start + _CHUNK] // per_file
+            images = np.frombuffer(source.read(_CHUNK * size), np.uint8).reshape(-1, size)
+            for number in np.unique(numbers).tolist():
+                collected[number].write(images[numbers == number].data)
+    raw.unlink()
+    for number, part in enumerate(parts):
+        images = np.fromfile(part, np.uint8).reshape(-1, size)
+        # They were collected in the order of their rows in `raw`.
+        rows = np.sort(order[number * per_file : (number + 1) * per_file])
+        file.write(images[np.argsort(position[rows])].data)
+        part.unlink()
 
 
 def _concatenate(truths: Sequence[Truth]) -> Truth:
