@@ -25,7 +25,8 @@ COMMANDS = {
     "data list": [],
     "data prepare": ["--crop", "--data", "--out", "--set", "--size"],
     "data render": ["--count", "--data", "--out", "--set", "--size"],
-    "encode": ["--out"],
+    "encode": ["--features", "--map", "--out", "--seed"],
+    "sort": ["--by", "--copy", "--out"],
     "evaluate": ["--data", "--full", "--json", "--samples", "--seed", "--weights"],
     "presets": [],
     "reproduce": [
@@ -202,7 +203,7 @@ BAD = {
     "CSV in a file": (["encode", "{}/run", "{}/images.npy", "--out", "{}/note.txt/a.csv"], 4,
                       ["{}/note.txt/a.csv"]),
     "codes in a text file": (["encode", "{}/run", "{}/images.npy", "--out", "{}/codes.txt"], 2,
-                             ["{}/codes.txt is not a CSV file"]),
+                             ["{}/codes.txt is not a table"]),
     "evaluate elsewhere": (["evaluate", "{}/run", "--data", "{}/nowhere"], 5, ["{}/nowhere"]),
     "experiment": (["reproduce", "figur1"], 2, ["'figur1'", "did you mean 'figure1'?"]),
     "command": (["trian", "mnist"], 2, ["'trian'"]),
@@ -381,14 +382,23 @@ def test_encode_writes_a_row_an_image(
     assert run("encode", place / "run", place / "images.npy", "--out", out) == 0
     assert str(out) in capsys.readouterr().out
     header, *rows = csv.reader(out.read_text().splitlines())
-    assert header == ["image", "type", *(f"type_{index}" for index in range(10)), "style1", "style2"]
+    assert header == [
+        "image",
+        "type",
+        *(f"type_{index}" for index in range(10)),
+        "style1",
+        "style1_std",
+        "style2",
+        "style2_std",
+    ]
     assert len(rows) == len({row[0] for row in rows}) == 40
     codes = InfoGAN.from_pretrained(place / "run").encode(images(40))
     found = np.array([row[1:] for row in rows], dtype=np.float64)
     assert np.array_equal(found[:, 0], codes["type"].argmax(1))
     assert np.allclose(found[:, 1:11], codes["type"], atol=1e-5)
     assert np.allclose(found[:, 11], codes["style1"], atol=1e-5)
-    assert np.allclose(found[:, 12], codes["style2"], atol=1e-5)
+    assert np.allclose(found[:, 13], codes["style2"], atol=1e-5)
+    assert (found[:, [12, 14]] > 0).all()
 
 
 def test_evaluate_json_is_all_there_is_on_stdout(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

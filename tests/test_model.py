@@ -245,13 +245,13 @@ def test_each_domain_has_its_own_statistics(tiny_model: InfoGAN) -> None:
 def test_images_of_another_shape_are_named(tiny_model: InfoGAN, shape: tuple[int, ...]) -> None:
     # Below `encode`, whose annotation the tests' own type checker would complain about first.
     with pytest.raises(UsageError, match=re.escape(f"uint8 {list(shape)}")) as caught:
-        tiny_model._forward(np.zeros(shape, np.uint8), "real", features=False)
+        tiny_model._forward(np.zeros(shape, np.uint8), "real", want=("raw",))
     assert "uint8 [N, 8, 8, 1]" in caught.value.expected
 
 
 def test_floats_are_not_taken_for_bytes(tiny_model: InfoGAN) -> None:
     with pytest.raises(UsageError, match="float64"):
-        tiny_model._forward(np.zeros((3, 8, 8, 1)), "real", features=False)
+        tiny_model._forward(np.zeros((3, 8, 8, 1)), "real", want=("raw",))
 
 
 # --- raw and averaged ------------------------------------------------------------------------------------

@@ -1,9 +1,13 @@
 from .api import configure as configure
+from .api import encode as encode
 from .api import evaluate as evaluate
+from .api import explore as explore
+from .api import export_model as export_model
 from .api import load as load
 from .api import report as report
 from .api import resume as resume
 from .api import select as select
+from .api import sort as sort
 from .api import train as train
 from .config import Bernoulli as Bernoulli
 from .config import Categorical as Categorical

@@ -7,9 +7,10 @@ import os
 import sys
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 import numpy as np
 
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from infogan.data.image_collection import ImageCollection
     from infogan.evaluation.subject import Progress
+    from infogan.export.onnx_files import Precision
     from infogan.model import InfoGAN
     from infogan.networks import Build
+    from infogan.runs import code_names
     from infogan.training.distributed import Ranks
     from infogan.training.runner import Trained
     from infogan.training.terms import Term
@@ -537,6 +541,139 @@ def load(run: str | Path, *, plugins: Sequence[str | Path] = ()) -> InfoGAN:
     return model
 
 
+@dataclass(frozen=True)
+class Encoded:
+    """A table of codes that has been written.
+
+    Attributes:
+        path: the table.
+        rows: number of images in it.
+        skipped: files that could not be read, with reasons.
+    """
+
+    path: Path
+    rows: int
+    skipped: tuple[data.Skipped, ...]
+
+
+def encode(  # noqa: PLR0913 - the columns of the table, by name
+    run: str | Path | InfoGAN,
+    images: str | Path | Images,
+    *,
+    out: str | Path = "codes.csv",
+    features: bool = False,
+    map: bool = False,
+    seed: int = 0,
+    plugins: Sequence[str | Path] = (),
+    progress: bool = False,
+) -> Encoded:
+    """Predict the codes of images and write them to a table, with one row for each image.
+
+    Images are read, encoded and written in batches, so that memory does not grow with their number. The
+    columns are those of `infogan.encoding.code_table.write_codes`.
+
+    Args:
+        run: the run directory, a model folder, or a model.
+        images: an image file; a folder, archive or array file of images; or images as in `train`.
+        out: the table, a .csv or .parquet file; an older one is replaced.
+        features: also write the features that the recognition network computes.
+        map: also write the position of each image on a 2-D map of the features.
+        seed: random seed of the map.
+        plugins: the plug-ins that the networks come from.
+        progress: show a progress bar on stderr.
+
+    Raises:
+        UsageError: `out` is not the name of a table, or a package is missing.
+        DataError: there are no images, or none can be read.
+        StorageError: the table cannot be written.
+    """
+    from infogan.encoding import code_table, table_files
+
+    table_files.check_name(Path(out))
+    model, names = _model_and_names(run, plugins)
+    found = _collection(model, images)
+    extra = code_table.Extra(features, map, seed)
+    rows = code_table.write_codes(model, found, Path(out), names=names, extra=extra, progress=progress)
+    return Encoded(Path(out), rows, tuple(found.skipped))
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """A folder of sorted images that has been written.
+
+    Attributes:
+        path: the folder.
+        counts: number of images in each of its subfolders.
+        skipped: files that could not be read, with reasons.
+    """
+
+    path: Path
+    counts: Mapping[str, int]
+    skipped: tuple[data.Skipped, ...]
+
+
+def sort(  # noqa: PLR0913 - what, where to, and how, by name
+    run: str | Path | InfoGAN,
+    images: str | Path | Images,
+    *,
+    out: str | Path,
+    by: str | Sequence[str] = (),
+    copy: bool = False,
+    plugins: Sequence[str | Path] = (),
+    progress: bool = False,
+) -> Sorted:
+    """Sort images into a new folder, with a subfolder, a contact sheet and numbered links for each category.
+
+    Args:
+        run: the run directory, a model folder, or a model.
+        images: as in `encode`.
+        out: a folder that is missing or empty. Nothing is overwritten.
+        by: names of codes. A continuous code gives the order in each subfolder, ascending; by default, the
+            most certain images are first. A categorical code gives the subfolders; by default, this is the
+            first one.
+        copy: copy image files instead of linking to them. Images of an archive are always written as the
+            files that they are there, and those of an array as PNG files.
+        plugins: the plug-ins that the networks come from.
+        progress: show a progress bar on stderr.
+
+    Raises:
+        UsageError: `out` is not empty or lies inside the folder of images, no code has that name, or `out`
+            cannot contain links.
+        DataError: there are no images, or none can be read.
+        StorageError: `out` cannot be written; nothing is left behind.
+    """
+    from infogan.encoding import sort_keys, sorted_folders
+
+    model, names = _model_and_names(run, plugins)
+    keys = sort_keys.sort_keys(model.latents, names, [by] if isinstance(by, str) else by)
+    found = _collection(model, images)
+    counts = sorted_folders.sort_images(model, found, Path(out), keys, copy=copy, progress=progress)
+    return Sorted(Path(out), counts, tuple(found.skipped))
+
+
+def _model_and_names(
+    run: str | Path | InfoGAN, plugins: Sequence[str | Path]
+) -> tuple[InfoGAN, code_names.CodeNames]:
+    """Return a model, and the names that the user gave to the codes of its run."""
+    from infogan.runs import code_names
+
+    if isinstance(run, str | Path):
+        model = load(run, plugins=plugins)
+        return model, code_names.read(run, model.config.latents.codes)
+    load_plugins(plugins)
+    return run, code_names.CodeNames(run.config.latents.codes)
+
+
+def _collection(model: InfoGAN, images: str | Path | Images) -> ImageCollection:
+    """Return images in the form that a model needs."""
+    from infogan.data import image_collection
+
+    form = image_collection.Form(model.size, model.channels, model.config.data.crop)
+    if isinstance(images, str | Path):
+        return image_collection.open_collection(Path(images), form)
+    return image_collection.of_array(data.as_images(images), form)
+
+
 def select(
     runs: Sequence[str | Path],
     *,
@@ -605,6 +742,139 @@ def report(
     model = load(directory.path)
     dataset = training_images(model, data_path)
     return page.write(directory, model, dataset, _shown(progress), place=data_path)
+
+
+def explore(  # noqa: PLR0913 - everything that the page can be given, by name
+    run: str | Path,
+    *,
+    data_path: str | Path | None = None,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    browser: bool = True,
+    plugins: Sequence[str | Path] = (),
+    progress: bool | Progress = True,
+) -> None:
+    """Serve a page that controls the codes of a run and shows real images by code, until Ctrl-C.
+
+    Args:
+        run: the run directory or model folder.
+        data_path: file or folder with the images, if they have moved.
+        host: name or address to listen on. With any other than one of this computer alone, the printed
+            address contains a token, without which the page answers nothing.
+        port: by default the first free port from 8420.
+        browser: open the page in a browser.
+        plugins: the plug-ins that the run uses, as in `train`.
+        progress: show progress and the address on stderr; or a function that is called with each message.
+
+    Raises:
+        UsageError: starlette and uvicorn are not installed; the port is in use; or there is no such run.
+        StorageError: codes.json is damaged.
+    """
+    from infogan import explorer
+
+    model = load(run, plugins=plugins)
+
+    def named_images() -> explorer.Images:
+        dataset = training_images(model, data_path)
+        pixels, names = data.load_all(_moved(model.config, data_path).data)
+        return explorer.Images(pixels, names, dataset.fingerprint)
+
+    explorer.explore(
+        model,
+        Path(run),
+        named_images,
+        address=explorer.Address(host, port),
+        browser=browser,
+        announce=_shown(progress),
+    )
+
+
+@overload
+def export_model(
+    run: str | Path,
+    to: Literal["onnx", "html", "safetensors"],
+    *,
+    out: str | Path | None = ...,
+    precision: Precision | None = ...,
+    images: str | Path | None = ...,
+    limit: int = ...,
+    runtime: str | Path | None = ...,
+    plugins: Sequence[str | Path] = ...,
+    progress: bool | Progress = ...,
+) -> Path: ...
+
+
+@overload
+def export_model(
+    run: str | Path,
+    to: str,
+    *,
+    out: str | Path | None = ...,
+    precision: Precision | None = ...,
+    images: str | Path | None = ...,
+    limit: int = ...,
+    runtime: str | Path | None = ...,
+    private: bool = ...,
+    plugins: Sequence[str | Path] = ...,
+    progress: bool | Progress = ...,
+) -> Path | str: ...
+
+
+def export_model(  # noqa: PLR0913 - everything that an export can be given, by name
+    run: str | Path,
+    to: str,
+    *,
+    out: str | Path | None = None,
+    precision: Precision | None = None,
+    images: str | Path | None = None,
+    limit: int = 1_000,
+    runtime: str | Path | None = None,
+    private: bool = False,
+    plugins: Sequence[str | Path] = (),
+    progress: bool | Progress = False,
+) -> Path | str:
+    """Write a trained model for use elsewhere.
+
+    Args:
+        run: a run directory, a model folder, or a model of the Hugging Face Hub, "OWNER/NAME".
+        to: "onnx": the generator and the recognition network as ONNX files; "html": a page with sliders that
+            works without a server; "safetensors": the model folder that `InfoGAN.from_pretrained` reads; or
+            "hub:OWNER/NAME": a model repository of the Hugging Face Hub, with a model card.
+        out: the folder or, for "html", the file to write. By default RUN/export/onnx, RUN/export/NAME.html
+            and RUN/export/safetensors. With "hub", the files of the repository are written there, too.
+        precision: how ONNX weights are stored, "float32" or "float16", at half the size. By default float32,
+            and float16 for "html".
+        images: for "html": real images to show in the page, by code.
+        limit: the most real images, taken evenly over the order of their names.
+        runtime: for "html": the folder or the .tgz file of the npm package onnxruntime-web. By default it is
+            taken from the cache, or fetched by `npm pack`.
+        private: for "hub": create a private repository.
+        plugins: the plug-ins that the run uses, as in `train`.
+        progress: show progress on stderr; or a function that is called with each message.
+
+    Returns:
+        The path of the file or folder; for "hub", the address of the repository.
+
+    Raises:
+        UsageError: there is no such target, an argument does not belong to it, or a package is missing.
+        StorageError: an exported network differs from the model, or a file cannot be written.
+        InfoGANError: as in `InfoGAN.from_pretrained`.
+    """
+    from infogan.export import targets
+    from infogan.export.source import Source
+
+    target = targets.check_target(to)
+    options = targets.Options(
+        out=None if out is None else Path(out),
+        precision=precision,
+        images=None if images is None else Path(images),
+        limit=limit,
+        runtime=None if runtime is None else Path(runtime),
+        private=private,
+    )
+    options.check(target)
+    source = Source.read(run, load(run, plugins=plugins))
+    return targets.write(source, to, options, _shown(progress))
 
 
 def evaluate(  # noqa: PLR0913 - everything that an evaluation can be given, by name
@@ -728,6 +998,9 @@ def _what_changed(sample: Sequence[float] | None, dataset: Dataset) -> str:
 
 def _images_now(config: Config, data_path: str | Path | None) -> data.Dataset:
     """Return the images of a configuration, from their current path."""
-    if data_path is not None:
-        config = config.replace(data={"path": _absolute(data_path)})
-    return data.load(config.data)
+    return data.load(_moved(config, data_path).data)
+
+
+def _moved(config: Config, data_path: str | Path | None) -> Config:
+    """Return a configuration with the current path of its images."""
+    return config if data_path is None else config.replace(data={"path": _absolute(data_path)})

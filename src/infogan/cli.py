@@ -27,6 +27,7 @@ from infogan.errors import (
 
 if TYPE_CHECKING:
     from infogan.config import Config, DataConfig
+    from infogan.file_listing import Skipped
 
 Command = Callable[[argparse.Namespace], None]
 
@@ -233,6 +234,7 @@ def _traverse(arguments: argparse.Namespace) -> None:
     from infogan.model import InfoGAN
     from infogan.reporting import pictures
     from infogan.reporting.traversals import traversal_picture
+    from infogan.runs import code_names
 
     model = InfoGAN.from_pretrained(arguments.run)
     if arguments.out and not arguments.code and len(model.latents.priors) > 1:
@@ -241,10 +243,11 @@ def _traverse(arguments: argparse.Namespace) -> None:
             "one code with --out",
             f"--code {next(iter(model.latents.priors))} --out {arguments.out}",
         )
-    for name in [arguments.code] if arguments.code else list(model.latents.priors):
+    names = code_names.read(arguments.run, model.config.latents.codes)
+    for name in [names.find(arguments.code)] if arguments.code else list(model.latents.priors):
         picture = traversal_picture(
             model, name, rows=arguments.rows, seed=arguments.seed, values=arguments.values,
-            weights=arguments.weights,
+            weights=arguments.weights, names=names,
         )  # fmt: skip
         default = Path(arguments.run) / "traversals" / f"{name}-seed{arguments.seed}.png"
         out = arguments.out or default
@@ -254,20 +257,47 @@ def _traverse(arguments: argparse.Namespace) -> None:
 
 
 def _encode(arguments: argparse.Namespace) -> None:
-    from infogan import data
-    from infogan.model import InfoGAN
-    from infogan.reporting import tables
+    from infogan import api
 
-    if arguments.out.suffix.lower() != ".csv":
-        advice = f"--out {shlex.quote(str(arguments.out.with_suffix('.csv')))}"
-        raise UsageError(f"--out {arguments.out} is not a CSV file", "a name that ends in .csv", advice)
-    model = InfoGAN.from_pretrained(arguments.run)
-    images, names = data.read_images(arguments.images, model.size, model.channels, model.config.data.crop)
-    priors = model.latents.priors.items()
-    categorical = {name for name, prior in priors if prior.code.kind == "categorical" and prior.code.dim == 1}
-    tables.write_codes(arguments.out, names, model.encode(images), categorical)
-    count = "1 image" if len(images) == 1 else f"{len(images):,} images"
-    print(f"{arguments.out}: the codes of {count}")
+    table = api.encode(
+        arguments.run, arguments.images, out=arguments.out, features=arguments.features, map=arguments.map,
+        seed=arguments.seed, progress=True,
+    )  # fmt: skip
+    _say_skipped(table.skipped)
+    print(f"{table.path}: the codes of {_count(table.rows)}")
+
+
+def _sort(arguments: argparse.Namespace) -> None:
+    from infogan import api
+
+    found = api.sort(
+        arguments.run,
+        arguments.images,
+        out=arguments.out,
+        by=arguments.by,
+        copy=arguments.copy,
+        progress=True,
+    )
+    _say_skipped(found.skipped)
+    if found.skipped:
+        _say(f"  all of them: {found.path / 'unreadable.csv'}")
+    width = max(map(len, found.counts))
+    for name, count in found.counts.items():
+        print(f"{name:{width}}  {_count(count)}")
+    print(f"{found.path}: {_count(sum(found.counts.values()))} in {len(found.counts)} folders")
+
+
+def _say_skipped(skipped: Sequence[Skipped]) -> None:
+    """Print how many files could not be read, and the first of them, on stderr."""
+    if skipped:
+        from infogan.data.decoding import first_of
+
+        files = "1 file" if len(skipped) == 1 else f"{len(skipped):,} files"
+        _say(f"note: {files} cannot be read{first_of(skipped)}")
+
+
+def _count(images: int) -> str:
+    return "1 image" if images == 1 else f"{images:,} images"
 
 
 def _log(text: str) -> None:
@@ -278,8 +308,10 @@ def _log(text: str) -> None:
 def _evaluate(arguments: argparse.Namespace) -> None:
     from infogan import api, storage
     from infogan.reporting import tables
+    from infogan.runs import code_names
 
     model = api.load(arguments.run)
+    names = code_names.read(arguments.run, model.config.latents.codes)
     scores = api.evaluate(
         model, data_path=arguments.data, weights=arguments.weights, samples=arguments.samples,
         seed=arguments.seed, full=arguments.full,
@@ -290,7 +322,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps(scores, indent=2))
     else:
-        print(f"{tables.evaluation_text(scores)}\nall metrics: {path}")
+        print(f"{tables.evaluation_text(scores, names)}\nall metrics: {path}")
 
 
 def _select(arguments: argparse.Namespace) -> None:
@@ -305,6 +337,27 @@ def _report(arguments: argparse.Namespace) -> None:
     from infogan import api
 
     print(api.report(arguments.run, data_path=arguments.data, progress=_log))
+
+
+def _explore(arguments: argparse.Namespace) -> None:
+    from infogan import api
+
+    api.explore(
+        arguments.run, data_path=arguments.data, host=arguments.host, port=arguments.port,
+        browser=not arguments.no_browser, progress=_log,
+    )  # fmt: skip
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from infogan import api
+
+    print(
+        api.export_model(
+            arguments.run, arguments.to, out=arguments.out, precision=arguments.precision,
+            images=arguments.images, limit=arguments.limit, runtime=arguments.runtime,
+            private=arguments.private, progress=_log,
+        )
+    )  # fmt: skip
 
 
 def _discover(arguments: argparse.Namespace) -> None:
@@ -563,6 +616,7 @@ _WEIGHTS = _flag(
     "generator weights: as trained (raw), or their moving average (ema; the default if the model has one)",
 )
 _PNG = _flag("--out", _path, "PNG", "output file")
+_IMAGES = _flag("images", _path, "IMAGES", "an image; or a folder, archive or array of images")
 _PLUGIN: Argument = (
     "--plugin",
     {
@@ -664,10 +718,23 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _SEED,
         _WEIGHTS,
     )),
-    ("encode", _encode, "predict the codes of images and write them to a CSV file", (
+    ("encode", _encode, "predict the codes of images and write them to a CSV or Parquet file", (
         _RUN,
-        _flag("images", _path, "IMAGES", "an image; or a folder, archive or array of images"),
-        _flag("--out", _path, "CSV", "output file (default: codes.csv)", default=Path("codes.csv")),
+        _IMAGES,
+        _flag("--out", _path, "TABLE", "output file, .csv or .parquet (default: codes.csv)",
+              default=Path("codes.csv")),
+        _switch("--features", "also write the features of the recognition network"),
+        _switch("--map", "also write each image's position on a 2-D map of the features"),
+        _SEED,
+    )),
+    ("sort", _sort, "sort images into a folder per category, with contact sheets", (
+        _RUN,
+        _IMAGES,
+        ("--out", {"type": _path, "metavar": "FOLDER", "required": True, "help": "a new or empty folder"}),
+        ("--by", {"action": "append", "default": [], "metavar": "CODE",
+                  "help": "a continuous code that orders each folder (default: certainty), or the "
+                          "categorical code of the folders (default: the first); repeatable"}),
+        _switch("--copy", "copy image files instead of linking to them"),
     )),
     ("evaluate", _evaluate, "compute metrics of a run and write evaluation.json", (
         _RUN,
@@ -686,6 +753,27 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _SEED,
     )),
     ("report", _report, "write the HTML report of a run", (_RUN, _DATA)),
+    ("explore", _explore, "control the codes of a run and see real images by code, in a browser", (
+        _RUN,
+        _DATA,
+        _flag("--host", str, "HOST", "address to listen on (default: 127.0.0.1, this computer only)",
+              default="127.0.0.1"),
+        _flag("--port", _whole(1, 65_535), "N", "port (default: the first free one from 8420)"),
+        _switch("--no-browser", "print the address and do not open a browser"),
+    )),
+    ("export", _export, "write a model as ONNX, as a page without a server, as a folder, or to the Hub", (
+        _flag("run", _path, "RUN", "run directory, model folder, or OWNER/NAME of the Hugging Face Hub"),
+        _flag("--to", str, "TARGET", "onnx, html, safetensors or hub:OWNER/NAME", required=True),
+        _flag("--out", _path, "PATH", "output folder or, for html, file (default: below RUN/export)"),
+        _flag("--precision", _one_of("float32", "float16"), "float32|float16",
+              "how ONNX weights are stored (default: float32, and float16 for html)"),
+        _flag("--images", _path, "PATH", "html: file or folder with real images to show in the page"),
+        _flag("--limit", _whole(1, 20_000), "N", "html: the most real images (default: 1,000)",
+              default=1_000),
+        _flag("--runtime", _path, "PATH",
+              "html: folder or .tgz file of onnxruntime-web (default: the cache, or npm pack)"),
+        _switch("--private", "hub: create a private repository"),
+    )),
     ("presets", _presets, "list the presets, or show the configuration and recipes of one preset", (
         ("name", {"nargs": "?", "metavar": "NAME", "help": "name of the preset (default: list all)"}),
     )),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,15 +22,17 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from infogan import config as configuration
+from infogan import hub_models, networks, plugins, storage, streams
 from infogan import images as edge
-from infogan import networks, plugins, storage, streams
 from infogan.augmentation import still
 from infogan.config import Config
 from infogan.errors import ConfigError, StorageError, UsageError, did_you_mean
 from infogan.latents import Codes, Latents
 from infogan.networks.normalization import Domain, add_domain
 
-_NOISE_FIELDS = 8  # noise fields over which predictions of continuous codes are averaged
+NOISE_FIELDS = 8
+"""Number of noise fields over which predictions of continuous codes are averaged."""
+
 _ENCODE_BATCH = 64  # each batch is padded to it, so that an image's code does not depend on its batch
 _GENERATE_BATCH = 256
 
@@ -269,25 +271,37 @@ class InfoGAN(nn.Module):
         Raises:
             StorageError: the folder cannot be written; its former content is unchanged.
         """
+        storage.write_folder(Path(folder), self.files())
+
+    def files(self) -> dict[str, bytes]:
+        """Return the files of `save_pretrained` by name, without the manifest."""
         tensors = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
-        storage.write_folder(
-            Path(folder),
-            {
-                "model.safetensors": safetensors.torch.save(tensors),
-                "config.toml": configuration.to_toml(self.config).encode(),
-                "provenance.json": json.dumps(self.provenance, sort_keys=True).encode(),
-            },
-        )
+        return {
+            "model.safetensors": safetensors.torch.save(tensors),
+            "config.toml": configuration.to_toml(self.config).encode(),
+            "provenance.json": json.dumps(self.provenance, sort_keys=True).encode(),
+        }
 
     @classmethod
-    def from_pretrained(cls, path: str | Path) -> InfoGAN:
+    def from_pretrained(cls, path: str | Path, *, revision: str | None = None) -> InfoGAN:
         """Load the model of a run (its `model` folder) or of a folder that `save_pretrained` wrote.
+
+        Args:
+            path: a folder; or OWNER/NAME of a model on the Hugging Face Hub, if no folder OWNER exists.
+            revision: branch, tag or commit on the Hub; by default the newest commit. `provenance["hub"]` of
+                the model records the commit that was loaded.
 
         Raises:
             UsageError: there is no model at `path`; or a plug-in of its networks is not loaded, or has
                 changed.
-            StorageError: a file is damaged, or the weights do not fit the configuration.
+            StorageError: a file is damaged, or the weights do not fit the configuration; or the Hub cannot be
+                reached.
         """
+        if hub_models.is_repository(path):
+            found = hub_models.download(str(path), revision)
+            model = cls.from_pretrained(found.folder)
+            model.provenance["hub"] = {"repository": str(path), "revision": found.revision}
+            return model
         path = Path(path)
         folder = path / "model" if (path / "model").is_dir() else path
         if not (folder / "model.safetensors").is_file():
@@ -364,14 +378,22 @@ class InfoGAN(nn.Module):
             domain: as in `encode`.
             augmented: the images are augmented views, which interpolation has already blurred.
         """
-        return self._forward(images, domain, features=False, augmented=augmented)
+        return self._forward(images, domain, want=("raw",), augmented=augmented)["raw"]
 
     @torch.inference_mode()
     def features(
         self, images: UInt8[np.ndarray, "n h w c"], *, domain: Domain = "real"
     ) -> Float[Tensor, "n features"]:
         """Return the features that Q receives, on the CPU; arguments as in `encode`."""
-        return self._forward(images, domain, features=True)
+        return self._forward(images, domain, want=("features",))["features"]
+
+    @torch.inference_mode()
+    def recognise_with_features(
+        self, images: UInt8[np.ndarray, "n h w c"], *, domain: Domain = "real"
+    ) -> tuple[Float[Tensor, "n outputs"], Float[Tensor, "n features"]]:
+        """Return what `recognise` and `features` return, in one pass through the networks."""
+        found = self._forward(images, domain, want=("raw", "features"))
+        return found["raw"], found["features"]
 
     def load_tensors(self, tensors: Mapping[str, Tensor], source: str) -> None:
         """Load weights and statistics, after a check of every name, shape and type.
@@ -450,9 +472,16 @@ class InfoGAN(nn.Module):
         return torch.from_numpy(given.astype(np.float32))[None]
 
     def _forward(
-        self, images: np.ndarray, domain: Domain, *, features: bool, augmented: bool = False
-    ) -> Tensor:
-        """Return the features that Q receives, or Q's raw outputs, computed in batches of constant size."""
+        self, images: np.ndarray, domain: Domain, *, want: Collection[str], augmented: bool = False
+    ) -> dict[str, Tensor]:
+        """Return the `features` that Q receives and Q's `raw` outputs, computed in batches of constant size.
+
+        Args:
+            images: as in `recognise`.
+            domain: as in `recognise`.
+            want: which of the two to return.
+            augmented: as in `recognise`.
+        """
         form = (self.size, self.size, self.channels)
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != form:
             raise UsageError(
@@ -460,7 +489,8 @@ class InfoGAN(nn.Module):
                 f"uint8 [N, {', '.join(map(str, form))}], the shape that this model was trained on",
                 "infogan encode RUN IMAGES, which resizes files",
             )
-        parts = []
+        empty = {"raw": self.latents.posterior_width, "features": self.feature_extractor.features}
+        parts: dict[str, list[Tensor]] = {name: [torch.zeros(0, empty[name])] for name in want}
         extractor, domain = self.feature_extractor, self.statistics_domain(domain)
         with evaluating(extractor), evaluating(self.recognition):
             for start in range(0, len(images), _ENCODE_BATCH):
@@ -469,12 +499,13 @@ class InfoGAN(nn.Module):
                 full[: len(part)] = part
                 x = edge.to_float(torch.from_numpy(full).to(self.device), self.table.output)
                 x = x if augmented else still(x, self.config.augmentation)
-                outputs = extractor(x, (domain,))
-                if not features:
-                    outputs = self._predict_from_noisy(x, self.recognition(outputs, (domain,)).float())
-                parts.append(outputs[: len(part)].float().cpu())
-        empty = extractor.features if features else self.latents.posterior_width
-        return torch.cat(parts) if len(images) else torch.zeros(0, empty)
+                outputs = {"features": extractor(x, (domain,))}
+                if "raw" in parts:
+                    raw = self.recognition(outputs["features"], (domain,)).float()
+                    outputs["raw"] = self._predict_from_noisy(x, raw)
+                for name, of_batches in parts.items():
+                    of_batches.append(outputs[name][: len(part)].float().cpu())
+        return {name: torch.cat(of_batches) for name, of_batches in parts.items()}
 
     @property
     def code_noise(self) -> float:
@@ -496,7 +527,7 @@ class InfoGAN(nn.Module):
         if not std:
             return raw
         noisy = torch.zeros_like(raw)
-        for number in range(_NOISE_FIELDS):
+        for number in range(NOISE_FIELDS):
             rng = streams.generator(0, "encode/noise", number)
             field = torch.randn(images.shape[1:], generator=rng).to(images.device)
             noisy += self.predict(images + std * field, "noisy").float()
@@ -504,7 +535,7 @@ class InfoGAN(nn.Module):
             torch.full((prior.posterior_width,), name in self.config.continuous)
             for name, prior in self.latents.priors.items()
         ]
-        return torch.where(torch.cat(columns).to(raw.device), noisy / _NOISE_FIELDS, raw)
+        return torch.where(torch.cat(columns).to(raw.device), noisy / NOISE_FIELDS, raw)
 
 
 def _load(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:

@@ -136,6 +136,32 @@ def write_text(path: Path, text: str) -> None:
     write_file(path, text.encode())
 
 
+@contextmanager
+def building_file(path: Path) -> Iterator[Path]:
+    """Create or replace a file that is too large for `write_file`, atomically.
+
+    The block receives the name of a temporary file and writes it. When the block ends without an error, the
+    file gets its name.
+
+    Raises:
+        StorageError: it cannot be written; the old file is intact.
+    """
+    path = Path(os.path.realpath(path))
+    with writing(path, 0):
+        partial = _aside(path)
+        partial.unlink(missing_ok=True)  # left by a killed process with the same id
+        try:
+            yield partial
+            reach(file_point(path.name))
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        finally:
+            with suppress(OSError):  # the error that led here is more useful
+                partial.unlink(missing_ok=True)
+        _flush_folder(path.parent)
+
+
 def write_folder(
     folder: Path,
     files: Mapping[str, bytes],

@@ -6,6 +6,7 @@ methods get the number of categories that the discovery chose, and the true numb
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int
 
 from infogan import data, storage
 from infogan.config import Categorical, Config
@@ -35,6 +36,7 @@ from infogan_experiments.experiment import EXPERIMENTS, Experiment, Options
 from infogan_experiments.results import publish
 
 NAME, MINUTES = "discover-folder", 20.0
+SEVERAL, SEVERAL_MINUTES = "discover-folders", 10.0
 METHODS = {
     "kmeans": "k-means on pixels",
     "ward": "Ward on 50 principal components",
@@ -48,18 +50,41 @@ _MOST_WARD = 10_000
 
 
 def _publish(options: Options) -> None:
-    if options.data is None:
-        raise UsageError(
-            f"{NAME} has no images of its own",
-            "a folder with one folder of images for each class",
-            f"infogan reproduce {NAME} --data FOLDER",
-        )
+    data_path = _given(options, NAME, "one folder of images for each class")
     folder = options.folder(NAME)
     (seed,) = options.seed_range(1)
-    out = folder / f"seed-{seed}"
-    minutes = 0.05 if options.quick else MINUTES
+    values = _discovered(data_path, folder / f"seed-{seed}", options, seed, MINUTES)
+    publish(folder, NAME, values, _table(values))
+
+
+def _publish_several(options: Options) -> None:
+    """Discover each folder of a parent folder once, and publish one table."""
+    parent = Path(_given(options, SEVERAL, "several labelled folders"))
+    folder = options.folder(SEVERAL)
+    (seed,) = options.seed_range(1)
+    names = sorted(path.name for path in parent.iterdir() if path.is_dir())
+    values = {
+        name: _discovered(parent / name, folder / f"{name}-{seed}", options, seed, SEVERAL_MINUTES)
+        for name in names
+    }
+    publish(folder, SEVERAL, {"seed": seed, "folders": values}, _table_of_several(values))
+
+
+def _given(options: Options, name: str, content: str) -> Path | str:
+    if options.data is None:
+        raise UsageError(
+            f"{name} has no images of its own",
+            f"a folder with {content}",
+            f"infogan reproduce {name} --data FOLDER",
+        )
+    return options.data
+
+
+def _discovered(path: Path | str, out: Path, options: Options, seed: int, minutes: float) -> dict[str, Any]:
+    """Discover a folder within some minutes, and return what was found and the scores of all methods."""
+    minutes = 0.05 if options.quick else minutes
     result = discover(
-        options.data,
+        path,
         minutes=minutes,
         out=out,
         seed=seed,
@@ -74,13 +99,14 @@ def _publish(options: Options) -> None:
         "found": result["found"],
     }
     if result["run"] is not None:
-        values |= compared(out) | {"machine": RunDirectory.open(out / "run").read_environment()}
-    publish(folder, NAME, values, _table(values))
+        values |= compared(out) | {"machine": RunDirectory.open(result["run"]).read_environment()}
+    return values
 
 
 def compared(out: Path) -> dict[str, Any]:
     """Return the scores of each method at the chosen and at the true number of categories."""
-    model = InfoGAN.from_pretrained(out / "run")
+    run = RunDirectory.open(json.loads((out / "discovery.json").read_text(encoding="utf-8"))["run"])
+    model = InfoGAN.from_pretrained(run.path)
     dataset = data.load(model.config.data)
     code = model.config.latents.codes.get(CATEGORY)
     if not classes_known(dataset) or not isinstance(code, Categorical):
@@ -92,7 +118,7 @@ def compared(out: Path) -> dict[str, Any]:
     for title, count in (("chosen", chosen), ("true", true)):
         assigned = {
             **_clusterings(dataset, out, model.config, count),
-            **_of_model(model, out, dataset, learned, count),
+            **_of_model(model, run, dataset, learned, count),
         }
         scores[title] = {
             "categories": count,
@@ -101,7 +127,7 @@ def compared(out: Path) -> dict[str, Any]:
     return {"scores": scores, "classes": true, "test_images": len(labels.test)}
 
 
-Parts = tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " m"]]
+Parts = tuple[Int[np.ndarray, " n"], Int[np.ndarray, " m"]]
 """The category of each training and each test image."""
 
 
@@ -126,10 +152,12 @@ def _clusterings(dataset: Dataset, out: Path, config: Config, count: int) -> dic
     return parts
 
 
-def _of_model(model: InfoGAN, out: Path, dataset: Dataset, learned: Learned, count: int) -> dict[str, Parts]:
+def _of_model(
+    model: InfoGAN, run: RunDirectory, dataset: Dataset, learned: Learned, count: int
+) -> dict[str, Parts]:
     """Return the partitions of Q: untrained, before and after the generator; merged to at most `count`."""
     train, test = np.asarray(dataset.train.images), np.asarray(dataset.test.images)
-    before = before_training(model.config, RunDirectory(out / "run"))
+    before = before_training(model.config, run)
     models = {"untrained": untrained(model.config, train), "representation": before, "discover": model}
     assert learned.categories is not None
     size = learned.categories.probabilities.shape[1]
@@ -173,6 +201,30 @@ def _table(values: Mapping[str, Any]) -> str:
             )
     return markdown_table(["categories", "method", "NMI (95 % interval)", "AMI", "ARI"], rows)
 
+
+def _table_of_several(folders: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return one row per folder: NMI of each method at the true number, and of Q at the chosen number."""
+    rows = []
+    for name, values in folders.items():
+        entry = values["found"].get(CATEGORY)
+        scores = values.get("scores", {})
+        figures = [f"{scores['true'][m]['nmi']:.3f}" if m in scores.get("true", {}) else "" for m in METHODS]
+        chosen = f"{scores['chosen']['discover']['nmi']:.3f}" if "chosen" in scores else ""
+        rows.append([name, "none" if entry is None else str(entry["categories"]), *figures, chosen])
+    titles = [f"{text}, NMI at the true number" for text in METHODS.values()]
+    return markdown_table(
+        ["folder", "categories found", *titles, "Q after the generator, all categories"], rows
+    )
+
+
+EXPERIMENTS.add(
+    SEVERAL,
+    Experiment(
+        _publish_several,
+        "Discover factors in each of several labelled folders in 10 minutes each; compared with clustering.",
+        frozenset({"quick"}),
+    ),
+)
 
 EXPERIMENTS.add(
     NAME,

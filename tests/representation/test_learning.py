@@ -13,7 +13,8 @@ from infogan.config import Categorical, Periodic, Uniform
 from infogan.data import Dataset, Split
 from infogan.representation.candidates import Candidate
 from infogan.representation.category_search import Categories, Stability
-from infogan.representation.learning import CATEGORY, Learned, codes_of, explained_by_categories, learn
+from infogan.representation.gaps import explained_by_categories
+from infogan.representation.learning import CATEGORY, Learned, codes_of, learn
 from infogan.representation.neighbours import Metric
 from infogan.representation.slow_coordinates import Coordinate, uniform_ranks
 
@@ -151,17 +152,49 @@ def test_a_coordinate_that_categories_predict_is_dropped() -> None:
         candidate("coordinate2", "coordinate", uniform_ranks(noise)),
     ]
     with_categories = learn(images, categories=3, candidates=known)
-    assert [c.name for c in with_categories.candidates] == ["coordinate2"]
+    assert [c.name for c in with_categories.candidates] == ["coordinate1"]  # numbered again
+    assert np.array_equal(with_categories.candidates[0].values, known[1].values)
+    assert [c.name for c in with_categories.categorical] == ["coordinate1"]
+    restored = Learned.from_files(with_categories.files())
+    assert np.array_equal(restored.categorical[0].values, known[0].values)
     assert len(learn(images, categories=0, candidates=known).candidates) == 2
+
+
+def on_a_circle(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return images 12x12 of a blob that goes around the middle, and its angle."""
+    angle = np.random.default_rng(1).uniform(0, 2 * np.pi, count)
+    rows, columns = np.mgrid[:12, :12]
+    x, y = (5.5 + 3.5 * part(angle)[:, None, None] for part in (np.cos, np.sin))
+    distance = (columns - x) ** 2 + (rows - y) ** 2
+    return (255 * np.exp(-distance / 4)).astype(np.uint8)[..., None], angle
+
+
+def test_slices_of_a_circle_are_no_categories() -> None:
+    images, angle = on_a_circle(600)
+    circle = candidate("circle1", "circle", ((angle / np.pi + 1) % 2 - 1))
+    learned = learn(images, candidates=(circle,))
+    assert learned.categories is None
+    assert [c.name for c in learned.candidates] == ["circle1"]
+
+
+def test_a_number_of_categories_that_the_user_gives_is_kept_and_so_is_the_line() -> None:
+    images, angle = on_a_circle(300)
+    circle = candidate("circle1", "circle", ((angle / np.pi + 1) % 2 - 1))
+    learned = learn(images, candidates=(circle,), categories=5)
+    assert learned.categories is not None and learned.categories.probabilities.shape[1] == 5
+    assert [c.name for c in learned.candidates] == ["circle1"]
+    noise = np.random.default_rng(0).integers(256, size=(150, 8, 8, 1), dtype=np.uint8)
+    of_noise = learn(noise, candidates=(), categories=4).categories
+    assert of_noise is not None and of_noise.probabilities.shape[1] == 4
 
 
 def test_the_share_that_categories_explain_is_1_for_their_means_and_0_for_noise(learned: Learned) -> None:
     found = learned.categories
     assert found is not None
     means = Coordinate(np.array([-0.7, 0.0, 0.6], dtype=np.float32)[found.labels])
-    assert explained_by_categories(means, found) == pytest.approx(1)
-    assert explained_by_categories(Coordinate(means.values, circle=True), found) == pytest.approx(1)
-    assert explained_by_categories(learned.candidates[0].coordinate, found) < 0.05
+    assert explained_by_categories(means, found.labels) == pytest.approx(1)
+    assert explained_by_categories(Coordinate(means.values, circle=True), found.labels) == pytest.approx(1)
+    assert explained_by_categories(learned.candidates[0].coordinate, found.labels) < 0.05
 
 
 @pytest.mark.parametrize("count", [1, 119])

@@ -18,7 +18,6 @@ import io
 import json
 import math
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -27,7 +26,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8
-from tqdm import tqdm
 
 from infogan import storage
 from infogan.config import DataConfig
@@ -35,6 +33,7 @@ from infogan.data import splits, verification
 from infogan.data.dataset import Factor, Found, Split, Stream, Truth
 from infogan.data.decoding import MOST_UNREADABLE, check_share
 from infogan.data.preprocessing import common_size, preprocess_one
+from infogan.data.progress_bar import progress_bar
 from infogan.errors import DataError, StorageError, UsageError
 from infogan.file_listing import Skipped
 
@@ -189,7 +188,7 @@ def _write_raw(
     """
     total = count(found)
     files, skipped, readable = total + len(found.skipped), list(found.skipped), []
-    with _progress_bar(f"preparing {Path(where).name}", total) as bar, raw.open("wb") as file:
+    with progress_bar(f"preparing {Path(where).name}", total) as bar, raw.open("wb") as file:
         for part in _parts(found):
             rows = []
             for row, image in enumerate(_preprocessed(part, form, crop)):
@@ -204,16 +203,6 @@ def _write_raw(
             readable.append(np.array(rows, np.int64))
             check_share(where, files, skipped)
     return readable, skipped
-
-
-def _progress_bar(text: str, total: int) -> tqdm:
-    """Return a progress bar on stderr; it appears after a second and is updated rarely outside terminals."""
-    closed = sys.stderr is None  # by the shell: 2>&-
-    interval = 15.0 if closed or not sys.stderr.isatty() else 0.2
-    return tqdm(
-        desc=text, total=total, unit=" images", leave=False, delay=1, mininterval=interval,
-        file=sys.stderr, disable=closed,
-    )  # fmt: skip
 
 
 def _raw_images(raw: Path, size: int) -> Iterator[bytes]:

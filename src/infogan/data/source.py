@@ -33,6 +33,7 @@ class About:
         licence: the licence of the images.
         origin: the authors, and where to get the images.
         sha256: SHA-256 of the published files, or another way to verify them.
+        people: True if they show real people, None if they may.
     """
 
     images: str = "not stated"
@@ -40,6 +41,7 @@ class About:
     licence: str = "not stated"
     origin: str = "not stated"
     sha256: str = "that of the prepared images, in their MANIFEST.json"
+    people: bool | None = False
 
 
 @dataclass(eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,12 +65,15 @@ def agreements(model: InfoGAN, reader: InfoGAN, names: Mapping[str, Any]) -> dic
     return values
 
 
-def verdicts(learned: Learned, shown: Mapping[str, float]) -> dict[str, dict[str, Any]]:
+def verdicts(
+    learned: Learned, readings: Sequence[Mapping[str, float]] = (), best: int = 0
+) -> dict[str, dict[str, Any]]:
     """Return the figures and the verdict of each candidate, by the code's name.
 
     Args:
         learned: from the real images.
-        shown: from `agreements`; empty before there is a generator.
+        readings: from `agreements`, of each generator; empty before there is one.
+        best: index of the generator that is shown.
     """
     entries: dict[str, dict[str, Any]] = {}
     if (found := learned.categories) is not None:
@@ -92,15 +95,17 @@ def verdicts(learned: Learned, shown: Mapping[str, float]) -> dict[str, dict[str
             "principal_component_agreement": value,
         }
     for name, entry in entries.items():
-        if name in shown:
-            entry["generated_agreement"] = shown[name]
+        if readings:
+            entry["generated_agreement"] = readings[best][name]
+            entry["generated_agreements"] = [reading[name] for reading in readings]
         entry["verdict"] = _sentence(entry)
     return entries
 
 
 def _sentence(entry: Mapping[str, Any]) -> str:
     """Return what a reader may conclude from the figures of one candidate."""
-    parts = ["found in the real images"]
+    stable = entry["stability"] > entry["threshold"]
+    parts = ["found in the real images" if stable else "no more stable than in images without categories"]
     if "generated_agreement" in entry:
         shows = entry["generated_agreement"] >= SHOWN
         parts.append("generated images show it" if shows else "generated images do not show it reliably")

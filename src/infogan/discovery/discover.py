@@ -4,7 +4,8 @@
    page is written.
 2. A contrastive encoder is trained; categories are searched again by its features.
 3. Q is fitted to what was found, and a generator learns to follow it.
-4. An independent encoder reads generated images, for the verdicts.
+4. An independent encoder reads generated images, for the verdicts. With an hour or more, generators of two or
+   three seeds are trained, and the one that the encoder reads best is shown.
 
 Every phase is kept on disk; a stop at any moment resumes with the same command.
 """
@@ -14,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,19 +27,19 @@ import torch
 from infogan import api, data, evaluation, networks, storage
 from infogan import config as configuration
 from infogan.config import Config
-from infogan.data import Dataset
+from infogan.data import Dataset, image_collection
 from infogan.data.audit import audit_lines
 from infogan.discovery.budget import ENCODER_SHARE, Budget, steps_within
 from infogan.discovery.candidate_verdicts import agreements, independent_reader, verdicts
-from infogan.discovery.outcome import Outcome
+from infogan.discovery.outcome import Outcome, Shown, Stage
 from infogan.discovery.state import AUDIT, RESULT, State, open_state
+from infogan.encoding import code_table
 from infogan.errors import InfoGANError, Interrupted, UsageError
 from infogan.evaluation.subject import Progress, silent
 from infogan.model import InfoGAN
-from infogan.reporting import tables
 from infogan.representation import learning
 from infogan.representation.contrastive import ContrastiveTraining, Encoder
-from infogan.representation.learning import CATEGORY, Learned
+from infogan.representation.learning import Learned
 from infogan.runs.directory import RunDirectory
 from infogan.runs.representation_files import Representation
 from infogan.training import engine, runner
@@ -61,6 +62,7 @@ _LEAST_STEPS = 20
 _MOST_ENCODER_STEPS, _MOST_FIT_STEPS = 20_000, 1_500
 _FIT_SHARE = 0.1  # of the time left for training, for each of the two encoders that are fitted
 _SAMPLES = 2_000
+_MORE_GENERATORS = (60, 90)  # minutes from which one more generator is trained
 
 
 def discover(  # noqa: PLR0913 - the options of the command, and the clock
@@ -222,8 +224,6 @@ class _Discovery:
     def run(self) -> dict[str, Any]:
         """Do all phases, and return the content of discovery.json."""
         first = self._first()
-        if first.empty:
-            return self._outcome(first, "nothing").write(self.state.folder)
         self._outcome(first, "first").write(self.state.folder)
         self.progress(f"first page: {self.state.folder / 'report.html'}")
         encoder = self._encoder()
@@ -231,15 +231,39 @@ class _Discovery:
         if learned.empty:
             return self._outcome(learned, "nothing").write(self.state.folder)
         self._outcome(learned, "features").write(self.state.folder)
-        model = self._generator(learned, encoder)
+        models = [self._generator(learned, encoder, number) for number in range(self._generators)]
+        return self._judged(learned, models).write(self.state.folder)
+
+    def _judged(self, learned: Learned, models: Sequence[InfoGAN]) -> Outcome:
+        """Return the outcome with the model that an independent encoder reads best; write codes.csv."""
         self.progress("fitting an independent encoder, and reading generated images with it")
-        reader = independent_reader(model, self.dataset, learned, int(self.state.facts["fit_steps"]))
-        shown = agreements(model, reader, learned.anchors())
+        reader = independent_reader(models[0], self.dataset, learned, int(self.state.facts["fit_steps"]))
+        readings = [agreements(model, reader, learned.anchors()) for model in models]
+        best = max(range(len(models)), key=lambda number: sum(readings[number].values()))
+        model = models[best]
         scores = evaluation.evaluate(model, self.dataset, samples=_SAMPLES, only=METRICS)
         images, names = data.load_all(self.config.data)
-        categorical = {CATEGORY} & set(model.latents.priors)
-        tables.write_codes(self.state.folder / "codes.csv", names, model.encode(images), categorical)
-        return self._outcome(learned, "generator", shown, model, scores).write(self.state.folder)
+        form = image_collection.Form(model.size, model.channels)
+        collection = image_collection.of_array(images, form, names)
+        code_table.write_codes(model, collection, self.state.folder / "codes.csv")
+        self.progress("fitting a fresh Q to generated images")
+        steps = int(self.state.facts["fit_steps"]) // 2
+        budget = evaluation.Budget(max_steps=steps, held_out=_SAMPLES)
+        fresh = evaluation.fit_recognition(model, budget=budget, samples=_SAMPLES)["codes"]
+        entries = verdicts(learned, readings, best)
+        for name, entry in entries.items():
+            entry["bound_nats"] = scores["codes"][name]["mutual_information_nats"]
+            entry["fresh_bound_nats"] = fresh[name]["mutual_information_nats"]
+        shown = Shown(self._run(best), model, scores)
+        return self._outcome(learned, "generator", entries, shown)
+
+    @property
+    def _generators(self) -> int:
+        """Number of generators: one, and with a budget of 60 and of 90 minutes one more."""
+        return 1 + sum(self.budget.seconds >= 60 * minutes for minutes in _MORE_GENERATORS)
+
+    def _run(self, number: int) -> Path:
+        return self.state.folder / ("run" if number == 0 else f"run-{number + 1}")
 
     @property
     def _images(self) -> np.ndarray:
@@ -266,7 +290,7 @@ class _Discovery:
                 self._images,
                 features=encoder.features(self._images),
                 categories=self.categories,
-                candidates=first.candidates,
+                candidates=[*first.candidates, *first.categorical],
                 seed=self.config.training.seed,
                 progress=self.progress,
             ),
@@ -305,17 +329,21 @@ class _Discovery:
         self.state.write(seconds=self.budget.spent)
         return encoder
 
-    def _generator(self, learned: Learned, encoder: Encoder) -> InfoGAN:
-        """Return the generator that follows what was learned, trained for the time that is left."""
-        path = self.state.folder / "run"
+    def _generator(self, learned: Learned, encoder: Encoder, number: int) -> InfoGAN:
+        """Return a generator that follows what was learned, trained for its share of the time left.
+
+        Each starts from the same encoder and anchors, with a seed of its own.
+        """
+        path = self._run(number)
         if (path / "representation").exists():
-            self.progress("resuming the generator")
+            self.progress(f"resuming the generator in {path.name}")
             return api.resume_run(path, dataset=self.dataset, quiet=True).model
         if path.exists():  # stopped before the run was complete enough to be resumed
             storage.remove_folder(path)
         anchors = Anchors(learned.anchors())
         facts = {**learned.facts(), "empty": False, "dependence": learned.dependence()}
-        config = with_codes(self.config, Representation(anchors.targets, None, facts))
+        own = self.config.replace(training={"seed": (self.config.training.seed + number) % 2**63})
+        config = with_codes(own, Representation(anchors.targets, None, facts))
         fit_steps = self._fit_steps(config, anchors)
         config = config.replace(representation={"fit_steps": fit_steps, "contrastive_steps": 0})
         representation = Phase(config, self.dataset, RunDirectory(path), self.progress).fit(learned, encoder)
@@ -354,8 +382,9 @@ class _Discovery:
                 anchors=anchors,
             )
             pace = self._pace(trainer.advance)
-            seconds = self.budget.for_training - self.state.facts["fit_steps"] * self.state.facts["fit_pace"]
-            self.state.write(generator_steps=steps_within(seconds, pace, _LEAST_STEPS))
+            reading = 2 * self.state.facts["fit_steps"] * self.state.facts["fit_pace"]  # by two encoders
+            seconds = self.budget.for_training - reading
+            self.state.write(generator_steps=steps_within(seconds / self._generators, pace, _LEAST_STEPS))
         return int(self.state.facts["generator_steps"])
 
     def _pace(self, step: Callable[[], object]) -> float:
@@ -369,20 +398,17 @@ class _Discovery:
     def _outcome(
         self,
         learned: Learned,
-        stage: str,
-        shown: Mapping[str, float] | None = None,
-        model: InfoGAN | None = None,
-        scores: Mapping[str, Any] | None = None,
+        stage: Stage,
+        entries: Mapping[str, Mapping[str, Any]] | None = None,
+        shown: Shown | None = None,
     ) -> Outcome:
         return Outcome(
             learned,
-            verdicts(learned, shown or {}),
+            verdicts(learned) if entries is None else entries,
             self._images,
             audit=(self.state.folder / AUDIT).read_text(encoding="utf-8").splitlines(),
             stage=stage,
             minutes=self.budget.seconds / 60,
             minutes_spent=self.budget.spent / 60,
-            run=None if model is None else self.state.folder / "run",
-            model=model,
-            scores=scores or {},
+            shown=shown,
         )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import UInt8
@@ -19,7 +19,24 @@ from infogan.reporting import discovery_page, pictures
 from infogan.reporting.traversals import traversal_picture
 from infogan.representation.learning import CATEGORY, Learned
 
+Stage = Literal["first", "features", "generator", "nothing"]
+
 _SHOWN_CATEGORIES, _PER_CATEGORY, _ROWS, _COLUMNS = 30, 10, 3, 10
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The generator whose images a page shows.
+
+    Attributes:
+        run: its run directory.
+        model: its model.
+        scores: from `evaluation.evaluate`.
+    """
+
+    run: Path
+    model: InfoGAN
+    scores: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -31,24 +48,21 @@ class Outcome:
         verdicts: figures and verdict of each, by the code's name.
         images: the training images, uint8 [N, H, W, C].
         audit: lines on the images.
-        stage: "first", "features" or "generator".
+        stage: "first", without training; "features", with learned features; "generator", the end; "nothing",
+            the end if no factor was found.
         minutes: the budget.
         minutes_spent: so far.
-        run: the run of the generator, if there is one.
-        model: its model.
-        scores: from `evaluation.evaluate`.
+        shown: the generator, if there is one.
     """
 
     learned: Learned
     verdicts: Mapping[str, Mapping[str, Any]]
     images: UInt8[np.ndarray, "n h w c"]
     audit: Sequence[str]
-    stage: str
+    stage: Stage
     minutes: float
     minutes_spent: float
-    run: Path | None = None
-    model: InfoGAN | None = None
-    scores: Mapping[str, Any] = field(default_factory=dict)
+    shown: Shown | None = None
 
     def result(self) -> dict[str, Any]:
         """Return the content of discovery.json."""
@@ -58,15 +72,16 @@ class Outcome:
             "stage": self.stage,
             "found": self.verdicts,
             "categories": facts.get("categories"),
-            "run": None if self.run is None else str(self.run),
-            "scores": self.scores,
+            "none_of_these": 0 if (found := self.learned.categories) is None else int(found.none.sum()),
+            "run": None if self.shown is None else str(self.shown.run),
+            "scores": {} if self.shown is None else self.shown.scores,
             "minutes": self.minutes,
             "minutes_spent": self.minutes_spent,
         }
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Write report.html, and after the last phase discovery.json; return the latter's content."""
-        result = self.result()
+        result, model = self.result(), None if self.shown is None else self.shown.model
         page = discovery_page.DiscoveryPage(
             title=folder.resolve().name,
             stage=self.stage,
@@ -74,8 +89,9 @@ class Outcome:
             audit=self.audit,
             categories=self._category_picture(),
             strips=self._strips(),
-            traversals=self._traversals(),
-            samples=None if self.model is None else pictures.sample_grid(self.model.sample(36, seed=0)),
+            traversals={} if model is None else _traversals(model),
+            samples=None if model is None else pictures.sample_grid(model.sample(36, seed=0)),
+            none=self._none_picture(),
             tree=self._tree(),
         )
         storage.write_text(folder / discovery_page.FILE_NAME, discovery_page.render(page))
@@ -114,10 +130,14 @@ class Outcome:
             )
         return strips
 
-    def _traversals(self) -> dict[str, Image.Image]:
-        if self.model is None:
-            return {}
-        return {name: traversal_picture(self.model, name, rows=4) for name in self.model.latents.priors}
+    def _none_picture(self) -> Image.Image | None:
+        """Return images that belong to no category, evenly chosen; None if there are none."""
+        found = self.learned.categories
+        none = np.flatnonzero(found.none) if found is not None else np.array([], int)
+        if not len(none):
+            return None
+        count = min(len(none), _PER_CATEGORY * _ROWS)
+        return pictures.sample_grid(self.images[none[np.linspace(0, len(none) - 1, count).astype(int)]])
 
     def _tree(self) -> list[str]:
         """Return the merges of categories as sentences, the least costly first."""
@@ -135,6 +155,10 @@ class Outcome:
                 f"{len(row) - 1 - number} categories: merge {first} and {second} ({lost:.2f} nats lost)"
             )
         return lines
+
+
+def _traversals(model: InfoGAN) -> dict[str, Image.Image]:
+    return {name: traversal_picture(model, name, rows=4) for name in model.latents.priors}
 
 
 def summary(result: Mapping[str, Any]) -> str:

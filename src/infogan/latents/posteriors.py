@@ -72,6 +72,7 @@ class TruncatedGaussianPosterior(Posterior):
     ) -> None:
         # Far outside the support, float32 loses the small differences of large numbers below.
         self.location, self.scale = location.double(), scale.double()
+        self.low, self.high = low, high
         self.alpha, self.beta = (low - self.location) / self.scale, (high - self.location) / self.scale
         self.log_mass = _log_normal_mass(self.alpha, self.beta)
 

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from infogan.errors import ConfigError
-from infogan.networks.normalization import Domain
+from infogan.networks.normalization import Domain, by_domain
 from infogan.registry import Registry
 
 
@@ -103,7 +103,7 @@ class CustomTrunk(nn.Module):
 
     def forward(self, x: Float[Tensor, "n c h w"], domains: Sequence[Domain]) -> Float[Tensor, "n features"]:
         """Compute features; `x` holds equally many images of each domain, one domain after the other."""
-        return torch.cat([self.module(part) for part in x.chunk(len(domains))])
+        return torch.cat([self.module(part) for part in by_domain(x, domains)])
 
 
 @torch.no_grad()

@@ -53,7 +53,7 @@ class BatchNorm(nn.Module):
         normalise = self._normalise
         if self.training and self.total is not None:
             normalise = self._normalise_part
-        parts = [normalise(part, domain) for part, domain in zip(x.chunk(len(domains)), domains, strict=True)]
+        parts = [normalise(part, domain) for part, domain in zip(by_domain(x, domains), domains, strict=True)]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _normalise(self, x: Tensor, domain: Domain) -> Tensor:
@@ -125,6 +125,12 @@ class SpectralNorm(nn.Module):
         vector = self.get_buffer("vector")
         right = F.normalize(vector @ matrix, dim=0, eps=1e-12)
         vector.copy_(F.normalize(matrix @ right, dim=0, eps=1e-12))
+
+
+def by_domain(x: Tensor, domains: Sequence[Domain]) -> tuple[Tensor, ...]:
+    """Return the part of each domain of a batch, which holds equally many images of each."""
+    # A chunk's size would depend on the batch, which an exported network must not fix.
+    return (x,) if len(domains) == 1 else x.chunk(len(domains))
 
 
 def add_domain(module: nn.Module, domain: Domain) -> None:

@@ -30,6 +30,7 @@ class DiscoveryPage:
         strips: real images along each candidate, by name.
         traversals: generated images along each code, by name.
         samples: generated images.
+        none: real images of no category.
         tree: merges of categories, as sentences.
     """
 
@@ -41,6 +42,7 @@ class DiscoveryPage:
     strips: Mapping[str, Image.Image] = field(default_factory=dict)
     traversals: Mapping[str, Image.Image] = field(default_factory=dict)
     samples: Image.Image | None = None
+    none: Image.Image | None = None
     tree: Sequence[str] = ()
 
 

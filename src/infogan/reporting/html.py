@@ -16,6 +16,7 @@ from PIL import Image
 
 from infogan.reporting.charts import Curve, line_chart
 from infogan.reporting.tables import metric_name, probe_means, scores_with_interval, value_at, verdict_text
+from infogan.runs.code_names import CodeNames
 
 TITLES = {
     "clustering": "Categories compared with labelled classes",
@@ -76,6 +77,7 @@ class Contents:
         configuration: as TOML.
         environment: of the training.
         commands: commands that reproduce the run.
+        names: names and descriptions that the user gave to the codes; None: none.
     """
 
     title: str
@@ -97,6 +99,7 @@ class Contents:
     configuration: str = ""
     environment: Mapping[str, Any] = field(default_factory=dict)
     commands: Sequence[str] = ()
+    names: CodeNames | None = None
 
 
 def render(contents: Contents) -> str:
@@ -109,7 +112,7 @@ def render(contents: Contents) -> str:
     return page.from_string(source).render(
         contents=contents,
         scores=scores,
-        codes=[_code(name, code) for name, code in scores["codes"].items()],
+        codes=[_code(name, code, contents.names) for name, code in scores["codes"].items()],
         trust=list(_trust(contents)),
         tables=list(_tables(scores)),
         probes=list(_probes(scores)),
@@ -134,7 +137,7 @@ def data_url(image: Image.Image) -> str:
 # --- codes -----------------------------------------------------------------------------------------------
 
 
-def _code(name: str, code: Mapping[str, Any]) -> dict[str, Any]:
+def _code(name: str, code: Mapping[str, Any], names: CodeNames | None) -> dict[str, Any]:
     nats = f"{code['mutual_information_nats']:.2f}"
     if "std" not in code:
         nats += f" of {code['entropy_nats']:.2f}"
@@ -148,6 +151,8 @@ def _code(name: str, code: Mapping[str, Any]) -> dict[str, Any]:
     explanation = verdict_text(code).partition(": ")[2] if "verdict" in code else ""
     return {
         "name": name,
+        "title": name if names is None else names.titled(name),
+        "description": "" if names is None else names.note(name).description,
         "kind": code["kind"],
         "verdict": code.get("verdict", "no verdict"),
         "words": explanation[:1].upper() + explanation[1:],

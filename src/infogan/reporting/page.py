@@ -20,7 +20,7 @@ from infogan.evaluation.subject import Progress, drawn_subset, silent
 from infogan.model import InfoGAN
 from infogan.reporting import html, pictures
 from infogan.reporting.traversals import traversal_picture
-from infogan.runs import health, metrics_log, selection
+from infogan.runs import code_names, health, metrics_log, selection
 from infogan.runs.directory import RunDirectory, has_seeds
 
 _CLUSTERED_IMAGES = 5_000
@@ -56,11 +56,12 @@ def write(  # noqa: PLR0913 - the run, and how it compares with others
     report_progress = progress or silent
     scores = _scores(run, model, dataset, report_progress)
     report_progress("report: pictures")
+    names = code_names.read(run.path, model.config.latents.codes)
     trained_run, seeds = _trained_run(run)
     lines = metrics_log.read(trained_run.metrics_path)
     state = health.replay(lines)
     images, clustered_train = _clustered_images(dataset)
-    clusters, hidden_clusters = _clusters(model, images)
+    clusters, hidden_clusters = _clusters(model, images, names)
     contents = html.Contents(
         title=run.path.resolve().name,
         images=_description(place or model.config.data.path, dataset),
@@ -73,8 +74,10 @@ def write(  # noqa: PLR0913 - the run, and how it compares with others
         runs=runs,
         labelled=classes_known(dataset),
         traversals={
-            name: traversal_picture(model, name, rows=_TRAVERSAL_ROWS) for name in model.latents.priors
+            name: traversal_picture(model, name, rows=_TRAVERSAL_ROWS, names=names)
+            for name in model.latents.priors
         },
+        names=names,
         samples=pictures.sample_grid(model.sample(36, seed=0)),
         clusters=clusters,
         hidden_clusters=hidden_clusters,
@@ -147,7 +150,9 @@ def typical_and_doubtful(
     return order[:count], order[count:][::-1][:count]
 
 
-def _clusters(model: InfoGAN, images: UInt8[np.ndarray, "n h w c"]) -> tuple[list[html.Cluster], int]:
+def _clusters(
+    model: InfoGAN, images: UInt8[np.ndarray, "n h w c"], names: code_names.CodeNames
+) -> tuple[list[html.Cluster], int]:
     """Return the categories of the first categorical code that have images, and how many are not shown."""
     name = dividing_code(model.latents)
     if name is None:
@@ -160,7 +165,7 @@ def _clusters(model: InfoGAN, images: UInt8[np.ndarray, "n h w c"]) -> tuple[lis
         typical, doubtful = typical_and_doubtful(probabilities, int(category), _IMAGES_PER_CLUSTER)
         clusters.append(
             html.Cluster(
-                f"{name} = {category}",
+                f"{names.shown(name)} = {names.category(name, int(category))}",
                 float(counts[category] / len(images)),
                 pictures.sample_grid(images[typical]),
                 pictures.sample_grid(images[doubtful]) if len(doubtful) else None,

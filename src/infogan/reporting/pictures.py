@@ -41,7 +41,7 @@ def sample_grid(images: UInt8[np.ndarray, "n h w c"]) -> Image.Image:
     Raises:
         DataError: the images do not have that format, or there are none.
     """
-    cells = _cells(_checked(images, "N, height, width, channels"))
+    cells = enlarged(_checked(images, "N, height, width, channels"))
     columns = math.ceil(math.sqrt(len(cells)))
     blank = np.full((-len(cells) % columns, *cells.shape[1:]), 255, np.uint8)
     full = np.concatenate([cells, blank]).reshape(-1, columns, *cells.shape[1:])
@@ -76,7 +76,7 @@ def traversal_picture(
     rows, columns = images.shape[:2]
     if len(values) != columns:
         raise UsageError(f"{len(values)} values for {columns} columns", "one per column", f"{columns} values")
-    cells = _cells(images.reshape(-1, *images.shape[2:]))
+    cells = enlarged(images.reshape(-1, *images.shape[2:]))
     grid = Image.fromarray(_tiled(cells.reshape(rows, columns, *cells.shape[1:])))
     cell = cells.shape[2]
     size = min(max(13, round(cell / 4)), 32)
@@ -276,9 +276,9 @@ def _checked(images: UInt8[np.ndarray, "*axes"], axes: str) -> UInt8[np.ndarray,
     return images
 
 
-def _cells(images: UInt8[np.ndarray, "n h w c"]) -> UInt8[np.ndarray, "n _ _ 3"]:
-    """Return the images as RGB, enlarged by the smallest whole factor to at least 40 pixels of width."""
-    scale = max(1, math.ceil(_MIN_CELL / images.shape[2]))
+def enlarged(images: UInt8[np.ndarray, "n h w c"], width: int = _MIN_CELL) -> UInt8[np.ndarray, "n _ _ 3"]:
+    """Return the images as RGB, enlarged by the smallest whole factor to at least `width` pixels."""
+    scale = max(1, math.ceil(width / images.shape[2]))
     large = images.repeat(scale, axis=1).repeat(scale, axis=2)
     if large.shape[-1] == 4:
         return _over_chequerboard(large)

@@ -1,16 +1,12 @@
-"""Codes as CSV, and the contents of evaluation.json as text for the terminal."""
+"""The contents of evaluation.json as text for the terminal."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-import numpy as np
-
-from infogan import storage
+from infogan.runs.code_names import CodeNames
 
 _MAX_ATTRIBUTES = 8
 
@@ -38,56 +34,23 @@ METRICS = {
 """Names of metrics and baselines whose key is not a good name."""
 
 
-def write_codes(
-    path: Path, names: Sequence[str], codes: Mapping[str, np.ndarray], categorical: Collection[str]
-) -> None:
-    """Write one row for each image: its name, then all codes.
-
-    A categorical code has a column for the most probable category and one for each probability.
-
-    Args:
-        path: path of the CSV file.
-        names: names of the images.
-        codes: from `InfoGAN.encode`: [N] or [N, K] by name.
-        categorical: names of the codes whose columns are probabilities of categories.
-
-    Raises:
-        StorageError: the file cannot be written.
-    """
-    columns: dict[str, np.ndarray] = {}
-    for name, values in codes.items():
-        if values.ndim == 1:
-            columns[name] = values
-            continue
-        if name in categorical:
-            columns[name] = values.argmax(1)
-        columns |= {f"{name}_{index}": column for index, column in enumerate(values.T)}
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", *columns])
-    cells = [
-        [str(value) if isinstance(value, np.integer) else f"{float(value):.5f}" for value in column]
-        for column in columns.values()
-    ]
-    writer.writerows(zip(names, *cells, strict=True))
-    storage.write_text(path, text.getvalue())
-
-
 # --- one evaluation --------------------------------------------------------------------------------------
 
 
-def evaluation_text(scores: Mapping[str, Any]) -> str:
+def evaluation_text(scores: Mapping[str, Any], names: CodeNames | None = None) -> str:
     """Return the text that `infogan evaluate` prints: one line for each code, then the other metrics.
 
     Args:
         scores: the contents of evaluation.json; metrics that it lacks are left out.
+        names: names that the user gave to the codes; None: none.
     """
+    titles = {code: code if names is None else names.titled(code) for code in scores["codes"]}
     head = (
         f"{scores['dataset']}: {scores['steps']:,} steps, {scores['weights']} weights; "
         f"evaluated on {scores['images']:,} {scores['split']} images"
     )
     parts = (
-        _codes,
+        partial(_codes, titles=titles),
         _clustering,
         _real_information,
         _variance,
@@ -154,8 +117,9 @@ def probe_means(scores: Mapping[str, Any]) -> dict[str, dict[str, dict[str, floa
     }
 
 
-def _codes(scores: Mapping[str, Any]) -> Iterator[str]:
-    for name, code in scores["codes"].items():
+def _codes(scores: Mapping[str, Any], titles: Mapping[str, str]) -> Iterator[str]:
+    for code_name, code in scores["codes"].items():
+        name = titles[code_name]
         nats, error = code["mutual_information_nats"], code["mutual_information_nats_standard_error"]
         if "std" in code:
             more = f", std {code['std']:.2f}, R^2 on generated images {code['r2_fake']:.2f}"

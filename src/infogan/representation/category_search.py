@@ -180,7 +180,8 @@ def choose(curve: Sequence[Stability]) -> Stability:
         (old, old_error), (new, new_error) = _agreement(curve, best), _agreement(curve, source)
         best = source if new - old > np.hypot(old_error, new_error) else best
     points = [point for point in curve if point.source == best]
-    enough = _ENOUGH * max(point.information for point in points)
+    most = max(point.information for point in points)
+    enough = most - (1 - _ENOUGH) * abs(most)  # below 0 if nothing is reproduced
     return min((p for p in points if p.information >= enough), key=lambda point: point.categories)
 
 

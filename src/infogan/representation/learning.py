@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,9 +21,10 @@ from infogan.config.codes import CONTINUOUS_WEIGHT
 from infogan.config.codes import Code as AnyCode
 from infogan.representation.candidates import METRICS, Candidate, find, unique_images
 from infogan.representation.category_search import Categories, Source, Stability, category_search
-from infogan.representation.neighbours import Metric, PrincipalComponents
-from infogan.representation.slow_coordinates import Coordinate, dependence_on_categories
+from infogan.representation.gaps import are_slices, explained_by_categories, has_gaps
+from infogan.representation.neighbours import Metric, PrincipalComponents, nearest
 from infogan.representation.slow_coordinates import dependence as _dependence
+from infogan.representation.slow_coordinates import dependence_on_categories
 
 CATEGORY = "type"
 """Name of the categorical code."""
@@ -33,6 +34,8 @@ FEWEST = 120
 
 _ARRAYS, _FACTS = "arrays.safetensors", "candidates.json"
 _LEAST_PROBABILITY = 1e-3
+_PREDICTED = 0.8  # R^2 from which a candidate is one that categories predict
+_GRAPH = 10_000  # images of the graph that shows gaps
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,13 @@ class Learned:
         categories: None if no partition is more stable than on data without categories.
         candidates: continuous candidates: coordinates, circles and components.
         images: number of images.
+        categorical: candidates that the categories predict, which become no code.
     """
 
     categories: Categories | None
     candidates: tuple[Candidate, ...]
     images: int
+    categorical: tuple[Candidate, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -81,10 +86,8 @@ class Learned:
         """Return everything but the arrays, as JSON."""
         facts: dict[str, Any] = {
             "images": self.images,
-            "candidates": [
-                {key: value for key, value in asdict(candidate).items() if key != "values"}
-                for candidate in self.candidates
-            ],
+            "candidates": [_facts_of(candidate) for candidate in self.candidates],
+            "categorical": [_facts_of(candidate) for candidate in self.categorical],
         }
         if self.categories is not None:
             facts["categories"] = {
@@ -96,7 +99,11 @@ class Learned:
 
     def files(self) -> dict[str, bytes]:
         """Return the content of a folder from which `from_files` restores this."""
-        arrays = {f"values.{c.name}": np.ascontiguousarray(c.values) for c in self.candidates}
+        arrays = {
+            f"{prefix}.{c.name}": np.ascontiguousarray(c.values)
+            for prefix, candidates in (("values", self.candidates), ("categorical", self.categorical))
+            for c in candidates
+        }
         if (found := self.categories) is not None:
             arrays |= {
                 "labels": found.labels,
@@ -119,14 +126,22 @@ class Learned:
                 threshold=known["threshold"],
                 curve=tuple(Stability(**point) for point in known["curve"]),
             )
-        candidates = [
-            Candidate(
-                **{**entry, "explained_by": tuple(entry["explained_by"])},
-                values=arrays[f"values.{entry['name']}"],
+        candidates, categorical = (
+            tuple(
+                Candidate(
+                    **{**entry, "explained_by": tuple(entry["explained_by"])},
+                    values=arrays[f"{prefix}.{entry['name']}"],
+                )
+                for entry in facts[key]
             )
-            for entry in facts["candidates"]
-        ]
-        return cls(categories, tuple(candidates), facts["images"])
+            for prefix, key in (("values", "candidates"), ("categorical", "categorical"))
+        )
+        return cls(categories, candidates, facts["images"], categorical)
+
+
+def _facts_of(candidate: Candidate) -> dict[str, Any]:
+    """Return everything but the values of a candidate, as JSON."""
+    return {key: value for key, value in asdict(candidate).items() if key != "values"}
 
 
 def codes_of(anchors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> dict[str, AnyCode]:
@@ -164,7 +179,8 @@ def learn(  # noqa: PLR0913 - the images, what is known of them, and what to sea
         images: uint8, 0..255.
         features: learned features, in which neighbours share a category; None: principal components of the
             pixels, which need no training.
-        categories: the number of categories; None: chosen by stability; 0: no categories.
+        categories: the number of categories, which are then kept even if they are not stable; None: chosen
+            by stability; 0: no categories.
         candidates: continuous candidates of these images that are known; None: they are searched.
         metrics: as in `candidates.find`.
         seed: random seed.
@@ -174,28 +190,49 @@ def learn(  # noqa: PLR0913 - the images, what is known of them, and what to sea
     if len(unique) < FEWEST:
         return Learned(None, (), len(images))
     found = None
+    points = PrincipalComponents(images[unique]).scores(images).values if features is None else features
     if categories != 0:
-        points = PrincipalComponents(images[unique]).scores(images).values if features is None else features
         sources: tuple[Source, ...] = ("spectral",) if features is None else ("heads", "spectral")
         searched = category_search(
             points, seed=seed, categories=categories, sources=sources, after_step=progress
         )
-        found = searched if searched.accepted else None
+        found = searched if searched.accepted or categories is not None else None
     if candidates is None:
         candidates = find(images, seed=seed, metrics=metrics, progress=progress)
-    return Learned(found, tuple(_without_categories(candidates, found)), len(images))
-
-
-def _without_categories(candidates: Sequence[Candidate], found: Categories | None) -> list[Candidate]:
-    """Return the candidates that the categories do not predict (R^2 up to .8), named in order again."""
     if found is None:
-        return list(candidates)
-    return [c for c in candidates if explained_by_categories(c.coordinate, found) <= 0.8]
+        return Learned(None, tuple(candidates), len(images))
+    return _combined(found, candidates, points, fixed=categories is not None)
 
 
-def explained_by_categories(coordinate: Coordinate, found: Categories) -> float:
-    """Return the share of a coordinate's variance between categories, R^2 from 0 to 1."""
-    columns, labels = coordinate.columns, found.labels
-    counts = np.maximum(np.bincount(labels, minlength=found.probabilities.shape[1]), 1)
-    means = np.stack([np.bincount(labels, column, len(counts)) / counts for column in columns.T], 1)
-    return float(1 - ((columns - means[labels]) ** 2).sum() / ((columns - columns.mean(0)) ** 2).sum())
+def _combined(
+    found: Categories, candidates: Sequence[Candidate], points: Float[np.ndarray, "n f"], *, fixed: bool
+) -> Learned:
+    """Return categories and candidates without what one of them says again.
+
+    A candidate that the categories predict is dropped, unless images lie along it without gaps: then it is a
+    line, and categories that lines predict are slices of them, which are dropped unless their number is
+    `fixed`.
+    """
+    rows = np.sort(np.random.default_rng(0).permutation(len(points))[:_GRAPH])
+    indices, labels = nearest(np.asarray(points[rows], np.float32)).indices, found.labels
+    kept: list[Candidate] = []
+    categorical: list[Candidate] = []
+    for candidate in candidates:
+        line = candidate.coordinate
+        predicted = explained_by_categories(line, labels) > _PREDICTED
+        gaps = predicted and has_gaps(replace(line, values=line.values[rows]), labels[rows], indices)
+        (categorical if gaps else kept).append(candidate)
+    lines = [candidate.coordinate for candidate in kept]
+    if not fixed and are_slices(lines, labels, points):
+        return Learned(None, tuple(candidates), len(points))
+    return Learned(found, tuple(_numbered(kept)), len(points), tuple(categorical))
+
+
+def _numbered(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return the candidates with the numbers of their kind counted again from 1."""
+    counts: dict[str, int] = {}
+    renamed = []
+    for candidate in candidates:
+        counts[candidate.kind] = counts.get(candidate.kind, 0) + 1
+        renamed.append(replace(candidate, name=f"{candidate.kind}{counts[candidate.kind]}"))
+    return renamed

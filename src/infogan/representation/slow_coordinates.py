@@ -157,7 +157,7 @@ def eigenvectors(
     walk = diags(scale) @ (kernel - diags(degree)) @ diags(scale)
     count = min(count, len(near) - 2)
     start = np.random.default_rng(0).standard_normal(len(near))  # makes the result a function of the data
-    values, vectors = eigsh(walk, k=count + 1, which="LA", v0=start, tol=1e-5, ncv=3 * count)
+    values, vectors = eigsh(walk, k=count + 1, which="LA", v0=start, ncv=3 * count)
     vectors = (vectors * scale[:, None])[:, ::-1][:, 1:]
     signs = np.sign(vectors[np.abs(vectors).argmax(0), np.arange(count)])
     return -values[::-1][1:], vectors * signs

@@ -45,6 +45,7 @@ _BY_HAND = (
         form="178x218 RGB JPEG; the central 148x148, at 32x32",
         licence="for non-commercial research",
         origin="Liu et al. 2015; img_align_celeba.zip and text files, downloaded by hand",
+        people=True,
     ),
     held_out=None,
     crop=CROP,

@@ -34,6 +34,7 @@ _FORM = "gray, rendered at any size, 32x32 by default"
         form="gray, 32x32 by default",
         licence="that of the model or file",
         origin="data.path with a face model or an array of pictures; without it infogan's own heads",
+        people=None,
     ),
     accepts=("basel-faces", "folder", "heads", "ict-faces"),
     renders=True,
@@ -82,6 +83,7 @@ def heads(config: DataConfig) -> Found:
         _FORM,
         "for research, one licence a person; you provide the file 01_MorphableModel.mat",
         "Paysan et al. 2009, University of Basel",
+        people=None,
     ),
     renders=True,
 )
@@ -107,6 +109,7 @@ def basel_faces(config: DataConfig) -> Found:
         _FORM,
         "MIT",
         "ICT-FaceKit (USC ICT), its light model as one .npz: mean, identity, faces, face_part",
+        people=None,
     ),
     renders=True,
 )

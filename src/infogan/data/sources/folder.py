@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -45,6 +46,7 @@ _IN_MEMORY = 2**28  # bytes of decoded images
         form="any size and mode; see data.size and data.crop",
         licence="the owner's",
         origin="a folder, a zip or tar file, or an array in a .npy or .npz file",
+        people=None,
     ),
     split_version=splits.BY_CONTENT,
 )
@@ -184,9 +186,19 @@ def list_pictures(path: Path) -> tuple[list[Item], list[Skipped]]:
     skipped: list[Skipped] = []
     if not path.is_dir():
         return archives.members(path, is_picture, skipped), skipped
-    files = [file for file in walk(path, skipped) if is_picture(file.name)]
-    files.sort(key=lambda file: file.relative_to(path).parts)
-    return [Item(str(file.relative_to(path)), file) for file in files], skipped
+    return [Item(name, path / name) for name in picture_names(path, skipped)], skipped
+
+
+def picture_names(path: Path, skipped: list[Skipped]) -> list[str]:
+    """List the paths of all pictures below a folder, relative to it, in the order of their parts.
+
+    Args:
+        path: the folder.
+        skipped: receives the files and folders that cannot be read, with reasons.
+    """
+    found = (str(file.relative_to(path)) for file in walk(path, skipped) if is_picture(file.name))
+    # The lowest character in place of the separator: a folder's files stay together.
+    return sorted(found, key=lambda name: name.replace(os.sep, "\0"))
 
 
 def is_picture(name: str) -> bool:

@@ -35,6 +35,7 @@ _SET_PATH = "data.path=OWNER/NAME or OWNER/NAME:CONFIGURATION as a setting, or t
         form="any size and mode; see data.size and data.crop",
         licence="the data set's own",
         origin="huggingface.co, or a folder with the same layout; needs infogan[hub]",
+        people=None,
     ),
 )
 def hub(config: DataConfig) -> Found:

@@ -1,0 +1,1 @@
+"""Files of a trained model for use elsewhere: ONNX, a page without a server, model folders, the Hub."""

@@ -1,0 +1,78 @@
+"""A small trained run with a code of every sort, and the service of its page."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+import infogan
+from infogan import api, data
+from infogan.explorer import Images
+from infogan.explorer.description import Explored
+from infogan.explorer.gallery import Gallery
+from infogan.explorer.service import Service
+from infogan.model import InfoGAN
+from infogan.runs import code_names
+
+CODES = "digit:6 slant:u turn:p flag:b"
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 60 steps on 8x8 digits; do not write into it."""
+    run = tmp_path_factory.mktemp("explored") / "digits"
+    infogan.train(
+        "digits", out=run, codes=CODES, steps=60, recipe="paper", progress=False,
+        settings={"network.width": 0.25, "training.batch_size": 32},
+    )  # fmt: skip
+    return run
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    """A copy of the run that a test may change."""
+    copy = tmp_path / "digits"
+    shutil.copytree(trained, copy)
+    return copy
+
+
+@pytest.fixture(scope="session")
+def model(trained: Path) -> InfoGAN:
+    return api.load(trained)
+
+
+@pytest.fixture(scope="session")
+def images(model: InfoGAN) -> Images:
+    pixels, names = data.load_all(model.config.data)
+    return Images(pixels[:300], names[:300], "fingerprint")
+
+
+@pytest.fixture
+def gallery(model: InfoGAN, images: Images) -> Gallery:
+    """Real images that are ready."""
+    gallery = Gallery(model, lambda: images, None)
+    gallery.compute()
+    return gallery
+
+
+@pytest.fixture
+def client(model: InfoGAN, run: Path, gallery: Gallery) -> TestClient:
+    names = code_names.read(run, model.config.latents.codes)
+    return TestClient(Service(Explored(model, names, run, "digits"), gallery).application())
+
+
+@pytest.fixture
+def ask(client: TestClient) -> Callable[..., Any]:
+    """Return the JSON answer to a GET request; assert that it is one."""
+
+    def asked(path: str, **query: Any) -> Any:
+        answer = client.get(path, params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    return asked
