@@ -27,7 +27,7 @@ class AugmentationSample:
     Attributes:
         uniform: on [-1, 1], eight numbers per image: rotation, scale, shear, flip, two shifts, contrast and
             brightness.
-        noise: standard normal, if the policy adds noise to pixels.
+        noise: normal, with the std of the policy; None if the policy adds no noise to pixels.
     """
 
     uniform: Float[Tensor, "n 8"]
@@ -35,20 +35,21 @@ class AugmentationSample:
 
 
 def sample_augmentation(
-    shape: Sequence[int], policy: AugmentationConfig, rng: torch.Generator
+    shape: Sequence[int], pixel_noise: float | Float[Tensor, ""] | None, rng: torch.Generator
 ) -> AugmentationSample:
     """Sample the randomness of one augmentation, on the device of `rng`.
 
     Args:
         shape: shape of the images, [N, C, H, W].
-        policy: the ranges.
+        pixel_noise: std of the noise added to pixels; None: no noise.
         rng: the random number generator.
     """
     # All numbers are sampled for any policy, so that a change of one range does not change the others.
     uniform = torch.rand(shape[0], 8, generator=rng, device=rng.device) * 2 - 1
-    if not policy.pixel_noise:
+    if pixel_noise is None:
         return AugmentationSample(uniform)
-    return AugmentationSample(uniform, torch.randn(tuple(shape), generator=rng, device=rng.device))
+    noise = torch.randn(tuple(shape), generator=rng, device=rng.device)
+    return AugmentationSample(uniform, pixel_noise * noise)
 
 
 def augment(
@@ -62,11 +63,11 @@ def augment(
 
     Args:
         images: in any range.
-        policy: the ranges of the augmentations.
+        policy: the ranges of the augmentations; the std of the pixel noise is that of the sample.
         sample: from `sample_augmentation`, or a random number generator on the images' device.
     """
     if isinstance(sample, torch.Generator):
-        sample = sample_augmentation(images.shape, policy, sample)
+        sample = sample_augmentation(images.shape, policy.pixel_noise or None, sample)
     uniform, changed = sample.uniform, images
     if policy.moves or policy.flip:
         # In bfloat16 the grid would be off by a tenth of a pixel.
@@ -78,9 +79,8 @@ def augment(
         changed = mean + (changed - mean) * (1 + policy.contrast * uniform[:, 6, None, None, None])
     if policy.brightness:
         changed = changed + policy.brightness * uniform[:, 7, None, None, None]
-    if policy.pixel_noise:
-        assert sample.noise is not None
-        changed = changed + policy.pixel_noise * sample.noise
+    if sample.noise is not None:
+        changed = changed + sample.noise
     return changed.contiguous(memory_format=torch.channels_last)
 
 

@@ -339,6 +339,15 @@ class TrainingConfig(Section):
         default="auto",
         description="precision of the layers; auto: bfloat16 if the hardware multiplies it natively",
     )
+    graph: bool | Literal["auto"] = Field(
+        default="auto",
+        description="capture a training step as a CUDA graph and replay it; auto: on GPUs of NVIDIA. On a CPU, "
+        "true copies the inputs of each step into static buffers, for tests",
+    )
+    deterministic: bool = Field(
+        default=False,
+        description="use only operations whose result is the same bits each time; on a GPU they are slower",
+    )
     device: str = Field(
         default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$", description="auto, cpu, cuda, cuda:N or mps"
     )

@@ -19,6 +19,7 @@ from infogan.errors import ConfigError
 from infogan.latents import Codes, Latents
 from infogan.latents.posteriors import wrap
 from infogan.latents.priors import BernoulliPrior, CategoricalPrior, NormalPrior, Prior
+from infogan.training import engine
 
 JITTER = 0.05
 """Std of the noise added to continuous anchors that codes are sampled from, in half ranges of the code.
@@ -76,7 +77,8 @@ class Anchors:
 
     def of(self, indices: Int[Tensor, " n"]) -> Codes:
         """Return the targets of some images, on the anchors' device."""
-        return {name: target[indices.to(target.device)] for name, target in self.targets.items()}
+        on_device = {target.device: engine.sent(indices, target.device) for target in self.targets.values()}
+        return {name: target[on_device[target.device]] for name, target in self.targets.items()}
 
 
 def join(latents: Latents, codes: Codes, anchored: Collection[str]) -> Float[Tensor, "n codes"]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from infogan.errors import ConfigError
 
@@ -85,6 +86,13 @@ def _flags(cpu_flags: Path) -> set[str]:
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
     """Return a context that computes layers in `precision`; weights, losses and statistics stay float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor of the CPU on a device. The copy to a GPU does not make the host wait for its work."""
+    if device.type != "cuda" or tensor.is_cuda:
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def keep_freed_memory() -> None:
