@@ -341,8 +341,8 @@ class TrainingConfig(Section):
     )
     graph: bool | Literal["auto"] = Field(
         default="auto",
-        description="capture a training step as a CUDA graph and replay it; auto: on GPUs of NVIDIA. On a CPU, "
-        "true copies the inputs of each step into static buffers, for tests",
+        description="capture a training step as a CUDA graph and replay it; auto: on GPUs of NVIDIA; on a "
+        "CPU, true copies the inputs of each step into static buffers, for tests",
     )
     deterministic: bool = Field(
         default=False,
