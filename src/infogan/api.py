@@ -203,7 +203,7 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
     seeds: int = 1,
     size: int | None = None,
     device: str | None = None,
-    precision: Literal["auto", "float32", "bfloat16"] | None = None,
+    precision: Literal["auto", "float32", "tf32", "bfloat16"] | None = None,
     model: str | Build | None = None,
     terms: Sequence[str | Term] = (),
     plugins: Sequence[str | Path] = (),

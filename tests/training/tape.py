@@ -21,7 +21,7 @@ _FORBIDDEN = {
 }
 
 
-class NotCaptured(RuntimeError):
+class NotCapturedError(RuntimeError):
     """The function does what a capture does not allow."""
 
 
@@ -70,7 +70,7 @@ class _Recording(TorchDispatchMode):
         name = function.name().partition(".")[0]
         if name in _FORBIDDEN:
             self._undo()
-            raise NotCaptured(f"{name}: {_FORBIDDEN[name]}")
+            raise NotCapturedError(f"{name}: {_FORBIDDEN[name]}")
         kwargs = kwargs or {}
         if torch.Tag.inplace_view in function.tags:
             return function(*args, **kwargs)  # it changes a shape, and no memory

@@ -22,7 +22,7 @@ from infogan.augmentation import AugmentationSample, augment
 from infogan.errors import ConfigError
 from infogan.latents import Codes
 from infogan.model import InfoGAN, evaluating
-from infogan.networks.normalization import Domain
+from infogan.networks.normalization import Domain, SharedIterations
 from infogan.training import engine, optimizers
 from infogan.training.anchors import join
 from infogan.training.graph import Replay, direct
@@ -80,6 +80,8 @@ class Step:
         self.statistics, self.guard, self.precision = statistics, guard, precision
         self.info_weights = self.config.info_weights()
         self.code_policy = self.config.augmentation.for_codes(0)  # its noise comes from the sample
+        per_step = self.config.network.spectral_iterations == "step"
+        self.iterations = SharedIterations(model) if per_step else None
         self._updates = replay(self._make_updates, {})
         self.frozen = nn.ModuleList(
             [
@@ -119,6 +121,8 @@ class Step:
         """Make all updates; a captured step replays this."""
         self.model.train()
         self.guard.begin_step()
+        if self.iterations is not None:
+            self.iterations.iterate()
         values = self._update_discriminator(batches, randomness, settings, targets)
         for update in generator_updates(self.config):
             values |= self._update_generator(update, randomness, settings)

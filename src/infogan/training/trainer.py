@@ -80,6 +80,8 @@ class Trainer:
         if self.config.seeks_neighbours and nearest is None:
             raise ValueError("objective.neighbours needs `nearest`, from nearest_images")
         self.model, self.device, self.precision = model.to(device), device, precision
+        if device.type == "cuda":  # tensor cores read channels last; weights of other layouts are copied
+            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.images, self.nearest = images.to(device), nearest
         if anchors is not None:
             anchors.check(model.latents, len(images))
@@ -105,10 +107,11 @@ class Trainer:
     def advance(self) -> None:
         """Make one training step: update D and G, then repair categories if a repair is due."""
         settings = settings_at(self.config, self.step)
-        targets = self.targets()
-        randomness = self.sampler.sample(self.step, settings, targets)
-        values = self.make_step(self.batches(), randomness, settings, targets)
-        self.window.add(list(values), torch.stack(list(values.values())))
+        with engine.numerics(self.device, self.precision, self.config.training.deterministic):
+            targets = self.targets()
+            randomness = self.sampler.sample(self.step, settings, targets)
+            values = self.make_step(self.batches(), randomness, settings, targets)
+            self.window.add(list(values), torch.stack(list(values.values())))
         self.step += 1
         self._repair()
 
