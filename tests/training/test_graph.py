@@ -33,16 +33,18 @@ from tests.training.step_builders import (
 from tests.training.tape import Tape, memory, tensors
 
 STEPS = 20
-CASES = ["paper", "spectral", "robust", "contrastive", "anchored"]
+CASES = ["paper", "spectral", "spectral-step", "robust", "contrastive", "anchored"]
 
 
 def scheduled(case: str, tiny: Config) -> Config:
     """Return a configuration in which the schedules of a recipe change, and terms begin and end."""
     training = {"ema_decay": 0.9, "ema_start": 7, "learning_rate_schedule": [[4, 1.0], [16, 0.1]]}
     config = with_training(tiny, **training)
-    if case == "spectral":
+    if case.startswith("spectral"):
+        iterations = "step" if case == "spectral-step" else "pass"
         return config.replace(
-            network={"normalization": "spectral"}, latents={"codes": parse_codes("turn:p on:b")}
+            network={"normalization": "spectral", "spectral_iterations": iterations},
+            latents={"codes": parse_codes("turn:p on:b")},
         )
     if case == "contrastive":
         return config.replace(

@@ -148,9 +148,13 @@ def _assign_units(targets: list[Tensor], vectors: list[Tensor]) -> None:
 
 
 def as_matrix(weight: Tensor) -> Float[Tensor, "outputs inputs"]:
-    """Return a weight as a matrix, without copying it; the order of the columns follows its memory."""
-    last = weight.ndim == 4 and weight.is_contiguous(memory_format=torch.channels_last)
-    return weight.permute(0, 2, 3, 1).flatten(1) if last and not weight.is_contiguous() else weight.flatten(1)
+    """Return a weight as a matrix.
+
+    On a GPU the columns follow the order in memory, so that nothing is copied. On a CPU their order never
+    changes, since it decides how sums are rounded.
+    """
+    follows = weight.is_cuda and weight.ndim == 4 and not weight.is_contiguous()
+    return (weight.permute(0, 2, 3, 1) if follows else weight).flatten(1)
 
 
 def add_domain(module: nn.Module, domain: Domain) -> None:

@@ -80,8 +80,6 @@ class Trainer:
         if self.config.seeks_neighbours and nearest is None:
             raise ValueError("objective.neighbours needs `nearest`, from nearest_images")
         self.model, self.device, self.precision = model.to(device), device, precision
-        if device.type == "cuda":  # tensor cores read channels last; weights of other layouts are copied
-            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.images, self.nearest = images.to(device), nearest
         if anchors is not None:
             anchors.check(model.latents, len(images))
