@@ -119,11 +119,11 @@ class Trainer:
         The second batch has the images for the second views: the same images, or neighbours of them.
         """
         indices = self._indices()
-        batches = [self.images[engine.sent(indices, self.device)]]
+        batches = [self.images[indices.to(self.device)]]
         if self.config.reads_real:
             share, seed = self.config.objective.neighbour_share, self.config.training.seed
             partners = streams.partners(indices, self.nearest, share, seed, self.step)
-            batches.append(self.images[engine.sent(partners, self.device)])
+            batches.append(self.images[partners.to(self.device)])
         return batches
 
     def targets(self) -> Codes:
