@@ -23,12 +23,13 @@ def adam(
         learning_rate: of the first step.
         beta1: decay of the mean of gradients.
         beta2: decay of the mean of squared gradients.
-        captured: True if updates are recorded (`infogan.training.graph`). The learning rate is then a tensor.
+        captured: True if updates are recorded (`infogan.training.graph`). The learning rate is then a tensor,
+            as always on a GPU, so that the updates are the same either way.
     """
     parameters = list(module.parameters())
     device = parameters[0].device
     rate: float | Tensor = learning_rate
-    if captured:
+    if captured or device.type == "cuda":
         # The kernels read float32 on a GPU, and float64 on a CPU.
         dtype = torch.float32 if device.type == "cuda" else torch.float64
         rate = torch.tensor(learning_rate, dtype=dtype, device=device)
@@ -37,7 +38,7 @@ def adam(
         lr=rate,
         betas=(beta1, beta2),
         fused=device.type != "meta",
-        capturable=captured and device.type == "cuda",
+        capturable=device.type == "cuda",
     )
 
 
