@@ -350,6 +350,11 @@ class TrainingConfig(Section):
         description="capture a training step as a CUDA graph and replay it; auto: on GPUs of NVIDIA; on a "
         "CPU, true copies the inputs of each step into static buffers, for tests",
     )
+    seeds_at_once: Annotated[int, Field(ge=1, le=100)] | Literal["auto"] = Field(
+        default="auto",
+        description="number of seeds that are trained at the same time, each with the result that it has "
+        "alone; auto: all on a GPU, one after the other on a CPU",
+    )
     deterministic: bool = Field(
         default=False,
         description="use only operations whose result is the same bits each time; on a GPU they are slower",

@@ -4,8 +4,9 @@ At each pruning step except the last one, the worse half of the seeds is pruned,
 the last pruning step, all seeds but the best are pruned. The best seed is trained to the end.
 
 RUN/seeds/seed-0, seed-1 ... are ordinary runs. Seeds do not influence each other: each run has the same bytes
-as a run of this seed alone. RUN/selection.json records which seed was pruned when and why; RUN/model and
-RUN/config.toml are the best seed's. After a crash, missing decisions are made from the metrics of the runs.
+as a run of this seed alone, also if several are trained at the same time (`training.seeds_at_once`).
+RUN/selection.json records which seed was pruned when and why; RUN/model and RUN/config.toml are the best
+seed's. After a crash, missing decisions are made from the metrics of the runs.
 
 The score is the information on real images: the mutual information, in nats, between the predicted categories
 of an image and of its augmented view. It needs no labels, and is available if Q is trained on real images.
@@ -27,9 +28,10 @@ from infogan.errors import ConfigError, DivergenceError, StorageError, UsageErro
 from infogan.runs import checkpoint, metrics_log
 from infogan.runs.directory import RunDirectory, is_run
 from infogan.runs.selection import Round, Selection, read, write
-from infogan.training import runner
+from infogan.training import engine, runner
 from infogan.training.progress import Progress
 from infogan.training.runner import Trained
+from infogan.training.side_by_side import train_together
 
 MAX_SEEDS = 100
 SCORED_STEPS = 100
@@ -147,21 +149,38 @@ class _Seeds:
         """Return the step of the newest checkpoint of a seed, or 0."""
         return max(checkpoint.listed(self.run_of(seed).checkpoints), default=0)
 
-    def train(self, seed: int, step: int) -> Trained:
-        """Train one seed up to a step, from its newest checkpoint."""
+    def train(self, seeds: Sequence[int], step: int) -> dict[int, Trained | DivergenceError]:
+        """Train seeds up to a step, each from its newest checkpoint, as many at once as configured."""
+        device, at_once = (
+            engine.choose_device(self.config.training.device),
+            self.config.training.seeds_at_once,
+        )
+        if at_once == "auto":
+            at_once = MAX_SEEDS if device.type == "cuda" else 1
+        # Of seeds that are trained at the same time, only the first reports in the terminal.
+        trainings = {
+            seed: self._training(seed, step, quiet=self.quiet or (at_once > 1 and seed != seeds[0]))
+            for seed in seeds
+        }
+        return train_together(trainings, device, at_once)
+
+    def _training(self, seed: int, step: int, *, quiet: bool) -> runner.Training:
         run, config = self.run_of(seed), of_seed(self.config, seed, step)
         if not is_run(run.path):
             if run.path.exists() and not checkpoint.listed(run.checkpoints):
                 storage.remove_folder(run.path)  # left by a crash before it had a configuration
-            return runner.train(config, self.dataset, RunDirectory.create(run.path), quiet=self.quiet)
+            created = RunDirectory.create(run.path)
+            return (yield from runner.training(config, self.dataset, created, quiet=quiet))
         changed = configuration.changes(run.read_config(), config)
         settings = {key: new for key, (_, new) in changed.items() if new is not None}
-        return runner.resume(
-            run,
-            lambda _: self.dataset,
-            settings=settings,
-            allow_changes=self.allow_changes,
-            quiet=self.quiet,
+        return (
+            yield from runner.resumed_training(
+                run,
+                lambda _: self.dataset,
+                settings=settings,
+                allow_changes=self.allow_changes,
+                quiet=quiet,
+            )
         )
 
 
@@ -274,10 +293,9 @@ def _train_to_end(seeds: _Seeds, selection: Selection) -> Trained:
     if len(selection.left) > 1:
         selection = _prune(seeds, selection, last, 1)
     (best,) = selection.left
-    try:
-        trained = seeds.train(best, steps)
-    except DivergenceError as error:
-        raise _with_runner_up(seeds, selection, error) from None
+    trained = seeds.train([best], steps)[best]
+    if isinstance(trained, DivergenceError):
+        raise _with_runner_up(seeds, selection, trained) from None
     _publish(seeds, trained)
     lines = [metrics_log.read(seeds.run_of(seed).metrics_path)[-1:] for seed in selection.seeds]
     seconds = round(sum(float(line["seconds"]) for last_line in lines for line in last_line), 3)
@@ -293,14 +311,13 @@ def _prune(seeds: _Seeds, selection: Selection, step: int, keep: int) -> Selecti
     """Train the remaining seeds up to a step, and prune all but the `keep` best."""
     scores: dict[int, float] = {}
     diverged: dict[int, DivergenceError] = {}
+    trained = seeds.train([seed for seed in selection.left if seeds.reached(seed) < step], step)
     for seed in selection.left:
-        try:
-            if seeds.reached(seed) < step:
-                seeds.train(seed, step)
-            scores[seed] = real_information(seeds.run_of(seed).metrics_path, step)
-        except DivergenceError as error:
+        if isinstance(error := trained.get(seed), DivergenceError):
             diverged[seed] = error
             seeds.progress.say(f"seed {seed}: {error.happened}")
+        else:
+            scores[seed] = real_information(seeds.run_of(seed).metrics_path, step)
     if not scores:
         last = diverged[selection.left[-1]]
         raise DivergenceError(
