@@ -23,6 +23,7 @@ RANKS = {
     "registry": 1,
     "config": 1,
     "images": 1,
+    "processes": 1,
     "signals": 1,
     "storage": 1,
     "file_listing": 1,
@@ -62,6 +63,7 @@ ONLY = {
         "storage",
     },  # it must not know what reads images
     "images": set(),
+    "processes": set(),
     "runs": {"config", "errors", "storage"},  # whoever only reads a run imports no networks
     "scenes": {"errors", "file_listing"},
     "signals": {"errors"},

@@ -315,3 +315,16 @@ def test_held_out_is_refused_where_the_images_have_test_images(registered: None)
     with pytest.raises(ConfigError, match="held_out = 3"):
         load(DataConfig(source="both", held_out=3))
     assert len(load(DataConfig(source="both")).test.images) == 2
+
+
+def test_many_decoded_files_are_kept_in_a_temporary_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = pictures(tmp_path / "a", 120)
+    (folder / "119.png").write_bytes(b"no picture")
+    in_memory, names = read_images(folder, 8, 1)
+    monkeypatch.setattr("infogan.data.sources.folder._IN_MEMORY", 0)
+    on_disk, again = read_images(folder, 8, 1)
+    assert isinstance(on_disk, np.memmap)
+    np.testing.assert_array_equal(on_disk, in_memory)
+    assert names == again == [f"{index:03d}.png" for index in range(119)]

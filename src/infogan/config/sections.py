@@ -241,6 +241,11 @@ class ObjectiveConfig(Section):
         description="number of nearest neighbours from which the second view may be taken; 0: always the "
         "image itself",
     )
+    neighbour_search: Literal["exact", "index"] = Field(
+        default="exact",
+        description="exact: all pairs of images are compared; index: above 50,000 images an approximate "
+        "index is searched, which needs the extra infogan[index]",
+    )
     neighbour_share: float = Field(
         default=1.0, ge=0, le=1, description="share of images whose second view is of a neighbour"
     )

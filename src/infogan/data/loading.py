@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -14,7 +14,7 @@ from jaxtyping import Float64, Int64, UInt8
 
 from infogan import file_listing, storage
 from infogan.config import DataConfig
-from infogan.data import prepared, preprocessing, splits
+from infogan.data import prepared, preprocessing, splits, verification
 from infogan.data.dataset import Dataset, Found, Split
 from infogan.data.download import cache_folder
 from infogan.data.prepared import Prepared
@@ -25,6 +25,8 @@ from infogan.file_listing import Skipped
 log = logging.getLogger(__name__)
 
 Keys: TypeAlias = Float64[np.ndarray, " n"]
+
+_OF_SPLIT = ("held_out", "split_at", "validation")
 
 
 def load(config: DataConfig) -> Dataset:
@@ -43,7 +45,11 @@ def load(config: DataConfig) -> Dataset:
         DataError: images are missing, unreadable or too few.
         StorageError: a download or the prepared images could not be stored.
     """
-    entry, stored = _open(config)
+    return _split(*_open(config), config)
+
+
+def _split(entry: Source, stored: Prepared, config: DataConfig) -> Dataset:
+    """Return prepared images in two splits."""
     as_prepared = {
         "crop": stored.facts["settings"]["crop"],
         "split_version": stored.facts.get("split_version", splits.BY_NUMBER),
@@ -57,7 +63,22 @@ def load(config: DataConfig) -> Dataset:
             if getattr(config, key) is not None:
                 raise unsupported(config, key, f"these images of {entry.name} have their own test split")
     keys = stored.keys if stored.train is None else None
-    return _dataset(entry, config, _Pool(stored.all, keys, start, stored.skipped))
+    dataset = _dataset(entry, config, _Pool(stored.all, keys, start, stored.skipped))
+    return _with_fingerprint(dataset, stored)
+
+
+def _with_fingerprint(dataset: Dataset, stored: Prepared) -> Dataset:
+    """Return the data set; with its fingerprint, if its images are so many that the fingerprint is kept."""
+    if not verification.is_large(stored.facts):
+        return dataset
+    split = (
+        f"{len(dataset.train.images)} {len(dataset.test.images)}"  # the first images, and those after them
+    )
+    known = verification.fingerprint(stored.folder, stored.facts, split)
+    if known is None:
+        verification.remember_fingerprint(stored.folder, stored.facts, split, dataset.fingerprint)
+        return dataset
+    return replace(dataset, known_fingerprint=known)
 
 
 def load_all(config: DataConfig) -> tuple[UInt8[np.ndarray, "n h w c"], list[str]]:
@@ -84,9 +105,13 @@ def prepare(config: DataConfig, out: Path | None = None) -> Path:
     """
     entry, config = _resolve(config)
     if out is None:
-        return _open_cached(entry, config)[0]
-    _write(entry, config, out, entry.read(config))
-    return out
+        folder, stored = _open_cached(entry, config)
+    else:
+        _write(entry, config, out, entry.read(config))
+        folder, stored = out, prepared.read(out)
+    if verification.is_large(stored.facts):  # so that training need not read all images before its first step
+        _split(entry, stored, config.model_copy(update=dict.fromkeys(_OF_SPLIT)))
+    return folder
 
 
 def cached(config: DataConfig) -> Path:

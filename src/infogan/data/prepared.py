@@ -30,7 +30,7 @@ from tqdm import tqdm
 
 from infogan import storage
 from infogan.config import DataConfig
-from infogan.data import splits
+from infogan.data import splits, verification
 from infogan.data.dataset import Factor, Found, Split, Stream, Truth
 from infogan.data.decoding import MOST_UNREADABLE, check_share
 from infogan.data.preprocessing import common_size, preprocess_one
@@ -62,6 +62,7 @@ class Prepared:
         names: of the files that the images come from; empty if they come from none.
         skipped: files that could not be read.
         facts: the manifest.
+        folder: where they are.
         keys: of the images, ascending, where the split is by content; else None.
     """
 
@@ -71,6 +72,7 @@ class Prepared:
     names: tuple[str, ...]
     skipped: tuple[Skipped, ...]
     facts: Mapping[str, Any]
+    folder: Path
     keys: Float64[np.ndarray, " n"] | None = None
 
     @property
@@ -295,13 +297,20 @@ def is_prepared(folder: Path) -> bool:
         return False
 
 
-def read(folder: Path) -> Prepared:
+def read(folder: Path, *, thorough: bool = False) -> Prepared:
     """Open a prepared folder, after verifying the sha256 of every file.
+
+    Args:
+        folder: the folder.
+        thorough: also verify a large folder whose files are in the state in which they were verified before.
 
     Raises:
         StorageError: a file is missing or damaged, or the folder is of another version.
     """
-    manifest = storage.check_folder(folder, advice=_PREPARE_AGAIN)
+    manifest = storage.read_manifest(folder, _PREPARE_AGAIN)
+    if thorough or not verification.is_verified(folder, manifest):
+        manifest = storage.check_folder(folder, advice=_PREPARE_AGAIN)
+        verification.remember(folder, manifest)
     if manifest.get("kind") != KIND or manifest.get("version") != VERSION:
         raise StorageError(
             f"{folder} holds {manifest.get('kind', 'something')!r} of version {manifest.get('version')}",
@@ -316,7 +325,7 @@ def read(folder: Path) -> Prepared:
     with (folder / _SKIPPED).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         skipped = tuple(Skipped(*row) for row in list(csv.reader(file))[1:])
     keys = np.load(folder / _KEYS, allow_pickle=False) if _KEYS in manifest["files"] else None
-    return Prepared(images, truth, manifest["train"], names, skipped, manifest, keys)
+    return Prepared(images, truth, manifest["train"], names, skipped, manifest, folder, keys)
 
 
 def _read_truth(folder: Path, manifest: Mapping[str, Any]) -> Truth:

@@ -71,6 +71,7 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
     seed: int = 0,
     categories: int | None = None,
     settings: Mapping[str, Any] | None = None,
+    threads: int | None = None,
     progress: Progress = silent,
     clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Any]:
@@ -84,6 +85,8 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
         seed: random seed.
         categories: number of categories; None: chosen by stability; 0: none.
         settings: values by key for the generator's run, as in `infogan.api.configure`.
+        threads: number of threads; None: that of the discovery so far, or torch's own. 1 is fastest if other
+            processes keep the cores busy.
         progress: called with a message when a part begins.
         clock: monotonic clock, in seconds.
 
@@ -113,6 +116,10 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
         finished: dict[str, Any] = json.loads((state.folder / RESULT).read_text(encoding="utf-8"))
         return finished
     budget.before = state.facts["seconds"]
+    recorded = state.facts.get("threads")
+    used = engine.use_threads(threads if recorded is None or threads is not None else int(recorded))
+    state.write(threads=used)
+    progress(f"threads: {used}; threads=1 is faster if the cores are busy")
     job = _Discovery(state, config, dataset, budget, categories, progress)
     try:
         job.audit()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar
 
 import torch
@@ -27,6 +27,9 @@ class BatchNorm(nn.Module):
     In training, each domain's part of the batch is normalised by its own statistics. In evaluation, an image
     is normalised by the running statistics of its domain. Its codes therefore depend neither on its batch nor
     on the other domains.
+
+    Attributes:
+        total: sums a tensor over all processes, with gradients, if each has a part of the batch.
     """
 
     eps = 1e-5
@@ -36,6 +39,7 @@ class BatchNorm(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(features))
         self.bias = nn.Parameter(torch.empty(features))
+        self.total: Callable[[Tensor], Tensor] | None = None
         for domain in domains:
             self.add(domain)
 
@@ -46,20 +50,41 @@ class BatchNorm(nn.Module):
 
     def forward(self, x: Tensor, domains: Sequence[Domain]) -> Tensor:
         """Normalise `x`, which holds equally many images of each domain, one domain after the other."""
-        parts = [
-            F.batch_norm(
-                part,
-                self._statistics(f"{domain}_mean"),
-                self._statistics(f"{domain}_var"),
-                self.weight,
-                self.bias,
-                training=self.training,
-                momentum=self.momentum,
-                eps=self.eps,
-            )
-            for part, domain in zip(x.chunk(len(domains)), domains, strict=True)
-        ]
+        normalise = self._normalise
+        if self.training and self.total is not None:
+            normalise = self._normalise_part
+        parts = [normalise(part, domain) for part, domain in zip(x.chunk(len(domains)), domains, strict=True)]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def _normalise(self, x: Tensor, domain: Domain) -> Tensor:
+        return F.batch_norm(
+            x,
+            self._statistics(f"{domain}_mean"),
+            self._statistics(f"{domain}_var"),
+            self.weight,
+            self.bias,
+            training=self.training,
+            momentum=self.momentum,
+            eps=self.eps,
+        )
+
+    def _normalise_part(self, x: Tensor, domain: Domain) -> Tensor:
+        """Normalise a part of a batch by the statistics of the whole batch."""
+        assert self.total is not None
+        values, others = x.float(), [dimension for dimension in range(x.ndim) if dimension != 1]
+        shape = (1, -1) + (1,) * (x.ndim - 2)
+        count = values.new_full((1,), x.numel() / x.shape[1])
+        *sums, count = self.total(torch.cat([values.sum(others), count])).split([x.shape[1], 1])
+        mean = sums[0] / count
+        centred = values - mean.view(shape)
+        # The mean is subtracted first: a difference of large sums would lose the variance to rounding.
+        var = self.total(centred.square().sum(others)) / count
+        with torch.no_grad():
+            for name, value in (("mean", mean), ("var", var * count / (count - 1))):
+                self.get_buffer(f"{domain}_{name}").lerp_(value, self.momentum)
+        scaled = centred * ((var + self.eps).rsqrt() * self.weight).view(shape) + self.bias.view(shape)
+        normalised: Tensor = scaled.to(x.dtype)
+        return normalised
 
     def _statistics(self, name: str) -> Tensor:
         statistics = self.get_buffer(name)

@@ -146,6 +146,22 @@ def new_stream(device: torch.device) -> Callable[[], AbstractContextManager[obje
     return lambda: torch.cuda.stream(stream)
 
 
+def use_threads(count: int | None) -> int:
+    """Set torch's number of threads in this process, and return it; None leaves it as it is.
+
+    Two threads on two cores that are busy with something else are several times slower than one, since they
+    wait for each other after every operation.
+
+    Raises:
+        ConfigError: `count` is below 1.
+    """
+    if count is not None:
+        if count < 1:
+            raise ConfigError(f"threads = {count}", "1 or more", "threads=1", command="--threads 1")
+        torch.set_num_threads(count)
+    return torch.get_num_threads()
+
+
 def keep_freed_memory() -> None:
     """Make glibc keep freed blocks: mapping large tensors again in each step costs page faults."""
     if platform.system() != "Linux" or platform.libc_ver()[0] != "glibc":

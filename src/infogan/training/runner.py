@@ -7,7 +7,7 @@ import io
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from infogan.runs.representation_files import Representation
 from infogan.training import engine
 from infogan.training.anchoring import Phase, load_representation
 from infogan.training.anchors import Anchors
+from infogan.training.distributed import Ranks
 from infogan.training.progress import Progress
 from infogan.training.side_by_side import finish
 from infogan.training.terms import TERMS
@@ -104,25 +105,27 @@ def used_plugins(config: Config) -> dict[str, str]:
     return plugins.used([(SOURCES, config.data.source), (NETWORKS, config.network.architecture), *terms])
 
 
-def train(
+def train(  # noqa: PLR0913 - a configuration, its data and folder, and how to train
     config: Config,
     dataset: Dataset,
     run: RunDirectory,
     *,
     representation: Representation | None = None,
     quiet: bool = False,
+    ranks: Ranks | None = None,
 ) -> Trained:
     """Train a new model in a new run directory, as `training` does, to its end."""
-    return finish(training(config, dataset, run, representation=representation, quiet=quiet))
+    return finish(training(config, dataset, run, representation=representation, quiet=quiet, ranks=ranks))
 
 
-def training(
+def training(  # noqa: PLR0913 - a configuration, its data, and where to report
     config: Config,
     dataset: Dataset,
     run: RunDirectory,
     *,
     representation: Representation | None = None,
     quiet: bool = False,
+    ranks: Ranks | None = None,
 ) -> Training:
     """Train a new model in a new run directory, one step at a time.
 
@@ -133,6 +136,8 @@ def training(
         representation: anchors of codes, and the encoder that Q's starts from. It is written to
             RUN/representation, where `resume` finds it; if left out, one that lies there is used.
         quiet: write progress to log.txt only, not to stderr.
+        ranks: the processes of the training, if there are several; this one is process 0, and the others call
+            `follow`.
 
     Raises:
         ConfigError: the anchors do not fit the codes or the images.
@@ -149,7 +154,7 @@ def training(
             representation_files.save(run.representation, representation)
         with resumable(run):
             config = _with_representation(config, dataset, run, quiet)
-            model = yield from _Session(config, dataset, run, quiet).steps_to_end()
+            model = yield from _Session(config, dataset, run, quiet, ranks).steps_to_end()
             return Trained(model, run, dataset)
 
 
@@ -162,27 +167,31 @@ def _with_representation(config: Config, dataset: Dataset, run: RunDirectory, qu
     return resolved
 
 
-def resume(
+def resume(  # noqa: PLR0913 - a run, its data, and how to train
     run: RunDirectory,
     load_data: Callable[[Config], Dataset],
     *,
     settings: Mapping[str, Any] | None = None,
     allow_changes: bool = False,
     quiet: bool = False,
+    ranks: Ranks | None = None,
 ) -> Trained:
     """Resume from the newest intact checkpoint, as `resumed_training` does, to the end of the training."""
     return finish(
-        resumed_training(run, load_data, settings=settings, allow_changes=allow_changes, quiet=quiet)
+        resumed_training(
+            run, load_data, settings=settings, allow_changes=allow_changes, quiet=quiet, ranks=ranks
+        )
     )
 
 
-def resumed_training(
+def resumed_training(  # noqa: PLR0913 - a run, its data, and what may differ
     run: RunDirectory,
     load_data: Callable[[Config], Dataset],
     *,
     settings: Mapping[str, Any] | None = None,
     allow_changes: bool = False,
     quiet: bool = False,
+    ranks: Ranks | None = None,
 ) -> Training:
     """Resume from the newest intact checkpoint, one step at a time.
 
@@ -194,6 +203,7 @@ def resumed_training(
         settings: changed values of the run's configuration, by key.
         allow_changes: also allow changes of keys that change the result.
         quiet: as in `train`.
+        ranks: as in `train`; their number may differ from that of the training so far.
 
     Raises:
         ConfigError: a setting changes the result, and `allow_changes` is False.
@@ -212,12 +222,62 @@ def resumed_training(
             config = config.model_copy(update={"plugins": used_plugins(config)})
         dataset = load_data(config)
         config = _with_representation(config, dataset, run, quiet)
-        session = _Session(config, dataset, run, quiet)
+        session = _Session(config, dataset, run, quiet, ranks)
         session.restore(allow_changes)
         if config != before:
             run.write_config(config)
         model = yield from session.steps_to_end()
         return Trained(model, run, dataset)
+
+
+def follow(ranks: Ranks, load_data: Callable[[Config], Dataset]) -> Trained:
+    """Train as process 0 does, without writing anything: configuration and state come from there.
+
+    Args:
+        ranks: the processes of the training; this one is not process 0.
+        load_data: returns the data of a configuration.
+
+    Raises:
+        DataError: the images are not those of process 0.
+        DistributedError: another process has ended.
+        DivergenceError, Interrupted: as in `train`, in all processes at the same step.
+    """
+    facts, tensors = ranks.receive()
+    config = configuration.parse(facts["config"], "the configuration of process 0")
+    dataset = load_data(config)
+    if dataset.fingerprint != facts["data"]:
+        raise DataError(
+            f"process {ranks.rank}: the training images are not those of process 0 "
+            f"(sha256 {dataset.fingerprint[:12]}, there {facts['data'][:12]})",
+            "the same images on all machines",
+            "a copy of the same files",
+        )
+    engine.keep_freed_memory()
+    device = ranks.device(engine.choose_device(config.training.device))
+    anchors = _named(tensors, "anchors")
+    trainer = Trainer(
+        InfoGAN(config),
+        torch.from_numpy(np.asarray(dataset.train.images)),
+        device=device,
+        precision=engine.choose_precision(config.training.precision, device),
+        nearest=nearest_images(config, dataset.train),
+        anchors=Anchors(anchors) if anchors else None,
+        ranks=ranks,
+    )
+    trainer.restore(_named(tensors, "model"), _named(tensors, "optimizer"), facts["trainer"])
+    with resumable(RunDirectory(facts["run"])), signals.deferred():
+        while trainer.step < config.training.steps:
+            ranks.stop_together()
+            trainer.advance()
+            if trainer.step % METRICS_EVERY == 0:
+                trainer.check()
+    return Trained(trainer.model, RunDirectory(facts["run"]), dataset)
+
+
+def _named(tensors: Mapping[str, torch.Tensor], group: str) -> dict[str, torch.Tensor]:
+    """Return the tensors of one group of what process 0 sends, by their names."""
+    prefix = f"{group}."
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def check_plugins(run: RunDirectory, config: Config, allowed: bool) -> None:
@@ -251,13 +311,17 @@ def check_changes(before: Config, after: Config, allowed: bool) -> None:
 class _Session:
     """Trains one run, from its start or a checkpoint to its end or an interruption."""
 
-    def __init__(self, config: Config, dataset: Dataset, run: RunDirectory, quiet: bool) -> None:
+    def __init__(
+        self, config: Config, dataset: Dataset, run: RunDirectory, quiet: bool, ranks: Ranks | None = None
+    ) -> None:
         engine.keep_freed_memory()
+        self.ranks = ranks
         self.config, self.run, self.data = config, run, dataset.fingerprint
         self.data_sample = [] if dataset.split_at is None else splits.sample(dataset.train.images).tolist()
         self.steps = config.training.steps
         self.progress = Progress(self.steps, log_path=run.log_path, quiet=quiet)
         device = engine.choose_device(config.training.device)
+        device = device if ranks is None else ranks.device(device)
         precision = engine.choose_precision(config.training.precision, device)
         if config.seeks_neighbours:
             count = config.objective.neighbours
@@ -271,6 +335,7 @@ class _Session:
             nearest=nearest_images(config, dataset.train),
             anchors=self._anchors(),
             log=self.progress.say,
+            ranks=ranks,
         )
         self.metrics = metrics_log.MetricsLog(run.metrics_path, self.progress.say)
         self.health = health.Health()
@@ -282,6 +347,7 @@ class _Session:
             f"{config.preset}: {len(dataset.train.images):,} images of "
             f"{config.data.size}x{config.data.size}x{config.data.channels}, {device}, {precision}, "
             f"{threads} thread{'s' if threads > 1 else ''}, seed {config.training.seed}"
+            + (f", {ranks.size} processes" if ranks is not None else "")
         )
         if dataset.skipped:
             write_skipped(run, dataset)
@@ -306,31 +372,26 @@ class _Session:
 
     def steps_to_end(self) -> Generator[None, None, InfoGAN]:
         """Train up to the last step, unless it has been reached, and return the stored model."""
-        trainer, training = self.trainer, self.config.training
+        trainer = self.trainer
+        if self.ranks is not None:
+            self._send(self.ranks)
         if trainer.step == self.steps and (self.run.model / "model.safetensors").is_file():
             stored = InfoGAN.from_pretrained(self.run.path)
             if stored.provenance["steps"] == self.steps:
                 return stored
         if trainer.step < self.steps or not self.run.environment_path.exists():
             conditions = engine.conditions(trainer.device, trainer.precision)
+            if self.ranks is not None:
+                conditions["processes"] = self.ranks.size
             self.run.write_environment(**conditions, data=self.data)  # of the last session that trains
         self._started = self._window_started = time.perf_counter()
         self._window_step = trainer.step
+        # Several processes stop at the same step: none may leave the others waiting in the middle of one.
+        together = nullcontext() if self.ranks is None else signals.deferred()
         try:
-            while trainer.step < self.steps:
-                with signals.deferred():
-                    trainer.advance()
-                    self._log()
-                if trainer.step < self.steps and trainer.step % training.save_every == 0:
-                    self._try_to_save_checkpoint()
-                if trainer.step % training.sample_every == 0 or trainer.step == self.steps:
-                    self._write_pictures()
-                if trainer.step == self._window_step:  # images/s excludes saves and pictures
-                    self._window_started = time.perf_counter()
-                before = time.perf_counter()
-                yield
-                self._started += time.perf_counter() - before  # other trainings took this time
-            self._save()
+            with together:
+                yield from self._train()
+                self._save()
             for message in self.health.summary():
                 self.progress.say(message)
         except Interrupted:
@@ -342,6 +403,40 @@ class _Session:
         finally:
             self.progress.close()
         return trainer.model
+
+    def _train(self) -> Generator[None, None, None]:
+        """Make all steps that are left, with metrics, checkpoints and pictures."""
+        trainer, training = self.trainer, self.config.training
+        while trainer.step < self.steps:
+            if self.ranks is not None:
+                self.ranks.stop_together()
+            with signals.deferred():
+                trainer.advance()
+                self._log()
+            if trainer.step < self.steps and trainer.step % training.save_every == 0:
+                self._try_to_save_checkpoint()
+            if trainer.step % training.sample_every == 0 or trainer.step == self.steps:
+                self._write_pictures()
+            if trainer.step == self._window_step:  # images/s excludes saves and pictures
+                self._window_started = time.perf_counter()
+            before = time.perf_counter()
+            yield
+            self._started += time.perf_counter() - before  # other trainings took this time
+
+    def _send(self, ranks: Ranks) -> None:
+        """Send the configuration and the state before the next step to the other processes."""
+        trainer, anchors = self.trainer, self._anchors()
+        facts = {
+            "config": configuration.to_toml(self.config),
+            "run": str(self.run.path),
+            "data": self.data,
+            "trainer": trainer.state(),
+        }
+        tensors = {f"model.{name}": value for name, value in trainer.model.state_dict().items()}
+        tensors |= {f"optimizer.{name}": value for name, value in trainer.optimizer_tensors().items()}
+        if anchors is not None:
+            tensors |= {f"anchors.{name}": value for name, value in anchors.targets.items()}
+        ranks.send(facts, tensors)
 
     def restore(self, allow_changes: bool) -> None:
         """Load the newest intact checkpoint, or start from step 0 if there is none."""

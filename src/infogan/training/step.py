@@ -25,6 +25,7 @@ from infogan.model import InfoGAN, evaluating
 from infogan.networks.normalization import Domain, SharedIterations
 from infogan.training import engine, optimizers
 from infogan.training.anchors import join
+from infogan.training.distributed import Ranks
 from infogan.training.graph import Replay, direct
 from infogan.training.guard import DivergenceGuard
 from infogan.training.randomness import Randomness, codes_batch_size, generator_updates
@@ -64,6 +65,7 @@ class Step:
         guard: detects divergence.
         precision: precision of the layers; weights, optimizers, losses and statistics are float32.
         replay: see `Graphs.replayed`.
+        ranks: the processes of the training, if there are several.
     """
 
     def __init__(  # noqa: PLR0913 - all that a step changes, and how it computes
@@ -75,9 +77,11 @@ class Step:
         precision: engine.Precision,
         *,
         replay: Replay = direct,
+        ranks: Ranks | None = None,
     ) -> None:
         self.model, self.config, self.optimizers = model, model.config, optimizers
         self.statistics, self.guard, self.precision = statistics, guard, precision
+        self.ranks = ranks
         self.info_weights = self.config.info_weights()
         self.code_policy = self.config.augmentation.for_codes(0)  # its noise comes from the sample
         per_step = self.config.network.spectral_iterations == "step"
@@ -176,6 +180,8 @@ class Step:
         parameters = optimizer.param_groups[0]["params"]
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         stacked = torch.stack([value.detach().float() for value in values.values()])
+        if self.ranks is not None:
+            stacked = self.ranks.average(gradients, stacked)
         optimizers.update(optimizer, self.guard.check(update, list(values), stacked, gradients))
         return dict(zip(values, stacked.unbind(), strict=True))
 

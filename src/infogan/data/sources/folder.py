@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -32,6 +34,8 @@ from infogan.file_listing import Skipped, walk
 
 SUFFIXES = (*ARRAY_SUFFIXES, *archives.SUFFIXES)
 """Of files that contain many images."""
+
+_IN_MEMORY = 2**28  # bytes of decoded images
 
 
 @source(
@@ -119,15 +123,23 @@ def _read_all(
 ) -> tuple[UInt8[np.ndarray, "n h w c"], list[str]]:
     items, skipped = list_pictures(path)
     _check_count(path, len(items), 1, skipped)
-    images, names = [], []
+    images, names = _empty((len(items), size, size, channels)), list[str]()
     for item, image in zip(items, decoded(items, size, channels, crop), strict=True):
         if isinstance(image, Skipped):
             skipped.append(image)
         else:
-            images.append(image)
+            images[len(names)] = image
             names.append(item.name)
     check_share(str(path), len(names) + len(skipped), skipped)
-    return np.stack(images), names
+    return images[: len(names)], names
+
+
+def _empty(shape: tuple[int, int, int, int]) -> UInt8[np.ndarray, "n h w c"]:
+    """Return an array for images: in a temporary file if they would fill the memory."""
+    if math.prod(shape) <= _IN_MEMORY:
+        return np.empty(shape, np.uint8)
+    with tempfile.TemporaryFile() as file:  # it lives as long as the array
+        return np.memmap(file, np.uint8, "w+", shape=shape)
 
 
 def read_pictures(
