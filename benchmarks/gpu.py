@@ -47,6 +47,8 @@ TRAININGS: dict[str, tuple[str, str, dict[str, Any]]] = {
 """Preset, recipe and settings of each training."""
 
 SEEDS = 8
+COUNTED_BATCH = 8
+"""Images of a batch whose operations are counted."""
 GOALS = {
     "mnist robust": 600,
     "sprites cr": 400,
@@ -179,23 +181,35 @@ class Counter(TorchDispatchMode):
 
 
 def measure_operations(name: str, setup: Setup) -> dict[str, Any]:
-    """Count floating-point operations of a step on the CPU, and the kernels that an eager step starts."""
-    small = {"training.batch_size": 8, "training.device": "cpu"}
-    cpu = replace(setup, device=torch.device("cpu"), images=16)
-    trainer = trainer_of(name, cpu, {**EAGER, **small}, precision="float32")
-    with Counter() as counter:
-        trainer.advance()
+    """Count operations of a step on the CPU, and the kernels that an eager step starts."""
     batch = configuration(name, setup, {}).training.batch_size
-    result = {"gflop_per_step": counter.flops / 8 * batch / 1e9, "operations_per_step": counter.operations}
+    counter = counted(name, setup, {})
+    result: dict[str, Any] = {
+        "gflop_per_step": counter.flops / COUNTED_BATCH * batch / 1e9,
+        "operations_per_step": counter.operations,
+    }
+    if configuration(name, setup, {}).network.normalization == "spectral":
+        shared = counted(name, setup, {"network.spectral_iterations": "step"})
+        result["operations_with_one_power_iteration"] = shared.operations
     if setup.device.type == "cuda":
         trainer = trainer_of(name, setup, EAGER)
         trainer.advance()
-        activities = [torch.profiler.ProfilerActivity.CUDA]
-        with torch.profiler.profile(activities=activities) as profile:
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
             trainer.advance()
             wait(setup.device)
         result["kernels_per_step"] = sum(event.count for event in profile.key_averages())
     return result
+
+
+def counted(name: str, setup: Setup, settings: Mapping[str, Any]) -> Counter:
+    """Return the counts of the second step on the CPU, in float32."""
+    small = {"training.batch_size": COUNTED_BATCH, "training.device": "cpu"}
+    cpu = replace(setup, device=torch.device("cpu"), images=16)
+    trainer = trainer_of(name, cpu, {**EAGER, **small, **settings}, precision="float32")
+    trainer.advance()
+    with Counter() as counter:
+        trainer.advance()
+    return counter
 
 
 def measure_variants(name: str, setup: Setup) -> dict[str, Any]:
