@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from benchmarks import bench, operations, pictures, preparing, products, to_error, worker
+from benchmarks import bench, gpu, operations, pictures, preparing, products, to_error, worker
 from benchmarks.textbook import CATEGORIES, CONTINUOUS, Textbook, information_loss
 from infogan import data, presets, recipes
 from infogan.config import Config
@@ -304,3 +304,46 @@ def test_preprocessing_is_compared_with_decoding_of_the_same_files(tmp_path: Pat
 def test_waiting_is_a_share_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INFOGAN_CACHE", "")  # which the measurement sets to a place of its own
     assert 0 < preparing.share_of_waiting(1) < 1
+
+
+# --- the GPU ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_every_part_of_the_benchmark_on_a_gpu_runs_at_a_tiny_size(tmp_path: Path) -> None:
+    out = tmp_path / "gpu.json"
+    with torch.random.fork_rng():
+        assert gpu.main(["--cpu-smoke", "--out", str(out)]) == 0
+    parts = json.loads(out.read_text())["parts"]
+    assert len([name for name in parts if name.startswith("training: ")]) == len(gpu.TRAININGS)
+    for name, part in parts.items():
+        assert "failed" not in part, name
+        if name.startswith("training: "):
+            assert part["captured"]["steps_per_second"] > 0 and "share_of_matrix_rate" in part
+        if name.startswith("equality: "):
+            assert {value for way in part["largest_difference"].values() for value in way.values()} == {0.0}
+
+
+def test_a_part_that_fails_leaves_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> dict[str, Any]:
+        raise RuntimeError("no memory")
+
+    written: list[str] = []
+    out = tmp_path / "gpu.json"
+
+    def last() -> dict[str, Any]:
+        written.append(out.read_text())  # the results of the part before
+        return {"value": 1.23456}
+
+    monkeypatch.setattr(gpu, "parts", lambda setup: [("first", fail), ("second", last), ("other", fail)])
+    results = gpu.run(gpu.Setup(torch.device("cpu")), out, only=["first", "second"])
+    assert list(results["parts"]) == ["first", "second"]
+    assert "RuntimeError: no memory" in written[0]
+    assert json.loads(out.read_text())["parts"]["second"]["value"] == 1.235
+
+
+def test_no_part_begins_after_the_deadline(tmp_path: Path) -> None:
+    setup = gpu.Setup(torch.device("cpu"), deadline=0.0)
+    parts = gpu.run(setup, tmp_path / "gpu.json")["parts"]
+    assert parts and all(part == {"not_measured": "no time was left"} for part in parts.values())
+    assert "no time was left" in gpu.table({"machine": gpu.machine(setup), "parts": parts})

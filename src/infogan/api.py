@@ -214,7 +214,7 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
     devices: int = 1,
     executor: Executor | None = None,
     threads: int | None = None,
-    precision: Literal["auto", "float32", "bfloat16"] | None = None,
+    precision: Literal["auto", "float32", "tf32", "bfloat16"] | None = None,
     model: str | Build | None = None,
     terms: Sequence[str | Term] = (),
     plugins: Sequence[str | Path] = (),

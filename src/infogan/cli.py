@@ -663,7 +663,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _flag("--device", str, "DEVICE", "auto, cpu, cuda, cuda:N or mps (default: auto)"),
         _DEVICES,
         _THREADS,
-        _flag("--precision", _one_of("auto", "float32", "bfloat16"), "auto|float32|bfloat16",
+        _flag("--precision", _one_of("auto", "float32", "tf32", "bfloat16"), "auto|float32|tf32|bfloat16",
         "precision of the layers (default: auto)"),
         _SET,
         _switch("--dry-run", "print the configuration, with a comment for each key, and do not train"),

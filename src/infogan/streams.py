@@ -24,10 +24,15 @@ def generator(seed: int, stream: str, step: int = 0, device: torch.device | str 
         step: the step, epoch or index within the stream.
         device: where the numbers are generated; they depend on the type of device.
     """
+    return restart(torch.Generator(device), seed, stream, step)
+
+
+def restart(rng: torch.Generator, seed: int, stream: str, step: int = 0) -> torch.Generator:
+    """Seed a generator again, for one stream and step; it then gives the numbers of a new one."""
     key = hashlib.sha256(f"{seed}/{stream}/{step}".encode()).digest()
     # torch's CPU generator uses 32 bits of its seed: two steps of a long run may share their numbers, which
     # is harmless. Neighbouring seeds and steps have nothing in common.
-    return torch.Generator(device).manual_seed(int.from_bytes(key[:8], "big") >> 1)
+    return rng.manual_seed(int.from_bytes(key[:8], "big") >> 1)
 
 
 class BatchOrder:

@@ -299,6 +299,30 @@ def test_an_interruption_changes_nothing(
     assert weights(path) == weights(finished)
 
 
+@pytest.mark.slow
+def test_seeds_that_are_trained_at_the_same_time_have_the_bytes_of_single_ones(
+    finished: Path, known: None, tmp_path: Path
+) -> None:
+    path = tmp_path / "run"
+    with pytest.MonkeyPatch.context() as patched:
+        advance = once(
+            lambda: os.kill(os.getpid(), signal.SIGTERM),
+            lambda trainer: trainer.step == 9 and trainer.config.training.seed == 1,
+            Trainer.advance,
+        )
+        patched.setattr(Trainer, "advance", advance)
+        assert begin(path, "--set", "seeds_at_once=3") == 143
+    steps = {seed: sorted(path.glob(f"seeds/seed-{seed}/checkpoints/step-*"))[-1].name for seed in (0, 1, 2)}
+    assert steps == {0: "step-00000010", 1: "step-00000010", 2: "step-00000009"}
+    assert not (path / "seeds" / "seed-3").exists()
+    assert run("resume", path) == 0
+    assert selection(path) == selection(finished)
+    assert weights(path) == weights(finished)
+    for seed in range(4):
+        ours, theirs = (figures(folder / "seeds" / f"seed-{seed}") for folder in (path, finished))
+        assert ours == theirs
+
+
 class CrashError(Exception):
     """An unexpected error."""
 

@@ -99,18 +99,22 @@ class SpectralNorm(nn.Module):
     docs/recipe.md has the measurements.
 
     The weight is treated as a matrix [outputs, all else]. Each forward pass in training makes one power
-    iteration, which updates the singular vector stored with the weights.
+    iteration, which updates the singular vector stored with the weights; with `SharedIterations`, each
+    training step makes one.
     """
 
     def __init__(self, outputs: int, bound: float) -> None:
         super().__init__()
         self.bound = bound
         self.register_buffer("vector", torch.empty(outputs))
+        self.right: Tensor | None = None  # of the iteration of this step, if `SharedIterations` makes it
 
     def forward(self, weight: Tensor) -> Tensor:
         """Return the normalised weight, of the same shape."""
         with torch.autocast(weight.device.type, enabled=False):
-            matrix = weight.flatten(1)
+            matrix = as_matrix(weight)
+            if self.training and self.right is not None:
+                return weight * (self.bound / (self.get_buffer("vector") @ (matrix @ self.right)))
             if self.training:
                 self.iterate(matrix)
             vector = self.get_buffer("vector").clone()  # a later pass changes it before this one's gradient
@@ -131,6 +135,57 @@ def by_domain(x: Tensor, domains: Sequence[Domain]) -> tuple[Tensor, ...]:
     """Return the part of each domain of a batch, which holds equally many images of each."""
     # A chunk's size would depend on the batch, which an exported network must not fix.
     return (x,) if len(domains) == 1 else x.chunk(len(domains))
+
+
+class SharedIterations:
+    """Makes one power iteration per training step for all layers with spectral norm.
+
+    All passes of the step use its singular vectors. The products of the layers are separate operations, and
+    the vectors of all layers are normalised by a few operations together.
+
+    Args:
+        module: whose layers have spectral norm.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        found = [
+            (part.get_submodule("parametrizations.weight.0"), raw_weight(part))
+            for part in module.modules()
+            if parametrize.is_parametrized(part, "weight")
+        ]
+        self._layers = [(norm, weight) for norm, weight in found if isinstance(norm, SpectralNorm)]
+        for norm, weight in self._layers:
+            norm.right = torch.zeros_like(as_matrix(weight.detach())[0])
+
+    @torch.no_grad()
+    def iterate(self) -> None:
+        """Make one power iteration, before the passes of a step."""
+        if not self._layers:
+            return
+        matrices = [as_matrix(weight) for _, weight in self._layers]
+        left = [norm.get_buffer("vector") for norm, _ in self._layers]
+        right = [norm.right for norm, _ in self._layers if norm.right is not None]
+        _assign_units(right, [vector @ matrix for vector, matrix in zip(left, matrices, strict=True)])
+        _assign_units(left, [matrix @ vector for vector, matrix in zip(right, matrices, strict=True)])
+        _assign_units(right, [vector @ matrix for vector, matrix in zip(left, matrices, strict=True)])
+
+
+def _assign_units(targets: list[Tensor], vectors: list[Tensor]) -> None:
+    """Divide vectors by their lengths, and copy them to `targets`."""
+    lengths = torch._foreach_norm(vectors)
+    torch._foreach_clamp_min_(lengths, 1e-12)
+    torch._foreach_div_(vectors, lengths)
+    torch._foreach_copy_(targets, vectors)
+
+
+def as_matrix(weight: Tensor) -> Float[Tensor, "outputs inputs"]:
+    """Return a weight as a matrix.
+
+    On a GPU the columns follow the order in memory, so that nothing is copied. On a CPU their order never
+    changes, since it decides how sums are rounded.
+    """
+    follows = weight.is_cuda and weight.ndim == 4 and not weight.is_contiguous()
+    return (weight.permute(0, 2, 3, 1) if follows else weight).flatten(1)
 
 
 def add_domain(module: nn.Module, domain: Domain) -> None:
@@ -165,4 +220,4 @@ def begin_spectrum(layer: nn.Module, generator: torch.Generator) -> None:
         assert isinstance(norm, SpectralNorm)
         nn.init.normal_(norm.get_buffer("vector"), generator=generator)
         for _ in range(_FIRST_ITERATIONS):
-            norm.iterate(raw_weight(layer).flatten(1))
+            norm.iterate(as_matrix(raw_weight(layer)))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from infogan import streams
 from infogan.config import Config
+from infogan.training import engine
 
 _RESIDENT_SHARE = 0.5  # of a GPU's free memory that the images may take
 _AHEAD_BYTES = 2**30  # a larger array may be a memory map whose pages have to be read from disk
@@ -87,7 +88,7 @@ class RealBatches:
 
     def _of(self, indices: Int64[Tensor, " n"]) -> UInt8[Tensor, "n h w c"]:
         if self.images.device.type != "cpu" or self.device.type != "cuda":
-            return self.images.index_select(0, indices.to(self.images.device))
+            return self.images.index_select(0, engine.sent(indices, self.images.device))
         shape = (len(indices), *self.images.shape[1:])
         pinned = torch.empty(shape, dtype=torch.uint8, pin_memory=True)  # so that the copy does not wait
         return torch.index_select(self.images, 0, indices, out=pinned)

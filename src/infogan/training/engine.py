@@ -7,16 +7,19 @@ reproducible.
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from infogan.errors import ConfigError
 
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "tf32", "bfloat16"]
 _CPU_FLAGS = Path("/proc/cpuinfo")
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 _KEEP_BYTES = 2**30
@@ -51,9 +54,15 @@ def conditions(device: torch.device, precision: Precision) -> dict[str, Any]:
 
 
 def choose_precision(requested: str, device: torch.device) -> Precision:
-    """Return float32 or bfloat16; "auto" selects bfloat16 if the hardware supports it natively."""
+    """Return the precision of the layers on a device.
+
+    "auto" selects bfloat16 if the hardware supports it natively. "tf32" is float32 where there are no tensor
+    cores for it.
+    """
     if requested == "auto":
         return "bfloat16" if multiplies_bfloat16(device) else "float32"
+    if requested == "tf32":
+        return "tf32" if device.type == "cuda" and has_matrix_units(device) else "float32"
     return "bfloat16" if requested == "bfloat16" else "float32"
 
 
@@ -85,6 +94,56 @@ def _flags(cpu_flags: Path) -> set[str]:
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
     """Return a context that computes layers in `precision`; weights, losses and statistics stay float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+@contextmanager
+def numerics(device: torch.device, precision: Precision, deterministic: bool) -> Iterator[None]:
+    """Set torch's global switches for a GPU inside the block, and restore them afterwards.
+
+    With "float32", matrix products have the precision of float32, and convolutions that of TF32 where the GPU
+    has it, which is torch's default. With "tf32", both have that of TF32. With `deterministic`, equal inputs
+    give equal bits.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    products = torch.get_float32_matmul_precision()
+    before = torch.are_deterministic_algorithms_enabled()
+    warns_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    cudnn = torch.backends.cudnn
+    cudnn_before = cudnn.deterministic
+    try:
+        if precision == "tf32":
+            torch.set_float32_matmul_precision("high")
+        if deterministic:
+            # cuBLAS reads it when it is first used.
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+            # Without `warn_only`, operations that have no such form would stop the training.
+            torch.use_deterministic_algorithms(True, warn_only=True)
+            cudnn.deterministic = True
+        yield
+    finally:
+        torch.set_float32_matmul_precision(products)
+        torch.use_deterministic_algorithms(before, warn_only=warns_only)
+        cudnn.deterministic = cudnn_before
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor of the CPU on a device. The copy to a GPU does not make the host wait for its work."""
+    if device.type != "cuda" or tensor.is_cuda:
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def new_stream(device: torch.device) -> Callable[[], AbstractContextManager[object]]:
+    """Return a function that makes the work of a block go to a stream of its own, on a GPU.
+
+    Trainings on streams of their own compute at the same time.
+    """
+    if device.type != "cuda":
+        return nullcontext
+    stream = torch.cuda.Stream(device)
+    return lambda: torch.cuda.stream(stream)
 
 
 def use_threads(count: int | None) -> int:

@@ -6,7 +6,7 @@ import csv
 import io
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,11 +32,16 @@ from infogan.training.anchoring import Phase, load_representation
 from infogan.training.anchors import Anchors
 from infogan.training.distributed import Ranks
 from infogan.training.progress import Progress
+from infogan.training.side_by_side import finish
 from infogan.training.terms import TERMS
 from infogan.training.trainer import METRICS_EVERY, Trainer, nearest_images
 
+_MACHINE = ("graph", "deterministic", "seeds_at_once")
 FREE_KEYS = frozenset(
-    {"data.path", *(f"training.{key}" for key in ("steps", "save_every", "sample_every", "keep", "device"))}
+    {
+        "data.path",
+        *(f"training.{key}" for key in ("steps", "save_every", "sample_every", "keep", "device", *_MACHINE)),
+    }
 )
 """Keys that may differ when a run is resumed, since they do not change the result of a step. If the path of
 the images differs, a fingerprint checks that the images are the same."""
@@ -59,6 +64,10 @@ class Trained:
     model: InfoGAN
     run: RunDirectory
     dataset: Dataset
+
+
+Training = Generator[None, None, Trained]
+"""A training that yields after each step."""
 
 
 def resolve(config: Config, dataset: Dataset) -> Config:
@@ -105,7 +114,20 @@ def train(  # noqa: PLR0913 - a configuration, its data and folder, and how to t
     quiet: bool = False,
     ranks: Ranks | None = None,
 ) -> Trained:
-    """Train a new model in a new run directory.
+    """Train a new model in a new run directory, as `training` does, to its end."""
+    return finish(training(config, dataset, run, representation=representation, quiet=quiet, ranks=ranks))
+
+
+def training(  # noqa: PLR0913 - a configuration, its data, and where to report
+    config: Config,
+    dataset: Dataset,
+    run: RunDirectory,
+    *,
+    representation: Representation | None = None,
+    quiet: bool = False,
+    ranks: Ranks | None = None,
+) -> Training:
+    """Train a new model in a new run directory, one step at a time.
 
     Args:
         config: from `resolve`.
@@ -122,6 +144,9 @@ def train(  # noqa: PLR0913 - a configuration, its data and folder, and how to t
         DivergenceError: a loss or weight diverged; earlier checkpoints are intact.
         StorageError: the disk is full or the run directory is gone; earlier checkpoints are intact.
         Interrupted: a signal came; the state was saved.
+
+    Yields:
+        after each step.
     """
     with run.lock():
         run.write_config(config)
@@ -129,7 +154,8 @@ def train(  # noqa: PLR0913 - a configuration, its data and folder, and how to t
             representation_files.save(run.representation, representation)
         with resumable(run):
             config = _with_representation(config, dataset, run, quiet)
-            return Trained(_Session(config, dataset, run, quiet, ranks).run_to_end(), run, dataset)
+            model = yield from _Session(config, dataset, run, quiet, ranks).steps_to_end()
+            return Trained(model, run, dataset)
 
 
 def _with_representation(config: Config, dataset: Dataset, run: RunDirectory, quiet: bool) -> Config:
@@ -150,7 +176,26 @@ def resume(  # noqa: PLR0913 - a run, its data, and how to train
     quiet: bool = False,
     ranks: Ranks | None = None,
 ) -> Trained:
-    """Resume from the newest intact checkpoint; the result is that of a run without interruption.
+    """Resume from the newest intact checkpoint, as `resumed_training` does, to the end of the training."""
+    return finish(
+        resumed_training(
+            run, load_data, settings=settings, allow_changes=allow_changes, quiet=quiet, ranks=ranks
+        )
+    )
+
+
+def resumed_training(  # noqa: PLR0913 - a run, its data, and what may differ
+    run: RunDirectory,
+    load_data: Callable[[Config], Dataset],
+    *,
+    settings: Mapping[str, Any] | None = None,
+    allow_changes: bool = False,
+    quiet: bool = False,
+    ranks: Ranks | None = None,
+) -> Training:
+    """Resume from the newest intact checkpoint, one step at a time.
+
+    The result is that of a run without interruption.
 
     Args:
         run: the run directory.
@@ -164,6 +209,9 @@ def resume(  # noqa: PLR0913 - a run, its data, and how to train
         ConfigError: a setting changes the result, and `allow_changes` is False.
         UsageError: a plug-in that the run uses is not loaded, or has changed.
         StorageError: every checkpoint is damaged, or RUN/representation is missing or has changed.
+
+    Yields:
+        after each step.
     """
     with run.lock(), resumable(run):
         before = configuration.read(run.config_path)
@@ -178,7 +226,8 @@ def resume(  # noqa: PLR0913 - a run, its data, and how to train
         session.restore(allow_changes)
         if config != before:
             run.write_config(config)
-        return Trained(session.run_to_end(), run, dataset)
+        model = yield from session.steps_to_end()
+        return Trained(model, run, dataset)
 
 
 def follow(ranks: Ranks, load_data: Callable[[Config], Dataset]) -> Trained:
@@ -285,6 +334,7 @@ class _Session:
             precision=precision,
             nearest=nearest_images(config, dataset.train),
             anchors=self._anchors(),
+            log=self.progress.say,
             ranks=ranks,
         )
         self.metrics = metrics_log.MetricsLog(run.metrics_path, self.progress.say)
@@ -320,7 +370,7 @@ class _Session:
 
     # --- the loop ------------------------------------------------------------------------------------
 
-    def run_to_end(self) -> InfoGAN:
+    def steps_to_end(self) -> Generator[None, None, InfoGAN]:
         """Train up to the last step, unless it has been reached, and return the stored model."""
         trainer = self.trainer
         if self.ranks is not None:
@@ -340,7 +390,7 @@ class _Session:
         together = nullcontext() if self.ranks is None else signals.deferred()
         try:
             with together:
-                self._train()
+                yield from self._train()
                 self._save()
             for message in self.health.summary():
                 self.progress.say(message)
@@ -354,7 +404,7 @@ class _Session:
             self.progress.close()
         return trainer.model
 
-    def _train(self) -> None:
+    def _train(self) -> Generator[None, None, None]:
         """Make all steps that are left, with metrics, checkpoints and pictures."""
         trainer, training = self.trainer, self.config.training
         while trainer.step < self.steps:
@@ -369,6 +419,9 @@ class _Session:
                 self._write_pictures()
             if trainer.step == self._window_step:  # images/s excludes saves and pictures
                 self._window_started = time.perf_counter()
+            before = time.perf_counter()
+            yield
+            self._started += time.perf_counter() - before  # other trainings took this time
 
     def _send(self, ranks: Ranks) -> None:
         """Send the configuration and the state before the next step to the other processes."""

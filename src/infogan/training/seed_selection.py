@@ -4,8 +4,9 @@ At each pruning step except the last one, the worse half of the seeds is pruned,
 the last pruning step, all seeds but the best are pruned. The best seed is trained to the end.
 
 RUN/seeds/seed-0, seed-1 ... are ordinary runs. Seeds do not influence each other: each run has the same bytes
-as a run of this seed alone. RUN/selection.json records which seed was pruned when and why; RUN/model and
-RUN/config.toml are the best seed's. After a crash, missing decisions are made from the metrics of the runs.
+as a run of this seed alone, also if several are trained at the same time (`training.seeds_at_once`).
+RUN/selection.json records which seed was pruned when and why; RUN/model and RUN/config.toml are the best
+seed's. After a crash, missing decisions are made from the metrics of the runs.
 
 The score is the information on real images: the mutual information, in nats, between the predicted categories
 of an image and of its augmented view. It needs no labels, and is available if Q is trained on real images.
@@ -29,9 +30,10 @@ from infogan.plugins import load_plugin
 from infogan.runs import checkpoint, metrics_log
 from infogan.runs.directory import RunDirectory, is_run
 from infogan.runs.selection import Round, Selection, read, write
-from infogan.training import runner
+from infogan.training import engine, runner
 from infogan.training.progress import Progress
 from infogan.training.runner import Trained
+from infogan.training.side_by_side import finish, train_together
 
 MAX_SEEDS = 100
 SCORED_STEPS = 100
@@ -157,23 +159,29 @@ def train_job(path: str, config: str, allow_changes: bool, plugins: tuple[str, .
         load_plugin(plugin)
     parsed = configuration.parse(config, f"the configuration of {path}")
     try:
-        _train_seed(RunDirectory(path), parsed, data.load(parsed.data), allow_changes, quiet=True)
+        dataset = data.load(parsed.data)
+        finish(_seed_training(RunDirectory(path), parsed, dataset, allow_changes, quiet=True))
     except DivergenceError as error:
         return [error.happened, error.expected, error.advice]
     return None
 
 
-def _train_seed(
+def _seed_training(
     run: RunDirectory, config: Config, dataset: Dataset, allow_changes: bool, *, quiet: bool
-) -> Trained:
+) -> runner.Training:
     """Train one seed up to the last step of its configuration, from its newest checkpoint."""
     if not is_run(run.path):
         if run.path.exists() and not checkpoint.listed(run.checkpoints):
             storage.remove_folder(run.path)  # left by a crash before it had a configuration
-        return runner.train(config, dataset, RunDirectory.create(run.path), quiet=quiet)
+        created = RunDirectory.create(run.path)
+        return (yield from runner.training(config, dataset, created, quiet=quiet))
     changed = configuration.changes(run.read_config(), config)
     settings = {key: new for key, (_, new) in changed.items() if new is not None}
-    return runner.resume(run, lambda _: dataset, settings=settings, allow_changes=allow_changes, quiet=quiet)
+    return (
+        yield from runner.resumed_training(
+            run, lambda _: dataset, settings=settings, allow_changes=allow_changes, quiet=quiet
+        )
+    )
 
 
 @dataclass(frozen=True)
@@ -200,20 +208,27 @@ class _Seeds:
 
     def train(self, seed: int, step: int) -> Trained:
         """Train one seed up to a step, from its newest checkpoint."""
-        config = of_seed(self.config, seed, step)
-        return _train_seed(self.run_of(seed), config, self.dataset, self.allow_changes, quiet=self.quiet)
+        return finish(self._training(seed, step, quiet=self.quiet))
 
     def train_all(self, seeds: Sequence[int], step: int) -> dict[int, DivergenceError]:
-        """Train seeds up to a step, one after the other or by jobs; return errors of those that diverged."""
+        """Train seeds up to a step, in this process or by jobs; return errors of those that diverged."""
         if self.jobs is not None:
             return self._train_by_jobs(self.jobs, seeds, step)
-        diverged = {}
-        for seed in seeds:
-            try:
-                self.train(seed, step)
-            except DivergenceError as error:
-                diverged[seed] = error
-        return diverged
+        training = self.config.training
+        device, at_once = engine.choose_device(training.device), training.seeds_at_once
+        if at_once == "auto":
+            at_once = MAX_SEEDS if device.type == "cuda" else 1
+        # Of seeds that are trained at the same time, only the first reports in the terminal.
+        trainings = {
+            seed: self._training(seed, step, quiet=self.quiet or (at_once > 1 and seed != seeds[0]))
+            for seed in seeds
+        }
+        trained = train_together(trainings, device, at_once)
+        return {seed: result for seed, result in trained.items() if isinstance(result, DivergenceError)}
+
+    def _training(self, seed: int, step: int, *, quiet: bool) -> runner.Training:
+        config = of_seed(self.config, seed, step)
+        return _seed_training(self.run_of(seed), config, self.dataset, self.allow_changes, quiet=quiet)
 
     def _train_by_jobs(self, jobs: Jobs, seeds: Sequence[int], step: int) -> dict[int, DivergenceError]:
         self.progress.say(f"training seeds {_listed(seeds)} up to step {step} by jobs")
