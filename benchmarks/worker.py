@@ -16,9 +16,11 @@ import torch
 
 from benchmarks import pictures
 from benchmarks.matrix_rate import FLOPS, MatrixProduct
+from benchmarks.products import Products, step_products
 from benchmarks.textbook import Textbook
 from infogan import presets, recipes
 from infogan.model import InfoGAN
+from infogan.networks import layers
 from infogan.training import engine
 from infogan.training.trainer import Trainer
 
@@ -42,6 +44,49 @@ def infogan_step(precision: engine.Precision, recipe: str, width: float) -> Call
         InfoGAN(config), images, device=torch.device("cpu"), precision=precision, nearest=nearest
     )
     return trainer.advance
+
+
+def plain_step(step: Callable[[], None]) -> Callable[[], None]:
+    """Return a function that makes a step with torch's own layers instead of those of infogan."""
+
+    def advance() -> None:
+        chosen = layers._on_cpu
+        layers._on_cpu = lambda _layer, _input: False
+        try:
+            step()
+        finally:
+            layers._on_cpu = chosen
+
+    return advance
+
+
+def compare_layers(turns: int, steps_a_turn: int) -> dict[str, object]:
+    """Measure turns of steps with infogan's layers, with torch's own, and of the products of their shapes.
+
+    They alternate in one process, so that a change of the machine's speed affects all of them.
+
+    Returns:
+        Medians over the turns: `over_plain`, the speed relative to torch's layers; `product_rate`, the time
+        of the products alone relative to that of the step.
+    """
+    ours = infogan_step("float32", "paper", 1.0)
+    plain = plain_step(infogan_step("float32", "paper", 1.0))
+    alone = Products(step_products(InfoGAN(presets.load("mnist")), BATCH))
+    for _ in range(WARM_UP):
+        ours()
+        plain()
+        alone.seconds()
+    over_plain, rates = [], []
+    for _ in range(turns):
+        seconds = []
+        for step in (ours, plain):
+            start = time.perf_counter()
+            for _ in range(steps_a_turn):
+                step()
+            seconds.append((time.perf_counter() - start) / steps_a_turn)
+        over_plain.append(seconds[1] / seconds[0])
+        rates.append(alone.seconds() / seconds[0])
+    return {"over_plain": statistics.median(over_plain), "product_rate": statistics.median(rates)}
 
 
 def textbook_step() -> Callable[[], None]:
@@ -84,7 +129,7 @@ def measure(step: Callable[[], None], turns: int, steps_a_turn: int) -> dict[str
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.worker", description=__doc__)
-    parser.add_argument("what", choices=("infogan", "textbook"))
+    parser.add_argument("what", choices=("infogan", "textbook", "layers"))
     parser.add_argument("--recipe", default="paper")
     parser.add_argument("--width", type=float, default=1.0)
     parser.add_argument("--threads", type=int, required=True)
@@ -93,6 +138,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=3, help="steps per turn")
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
+    if given.what == "layers":
+        print(json.dumps(compare_layers(given.turns, given.steps)))
+        return
     ours = partial(infogan_step, given.precision, given.recipe, given.width)
     prepare = ours if given.what == "infogan" else textbook_step
     print(json.dumps(measure(prepare(), given.turns, given.steps)))

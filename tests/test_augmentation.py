@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from infogan import streams
-from infogan.augmentation import augment, inverse_maps, still
+from infogan.augmentation import _grid_sample, _SampledInOrder, augment, inverse_maps, still
 from infogan.config import AugmentationConfig
 
 
@@ -171,3 +171,22 @@ def test_images_that_were_not_softened_in_training_are_not_softened_afterwards()
         AugmentationConfig(rotation=15, all_images=False),
     ):
         assert torch.equal(still(images, policy), images)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_gradient_in_fixed_order_is_that_of_torch(channels: int) -> None:
+    """Of points inside, beyond the border and on it, and where many points read one pixel."""
+    rng = chance()
+    grid = torch.rand(2, 6, 7, 2, generator=rng) * 3 - 1.5
+    grid[0, 0] = torch.tensor([[-1.0, -1], [1, 1], [0, 0], [-0.8, 1], [5, 5], [-5, 5], [0, -5]])
+    grid[1, 1:3] = 0.123
+    images = torch.randn(2, channels, 6, 7, generator=rng)
+    gradient = torch.randn(2, channels, 6, 7, generator=rng)
+    found = []
+    for function in (_grid_sample, _SampledInOrder.apply):
+        leaf = images.clone().requires_grad_()
+        result = function(leaf, grid)
+        result.backward(gradient)
+        found.append((result.detach(), leaf.grad))
+    assert torch.equal(found[0][0], found[1][0])
+    torch.testing.assert_close(found[0][1], found[1][1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,10 +19,12 @@ from infogan import console, data, recipes, signals
 from infogan.config import Code, Config, DataConfig
 from infogan.data import SOURCES, Dataset
 from infogan.data.sources.folder import check_path
-from infogan.errors import ConfigError, DataError, Interrupted, UsageError, did_you_mean
+from infogan.errors import ConfigError, DataError, DistributedError, Interrupted, UsageError, did_you_mean
 from infogan.presets import PRESETS, Preset
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from torch import Tensor
 
     from infogan.data.image_collection import ImageCollection
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from infogan.runs import code_names
     from infogan.runs.directory import RunDirectory
     from infogan.sinks import NewSink
+    from infogan.training.distributed import Ranks
     from infogan.training.progress import Output
     from infogan.training.runner import Trained
     from infogan.training.terms import Term
@@ -229,7 +233,10 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
     seeds: int = 1,
     size: int | None = None,
     device: str | None = None,
-    precision: Literal["auto", "float32", "bfloat16"] | None = None,
+    devices: int = 1,
+    executor: Executor | None = None,
+    threads: int | None = None,
+    precision: Literal["auto", "float32", "tf32", "bfloat16"] | None = None,
     model: str | Build | None = None,
     terms: Sequence[str | Term] = (),
     plugins: Sequence[str | Path] = (),
@@ -259,6 +266,10 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
             the model of the best seed is returned.
         size: height and width of the images in pixels, 8 to 256.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        devices: number of processes that divide each batch, each with its own GPU, or on the CPU.
+        executor: trains several seeds at the same time, such as a `ProcessPoolExecutor` or the executor of a
+            cluster. Its processes see the same files as this one.
+        threads: number of CPU threads; None: torch's own. 1 is fastest if the cores are busy otherwise.
         precision: precision of the layers; "auto" uses bfloat16 if the hardware supports it natively.
         model: networks instead of the tables of appendix C: a registered name or a function as
             `infogan.network` takes it.
@@ -301,9 +312,19 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
         )
     if images is not None:
         dataset = memory_dataset(images, config, labels)
-    reports = output(progress, log_to)
+    if devices > 1:
+        return _train_by_processes(config, devices, out, dataset, seeds, plugins, not progress)
     try:
-        return train_config(config, out=out, dataset=dataset, seeds=seeds, output=reports).model
+        return train_config(
+            config,
+            out=out,
+            dataset=dataset,
+            seeds=seeds,
+            output=output(progress, log_to),
+            executor=executor,
+            plugins=plugins,
+            threads=threads,
+        ).model
     except Interrupted as request:
         return _stopped_model(request)
 
@@ -342,6 +363,54 @@ def output(progress: bool | Progress = True, log_to: Sequence[str | NewSink] = (
     return Output(quiet=not progress, sinks=makers)
 
 
+def _train_by_processes(  # noqa: PLR0913, PLR0917 - the arguments of `train` that concern it
+    config: Config,
+    devices: int,
+    out: str | Path | None,
+    dataset: Dataset | None,
+    seeds: int,
+    plugins: Sequence[str | Path],
+    quiet: bool,
+) -> InfoGAN:
+    """Train by processes of their own, and return the model that they have saved."""
+    from infogan.runs.directory import next_free
+
+    if dataset is not None or seeds > 1:
+        given = "images in memory" if dataset is not None else f"seeds = {seeds}"
+        raise UsageError(
+            f"devices = {devices} with {given}: other processes train one run on files",
+            "a path or a preset, and one seed",
+            "numpy.save('images.npy', images), then train('images.npy', devices=2)",
+        )
+    path = next_free(Path("runs"), config.preset) if out is None else Path(out)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "config.toml"
+        file.write_text(configuration.to_toml(config), encoding="utf-8")
+        _launch(["train", str(file), "--out", str(path)], devices, plugins, path, quiet)
+    return load(path)
+
+
+def _launch(
+    command: list[str], devices: int, plugins: Sequence[str | Path], run: str | Path, quiet: bool
+) -> None:
+    """Run a command of the command line by several processes.
+
+    Raises:
+        DistributedError: it has failed; what happened is on stderr.
+    """
+    from infogan.training import launcher
+
+    named = [word for plugin in plugins for word in ("--plugin", str(plugin))]
+    code = launcher.launch([*command, *named], devices, quiet=True)
+    if code:
+        log_path = "" if quiet else f", and {Path(run) / 'log.txt'}"
+        raise DistributedError(
+            f"the training of {run} by {devices} processes ended with exit code {code}",
+            "exit code 0",
+            f"the messages on stderr{log_path}; infogan.resume({str(run)!r}), if it has been stopped",
+        )
+
+
 def _with_arguments(settings: Mapping[str, Any] | None, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings, then the arguments that are not None: the last setting of a key counts."""
     arguments = {key: value for key, value in given.items() if value is not None}
@@ -358,21 +427,63 @@ def as_dataset(images: Dataset | Images, config: Config) -> Dataset:
     return images if isinstance(images, Dataset) else memory_dataset(images, config)
 
 
-def train_config(
+def train_config(  # noqa: PLR0913 - as in `train`
     config: Config,
     *,
     out: str | Path | None = None,
     dataset: Dataset | None = None,
     seeds: int = 1,
     output: Output | None = None,
+    executor: Executor | None = None,
+    plugins: Sequence[str | Path] = (),
+    threads: int | None = None,
 ) -> Trained:
-    """Train as `train` does, by a whole configuration; return the model with its run and data."""
+    """Train as `train` does, by a whole configuration; return the model with its run and data.
+
+    If a launcher such as torchrun has started this process and others, they train together.
+    """
+    from infogan.training import distributed, engine
+
+    engine.use_threads(threads)
+    with distributed.joined() as ranks:
+        if ranks is None or ranks.rank == 0:
+            return _train_config(config, out, dataset, seeds, output, executor, plugins, ranks)
+        from infogan.training import runner
+
+        return runner.follow(ranks, lambda config: data.load(config.data) if dataset is None else dataset)
+
+
+def _train_config(  # noqa: PLR0913, PLR0917 - as in `train_config`
+    config: Config,
+    out: str | Path | None,
+    dataset: Dataset | None,
+    seeds: int,
+    output: Output | None,
+    executor: Executor | None,
+    plugins: Sequence[str | Path],
+    ranks: Ranks | None,
+) -> Trained:
     from infogan import networks
     from infogan.runs.directory import RunDirectory, next_free
     from infogan.training import runner, seed_selection
 
     networks.check_architecture(config.network.architecture)
     seed_selection.check(config, seeds)
+    in_memory = dataset is not None
+    if seeds > 1 and ranks is not None:
+        raise UsageError(
+            f"seeds = {seeds} by {ranks.size} processes, which train one run",
+            "one seed",
+            "an executor, which trains several seeds at the same time",
+        )
+    if executor is not None and (in_memory or seeds == 1):
+        raise UsageError(
+            "an executor " + ("with images in memory" if in_memory else "with one seed"),
+            "several seeds, and images in files, which other processes can read",
+            "train('images.npy', seeds=4, executor=executor)",
+        )
+    if ranks is not None:
+        ranks.check(config)
     dataset = data.load(config.data) if dataset is None else dataset
     if dataset.problem is not None:
         raise dataset.problem
@@ -382,9 +493,10 @@ def train_config(
     if data.kept.in_memory(dataset):
         data.kept.write(run.images, dataset)
     if seeds > 1:
-        trained = seed_selection.train(config, dataset, run, seeds, output=output)
+        jobs = None if executor is None else seed_selection.Jobs(executor, tuple(map(str, plugins)))
+        trained = seed_selection.train(config, dataset, run, seeds, output=output, jobs=jobs)
     else:
-        trained = runner.train(config, dataset, run, output=output)
+        trained = runner.train(config, dataset, run, output=output, ranks=ranks)
     trained.model.config = _with_kept_images(trained.model.config, run)
     return trained
 
@@ -398,6 +510,8 @@ def resume(  # noqa: PLR0913 - everything that may differ, by name
     plugins: Sequence[str | Path] = (),
     settings: Mapping[str, Any] | None = None,
     override: bool = False,
+    devices: int = 1,
+    executor: Executor | None = None,
     progress: bool | Progress = True,
     log_to: Sequence[str | NewSink] = (),
 ) -> InfoGAN:
@@ -413,6 +527,8 @@ def resume(  # noqa: PLR0913 - everything that may differ, by name
         plugins: the plug-ins that the run uses, as in `train`.
         settings: values by key, such as `{"training.save_every": 100}`; `steps` has precedence.
         override: allow settings, images and plug-ins that change the result.
+        devices: as in `train`; the number may differ from that of the training so far.
+        executor: as in `train`.
         progress: as in `train`.
         log_to: as in `train`. A resumed run logs to the sinks that are named again.
 
@@ -420,10 +536,26 @@ def resume(  # noqa: PLR0913 - everything that may differ, by name
         InfoGANError: one of its subclasses, with what to do next.
     """
     settings = _with_arguments(settings, {"training.steps": steps})
-    reports = output(progress, log_to)
+    if devices > 1:
+        if dataset is not None:
+            raise UsageError(
+                f"devices = {devices} with images in memory, which other processes cannot read",
+                "a run on files",
+                "devices=1",
+            )
+        command = ["resume", str(run), *(["--override"] if override else [])]
+        command += [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+        _launch(command, devices, plugins, run, not progress)
+        return load(run)
     try:
         return resume_run(
-            run, dataset=dataset, plugins=plugins, settings=settings, override=override, output=reports
+            run,
+            dataset=dataset,
+            plugins=plugins,
+            settings=settings,
+            override=override,
+            output=output(progress, log_to),
+            executor=executor,
         ).model
     except Interrupted as request:
         return _stopped_model(request)
@@ -437,23 +569,41 @@ def resume_run(  # noqa: PLR0913 - as in `resume`
     settings: Mapping[str, Any] | None = None,
     override: bool = False,
     output: Output | None = None,
+    executor: Executor | None = None,
 ) -> Trained:
     """Resume a run as `resume` does; return the model with its run directory and data."""
     from infogan.runs.directory import RunDirectory, has_seeds
-    from infogan.training import runner, seed_selection
+    from infogan.training import distributed, runner, seed_selection
 
     load_plugins(plugins)
-    directory = RunDirectory.open(Path(run))
-    resumed = seed_selection.resume if has_seeds(directory.path) else runner.resume
 
     def load_data(config: Config) -> Dataset:
         if dataset is None:
-            return data.load(_with_kept_images(config, directory).data)
+            return data.load(_with_kept_images(config, RunDirectory(Path(run))).data)
         return as_dataset(dataset, config)
 
-    trained = resumed(directory, load_data, settings=settings or {}, allow_changes=override, output=output)
-    trained.model.config = _with_kept_images(trained.model.config, directory)
-    return trained
+    with distributed.joined() as ranks:
+        if ranks is not None and ranks.rank:
+            return runner.follow(ranks, load_data)
+        directory = RunDirectory.open(Path(run))
+        options: dict[str, Any] = {
+            "settings": settings or {},
+            "allow_changes": override,
+            "output": output,
+        }
+        if not has_seeds(directory.path):
+            trained = runner.resume(directory, load_data, **options, ranks=ranks)
+        elif ranks is not None:
+            raise UsageError(
+                f"{run} holds several seeds; {ranks.size} processes train one run",
+                "a run of one seed",
+                f"{Path(run) / 'seeds'}, or one device",
+            )
+        else:
+            jobs = None if executor is None else seed_selection.Jobs(executor, tuple(map(str, plugins)))
+            trained = seed_selection.resume(directory, load_data, **options, jobs=jobs)
+        trained.model.config = _with_kept_images(trained.model.config, directory)
+        return trained
 
 
 def load(run: str | Path, *, plugins: Sequence[str | Path] = ()) -> InfoGAN:

@@ -16,9 +16,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from infogan import __version__, signals
+from infogan import __version__, processes, signals
 from infogan.console import say as _say
-from infogan.errors import InfoGANError, Interrupted, StorageError, UsageError, did_you_mean
+from infogan.errors import (
+    DivergenceError,
+    InfoGANError,
+    Interrupted,
+    StorageError,
+    UsageError,
+    did_you_mean,
+)
 
 if TYPE_CHECKING:
     from infogan.config import Config, DataConfig
@@ -46,17 +53,20 @@ def _run(arguments: Sequence[str] | None) -> int:
         _load_plugins(parsed)
         parsed.command(parsed)
         return 0
-    except SystemExit:  # how argparse ends --help and --version
+    except (SystemExit, BrokenPipeError):  # --help and --version of argparse; the reader of the result ended
         return 0
+    except _EndedError as ended:
+        return ended.exit_code
     except InfoGANError as error:
-        _say(f"infogan: {error.for_command_line}")
+        # All processes of one training diverge at the same step: one message is enough.
+        if processes.is_first() or not isinstance(error, DivergenceError):
+            _say(f"infogan: {error.for_command_line}")
         return error.exit_code
     except Interrupted as request:
         signals.acknowledge()
-        _say(_farewell(request, parsed.plugin))
+        if processes.is_first():
+            _say(_farewell(request, parsed.plugin))
         return request.exit_code
-    except BrokenPipeError:  # the reader of the result (head, less) has ended
-        return 0
     except OSError as error:
         if error.errno not in _FULL:
             raise
@@ -128,6 +138,8 @@ def _program() -> str:
 def _train(arguments: argparse.Namespace) -> None:
     from infogan import api, config
 
+    if arguments.devices > 1 and not arguments.dry_run:
+        _launch_devices(arguments.devices)
     source = arguments.config or arguments.source
     if source is None or (arguments.config and arguments.source):
         raise UsageError(
@@ -145,12 +157,38 @@ def _train(arguments: argparse.Namespace) -> None:
     if arguments.dry_run:
         print(config.to_toml(chosen, explained=True), end="")
         return
-    _warn_of_late_start(chosen)
-    if arguments.out is None or not arguments.out.exists():  # else training is refused
-        _say_audit(chosen.data)
-    output = api.output(log_to=arguments.log_to)
-    trained = api.train_config(chosen, out=arguments.out, seeds=arguments.seeds, output=output)
+    if processes.is_first():
+        _warn_of_late_start(chosen)
+        if arguments.out is None or not arguments.out.exists():  # else training is refused
+            _say_audit(chosen.data)
+    trained = api.train_config(
+        chosen,
+        out=arguments.out,
+        seeds=arguments.seeds,
+        output=api.output(log_to=arguments.log_to),
+        threads=arguments.threads,
+    )
     _print_result(trained, arguments.plugin)
+
+
+class _EndedError(Exception):
+    """Processes that were started have ended with this exit code, after their own messages."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
+
+def _launch_devices(devices: int) -> None:
+    """Run this command by one process per device, unless this is one of them.
+
+    Raises:
+        _EndedError: they have ended.
+    """
+    if not processes.started():
+        from infogan.training import launcher
+
+        raise _EndedError(launcher.launch(sys.argv[1:], devices))
 
 
 def _settings(arguments: argparse.Namespace, shorthands: Mapping[str, str]) -> dict[str, Any]:
@@ -180,6 +218,8 @@ def _warn_of_late_start(chosen: Config) -> None:
 def _resume(arguments: argparse.Namespace) -> None:
     from infogan import api
 
+    if arguments.devices > 1:
+        _launch_devices(arguments.devices)
     settings = _settings(arguments, {"steps": "training.steps"})
     if arguments.data is not None:
         settings = {"data.path": os.path.abspath(arguments.data.expanduser()), **settings}
@@ -191,6 +231,8 @@ def _resume(arguments: argparse.Namespace) -> None:
 def _print_result(result: Any, plugins: Sequence[str]) -> None:
     from infogan import evaluation
 
+    if not processes.is_first():
+        return
     model, run, dataset = result.model, result.run, result.dataset
     step = f"step-{model.provenance['steps']:08d}"
     print(f"trained {model.provenance['steps']:,} steps in {run.path}")
@@ -355,6 +397,7 @@ def _discover(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         categories=arguments.categories,
         settings=_settings(arguments, _OWN_FLAGS),
+        threads=arguments.threads,
         progress=_say,
     )
     print(discovery.summary(result))
@@ -459,7 +502,7 @@ def _data_check(arguments: argparse.Namespace) -> None:
                 f"{folder} is not a folder", "a folder of preprocessed images", "infogan data check"
             )
         try:
-            found = prepared.read(folder)
+            found = prepared.read(folder, thorough=True)
         except StorageError as error:
             failed.append(folder)
             print(f"damaged, or not prepared: {error.happened}")
@@ -693,6 +736,15 @@ _LOG_TO: Argument = (
         "help": "log to tensorboard, wandb, trackio or a sink of a plug-in, too (repeatable)",
     },
 )
+_THREADS = _flag("--threads", _whole(1), "N", "CPU threads; 1 if other processes keep the cores busy")
+_DEVICES = _flag(
+    "--devices",
+    _whole(1),
+    "N",
+    "processes that divide each batch, one per GPU, or on the CPU (default: 1)",
+    default=1,
+)
+
 
 _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
     ("train", _train, "train a model on images", (
@@ -711,7 +763,9 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _flag("--codes", str, "CODES", 'latent codes, for example "digit:10 rotation:u width:u"'),
         _flag("--config", _path, "FILE", "configuration file in the format that --dry-run prints"),
         _flag("--device", str, "DEVICE", "auto, cpu, cuda, cuda:N or mps (default: auto)"),
-        _flag("--precision", _one_of("auto", "float32", "bfloat16"), "auto|float32|bfloat16",
+        _DEVICES,
+        _THREADS,
+        _flag("--precision", _one_of("auto", "float32", "tf32", "bfloat16"), "auto|float32|tf32|bfloat16",
         "precision of the layers (default: auto)"),
         _LOG_TO,
         _SET,
@@ -722,6 +776,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _flag("--steps", _whole(1), "N", "total number of training steps, including those already done"),
         _DATA,
         _LOG_TO,
+        _DEVICES,
         _SET,
         _switch("--override", "allow changes of settings, images and plug-ins that change the result"),
     )),
@@ -733,6 +788,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _flag("--seed", _whole(), "N", "random seed (default: 0)", default=0),
         _flag("--categories", _whole(), "K", "number of categories; 0: none (default: chosen by stability)"),
         *_OWN_IMAGES,
+        _THREADS,
         _SET,
     )),
     ("reproduce", _reproduce, "reproduce a published experiment: train, evaluate and write a page of results",

@@ -71,6 +71,10 @@ class DataError(InfoGANError):
     exit_code = 5
 
 
+class DistributedError(InfoGANError):
+    """A training by several processes has lost one of them, or they cannot be connected."""
+
+
 class Interrupted(BaseException):
     """A signal asked the process to stop.
 

@@ -63,14 +63,16 @@ def mutual_information_bound(
 
 
 def weighted_information(
-    bounds: Mapping[str, Float[Tensor, ""]], weights: Mapping[str, float]
+    bounds: Mapping[str, Float[Tensor, ""]], weights: Mapping[str, float | Float[Tensor, ""]]
 ) -> Float[Tensor, ""]:
     """Compute sum_i lambda_i L_i, which is subtracted in equation 6."""
     return torch.stack([weights[name] * bound for name, bound in bounds.items()]).sum()
 
 
 def discriminator_objective(
-    loss: Float[Tensor, ""], bounds: Mapping[str, Float[Tensor, ""]], weights: Mapping[str, float]
+    loss: Float[Tensor, ""],
+    bounds: Mapping[str, Float[Tensor, ""]],
+    weights: Mapping[str, float | Float[Tensor, ""]],
 ) -> Float[Tensor, ""]:
     """Return the objective that D, Q and the trunk minimise; `loss` is `discriminator_loss`."""
     return loss - weighted_information(bounds, weights)

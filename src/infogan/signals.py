@@ -112,6 +112,11 @@ def deferred() -> Iterator[None]:
         raise Interrupted(_State.requested)
 
 
+def requested() -> int | None:
+    """Return the number of the signal that was received and is not handled yet; None if there is none."""
+    return None if _State.acknowledged else _State.requested
+
+
 def acknowledge() -> None:
     """Mark the signal as handled: `deferred()` no longer raises, so that the state can be saved."""
     _State.acknowledged = True

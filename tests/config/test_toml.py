@@ -577,7 +577,7 @@ def test_a_table_may_be_replaced_as_a_whole() -> None:
         ("training.steps", "ten", "a whole number"),
         ("network.width", 9.0, "8 or less"),
         ("network.spectral_recognition", 3, "true or false"),
-        ("training.precision", "half", "'auto', 'float32' or 'bfloat16'"),
+        ("training.precision", "half", "'auto', 'float32', 'tf32' or 'bfloat16'"),
         ("latents.codes", 3, "a table"),
     ],
 )

@@ -27,6 +27,7 @@ RANKS = {
     "config": 1,
     "images": 1,
     "inline_html": 1,
+    "processes": 1,
     "signals": 1,
     "storage": 1,
     "file_listing": 1,
@@ -77,6 +78,7 @@ ONLY = {
     },  # it must not know what reads images
     "images": set(),
     "inline_html": set(),
+    "processes": set(),
     "runs": {
         "config",
         "errors",

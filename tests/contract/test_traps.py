@@ -177,8 +177,8 @@ def q_is_in_the_optimizer_of_g_alone(patch: pytest.MonkeyPatch) -> None:
     build_step, losses = Step.__init__, Step.discriminator_losses
     updates = {"discriminator": ("trunk", "discriminator"), "generator": ("generator", "recognition")}
 
-    def regrouped(self: Step, model: InfoGAN, *arguments: Any) -> None:
-        build_step(self, model, *arguments)
+    def regrouped(self: Step, model: InfoGAN, *arguments: Any, **options: Any) -> None:
+        build_step(self, model, *arguments, **options)
         self.frozen = nn.ModuleList([model.trunk, model.discriminator])
 
     patch.setattr(objective, "UPDATES", updates)
@@ -247,10 +247,8 @@ def codes_are_drawn_once(patch: pytest.MonkeyPatch) -> None:
 
 
 def every_step_draws_the_same(patch: pytest.MonkeyPatch) -> None:
-    generator = streams.generator
-    patch.setattr(
-        streams, "generator", lambda seed, stream, step=0, device="cpu": generator(seed, stream, 0, device)
-    )
+    restart = streams.restart
+    patch.setattr(streams, "restart", lambda rng, seed, stream, step=0: restart(rng, seed, stream, 0))
 
 
 def both_updates_share_their_latents(patch: pytest.MonkeyPatch) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import torch
 
 from infogan import data, streams
 from infogan.config import DataConfig
+from infogan.data import pixel_neighbours
 from infogan.data.dataset import Split
 from infogan.data.pixel_neighbours import nearest
+from infogan.errors import UsageError
 
 
 def test_neighbours_are_mostly_of_the_same_class() -> None:
@@ -50,6 +54,38 @@ def test_large_colour_images_are_compared_when_small() -> None:
     noise = draw.integers(0, 30, (30, 96, 96, 3), dtype=np.uint8)
     images = (kinds[np.arange(30) % 3] // 2 + noise).astype(np.uint8)
     assert (nearest(images, 5) % 3 == np.arange(30)[:, None] % 3).all()
+
+
+@pytest.fixture
+def small_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index for a few hundred images, whose lists are all compared, so that it finds every neighbour."""
+    pytest.importorskip("faiss")
+    monkeypatch.setattr(pixel_neighbours, "INDEXED", 100)
+    monkeypatch.setattr(pixel_neighbours, "_PROBED", 1_000)
+
+
+@pytest.mark.usefixtures("small_index")
+def test_an_index_finds_the_neighbours_of_an_exact_search() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (3_000, 5, 5, 1), dtype=np.uint8)
+    np.testing.assert_array_equal(nearest(images, 4, "index"), nearest(images, 4))
+
+
+@pytest.mark.usefixtures("small_index")
+def test_an_index_finds_no_image_itself_even_among_equal_ones() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (3_000, 4, 4, 1), dtype=np.uint8)
+    images[:2_000] = 7
+    found = nearest(images, 5, "index")
+    assert (found != np.arange(3_000)[:, None]).all()
+    assert (found[:2_000] < 2_000).all()
+
+
+def test_few_images_need_no_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    images = np.random.default_rng(0).integers(0, 256, (300, 4, 4, 1), dtype=np.uint8)
+    assert nearest(images, 3, "index").shape == (300, 3)
+    monkeypatch.setattr(pixel_neighbours, "INDEXED", 100)
+    with pytest.raises(UsageError, match=r"(?s)faiss is not installed.*infogan\[index\]"):
+        nearest(images, 3, "index")
 
 
 def test_a_split_looks_once() -> None:

@@ -315,3 +315,28 @@ def test_held_out_is_refused_where_the_images_have_test_images(registered: None)
     with pytest.raises(ConfigError, match="held_out = 3"):
         load(DataConfig(source="both", held_out=3))
     assert len(load(DataConfig(source="both")).test.images) == 2
+
+
+def test_many_decoded_files_are_kept_in_a_temporary_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = pictures(tmp_path / "a", 120)
+    (folder / "119.png").write_bytes(b"no picture")
+    in_memory, names = read_images(folder, 8, 1)
+    monkeypatch.setattr("infogan.data.sources.folder._IN_MEMORY", 0)
+    on_disk, again = read_images(folder, 8, 1)
+    assert isinstance(on_disk, np.memmap)
+    np.testing.assert_array_equal(on_disk, in_memory)
+    assert names == again == [f"{index:03d}.png" for index in range(119)]
+
+
+def test_many_images_are_sorted_on_disk_in_the_same_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (3_000, 8, 8, 1), dtype=np.uint8)
+    np.save(tmp_path / "images.npy", images)
+    few = prepare(of(tmp_path / "images.npy"), tmp_path / "few")
+    monkeypatch.setattr(room, "_SORTED_BYTES", 10_000)  # 39 images per file
+    many = prepare(of(tmp_path / "images.npy"), tmp_path / "many")
+    assert {file.name for file in many.iterdir()} == {file.name for file in few.iterdir()}
+    assert (many / "images.npy").read_bytes() == (few / "images.npy").read_bytes()

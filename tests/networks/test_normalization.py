@@ -12,7 +12,14 @@ from torch import Tensor, nn
 from infogan import networks, streams
 from infogan.config import Categorical, Config, DataConfig, LatentsConfig, NetworkConfig, Uniform
 from infogan.model import InfoGAN
-from infogan.networks.normalization import BatchNorm, SpectralNorm, begin_spectrum, raw_weight, spectral
+from infogan.networks.normalization import (
+    BatchNorm,
+    SharedIterations,
+    SpectralNorm,
+    begin_spectrum,
+    raw_weight,
+    spectral,
+)
 
 BOUND = 1.5
 
@@ -160,3 +167,33 @@ def test_an_evaluation_inside_a_step_has_the_gradient_of_the_statistics_that_it_
     norm.train()(4 * numbers(6, 3), ("real",))
     out.sum().backward()
     torch.testing.assert_close(x.grad, expected.expand(5, 3))
+
+
+def test_one_iteration_per_step_serves_all_passes_and_finds_the_norm() -> None:
+    layers = nn.ModuleList([spectral(nn.Linear(12, 8), BOUND), spectral(nn.Conv2d(3, 5, 4), BOUND)])
+    for layer in layers:
+        spread(layer, towards=7.0)
+        begin_spectrum(layer, streams.generator(0, "spectrum"))
+    iterations = SharedIterations(layers.train())
+    for _ in range(40):
+        iterations.iterate()
+    vectors = {name: value.clone() for name, value in layers.named_buffers()}
+    for layer in layers:
+        first, second = layer.weight, layer.weight
+        assert torch.equal(first, second)
+        assert torch.linalg.matrix_norm(first.flatten(1), 2).item() == pytest.approx(BOUND, rel=1e-3)
+    assert all(torch.equal(value, vectors[name]) for name, value in layers.named_buffers())
+
+
+def test_one_iteration_per_step_is_that_of_the_first_pass() -> None:
+    layer = spectral(nn.Linear(12, 8), BOUND)
+    begin_spectrum(layer, streams.generator(0, "spectrum"))
+    shared = copy.deepcopy(layer)
+    first = layer.train().weight
+    SharedIterations(nn.ModuleList([shared]).train()).iterate()
+    torch.testing.assert_close(shared.weight, first)
+    loss = (numbers(8, 12) * first).sum()
+    (wanted,) = torch.autograd.grad(loss, raw_weight(layer))
+    (found,) = torch.autograd.grad((numbers(8, 12) * shared.weight).sum(), raw_weight(shared))
+    torch.testing.assert_close(found, wanted)
+    torch.testing.assert_close(shared.eval().weight, layer.eval().weight)

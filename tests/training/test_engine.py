@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,35 @@ def test_codes_that_need_float64_are_refused_on_mps() -> None:
         engine.check_codes(codes, torch.device("mps"))
     engine.check_codes(codes, torch.device("cpu"))
     engine.check_codes(parse_codes("digit:10 style:u"), torch.device("mps"))
+
+
+def test_tf32_is_float32_without_tensor_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = torch.device("cuda")
+    assert engine.choose_precision("tf32", CPU) == "float32"
+    for cores, precision in ((True, "tf32"), (False, "float32")):
+        monkeypatch.setattr(engine, "has_matrix_units", lambda device, cores=cores: cores)
+        assert engine.choose_precision("tf32", gpu) == precision
+
+
+@pytest.mark.parametrize(("precision", "products"), [("float32", "highest"), ("tf32", "high")])
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_switches_of_a_gpu_are_set_inside_the_block_alone(
+    precision: engine.Precision, products: str, deterministic: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+
+    def switches() -> tuple[str, bool, bool]:
+        return (
+            torch.get_float32_matmul_precision(),
+            torch.are_deterministic_algorithms_enabled(),
+            torch.backends.cudnn.deterministic,
+        )
+
+    before = switches()
+    with pytest.raises(KeyError), engine.numerics(torch.device("cuda"), precision, deterministic):
+        assert switches() == (products, deterministic, deterministic)
+        raise KeyError
+    assert switches() == before
+    with engine.numerics(CPU, "tf32", True):
+        assert switches() == before
+    assert ("CUBLAS_WORKSPACE_CONFIG" in os.environ) is deterministic

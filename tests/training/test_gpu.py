@@ -15,7 +15,7 @@ from infogan.data import Dataset, Split
 from infogan.model import InfoGAN
 from infogan.runs import checkpoint
 from infogan.runs.directory import RunDirectory
-from infogan.training import runner
+from infogan.training import engine, runner
 from infogan.training.engine import Precision
 from infogan.training.step_settings import settings_at
 from infogan.training.trainer import Trainer, nearest_images
@@ -76,7 +76,13 @@ def test_a_run_resumes_from_its_checkpoint(
 
 @pytest.mark.parametrize("preset, recipe, settings", CASES.values(), ids=CASES)
 def test_a_step_does_not_wait_for_the_gpu(preset: str, recipe: str, settings: dict[str, Any]) -> None:
-    values = {**SMALL, "objective.neighbours": 0, "training.ema_decay": 0.9, **settings}
+    values = {
+        **SMALL,
+        "objective.neighbours": 0,
+        "training.ema_decay": 0.9,
+        "training.graph": False,
+        **settings,
+    }
     config = api.configure(preset, recipe=recipe, settings=values)
     size = {"mnist": 28, "faces-azimuth": 32, "sprites": 64}[preset]
     images = torch.randint(0, 256, (80, size, size, 1), dtype=torch.uint8)
@@ -95,3 +101,82 @@ def test_a_step_does_not_wait_for_the_gpu(preset: str, recipe: str, settings: di
         finally:
             torch.cuda.set_sync_debug_mode("default")
     trainer.check()
+
+
+# --- captured steps --------------------------------------------------------------------------------------
+
+
+def trainer_of(preset: str, recipe: str, settings: dict[str, Any], **training: Any) -> Trainer:
+    """Return a trainer on random images; a log line, such as one about a failed capture, fails the test."""
+    own = {f"training.{key}": value for key, value in training.items()}
+    values = {**SMALL, "objective.neighbours": 0, "training.ema_decay": 0.9, **settings, **own}
+    config = api.configure(preset, recipe=recipe, settings=values)
+    size = config.data.size
+    assert size is not None
+    rng = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (80, size, size, 1), dtype=torch.uint8, generator=rng)
+    return Trainer(
+        InfoGAN(config), images, device=torch.device(DEVICE), precision="bfloat16", log=pytest.fail
+    )
+
+
+@pytest.mark.parametrize("preset, recipe, settings", CASES.values(), ids=CASES)
+def test_captured_steps_are_those_of_an_eager_training(
+    preset: str, recipe: str, settings: dict[str, Any]
+) -> None:
+    eager, captured = (
+        trainer_of(preset, recipe, settings, deterministic=True, graph=graph) for graph in (False, True)
+    )
+    for _ in range(16):
+        eager.advance()
+        captured.advance()
+    for trainer in (eager, captured):
+        trainer.check()
+    assert_same_tensors(eager, captured)
+    assert eager.peek_window() == captured.peek_window()
+
+
+@pytest.mark.parametrize("preset, recipe, settings", CASES.values(), ids=CASES)
+def test_a_deterministic_captured_training_resumes_to_the_same_bits(
+    preset: str, recipe: str, settings: dict[str, Any]
+) -> None:
+    whole, first, second = (trainer_of(preset, recipe, settings, deterministic=True) for _ in range(3))
+    for _ in range(16):
+        whole.advance()
+    for _ in range(9):
+        first.advance()
+    model, moments = (
+        {name: value.detach().cpu().clone() for name, value in tensors.items()}
+        for tensors in (first.model.state_dict(), first.optimizer_tensors())
+    )
+    second.restore(model, moments, first.state())
+    for _ in range(16 - 9):
+        second.advance()
+    assert_same_tensors(whole, second)
+
+
+def test_trainings_on_streams_of_their_own_are_those_of_single_trainings() -> None:
+    device = torch.device(DEVICE)
+    alone, together = (
+        [trainer_of(*CASES["paper"], deterministic=True, seed=seed) for seed in range(3)] for _ in range(2)
+    )
+    for trainer in alone:
+        for _ in range(10):
+            trainer.advance()
+    streams = [engine.new_stream(device) for _ in together]
+    torch.cuda.synchronize()
+    for _ in range(10):
+        for trainer, stream in zip(together, streams, strict=True):
+            with stream():
+                trainer.advance()
+    torch.cuda.synchronize()
+    for one, other in zip(alone, together, strict=True):
+        assert_same_tensors(one, other)
+
+
+def assert_same_tensors(first: Trainer, second: Trainer) -> None:
+    theirs = second.model.state_dict() | second.optimizer_tensors()
+    ours = first.model.state_dict() | first.optimizer_tensors()
+    assert list(ours) == list(theirs)
+    for name, value in ours.items():
+        assert torch.equal(value, theirs[name]), name

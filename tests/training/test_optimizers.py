@@ -29,6 +29,22 @@ def test_adam_is_that_of_the_configuration(tiny_config: Config) -> None:
         assert found == (rate, (0.3, 0.9), 1e-8, 0)
 
 
+def test_the_learning_rate_of_recorded_updates_is_one_tensor_in_full_precision() -> None:
+    layer, optimizer = layer_and_adam()
+    recorded = nn.Linear(3, 2)
+    recorded.load_state_dict(layer.state_dict())
+    recorded(torch.ones(1, 3)).sum().backward()
+    captured = optimizers.adam(recorded, 0.1, 0.5, captured=True)
+    tensor = captured.param_groups[0]["lr"]
+    for rate in (0.1, 0.003):
+        for one in (optimizer, captured):
+            optimizers.set_learning_rate(one, rate)
+            optimizers.update(one, torch.tensor(0.0))
+        assert captured.param_groups[0]["lr"] is tensor and float(tensor) == rate
+        assert optimizer.param_groups[0]["lr"] == rate
+        assert torch.equal(recorded.weight, layer.weight)
+
+
 def test_a_failed_update_changes_neither_weights_nor_moments_nor_step_counts() -> None:
     layer, optimizer = layer_and_adam()
     optimizers.update(optimizer, torch.tensor(0.0))

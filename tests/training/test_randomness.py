@@ -75,6 +75,14 @@ def test_it_depends_on_seed_and_step_alone(full: Config) -> None:
         )
 
 
+def test_generators_that_are_used_again_give_the_numbers_of_new_ones(full: Config) -> None:
+    config, latents = full, Latents(full.latents)
+    sampler = RandomnessSampler(config, latents, (1, 8, 8), torch.device("cpu"))
+    for step in (3, 4, 3):
+        again = tensors(sampler.sample(step, settings_at(config, step)))
+        assert all(torch.equal(value, again[name]) for name, value in tensors(sample(config, step)).items())
+
+
 def test_codes_in_the_vector_are_the_codes(full: Config) -> None:
     latents = Latents(full.latents)
     for sampled in sample(full).latents.values():

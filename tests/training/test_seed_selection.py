@@ -8,9 +8,11 @@ import re
 import shutil
 import signal
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from infogan import InfoGAN, api, cli
@@ -297,6 +299,30 @@ def test_an_interruption_changes_nothing(
     assert weights(path) == weights(finished)
 
 
+@pytest.mark.slow
+def test_seeds_that_are_trained_at_the_same_time_have_the_bytes_of_single_ones(
+    finished: Path, known: None, tmp_path: Path
+) -> None:
+    path = tmp_path / "run"
+    with pytest.MonkeyPatch.context() as patched:
+        advance = once(
+            lambda: os.kill(os.getpid(), signal.SIGTERM),
+            lambda trainer: trainer.step == 9 and trainer.config.training.seed == 1,
+            Trainer.advance,
+        )
+        patched.setattr(Trainer, "advance", advance)
+        assert begin(path, "--set", "seeds_at_once=3") == 143
+    steps = {seed: sorted(path.glob(f"seeds/seed-{seed}/checkpoints/step-*"))[-1].name for seed in (0, 1, 2)}
+    assert steps == {0: "step-00000010", 1: "step-00000010", 2: "step-00000009"}
+    assert not (path / "seeds" / "seed-3").exists()
+    assert run("resume", path) == 0
+    assert selection(path) == selection(finished)
+    assert weights(path) == weights(finished)
+    for seed in range(4):
+        ours, theirs = (figures(folder / "seeds" / f"seed-{seed}") for folder in (path, finished))
+        assert ours == theirs
+
+
 class CrashError(Exception):
     """An unexpected error."""
 
@@ -421,3 +447,52 @@ def test_when_the_best_alone_diverges_the_second_best_is_named(
     assert begin(path) == 3
     assert f"infogan resume {path}/seeds/seed-3 --steps 45" in capsys.readouterr().err
     assert "best" not in selection(path)
+
+
+# --- seeds at the same time ------------------------------------------------------------------------------
+
+
+class PlainValues(ThreadPoolExecutor):
+    """Runs jobs in this process, and keeps their arguments: what another process would receive."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.given: list[tuple[Any, ...]] = []
+
+    def submit(self, job: Callable[..., Any], /, *given: Any, **named: Any) -> Future[Any]:
+        self.given.append(given)
+        return super().submit(job, *given, **named)
+
+
+def test_jobs_train_the_same_seeds(finished: Path, tmp_path: Path, known: None) -> None:
+    path = tmp_path / "run"
+    with PlainValues() as executor:
+        model = api.train(configure(), seeds=4, out=path, executor=executor, progress=False)
+    assert selection(path) == selection(finished)
+    assert weights(path) == weights(finished)
+    assert model.provenance["steps"] == 45
+    for seed in range(4):
+        inside = f"seeds/seed-{seed}"
+        assert figures(path / inside) == figures(finished / inside)
+    assert len(executor.given) == 4 + 2 + 1
+    assert {type(value) for given in executor.given for value in given} == {str, bool, tuple}
+
+
+def test_a_job_reports_a_seed_that_diverged(tmp_path: Path, known: None) -> None:
+    path = tmp_path / "run"
+    config = configure(learning_rate_generator=1e6, learning_rate_discriminator=1e6)
+    with PlainValues() as executor, pytest.raises(DivergenceError, match="all remaining seeds"):
+        api.train(config, seeds=4, out=path, executor=executor, progress=False)
+
+
+def test_jobs_need_images_in_files_and_several_seeds(tmp_path: Path) -> None:
+    images = np.zeros((40, 8, 8), np.uint8)
+    settings = {key: value for key, value in SMALL.items() if key != "held_out"}
+    with PlainValues() as executor:
+        for given, seeds in ((images, 4), (configure(), 1)):
+            with pytest.raises(UsageError, match="executor"):
+                api.train(
+                    given, recipe="robust", seeds=seeds, out=tmp_path / "run", executor=executor,
+                    codes="digit:4 style:u", settings=settings, progress=False,
+                )  # fmt: skip
+        assert executor.given == []

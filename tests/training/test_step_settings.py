@@ -29,6 +29,7 @@ def test_terms_have_the_weights_of_their_step(tiny_config: Config) -> None:
     config = tiny_config.replace(objective={"mode_seeking_weight": [[2, 0.0], [4, 1.0]]})
     assert [settings_at(config, step).weight("mode_seeking") for step in range(6)] == [0, 0, 0, 0.5, 1, 1]
     assert settings_at(config, 0).weight("contrastive") == 0
+    assert [settings_at(config, step).active("mode_seeking") for step in (2, 3)] == [False, True]
 
 
 def test_code_noise_and_the_average_s_decay_are_those_of_the_step(tiny_config: Config) -> None:
@@ -36,5 +37,5 @@ def test_code_noise_and_the_average_s_decay_are_those_of_the_step(tiny_config: C
         training={"ema_decay": 0.9, "ema_start": 3}, augmentation={"code_noise": [[2, 1.0], [4, 0.5]]}
     )
     settings = [settings_at(config, step) for step in range(6)]
-    assert [part.ema_decay for part in settings] == [0, 0, 0, 0.9, 0.9, 0.9]
-    assert [part.code_policy.pixel_noise for part in settings] == [1, 1, 1, 0.75, 0.5, 0.5]
+    assert [1 - part.ema_rate for part in settings] == pytest.approx([0, 0, 0, 0.9, 0.9, 0.9])
+    assert [part.code_noise for part in settings] == [1, 1, 1, 0.75, 0.5, 0.5]

@@ -181,6 +181,11 @@ class NetworkConfig(Section):
     spectral_bound: float = Field(
         default=1.5, gt=0, le=100, description="largest singular value of a weight under spectral norm"
     )
+    spectral_iterations: Literal["pass", "step"] = Field(
+        default="pass",
+        description="power iterations of spectral norm: one in each pass through a layer; or one per "
+        "training step, which needs fewer operations",
+    )
     spectral_recognition: bool = Field(
         default=False, description="apply spectral norm, without batch norm, to Q's own layers, too"
     )
@@ -294,6 +299,11 @@ class ObjectiveConfig(Section):
         description="number of nearest neighbours from which the second view may be taken; 0: always the "
         "image itself",
     )
+    neighbour_search: Literal["exact", "index"] = Field(
+        default="exact",
+        description="exact: all pairs of images are compared; index: above 50,000 images an approximate "
+        "index is searched, which needs the extra infogan[index]",
+    )
     neighbour_share: float = Field(
         default=1.0, ge=0, le=1, description="share of images whose second view is of a neighbour"
     )
@@ -393,9 +403,24 @@ class TrainingConfig(Section):
     save_every: _Step = Field(default=500, description="steps between two checkpoints")
     keep: int = Field(default=2, ge=1, le=1_000, description="number of newest checkpoints that are kept")
     sample_every: _Step = Field(default=500, description="steps between two pictures of samples")
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
+    precision: Literal["auto", "float32", "tf32", "bfloat16"] = Field(
         default="auto",
-        description="precision of the layers; auto: bfloat16 if the hardware multiplies it natively",
+        description="precision of the layers; auto: bfloat16 if the hardware multiplies it natively; tf32: "
+        "float32 whose products are rounded, on GPUs that have it",
+    )
+    graph: bool | Literal["auto"] = Field(
+        default="auto",
+        description="capture a training step as a CUDA graph and replay it; auto: on GPUs of NVIDIA; on a "
+        "CPU, true copies the inputs of each step into static buffers, for tests",
+    )
+    seeds_at_once: Annotated[int, Field(ge=1, le=100)] | Literal["auto"] = Field(
+        default="auto",
+        description="number of seeds that are trained at the same time, each with the result that it has "
+        "alone; auto: all on a GPU, one after the other on a CPU",
+    )
+    deterministic: bool = Field(
+        default=False,
+        description="use only operations whose result is the same bits each time; on a GPU they are slower",
     )
     device: str = Field(
         default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$", description="auto, cpu, cuda, cuda:N or mps"

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt8
@@ -96,7 +96,9 @@ class Split:
     images: UInt8[np.ndarray, "n h w c"]
     labels: Int64[np.ndarray, " n"] | None = None
     truth: Truth = field(default_factory=Truth)
-    _nearest: dict[int, Int64[np.ndarray, "n count"]] = field(default_factory=dict, init=False, repr=False)
+    _nearest: dict[tuple[int, str], Int64[np.ndarray, "n count"]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def __post_init__(self) -> None:
         images = self.images
@@ -122,13 +124,15 @@ class Split:
         """Return some of the images; with a slice, they are not copied."""
         return Split(self.images[rows], truth=self.truth.take(rows))
 
-    def nearest(self, count: int) -> Int64[np.ndarray, "n count"]:
+    def nearest(
+        self, count: int, search: Literal["exact", "index"] = "exact"
+    ) -> Int64[np.ndarray, "n count"]:
         """Return `pixel_neighbours.nearest` of these images, computed once for all seeds of a run."""
-        if count not in self._nearest:
+        if (count, search) not in self._nearest:
             from infogan.data import pixel_neighbours  # late: scikit-learn and torch are slow to import
 
-            self._nearest[count] = pixel_neighbours.nearest(self.images, count)
-        return self._nearest[count]
+            self._nearest[count, search] = pixel_neighbours.nearest(self.images, count, search)
+        return self._nearest[count, search]
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,6 +191,7 @@ class Dataset:
         value_range: the values that became 0 and 255, where a range is set.
         audit: lines about a user's own images.
         problem: why training on them is pointless, or None.
+        known_fingerprint: the fingerprint, if it need not be computed.
     """
 
     name: str
@@ -201,10 +206,13 @@ class Dataset:
     value_range: str | None = None
     audit: tuple[str, ...] = ()
     problem: DataError | None = None
+    known_fingerprint: str | None = None
 
     @cached_property
     def fingerprint(self) -> str:
         """sha256, in hex, over the shapes and bytes of all images, in their order."""
+        if self.known_fingerprint is not None:
+            return self.known_fingerprint
         digest = hashlib.sha256()
         for split in (self.train, self.test):
             digest.update(repr(split.images.shape).encode())

@@ -16,7 +16,7 @@ from jaxtyping import Float64, Int64, UInt8
 from infogan import file_listing, storage
 from infogan.config import DataConfig
 from infogan.config.value_range import ValueRange
-from infogan.data import cache, kept, prepared, preprocessing, splits
+from infogan.data import cache, kept, prepared, preprocessing, splits, verification
 from infogan.data.audit import Audit
 from infogan.data.dataset import Dataset, Found, Split
 from infogan.data.prepared import Prepared
@@ -32,6 +32,8 @@ OWN = ("fit", "range", "background", "frames", "exclude", "allow_unreadable", "s
 _ANY = 10**7  # files that may be unreadable
 
 Keys: TypeAlias = Float64[np.ndarray, " n"]
+
+_OF_SPLIT = ("held_out", "split_at", "validation")
 
 
 def load(config: DataConfig) -> Dataset:
@@ -52,7 +54,11 @@ def load(config: DataConfig) -> Dataset:
     """
     if config.path is not None and kept.holds(path_of(config)):
         return kept.read(path_of(config))
-    entry, stored = _open(config)
+    return _split(*_open(config), config)
+
+
+def _split(entry: Source, stored: Prepared, config: DataConfig) -> Dataset:
+    """Return prepared images in two splits."""
     as_prepared = {
         "crop": stored.facts["settings"]["crop"],
         "split_version": stored.facts.get("split_version", splits.BY_NUMBER),
@@ -72,7 +78,8 @@ def _from_prepared(entry: Source, config: DataConfig, stored: Prepared) -> Datas
     keys = stored.keys if stored.train is None else None
     dataset = _dataset(entry, config, _Pool(stored.all, keys, start, stored.skipped))
     value_range = stored.facts.get("range")
-    return replace(dataset, value_range=value_range, audit=stored.audit, problem=stored.problem)
+    dataset = replace(dataset, value_range=value_range, audit=stored.audit, problem=stored.problem)
+    return _with_fingerprint(dataset, stored)
 
 
 def audit_lines(config: DataConfig) -> tuple[str, ...]:
@@ -109,6 +116,20 @@ def native_form(config: DataConfig) -> tuple[int, int]:
     return shape[0], shape[2]
 
 
+def _with_fingerprint(dataset: Dataset, stored: Prepared) -> Dataset:
+    """Return the data set; with its fingerprint, if it is kept for these images."""
+    if stored.folder is None or not verification.is_large(stored.facts):
+        return dataset
+    split = (
+        f"{len(dataset.train.images)} {len(dataset.test.images)}"  # the first images, and those after them
+    )
+    known = verification.fingerprint(stored.folder, stored.facts, split)
+    if known is None:
+        verification.remember_fingerprint(stored.folder, stored.facts, split, dataset.fingerprint)
+        return dataset
+    return replace(dataset, known_fingerprint=known)
+
+
 def load_all(config: DataConfig) -> tuple[UInt8[np.ndarray, "n h w c"], list[str]]:
     """Load all images that a configuration names, of both splits, and the name of each.
 
@@ -133,9 +154,13 @@ def prepare(config: DataConfig, out: Path | None = None) -> Path:
     """
     entry, config = _resolve(config)
     if out is None:
-        return _open_cached(entry, config)[0]
-    _write(entry, config, out, entry.read(config))
-    return out
+        folder, stored = _open_cached(entry, config)
+    else:
+        _write(entry, config, out, entry.read(config))
+        folder, stored = out, prepared.read(out)
+    if verification.is_large(stored.facts):  # so that training need not read all images before its first step
+        _split(entry, stored, config.model_copy(update=dict.fromkeys(_OF_SPLIT)))
+    return folder
 
 
 def cached(config: DataConfig) -> Path:

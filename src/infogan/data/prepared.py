@@ -21,16 +21,17 @@ import math
 import os
 import tokenize
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8
 
 from infogan import storage
 from infogan.config import DataConfig
-from infogan.data import splits
+from infogan.data import splits, verification
 from infogan.data.arrays import UNREADABLE
 from infogan.data.audit import Audit
 from infogan.data.contents import FileVerdict
@@ -55,6 +56,7 @@ _IMAGES, _LABELS, _FACTORS, _ATTRIBUTES = "images.npy", "labels.npy", "factors.n
 _NAMES, _SKIPPED, _KEYS = "names.json", "skipped.csv", "keys.npy"
 _AUDIT, _FILES = "audit.json", "files.csv"
 _CHUNK = 1_024  # images that are copied together
+_SORTED_BYTES = 2**30  # of all images; up to it, single images are read from anywhere
 _FEW_UNREADABLE = 100  # up to this number all files are tried before a source is refused
 
 
@@ -69,6 +71,7 @@ class Prepared:
         names: of the files that the images come from; empty if they come from none.
         skipped: files that could not be read.
         facts: the manifest.
+        folder: where they are; None: in memory only.
         keys: of the images, ascending, where the split is by content; else None.
         audit: lines about a user's own images.
         problem: why training on them is pointless, or None.
@@ -80,6 +83,7 @@ class Prepared:
     names: tuple[str, ...]
     skipped: tuple[Skipped, ...]
     facts: Mapping[str, Any]
+    folder: Path | None
     keys: Float64[np.ndarray, " n"] | None = None
     audit: tuple[str, ...] = ()
     problem: DataError | None = None
@@ -140,7 +144,7 @@ def write(folder: Path, found: Found, config: DataConfig, facts: Mapping[str, An
         elif found.test is None:
             order = splits.shuffle(counts[0])
         _arrange(raw, building / _IMAGES, order, shape)
-        raw.unlink()
+        raw.unlink(missing_ok=True)
         pairs = list(zip(parts, readable, strict=True))
         truth = _concatenate([part.truth.take(rows) for part, rows in pairs]).take(order)
         manifest |= _write_truth(building, truth)
@@ -289,16 +293,47 @@ def _raw_images(raw: Path, size: int) -> Iterator[bytes]:
 
 
 def _arrange(raw: Path, target: Path, order: Int64[np.ndarray, " n"], form: tuple[int, int, int]) -> None:
-    """Write the images of `raw` as one .npy array in the given order, without loading all of them."""
+    """Write the images of `raw` as one .npy array in the given order, without loading all of them.
+
+    A large `raw` is removed on the way.
+    """
     size = math.prod(form)
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(order), *form)}
-    with raw.open("rb", buffering=0) as source, target.open("wb") as file:
+    with target.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
-        for start in range(0, len(order), _CHUNK):
-            rows = order[start : start + _CHUNK].tolist()
-            for row in rows:
+        if size * len(order) > _SORTED_BYTES:
+            _write_sorted(raw, file, order, size)
+            return
+        with raw.open("rb", buffering=0) as source:
+            for row in order.tolist():
                 source.seek(row * size)
                 file.write(source.read(size))
+
+
+def _write_sorted(raw: Path, file: BinaryIO, order: Int64[np.ndarray, " n"], size: int) -> None:
+    """Write images of `size` bytes in the given order, and remove `raw`.
+
+    Images that lie close to each other in the result are first collected in files that fit into the memory:
+    reading single images from all over a disk would take hours.
+    """
+    per_file = max(1, _SORTED_BYTES // (4 * size))
+    position = np.empty_like(order)
+    position[order] = np.arange(len(order))
+    parts = [raw.with_name(f"part-{number}") for number in range(-(-len(order) // per_file))]
+    with ExitStack() as stack, raw.open("rb") as source:
+        collected = [stack.enter_context(part.open("wb")) for part in parts]
+        for start in range(0, len(order), _CHUNK):
+            numbers = position[start : start + _CHUNK] // per_file
+            images = np.frombuffer(source.read(_CHUNK * size), np.uint8).reshape(-1, size)
+            for number in np.unique(numbers).tolist():
+                collected[number].write(images[numbers == number].data)
+    raw.unlink()
+    for number, part in enumerate(parts):
+        images = np.fromfile(part, np.uint8).reshape(-1, size)
+        # They were collected in the order of their rows in `raw`.
+        rows = np.sort(order[number * per_file : (number + 1) * per_file])
+        file.write(images[np.argsort(position[rows])].data)
+        part.unlink()
 
 
 def _check_size(images: Path, size: int) -> None:
@@ -416,6 +451,7 @@ def collect(found: Found, config: DataConfig) -> Prepared:
         tuple(names[row] for row in order) if all(names) else (),
         tuple(skipped),
         {},
+        None,
         keys,
     )
 
@@ -437,13 +473,20 @@ def is_prepared(folder: Path) -> bool:
     return bool(facts_of(folder))
 
 
-def read(folder: Path) -> Prepared:
+def read(folder: Path, *, thorough: bool = False) -> Prepared:
     """Open a prepared folder, after verifying the sha256 of every file.
+
+    Args:
+        folder: the folder.
+        thorough: also verify a large folder whose files are in the state in which they were verified before.
 
     Raises:
         StorageError: a file is missing or damaged, or the folder is of another version.
     """
-    manifest = storage.check_folder(folder, advice=_PREPARE_AGAIN)
+    manifest = storage.read_manifest(folder, _PREPARE_AGAIN)
+    if thorough or not verification.is_verified(folder, manifest):
+        manifest = storage.check_folder(folder, advice=_PREPARE_AGAIN)
+        verification.remember(folder, manifest)
     if manifest.get("kind") != KIND or manifest.get("version") != VERSION:
         raise StorageError(
             f"{folder} holds {manifest.get('kind', 'something')!r} of version {manifest.get('version')}",
@@ -490,7 +533,7 @@ def _parse(folder: Path, manifest: Mapping[str, Any]) -> Prepared:
     if not (train is None or (isinstance(train, int) and 0 < train < len(images))):
         raise ValueError(f"{train!r} of {len(images)} images are for training")
     lines, problem = _read_audit(folder) if _AUDIT in manifest["files"] else ((), None)
-    return Prepared(images, truth, train, names, skipped, manifest, keys, lines, problem)
+    return Prepared(images, truth, train, names, skipped, manifest, folder, keys, lines, problem)
 
 
 def _read_audit(folder: Path) -> tuple[tuple[str, ...], DataError | None]:

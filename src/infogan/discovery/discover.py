@@ -79,6 +79,7 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
     seed: int = 0,
     categories: int | None = None,
     settings: Mapping[str, Any] | None = None,
+    threads: int | None = None,
     progress: Progress = silent,
     clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Any]:
@@ -92,6 +93,8 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
         seed: random seed.
         categories: number of categories; None: chosen by stability; 0: none.
         settings: values by key for the generator's run, as in `infogan.api.configure`.
+        threads: number of threads; None: that of the discovery so far, or torch's own. 1 is fastest if other
+            processes keep the cores busy.
         progress: called with a message when a part begins.
         clock: monotonic clock, in seconds.
 
@@ -119,7 +122,7 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
     }
     state = open_state(out, identity)
     with RunDirectory(state.folder).lock():
-        return _run(_Discovery(state, config, images, dataset, budget, categories, progress))
+        return _run(_Discovery(state, config, images, dataset, budget, categories, progress, threads))
 
 
 def _run(job: _Discovery) -> dict[str, Any]:
@@ -130,6 +133,11 @@ def _run(job: _Discovery) -> dict[str, Any]:
         finished: dict[str, Any] = json.loads((state.folder / RESULT).read_text(encoding="utf-8"))
         return finished
     budget.before = state.facts["seconds"]
+    recorded = state.facts.get("threads")
+    wanted = job.threads if recorded is None or job.threads is not None else int(recorded)
+    used = engine.use_threads(wanted)
+    state.write(threads=used)
+    progress(f"threads: {used}; threads=1 is faster if the cores are busy")
     try:
         job.audit()
         return job.run()
@@ -222,6 +230,7 @@ class _Discovery:
     budget: Budget
     categories: int | None
     progress: Progress
+    threads: int | None = None
 
     def audit(self) -> None:
         """Report the audit of the images, and keep it."""

@@ -32,7 +32,7 @@ from infogan.evaluation.predicted_codes import (
     outputs_of_test,
     outputs_of_train,
 )
-from infogan.evaluation.subject import Subject, pixels
+from infogan.evaluation.subject import Subject, in_parts, pixels
 from infogan.model import InfoGAN
 
 _STARTS = 4  # of k-means; the best of them counts
@@ -72,10 +72,11 @@ def fit_kmeans(train: Images, test: Images, categories: int) -> Distances:
     """
     from sklearn.cluster import KMeans  # slow to import
 
-    x, y, features = pixels(train), pixels(test), "pixels"
-    if x.shape[1] > _MOST_KMEANS_PIXELS and len(x) > _COMPONENTS:
+    if train[0].size > _MOST_KMEANS_PIXELS and len(train) > _COMPONENTS:
         x, y = pixel_components(train, test)
         features = f"{_COMPONENTS} principal components of the pixels"
+    else:
+        x, y, features = pixels(train), pixels(test), "pixels"
     centres = KMeans(min(categories, len(x)), n_init=_STARTS, random_state=0).fit(x)
     return Distances(np.square(centres.transform(x)), np.square(centres.transform(y)), features)
 
@@ -86,7 +87,7 @@ def pixel_components(train: Images, test: Images) -> tuple[np.ndarray, np.ndarra
 
     x = pixels(train)
     pca = PCA(min(_COMPONENTS, *x.shape), svd_solver="randomized", random_state=0).fit(x)
-    return pca.transform(x), pca.transform(pixels(test))
+    return pca.transform(x), in_parts(lambda part: pca.transform(pixels(part)), test)
 
 
 def component_codes(train: Images, test: Images, count: int) -> tuple[Codes, Codes]:
@@ -98,12 +99,12 @@ def component_codes(train: Images, test: Images, count: int) -> tuple[Codes, Cod
     from sklearn.decomposition import PCA  # slow to import
 
     stride = math.ceil(train[0].size / _MOST_PCA_PIXELS)  # of pixels, each with all its channels
-    x, y = (
-        images.reshape(len(images), -1, images.shape[-1])[:, ::stride]
-        .reshape(len(images), -1)
-        .astype(np.float32)
-        for images in (train, test)
-    )
+
+    def some_pixels(images: Images) -> Float[np.ndarray, "n pixels"]:
+        chosen = images.reshape(len(images), -1, images.shape[-1])[:, ::stride]
+        return chosen.reshape(len(images), -1).astype(np.float32)
+
+    x = some_pixels(train)
     model = PCA(min(count, *x.shape), random_state=0).fit(x)
     columns = model.transform(x).T
     ranked = [np.sort(column) for column in columns]
@@ -114,7 +115,7 @@ def component_codes(train: Images, test: Images, count: int) -> tuple[Codes, Cod
             for i, values in enumerate(components)
         }
 
-    return spread(columns), spread(model.transform(y).T)
+    return spread(columns), spread(in_parts(lambda part: model.transform(some_pixels(part)), test).T)
 
 
 def subject_components(subject: Subject) -> tuple[Codes, Codes]:

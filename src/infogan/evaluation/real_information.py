@@ -7,6 +7,7 @@ images into one category, the information is 0.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -41,12 +42,17 @@ def augmented_views(
         output: the range of pixel values in training.
         seed: random seed of the augmentations.
     """
+    return np.concatenate([images[:0], *_views_in_parts(images, policy, output, seed)])
+
+
+def _views_in_parts(
+    images: UInt8[np.ndarray, "n h w c"], policy: AugmentationConfig, output: edge.Output, seed: int
+) -> Iterator[UInt8[np.ndarray, "m h w c"]]:
+    """Yield the parts of `augmented_views`, so that those of a large split are never all in memory."""
     rng = streams.generator(seed, "evaluation/real information/move")
-    parts = [images[:0]]
     for start in range(0, len(images), _BATCH):
         part = torch.from_numpy(np.ascontiguousarray(images[start : start + _BATCH]))
-        parts.append(edge.to_uint8(augment(edge.to_float(part, output), policy, rng), output).numpy())
-    return np.concatenate(parts)
+        yield edge.to_uint8(augment(edge.to_float(part, output), policy, rng), output).numpy()
 
 
 def information(
@@ -99,15 +105,21 @@ def _metric(subject: Subject) -> dict[str, Any]:
         return {}
     own = model.config.augmentation
     policy, origin = (own, "model") if own.active else (DEFAULT_POLICY, "default")
-    views = augmented_views(subject.dataset.test.images, policy, model.table.output, seed=subject.seed)
-    untrained = subject.once(untrained_model)
+    networks = (model, subject.once(untrained_model))
+    parts = _views_in_parts(subject.dataset.test.images, policy, model.table.output, subject.seed)
+    of_views = zip(
+        *([network.recognise(part, augmented=True) for network in networks] for part in parts), strict=True
+    )
     sections: dict[str, dict[str, Any]] = {}
-    for who, stream, raw, network in (
-        ("model", "real", subject.once(outputs_of_test), model),
-        ("untrained", "untrained", subject.once(untrained_outputs_of_test), untrained),
+    for who, stream, raw, raw_of_views in zip(
+        ("model", "untrained"),
+        ("real", "untrained"),
+        (subject.once(outputs_of_test), subject.once(untrained_outputs_of_test)),
+        of_views,
+        strict=True,
     ):
         first = model.latents.category_probabilities(raw)
-        second = model.latents.category_probabilities(network.recognise(views, augmented=True))
+        second = model.latents.category_probabilities(torch.cat(raw_of_views))
         figures: dict[str, dict[str, Any]] = {}
         for dimension, probabilities in first.items():
             name = model.latents.dimension_name(dimension)

@@ -27,6 +27,9 @@ TRAIN_IMAGES = 10_000
 """Maximum number of training images for choosing a matching and for fitting a baseline."""
 
 
+_PART_VALUES = 2**27  # pixels and channels that are floats at once; all published test splits are one part
+
+
 def silent(_: str) -> None:
     """Report no progress."""
 
@@ -109,3 +112,13 @@ def train_subset(count: int, seed: int) -> Int[np.ndarray, " n"]:
 def pixels(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n pixels"]:
     """Return each image as a float32 vector of pixel values from 0 to 1."""
     return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
+
+
+def in_parts(
+    function: Callable[[UInt8[np.ndarray, "n h w c"]], np.ndarray], images: UInt8[np.ndarray, "n h w c"]
+) -> np.ndarray:
+    """Return the rows of `function(images)`, computed in parts, so that large splits fit into the memory."""
+    rows = max(1, _PART_VALUES // images[0].size)
+    starts = range(0, max(len(images), 1), rows)
+    parts = [function(images[start : start + rows]) for start in starts]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -114,8 +114,8 @@ class Latents(nn.Module):
         shape, device = (count,), generator.device
         shared = torch.randint(len(dimensions), shape, generator=generator, device=device)
         for number, (name, columns) in enumerate(dimensions):
-            same = shared == number
-            second[name][same, columns] = first[name][same, columns]
+            same = (shared == number)[:, None]
+            second[name][:, columns] = torch.where(same, first[name][:, columns], second[name][:, columns])
         return self.join(noise, first), self.join(noise, second), shared
 
     def join(self, noise: Float[Tensor, "n noise"], codes: Mapping[str, Tensor]) -> Float[Tensor, "n width"]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from functools import cache
 from typing import Any, ClassVar
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from infogan.config import Bernoulli, Categorical, Continuous, Gaussian, Normal, Periodic, Uniform
@@ -124,11 +124,11 @@ class CategoricalPrior(Prior, code=Categorical):
     def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count width"]:
         shape = (count, self.code.dim)
         if self.code.probabilities is not None:
-            weights = torch.tensor(self.code.probabilities, device=generator.device).expand(self.code.dim, -1)
+            weights = _weights(self.code.probabilities, generator.device).expand(self.code.dim, -1)
             index = torch.multinomial(weights, count, replacement=True, generator=generator)
-            return F.one_hot(index.t(), self.code.size).flatten(1).float()
+            return one_hot(index.t(), self.code.size).flatten(1)
         index = torch.randint(self.code.size, shape, generator=generator, device=generator.device)
-        return F.one_hot(index, self.code.size).flatten(1).float()
+        return one_hot(index, self.code.size).flatten(1)
 
     def posterior(self, raw: Float[Tensor, "n outputs"]) -> SoftmaxPosterior:
         return SoftmaxPosterior(raw, self.code.size)
@@ -294,3 +294,15 @@ class BernoulliPrior(Prior, code=Bernoulli):
         values = torch.zeros(2, self.code.dim)
         values[1, 0] = 1
         return values
+
+
+def one_hot(index: Int64[Tensor, "*any"], size: int) -> Float[Tensor, "*any size"]:
+    """Return float one-hot vectors; unlike torch's function it never reads a value on the host."""
+    zeros = torch.zeros(*index.shape, size, device=index.device)
+    return zeros.scatter_(-1, index[..., None], 1.0)
+
+
+@cache
+def _weights(probabilities: tuple[float, ...], device: torch.device) -> Float[Tensor, " k"]:
+    """Return the probabilities as a tensor that stays on the device."""
+    return torch.tensor(probabilities, device=device)

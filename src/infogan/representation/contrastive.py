@@ -140,6 +140,8 @@ class ContrastiveTraining:
 
     def __init__(self, images: UInt8[np.ndarray, "n h w c"], settings: ContrastiveSettings) -> None:
         self.images, self.settings, self.step = images, settings, 0
+        size = min(settings.batch_size, len(images))
+        self._order = streams.BatchOrder(settings.seed, size, len(images))
         self.encoder = Encoder(images.shape[3], images.shape[1], seed=settings.seed, width=settings.width)
         self.projection = _projection(self.encoder.trunk.features, settings.seed)
         self._networks = nn.ModuleDict({"encoder": self.encoder, "projection": self.projection})
@@ -153,8 +155,7 @@ class ContrastiveTraining:
     def train_step(self) -> float:
         """Make one optimizer step, and return the loss in nats."""
         settings = self.settings
-        size = min(settings.batch_size, len(self.images))
-        indices = streams.batch_indices(settings.seed, self.step, size, len(self.images))
+        indices = self._order.indices(self.step)
         rng = streams.generator(settings.seed, "contrastive/views", self.step)
         batch = to_float(torch.from_numpy(self.images[indices.numpy()]), "tanh").contiguous()
         pair = torch.cat([batch, batch])

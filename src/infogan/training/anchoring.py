@@ -219,11 +219,12 @@ def fit_recognition(
     optimizer = torch.optim.AdamW(networks.parameters(), FIT_RATE, weight_decay=_FIT_DECAY, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, FIT_RATE, max(steps, 10))
     policy, size = model.config.augmentation.for_codes(0), min(FIT_BATCH, len(images))
+    order = streams.BatchOrder(seed, size, len(images))
     low_precision = model.config.training.precision == "bfloat16"
     networks.train()
     for step in range(steps):
         with signals.deferred():
-            rows = streams.batch_indices(seed, step, size, len(images))
+            rows = order.indices(step)
             batch = edge.to_float(torch.from_numpy(images[rows.numpy()]), model.table.output)
             batch = augment(batch, policy, streams.generator(seed, "anchoring/augment", step))
             with torch.autocast("cpu", torch.bfloat16, enabled=low_precision):

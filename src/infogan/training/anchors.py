@@ -11,14 +11,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from infogan.errors import ConfigError
 from infogan.latents import Codes, Latents
 from infogan.latents.posteriors import wrap
-from infogan.latents.priors import BernoulliPrior, CategoricalPrior, NormalPrior, Prior
+from infogan.latents.priors import BernoulliPrior, CategoricalPrior, NormalPrior, Prior, one_hot
+from infogan.training import engine
 
 JITTER = 0.05
 """Std of the noise added to continuous anchors that codes are sampled from, in half ranges of the code.
@@ -76,7 +76,8 @@ class Anchors:
 
     def of(self, indices: Int[Tensor, " n"]) -> Codes:
         """Return the targets of some images, on the anchors' device."""
-        return {name: target[indices.to(target.device)] for name, target in self.targets.items()}
+        on_device = {target.device: engine.sent(indices, target.device) for target in self.targets.values()}
+        return {name: target[on_device[target.device]] for name, target in self.targets.items()}
 
 
 def join(latents: Latents, codes: Codes, anchored: Collection[str]) -> Float[Tensor, "n codes"]:
@@ -113,7 +114,7 @@ def _sample(prior: Prior, target: Float[Tensor, "n width"], rng: torch.Generator
         shares = target.unflatten(1, (prior.code.dim, prior.code.size)).cumsum(2)
         uniform = torch.rand(*shares.shape[:2], 1, generator=rng, device=rng.device)
         chosen = (shares < uniform * shares[..., -1:]).sum(2).clamp_max(prior.code.size - 1)
-        return F.one_hot(chosen, prior.code.size).flatten(1).float()
+        return one_hot(chosen, prior.code.size).flatten(1)
     if isinstance(prior, BernoulliPrior):
         return (torch.rand(target.shape, generator=rng, device=rng.device) < target).float()
     values = target + JITTER * prior.unit * torch.randn(target.shape, generator=rng, device=rng.device)

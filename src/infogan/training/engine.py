@@ -7,18 +7,20 @@ reproducible.
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from infogan.config import Code, Periodic, TruncatedGaussian
 from infogan.errors import ConfigError, UsageError
 
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "tf32", "bfloat16"]
 _CPU_FLAGS = Path("/proc/cpuinfo")
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 _KEEP_BYTES = 2**30
@@ -53,13 +55,18 @@ def conditions(device: torch.device, precision: Precision) -> dict[str, Any]:
 
 
 def choose_precision(requested: str, device: torch.device) -> Precision:
-    """Return float32 or bfloat16; "auto" selects bfloat16 if the hardware supports it natively.
+    """Return the precision of the layers on a device.
+
+    "auto" selects bfloat16 if the hardware supports it natively. "tf32" is float32 where there are no tensor
+    cores for it.
 
     Raises:
         ConfigError: bfloat16 is requested on mps.
     """
     if requested == "auto":
         return "bfloat16" if multiplies_bfloat16(device) else "float32"
+    if requested == "tf32":
+        return "tf32" if device.type == "cuda" and has_matrix_units(device) else "float32"
     if requested == "bfloat16" and device.type == "mps":
         raise ConfigError(
             "precision = 'bfloat16' on mps: training on Apple's GPUs is computed in float32 only",
@@ -144,6 +151,72 @@ def memory_errors(batch_size: int, last_checkpoint: Callable[[], str]) -> Iterat
             f"settings={{'training.batch_size': {smaller}}}, or a smaller network.width or size",
             command=f"--set batch_size={smaller}, or a smaller --set width=0.5 or --size",
         ) from None
+
+
+@contextmanager
+def numerics(device: torch.device, precision: Precision, deterministic: bool) -> Iterator[None]:
+    """Set torch's global switches for a GPU inside the block, and restore them afterwards.
+
+    With "float32", matrix products have the precision of float32, and convolutions that of TF32 where the GPU
+    has it, which is torch's default. With "tf32", both have that of TF32. With `deterministic`, equal inputs
+    give equal bits.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    products = torch.get_float32_matmul_precision()
+    before = torch.are_deterministic_algorithms_enabled()
+    warns_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    cudnn = torch.backends.cudnn
+    cudnn_before = cudnn.deterministic
+    try:
+        if precision == "tf32":
+            torch.set_float32_matmul_precision("high")
+        if deterministic:
+            # cuBLAS reads it when it is first used.
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+            # Without `warn_only`, operations that have no such form would stop the training.
+            torch.use_deterministic_algorithms(True, warn_only=True)
+            cudnn.deterministic = True
+        yield
+    finally:
+        torch.set_float32_matmul_precision(products)
+        torch.use_deterministic_algorithms(before, warn_only=warns_only)
+        cudnn.deterministic = cudnn_before
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor of the CPU on a device. The copy to a GPU does not make the host wait for its work."""
+    if device.type != "cuda" or tensor.is_cuda:
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def new_stream(device: torch.device) -> Callable[[], AbstractContextManager[object]]:
+    """Return a function that makes the work of a block go to a stream of its own, on a GPU.
+
+    Trainings on streams of their own compute at the same time.
+    """
+    if device.type != "cuda":
+        return nullcontext
+    stream = torch.cuda.Stream(device)
+    return lambda: torch.cuda.stream(stream)
+
+
+def use_threads(count: int | None) -> int:
+    """Set torch's number of threads in this process, and return it; None leaves it as it is.
+
+    Two threads on two cores that are busy with something else are several times slower than one, since they
+    wait for each other after every operation.
+
+    Raises:
+        ConfigError: `count` is below 1.
+    """
+    if count is not None:
+        if count < 1:
+            raise ConfigError(f"threads = {count}", "1 or more", "threads=1", command="--threads 1")
+        torch.set_num_threads(count)
+    return torch.get_num_threads()
 
 
 def keep_freed_memory() -> None:

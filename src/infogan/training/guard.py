@@ -46,14 +46,16 @@ class DivergenceGuard:
         norm = nn.utils.get_total_norm(gradients)
         finite = torch.isfinite(norm) & (values.abs() <= self._bounds_of(names)).all()  # NaN is never below
         newly = (self.failed == 0) & ~finite
-        self.failed = torch.maximum(self.failed, newly.float())
-        self._first = torch.where(newly, self._step, self._first)
+        # In place: a captured step writes to the same memory each time.
+        self.failed.copy_(torch.maximum(self.failed, newly.float()))
+        self._first.copy_(torch.where(newly, self._step, self._first))
         cause = torch.cat([torch.ones_like(values[:1]), values])
         # The names are stored, too: the terms of an update change when a schedule begins, and the cause must
         # stay.
         key = (update, *names)
-        before = self._causes[key] if key in self._causes else torch.zeros_like(cause)
-        self._causes[key] = torch.where(newly, cause, before)
+        if key not in self._causes:
+            self._causes[key] = torch.zeros_like(cause)
+        self._causes[key].copy_(torch.where(newly, cause, self._causes[key]))
         return self.failed
 
     def set_step(self, step: int) -> None:

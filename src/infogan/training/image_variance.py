@@ -21,12 +21,23 @@ CODES, NOISES = 16, 8
 """Number of sampled codes, and of sampled noise vectors for each."""
 
 
-def pixel_variance(model: InfoGAN, images: UInt8[Tensor, "n h w c"]) -> dict[str, float]:
+def compared_images(images: UInt8[Tensor, "all h w c"], seed: int) -> UInt8[Tensor, "n h w c"]:
+    """Return the training images that are measured, the same ones at every step, on the host.
+
+    Args:
+        images: all training images.
+        seed: random seed of the run.
+    """
+    chosen = torch.randperm(len(images), generator=streams.generator(seed, "health/real"))[:REAL]
+    return images[chosen.to(images.device)].cpu()
+
+
+def pixel_variance(model: InfoGAN, real: UInt8[Tensor, "n h w c"]) -> dict[str, float]:
     """Compute variances summed over pixels from 0 to 1.
 
     Args:
         model: the generator's raw weights are measured, not their moving average.
-        images: all training images, two or more.
+        real: two or more real images, from `compared_images`.
 
     Returns:
         `real`, of training images; `generated`, over codes and noise; `noise`, at fixed codes, absent if the
@@ -34,7 +45,6 @@ def pixel_variance(model: InfoGAN, images: UInt8[Tensor, "n h w c"]) -> dict[str
         `generated` is never below `noise`.
     """
     seed = model.config.training.seed
-    chosen = torch.randperm(len(images), generator=streams.generator(seed, "health/real"))[:REAL]
     noise, sampled = model.draw(CODES * NOISES, seed=seed, stream="health")
     codes = {name: values[::NOISES].repeat_interleave(NOISES, 0) for name, values in sampled.items()}
     generated = torch.from_numpy(model.generate(noise, codes, weights="raw"))
@@ -43,7 +53,7 @@ def pixel_variance(model: InfoGAN, images: UInt8[Tensor, "n h w c"]) -> dict[str
     # The mean of eight images also varies by an eighth of the noise's variance.
     between = max(float(groups.mean(1).var(0).sum()) - within / NOISES, 0.0)
     variances = {
-        "real": float(_pixels(images[chosen.to(images.device)].cpu()).var(0).sum()),
+        "real": float(_pixels(real).var(0).sum()),
         "generated": within + between,
     }
     return variances | ({"noise": within} if model.latents.noise else {})

@@ -13,11 +13,42 @@ from infogan.errors import StorageError
 _STATE_KEYS = {"step", "exp_avg", "exp_avg_sq"}
 
 
-def adam(module: nn.Module, learning_rate: float, beta1: float, beta2: float = 0.999) -> torch.optim.Adam:
-    """Return Adam over the parameters of a module, fused into one kernel."""
+def adam(
+    module: nn.Module, learning_rate: float, beta1: float, beta2: float = 0.999, *, captured: bool = False
+) -> torch.optim.Adam:
+    """Return Adam over the parameters of a module, fused into one kernel.
+
+    Args:
+        module: whose parameters are trained.
+        learning_rate: of the first step.
+        beta1: decay of the mean of gradients.
+        beta2: decay of the mean of squared gradients.
+        captured: True if updates are recorded (`infogan.training.graph`). The learning rate is then a tensor,
+            as always on a GPU, so that the updates are the same either way.
+    """
     parameters = list(module.parameters())
-    fused = parameters[0].device.type != "meta"
-    return torch.optim.Adam(parameters, lr=learning_rate, betas=(beta1, beta2), fused=fused)
+    device = parameters[0].device
+    rate: float | Tensor = learning_rate
+    if captured or device.type == "cuda":
+        # The kernels read float32 on a GPU, and float64 on a CPU.
+        dtype = torch.float32 if device.type == "cuda" else torch.float64
+        rate = torch.tensor(learning_rate, dtype=dtype, device=device)
+    return torch.optim.Adam(
+        parameters,
+        lr=rate,
+        betas=(beta1, beta2),
+        fused=device.type != "meta",
+        capturable=device.type == "cuda",
+    )
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of the next update, without waiting for the device."""
+    (group,) = optimizer.param_groups
+    if isinstance(group["lr"], Tensor):
+        group["lr"].fill_(rate)
+    else:
+        group["lr"] = rate
 
 
 def update(optimizer: torch.optim.Optimizer, failed: Float[Tensor, ""]) -> None:

@@ -39,7 +39,7 @@ class RealStatistics:
         self.latents, self.weights = latents, weights
         self.tables: dict[CodeDimension, Tensor] = {}
         self.usage: dict[CodeDimension, Tensor] = {}
-        self._seen: dict[CodeDimension, int] = {}  # steps in the means
+        self._seen: dict[CodeDimension, Tensor] = {}  # steps in the means
 
     def information(
         self, raw: Float[Tensor, "n outputs"], subcodes: Float[Tensor, "n subcodes"] | None
@@ -105,8 +105,7 @@ class RealStatistics:
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the averages as named tensors, for a checkpoint."""
-        seen = {dimension: torch.tensor(float(count)) for dimension, count in self._seen.items()}
-        averages = {"table": self.tables, "usage": self.usage, "seen": seen}
+        averages = {"table": self.tables, "usage": self.usage, "seen": self._seen}
         return {
             f"real.{what}.{name}.{index}": value
             for what, values in averages.items()
@@ -119,11 +118,8 @@ class RealStatistics:
         for key, value in tensors.items():
             if key.startswith("real."):
                 _, what, name, index = key.split(".")
-                dimension = name, int(index)
-                if what == "seen":
-                    self._seen[dimension] = int(value)
-                else:
-                    (self.tables if what == "table" else self.usage)[dimension] = value.to(device, copy=True)
+                averages = {"table": self.tables, "usage": self.usage, "seen": self._seen}[what]
+                averages[name, int(index)] = value.to(device, copy=True)
 
     def _subcode_probabilities(self, raw: Tensor) -> dict[CodeDimension, Float[Tensor, "n k 2"]]:
         parts = raw.float().split([2 * prior.width for prior in self.latents.categorical.values()], dim=1)
@@ -134,11 +130,15 @@ class RealStatistics:
         }
 
     def _see(self, dimension: CodeDimension, probabilities: Float[Tensor, "n k"]) -> None:
-        self._seen[dimension] = self._seen.get(dimension, 0) + 1
-        self._follow(self.usage, dimension, probabilities.mean(0))
+        usage = probabilities.mean(0)
+        if dimension not in self._seen:
+            self._seen[dimension] = usage.new_zeros(())
+        self._seen[dimension] += 1
+        self._follow(self.usage, dimension, usage)
 
     def _follow(self, means: dict[CodeDimension, Tensor], dimension: CodeDimension, value: Tensor) -> None:
-        """Update an average: a plain mean over the first steps, then a moving average."""
+        """Update an average in place: a plain mean over the first steps, then a moving average."""
         value = value.detach()
-        before = means[dimension] if dimension in means else torch.zeros_like(value)
-        means[dimension] = torch.lerp(before, value, max(1 - _DECAY, 1 / self._seen[dimension]))
+        if dimension not in means:
+            means[dimension] = torch.zeros_like(value)
+        means[dimension].lerp_(value, (1 / self._seen[dimension]).clamp_min(1 - _DECAY))

@@ -19,8 +19,13 @@ from infogan.runs import directory
 from infogan.training import engine
 from infogan.training.engine import Precision
 
+_MACHINE = ("graph", "deterministic", "seeds_at_once")
+
 FREE_KEYS = frozenset(
-    {"data.path", *(f"training.{key}" for key in ("steps", "save_every", "sample_every", "keep", "device"))}
+    {
+        "data.path",
+        *(f"training.{key}" for key in ("steps", "save_every", "sample_every", "keep", "device", *_MACHINE)),
+    }
 )
 """Keys that may differ when a run is resumed, since they do not change the result of a step. If the path of
 the images differs, a fingerprint checks that the images are the same."""

@@ -6,8 +6,8 @@ import csv
 import io
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,9 @@ from infogan.sinks import OpenSinks
 from infogan.training import engine, resumption
 from infogan.training.anchoring import Phase, load_representation
 from infogan.training.anchors import Anchors
+from infogan.training.distributed import Ranks
 from infogan.training.progress import Output, Progress
+from infogan.training.side_by_side import finish
 from infogan.training.terms import TERMS
 from infogan.training.trainer import METRICS_EVERY, Trainer, nearest_images
 
@@ -57,6 +59,10 @@ class Trained:
 
     def __post_init__(self) -> None:
         self.model.run = self.run.path
+
+
+Training = Generator[None, None, Trained]
+"""A training that yields after each step."""
 
 
 def resolve(config: Config, dataset: Dataset) -> Config:
@@ -97,15 +103,29 @@ def used_plugins(config: Config) -> dict[str, str]:
     return plugins.used([(SOURCES, config.data.source), (NETWORKS, config.network.architecture), *terms])
 
 
-def train(
+def train(  # noqa: PLR0913 - a configuration, its data and folder, and how to train
     config: Config,
     dataset: Dataset,
     run: RunDirectory,
     *,
     representation: Representation | None = None,
     output: Output | None = None,
+    ranks: Ranks | None = None,
 ) -> Trained:
-    """Train a new model in a new run directory.
+    """Train a new model in a new run directory, as `training` does, to its end."""
+    return finish(training(config, dataset, run, representation=representation, output=output, ranks=ranks))
+
+
+def training(  # noqa: PLR0913 - a configuration, its data, and where to report
+    config: Config,
+    dataset: Dataset,
+    run: RunDirectory,
+    *,
+    representation: Representation | None = None,
+    output: Output | None = None,
+    ranks: Ranks | None = None,
+) -> Training:
+    """Train a new model in a new run directory, one step at a time.
 
     Args:
         config: from `resolve`.
@@ -114,12 +134,17 @@ def train(
         representation: anchors of codes, and the encoder that Q's starts from. It is written to
             RUN/representation, where `resume` finds it; if left out, one that lies there is used.
         output: where to report, in addition to the files of the run; None: to stderr.
+        ranks: the processes of the training, if there are several; this one is process 0, and the others call
+            `follow`.
 
     Raises:
         ConfigError: the anchors do not fit the codes or the images.
         DivergenceError: a loss or weight diverged; earlier checkpoints are intact.
         StorageError: the disk is full or the run directory is gone; earlier checkpoints are intact.
         Interrupted: a signal came; the state was saved.
+
+    Yields:
+        after each step.
     """
     with run.lock():
         run.write_config(config)
@@ -127,7 +152,8 @@ def train(
             representation_files.save(run.representation, representation)
         with resumable(run):
             config = _with_representation(config, dataset, run, output)
-            return Trained(_Session(config, dataset, run, output or Output()).run_to_end(), run, dataset)
+            model = yield from _Session(config, dataset, run, output or Output(), ranks).steps_to_end()
+            return Trained(model, run, dataset)
 
 
 def _with_representation(
@@ -141,15 +167,35 @@ def _with_representation(
     return resolved
 
 
-def resume(
+def resume(  # noqa: PLR0913 - a run, its data, and how to train
     run: RunDirectory,
     load_data: Callable[[Config], Dataset],
     *,
     settings: Mapping[str, Any] | None = None,
     allow_changes: bool = False,
     output: Output | None = None,
+    ranks: Ranks | None = None,
 ) -> Trained:
-    """Resume from the newest intact checkpoint; the result is that of a run without interruption.
+    """Resume from the newest intact checkpoint, as `resumed_training` does, to the end of the training."""
+    return finish(
+        resumed_training(
+            run, load_data, settings=settings, allow_changes=allow_changes, output=output, ranks=ranks
+        )
+    )
+
+
+def resumed_training(  # noqa: PLR0913 - a run, its data, and what may differ
+    run: RunDirectory,
+    load_data: Callable[[Config], Dataset],
+    *,
+    settings: Mapping[str, Any] | None = None,
+    allow_changes: bool = False,
+    output: Output | None = None,
+    ranks: Ranks | None = None,
+) -> Training:
+    """Resume from the newest intact checkpoint, one step at a time.
+
+    The result is that of a run without interruption.
 
     Args:
         run: the run directory.
@@ -157,11 +203,15 @@ def resume(
         settings: changed values of the run's configuration, by key.
         allow_changes: also allow changes of keys that change the result.
         output: as in `train`.
+        ranks: as in `train`; their number may differ from that of the training so far.
 
     Raises:
         ConfigError: a setting changes the result, and `allow_changes` is False.
         UsageError: a plug-in that the run uses is not loaded, or has changed.
         StorageError: every checkpoint is damaged, or RUN/representation is missing or has changed.
+
+    Yields:
+        after each step.
     """
     with run.lock(), resumable(run):
         before = configuration.read(run.config_path)
@@ -172,13 +222,64 @@ def resume(
             config = config.model_copy(update={"plugins": used_plugins(config)})
         dataset = load_data(config)
         config = _with_representation(config, dataset, run, output)
-        session = _Session(config, dataset, run, output or Output())
+        session = _Session(config, dataset, run, output or Output(), ranks)
         changed = session.restore(allow_changes)
         if config != before:
             run.write_config(config)
         if changed:
             session.save_checkpoint()  # the next session compares its configuration with this one
-        return Trained(session.run_to_end(), run, dataset)
+        model = yield from session.steps_to_end()
+        return Trained(model, run, dataset)
+
+
+def follow(ranks: Ranks, load_data: Callable[[Config], Dataset]) -> Trained:
+    """Train as process 0 does, without writing anything: configuration and state come from there.
+
+    Args:
+        ranks: the processes of the training; this one is not process 0.
+        load_data: returns the data of a configuration.
+
+    Raises:
+        DataError: the images are not those of process 0.
+        DistributedError: another process has ended.
+        DivergenceError, Interrupted: as in `train`, in all processes at the same step.
+    """
+    facts, tensors = ranks.receive()
+    config = configuration.parse(facts["config"], "the configuration of process 0")
+    dataset = load_data(config)
+    if dataset.fingerprint != facts["data"]:
+        raise DataError(
+            f"process {ranks.rank}: the training images are not those of process 0 "
+            f"(sha256 {dataset.fingerprint[:12]}, there {facts['data'][:12]})",
+            "the same images on all machines",
+            "a copy of the same files",
+        )
+    engine.keep_freed_memory()
+    device = ranks.device(engine.choose_device(config.training.device))
+    anchors = _named(tensors, "anchors")
+    trainer = Trainer(
+        InfoGAN(config),
+        torch.from_numpy(np.asarray(dataset.train.images)),
+        device=device,
+        precision=engine.choose_precision(config.training.precision, device),
+        nearest=nearest_images(config, dataset.train),
+        anchors=Anchors(anchors) if anchors else None,
+        ranks=ranks,
+    )
+    trainer.restore(_named(tensors, "model"), _named(tensors, "optimizer"), facts["trainer"])
+    with resumable(RunDirectory(facts["run"])), signals.deferred():
+        while trainer.step < config.training.steps:
+            ranks.stop_together()
+            trainer.advance()
+            if trainer.step % METRICS_EVERY == 0:
+                trainer.check()
+    return Trained(trainer.model, RunDirectory(facts["run"]), dataset)
+
+
+def _named(tensors: Mapping[str, torch.Tensor], group: str) -> dict[str, torch.Tensor]:
+    """Return the tensors of one group of what process 0 sends, by their names."""
+    prefix = f"{group}."
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def check_plugins(run: RunDirectory, config: Config, allowed: bool) -> None:
@@ -199,14 +300,18 @@ def resumable(run: RunDirectory) -> Iterator[None]:
 class _Session:
     """Trains one run, from its start or a checkpoint to its end or an interruption."""
 
-    def __init__(self, config: Config, dataset: Dataset, run: RunDirectory, output: Output) -> None:
+    def __init__(
+        self, config: Config, dataset: Dataset, run: RunDirectory, output: Output, ranks: Ranks | None = None
+    ) -> None:
         engine.keep_freed_memory()
+        self.ranks = ranks
         self.config, self.run, self.data = config, run, dataset.fingerprint
         self.data_sample = [] if dataset.split_at is None else splits.sample(dataset.train.images).tolist()
         self.steps = config.training.steps
         self.progress = Progress(self.steps, log_path=run.log_path, output=output)
         self._new_sinks, self.sinks = output.sinks, OpenSinks((), run, config, self.progress.say)
         device = engine.choose_device(config.training.device)
+        device = device if ranks is None else ranks.device(device)
         precision = engine.choose_precision(config.training.precision, device)
         if config.seeks_neighbours:
             count = config.objective.neighbours
@@ -220,6 +325,8 @@ class _Session:
                 precision=precision,
                 nearest=nearest_images(config, dataset.train),
                 anchors=self._anchors(),
+                log=self.progress.say,
+                ranks=ranks,
             )
         self.recorded = resumption.recorded(config, device, precision)
         self.metrics = metrics_log.MetricsLog(run.metrics_path, self.progress.say)
@@ -232,6 +339,7 @@ class _Session:
             f"{config.preset}: {len(dataset.train.images):,} images of "
             f"{config.data.size}x{config.data.size}x{config.data.channels}, {device}, {precision}, "
             f"{threads} thread{'s' if threads > 1 else ''}, seed {config.training.seed}"
+            + (f", {ranks.size} processes" if ranks is not None else "")
         )
         if dataset.skipped:
             write_skipped(run, dataset)
@@ -254,31 +362,29 @@ class _Session:
 
     # --- the loop ------------------------------------------------------------------------------------
 
-    def run_to_end(self) -> InfoGAN:
+    def steps_to_end(self) -> Generator[None, None, InfoGAN]:
         """Train up to the last step, unless it has been reached, and return the stored model."""
-        trainer, training = self.trainer, self.config.training
+        trainer = self.trainer
+        if self.ranks is not None:
+            self._send(self.ranks)
         if trainer.step == self.steps and (self.run.model / "model.safetensors").is_file():
             stored = InfoGAN.from_pretrained(self.run.path)
             if stored.provenance["steps"] == self.steps:
                 return stored
         if trainer.step < self.steps or not self.run.environment_path.exists():
             conditions = engine.conditions(trainer.device, trainer.precision)
+            if self.ranks is not None:
+                conditions["processes"] = self.ranks.size
             self.run.write_environment(trainer.step, **conditions, data=self.data)
         self.sinks = OpenSinks(self._new_sinks, self.run, self.config, self.progress.say)
         self._started = self._window_started = time.perf_counter()
         self._window_step = trainer.step
+        # Several processes stop at the same step: none may leave the others waiting in the middle of one.
+        together = nullcontext() if self.ranks is None else signals.deferred()
         try:
-            while trainer.step < self.steps:
-                with signals.deferred(), engine.memory_errors(training.batch_size, self._last_checkpoint):
-                    trainer.advance()
-                    self._log()
-                if trainer.step < self.steps and trainer.step % training.save_every == 0:
-                    self._try_to_save_checkpoint()
-                if trainer.step % training.sample_every == 0 or trainer.step == self.steps:
-                    self._write_pictures()
-                if trainer.step == self._window_step:  # images/s excludes saves and pictures
-                    self._window_started = time.perf_counter()
-            self._save()
+            with together:
+                yield from self._train()
+                self._save()
             for message in self.health.summary():
                 self._say(message)
         except Interrupted:
@@ -291,6 +397,40 @@ class _Session:
             self.progress.close()
             self.sinks.close()
         return trainer.model
+
+    def _train(self) -> Generator[None, None, None]:
+        """Make all steps that are left, with metrics, checkpoints and pictures."""
+        trainer, training = self.trainer, self.config.training
+        while trainer.step < self.steps:
+            if self.ranks is not None:
+                self.ranks.stop_together()
+            with signals.deferred(), engine.memory_errors(training.batch_size, self._last_checkpoint):
+                trainer.advance()
+                self._log()
+            if trainer.step < self.steps and trainer.step % training.save_every == 0:
+                self._try_to_save_checkpoint()
+            if trainer.step % training.sample_every == 0 or trainer.step == self.steps:
+                self._write_pictures()
+            if trainer.step == self._window_step:  # images/s excludes saves and pictures
+                self._window_started = time.perf_counter()
+            before = time.perf_counter()
+            yield
+            self._started += time.perf_counter() - before  # other trainings took this time
+
+    def _send(self, ranks: Ranks) -> None:
+        """Send the configuration and the state before the next step to the other processes."""
+        trainer, anchors = self.trainer, self._anchors()
+        facts = {
+            "config": configuration.to_toml(self.config),
+            "run": str(self.run.path),
+            "data": self.data,
+            "trainer": trainer.state(),
+        }
+        tensors = {f"model.{name}": value for name, value in trainer.model.state_dict().items()}
+        tensors |= {f"optimizer.{name}": value for name, value in trainer.optimizer_tensors().items()}
+        if anchors is not None:
+            tensors |= {f"anchors.{name}": value for name, value in anchors.targets.items()}
+        ranks.send(facts, tensors)
 
     def restore(self, allow_changes: bool) -> bool:
         """Load the newest intact checkpoint, or start from step 0 if there is none.

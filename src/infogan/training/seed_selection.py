@@ -4,8 +4,9 @@ At each pruning step except the last one, the worse half of the seeds is pruned,
 the last pruning step, all seeds but the best are pruned. The best seed is trained to the end.
 
 RUN/seeds/seed-0, seed-1 ... are ordinary runs. Seeds do not influence each other: each run has the same bytes
-as a run of this seed alone. RUN/selection.json records which seed was pruned when and why; RUN/model and
-RUN/config.toml are the best seed's. After a crash, missing decisions are made from the metrics of the runs.
+as a run of this seed alone, also if several are trained at the same time (`training.seeds_at_once`).
+RUN/selection.json records which seed was pruned when and why; RUN/model and RUN/config.toml are the best
+seed's. After a crash, missing decisions are made from the metrics of the runs.
 
 The score is the information on real images: the mutual information, in nats, between the predicted categories
 of an image and of its augmented view. It needs no labels, and is available if Q is trained on real images.
@@ -14,22 +15,25 @@ of an image and of its augmented view. It needs no labels, and is available if Q
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from infogan import config as configuration
-from infogan import signals, storage
+from infogan import data, signals, storage
 from infogan.config import Categorical, Config, TrainingConfig
 from infogan.data import Dataset
 from infogan.errors import ConfigError, DivergenceError, StorageError, UsageError
+from infogan.plugins import load_plugin
 from infogan.runs import checkpoint, metrics_log
 from infogan.runs.directory import RunDirectory, is_run
 from infogan.runs.selection import Round, Selection, read, write
-from infogan.training import resumption, runner
+from infogan.training import engine, resumption, runner
 from infogan.training.progress import Output, Progress
 from infogan.training.runner import Trained
+from infogan.training.side_by_side import finish, train_together
 
 MAX_SEEDS = 100
 SCORED_STEPS = 100
@@ -127,6 +131,60 @@ def _decide(step: int, scores: Mapping[int, float], diverged: Mapping[int, str],
 
 
 @dataclass(frozen=True)
+class Jobs:
+    """Processes that train several seeds at the same time.
+
+    Attributes:
+        executor: its processes see the same files as this one; it is not shut down.
+        plugins: files or installed plug-ins that each job imports first.
+    """
+
+    executor: Executor
+    plugins: tuple[str, ...] = ()
+
+
+def train_job(path: str, config: str, allow_changes: bool, plugins: tuple[str, ...]) -> list[str] | None:
+    """Train one seed in a process of an executor; arguments and result are plain values.
+
+    Args:
+        path: the run directory.
+        config: the configuration of the seed, as TOML.
+        allow_changes: as in `runner.resume`.
+        plugins: of `Jobs`.
+
+    Returns:
+        The three parts of the error if training diverged; else None.
+    """
+    for plugin in plugins:
+        load_plugin(plugin)
+    parsed = configuration.parse(config, f"the configuration of {path}")
+    try:
+        dataset = data.load(parsed.data)
+        finish(_seed_training(RunDirectory(path), parsed, dataset, allow_changes, output=Output(quiet=True)))
+    except DivergenceError as error:
+        return [error.happened, error.expected, error.advice]
+    return None
+
+
+def _seed_training(
+    run: RunDirectory, config: Config, dataset: Dataset, allow_changes: bool, *, output: Output | None
+) -> runner.Training:
+    """Train one seed up to the last step of its configuration, from its newest checkpoint."""
+    if not is_run(run.path):
+        if run.path.exists() and not checkpoint.listed(run.checkpoints):
+            storage.remove_folder(run.path)  # left by a crash before it had a configuration
+        created = RunDirectory.create(run.path)
+        return (yield from runner.training(config, dataset, created, output=output))
+    changed = configuration.changes(run.read_config(), config)
+    settings = {key: new for key, (_, new) in changed.items() if new is not None}
+    return (
+        yield from runner.resumed_training(
+            run, lambda _: dataset, settings=settings, allow_changes=allow_changes, output=output
+        )
+    )
+
+
+@dataclass(frozen=True)
 class _Seeds:
     """The common folder, configuration and data of the seeds in training."""
 
@@ -135,6 +193,7 @@ class _Seeds:
     dataset: Dataset
     allow_changes: bool = False
     output: Output | None = None
+    jobs: Jobs | None = None
 
     @cached_property
     def progress(self) -> Progress:
@@ -149,20 +208,50 @@ class _Seeds:
 
     def train(self, seed: int, step: int) -> Trained:
         """Train one seed up to a step, from its newest checkpoint."""
-        run, config = self.run_of(seed), of_seed(self.config, seed, step)
-        if not is_run(run.path):
-            if run.path.exists() and not checkpoint.listed(run.checkpoints):
-                storage.remove_folder(run.path)  # left by a crash before it had a configuration
-            return runner.train(config, self.dataset, RunDirectory.create(run.path), output=self.output)
-        changed = configuration.changes(run.read_config(), config)
-        settings = {key: new for key, (_, new) in changed.items() if new is not None}
-        return runner.resume(
-            run,
-            lambda _: self.dataset,
-            settings=settings,
-            allow_changes=self.allow_changes,
-            output=self.output,
-        )
+        return finish(self._training(seed, step, output=self.output))
+
+    def train_all(self, seeds: Sequence[int], step: int) -> dict[int, DivergenceError]:
+        """Train seeds up to a step, in this process or by jobs; return errors of those that diverged."""
+        if self.jobs is not None:
+            return self._train_by_jobs(self.jobs, seeds, step)
+        training = self.config.training
+        device, at_once = engine.choose_device(training.device), training.seeds_at_once
+        if at_once == "auto":
+            at_once = MAX_SEEDS if device.type == "cuda" else 1
+        # Of seeds that are trained at the same time, only the first reports in the terminal.
+        trainings = {
+            seed: self._training(seed, step, output=self._output(at_once > 1 and seed != seeds[0]))
+            for seed in seeds
+        }
+        trained = train_together(trainings, device, at_once)
+        return {seed: result for seed, result in trained.items() if isinstance(result, DivergenceError)}
+
+    def _output(self, silent: bool) -> Output | None:
+        output = self.output or Output()
+        return replace(output, quiet=True, notify=None) if silent else output
+
+    def _training(self, seed: int, step: int, *, output: Output | None) -> runner.Training:
+        config = of_seed(self.config, seed, step)
+        return _seed_training(self.run_of(seed), config, self.dataset, self.allow_changes, output=output)
+
+    def _train_by_jobs(self, jobs: Jobs, seeds: Sequence[int], step: int) -> dict[int, DivergenceError]:
+        self.progress.say(f"training seeds {_listed(seeds)} up to step {step} by jobs")
+        futures = {
+            seed: jobs.executor.submit(
+                train_job,
+                str(self.run_of(seed).path.absolute()),
+                configuration.to_toml(of_seed(self.config, seed, step)),
+                self.allow_changes,
+                jobs.plugins,
+            )
+            for seed in seeds
+        }
+        try:
+            errors = {seed: future.result() for seed, future in futures.items()}
+        finally:
+            for future in futures.values():  # after an error or a signal, those that have not begun
+                future.cancel()
+        return {seed: DivergenceError(*parts) for seed, parts in errors.items() if parts is not None}
 
 
 def of_seed(config: Config, seed: int, steps: int) -> Config:
@@ -174,8 +263,14 @@ def of_seed(config: Config, seed: int, steps: int) -> Config:
     return configuration.override(config, {"training.seed": seed, "training.steps": steps})
 
 
-def train(
-    config: Config, dataset: Dataset, run: RunDirectory, count: int, *, output: Output | None = None
+def train(  # noqa: PLR0913 - a configuration, its data and folder, and how to train
+    config: Config,
+    dataset: Dataset,
+    run: RunDirectory,
+    count: int,
+    *,
+    output: Output | None = None,
+    jobs: Jobs | None = None,
 ) -> Trained:
     """Train several seeds, from `training.seed` on, in a new run directory and keep the best.
 
@@ -185,6 +280,7 @@ def train(
         run: from `RunDirectory.create` with `seeds=True`.
         count: number of seeds.
         output: as in `runner.train`.
+        jobs: train the seeds at the same time; if left out, one after the other in this process.
 
     Returns:
         The best seed's model, with the run directory of all seeds.
@@ -205,7 +301,7 @@ def train(
             write(run, selection)
             run.write_config(config)
         with runner.resumable(run):
-            seeds = _Seeds(run, config, dataset, output=output)
+            seeds = _Seeds(run, config, dataset, output=output, jobs=jobs)
             *early, last = set_points(config.training)
             halves = "".join(f"the worse half is pruned at step {step}, " for step in early)
             seeds.progress.say(
@@ -214,13 +310,14 @@ def train(
             return _train_to_end(seeds, selection)
 
 
-def resume(
+def resume(  # noqa: PLR0913 - a run, its data, and how to train
     run: RunDirectory,
     load_data: Callable[[Config], Dataset],
     *,
     settings: Mapping[str, Any] | None = None,
     allow_changes: bool = False,
     output: Output | None = None,
+    jobs: Jobs | None = None,
 ) -> Trained:
     """Resume the seeds that were not pruned; after the end of training, the best.
 
@@ -230,6 +327,7 @@ def resume(
         settings: as in `runner.resume`; they apply to every remaining seed.
         allow_changes: as in `runner.resume`.
         output: as in `runner.train`.
+        jobs: as in `train`.
 
     Raises:
         ConfigError: a setting changes the result, without `allow_changes`; the seeds differ; or a seed has
@@ -251,7 +349,7 @@ def resume(
                 "infogan.train with seeds= and another out=, for other seeds",
                 command="infogan train with --seeds and another --out, for other seeds",
             )
-        seeds = _Seeds(run, config, load_data(config), allow_changes, output)
+        seeds = _Seeds(run, config, load_data(config), allow_changes, output, jobs)
         reached = max(map(seeds.reached, selection.left))
         if reached > config.training.steps:
             raise ConfigError(
@@ -277,6 +375,9 @@ def _train_to_end(seeds: _Seeds, selection: Selection) -> Trained:
         selection = _prune(seeds, selection, last, 1)
     (best,) = selection.left
     try:
+        if seeds.jobs is not None and seeds.reached(best) < steps:
+            for error in seeds.train_all([best], steps).values():
+                raise error
         trained = seeds.train(best, steps)
     except DivergenceError as error:
         raise _with_runner_up(seeds, selection, error) from None
@@ -293,16 +394,14 @@ def _train_to_end(seeds: _Seeds, selection: Selection) -> Trained:
 
 def _prune(seeds: _Seeds, selection: Selection, step: int, keep: int) -> Selection:
     """Train the remaining seeds up to a step, and prune all but the `keep` best."""
-    scores: dict[int, float] = {}
-    diverged: dict[int, DivergenceError] = {}
-    for seed in selection.left:
-        try:
-            if seeds.reached(seed) < step:
-                seeds.train(seed, step)
-            scores[seed] = real_information(seeds.run_of(seed).metrics_path, step)
-        except DivergenceError as error:
-            diverged[seed] = error
-            seeds.progress.say(f"seed {seed}: {error.happened}")
+    diverged = seeds.train_all([seed for seed in selection.left if seeds.reached(seed) < step], step)
+    for seed, error in diverged.items():
+        seeds.progress.say(f"seed {seed}: {error.happened}")
+    scores = {
+        seed: real_information(seeds.run_of(seed).metrics_path, step)
+        for seed in selection.left
+        if seed not in diverged
+    }
     if not scores:
         last = diverged[selection.left[-1]]
         raise DivergenceError(

@@ -1,7 +1,8 @@
 """One training step: the losses of a batch, and the two updates (appendix C, the authors' code).
 
-Random numbers are sampled before the step (`Randomness`), and scheduled settings are plain numbers
-(`StepSettings`). The host reads no tensor, so a step never waits for the device.
+Random numbers are sampled before the step (`Randomness`), and scheduled settings are handed in as numbers
+(`StepSettings`). The host reads no tensor, so a step never waits for the device and can be captured as a CUDA
+graph (`infogan.training.graph`).
 """
 
 from __future__ import annotations
@@ -21,13 +22,15 @@ from infogan.augmentation import AugmentationSample, augment
 from infogan.errors import ConfigError
 from infogan.latents import Codes
 from infogan.model import InfoGAN, evaluating
-from infogan.networks.normalization import Domain
+from infogan.networks.normalization import Domain, SharedIterations
 from infogan.training import engine, optimizers
 from infogan.training.anchors import join
+from infogan.training.distributed import Ranks
+from infogan.training.graph import Replay, direct
 from infogan.training.guard import DivergenceGuard
 from infogan.training.randomness import Randomness, codes_batch_size, generator_updates
 from infogan.training.real_statistics import RealStatistics
-from infogan.training.step_settings import StepSettings
+from infogan.training.step_settings import Number, StepSettings
 from infogan.training.terms import TERMS, Player, TermInputs
 
 Values = dict[str, Tensor]
@@ -61,19 +64,29 @@ class Step:
         statistics: moving averages of Q's predictions for real images.
         guard: detects divergence.
         precision: precision of the layers; weights, optimizers, losses and statistics are float32.
+        replay: see `Graphs.replayed`.
+        ranks: the processes of the training, if there are several.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a step changes, and how it computes
         self,
         model: InfoGAN,
         optimizers: Mapping[str, torch.optim.Optimizer],
         statistics: RealStatistics,
         guard: DivergenceGuard,
         precision: engine.Precision,
+        *,
+        replay: Replay = direct,
+        ranks: Ranks | None = None,
     ) -> None:
         self.model, self.config, self.optimizers = model, model.config, optimizers
         self.statistics, self.guard, self.precision = statistics, guard, precision
+        self.ranks = ranks
         self.info_weights = self.config.info_weights()
+        self.code_policy = self.config.augmentation.for_codes(0)  # its noise comes from the sample
+        per_step = self.config.network.spectral_iterations == "step"
+        self.iterations = SharedIterations(model) if per_step else None
+        self._updates = replay(self._make_updates, {})
         self.frozen = nn.ModuleList(
             [
                 model.trunk,
@@ -99,14 +112,25 @@ class Step:
             settings: the scheduled settings of this step.
             targets: anchors of the first batch, by the name of the code, if the run has any.
         """
+        for name, optimizer in self.optimizers.items():
+            optimizers.set_learning_rate(optimizer, settings.learning_rates[name])
+        values: Values = self._updates(
+            list(batches), randomness, replace(settings, learning_rates={}), targets or {}
+        )
+        return values
+
+    def _make_updates(
+        self, batches: Sequence[Tensor], randomness: Randomness, settings: StepSettings, targets: Codes
+    ) -> Values:
+        """Make all updates; a captured step replays this."""
         self.model.train()
         self.guard.begin_step()
-        for name, optimizer in self.optimizers.items():
-            optimizer.param_groups[0]["lr"] = settings.learning_rates[name]
-        values = self._update_discriminator(batches, randomness, settings, targets or {})
+        if self.iterations is not None:
+            self.iterations.iterate()
+        values = self._update_discriminator(batches, randomness, settings, targets)
         for update in generator_updates(self.config):
             values |= self._update_generator(update, randomness, settings)
-        self._update_average(settings.ema_decay)
+        self._update_average(settings.ema_rate)
         self.model.eval()
         return values
 
@@ -120,8 +144,10 @@ class Step:
             loss = self.contrastive_loss("contrastive", randomness)
             self._apply("contrastive", {"contrastive": loss}, loss)
         losses = self.discriminator_losses(batches, randomness, settings, targets)
-        factors = dict.fromkeys(targets, settings.anchored_information)
-        weights = {name: weight * factors.get(name, 1.0) for name, weight in self.info_weights.items()}
+        anchored = settings.anchored_weights
+        weights = {
+            name: anchored[name] if name in targets else weight for name, weight in self.info_weights.items()
+        }
         total = objective.discriminator_objective(losses.loss, losses.bounds, weights)
         values = {
             "loss.discriminator": losses.loss,
@@ -154,6 +180,8 @@ class Step:
         parameters = optimizer.param_groups[0]["params"]
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         stacked = torch.stack([value.detach().float() for value in values.values()])
+        if self.ranks is not None:
+            stacked = self.ranks.average(gradients, stacked)
         optimizers.update(optimizer, self.guard.check(update, list(values), stacked, gradients))
         return dict(zip(values, stacked.unbind(), strict=True))
 
@@ -167,7 +195,7 @@ class Step:
         return total
 
     @torch.no_grad()
-    def _update_average(self, decay: float) -> None:
+    def _update_average(self, rate: Number) -> None:
         """Update the moving average of the generator's weights and statistics, unless training has failed."""
         average = self.model.ema
         if average is None:
@@ -176,7 +204,7 @@ class Step:
         weights = self.model.generator.state_dict().values()
         for mean, value in zip(average.state_dict().values(), weights, strict=True):
             if mean.is_floating_point():
-                mean.lerp_(torch.where(failed, mean, value), 1 - decay)
+                mean.lerp_(torch.where(failed, mean, value), rate)
             else:  # a counter, such as that of torch's batch norm
                 mean.copy_(value)
 
@@ -203,13 +231,13 @@ class Step:
             logits = self._logits(features, randomness, len(views), latents.codes)
             raw = self._predict_generated(fake, features[seen:])
             sample = randomness.augmentations.get("codes/discriminator")
-            bounds = self._bounds(raw, generated, latents.codes, sample, settings)
-            anchors = targets if targets and settings.weight("anchors") else {}
+            bounds = self._bounds(raw, generated, latents.codes, sample)
+            anchors = targets if targets and settings.active("anchors") else {}
             with torch.set_grad_enabled(self.config.reads_real or bool(anchors)):
                 # With the recipe `paper`, this pass only updates the batch norm statistics for encoding.
                 real = features[:seen] if model.encoder is None else model.encoder(torch.cat(views), domains)
                 real_raw, subcodes = model.recognition.read(real, domains)
-            real_terms = self._anchor_term(batches[0], real_raw, anchors, randomness, settings)
+            real_terms = self._anchor_term(batches[0], real_raw, anchors, randomness)
         if self.config.reads_real:
             real_terms |= self.statistics.information(real_raw, subcodes)
         else:
@@ -239,7 +267,7 @@ class Step:
             loss = objective.generator_loss(self._logits(features, randomness, 0, latents.codes))
             raw = self._predict_generated(fake, features)
             sample = randomness.augmentations.get(f"codes/{update}")
-            bounds = self._bounds(raw, generated, latents.codes, sample, settings)
+            bounds = self._bounds(raw, generated, latents.codes, sample)
         contrastive = partial(self.contrastive_loss, update, randomness)
         inputs = TermInputs(
             model,
@@ -320,7 +348,6 @@ class Step:
         raw: Float[Tensor, "all outputs"],
         anchors: Codes,
         randomness: Randomness,
-        settings: StepSettings,
     ) -> Values:
         """Compute the term "anchors", if there are any; of continuous codes from a view of their own policy.
 
@@ -329,7 +356,6 @@ class Step:
             raw: Q's outputs for its augmented views, followed by those of another batch if there is one.
             anchors: targets by code.
             randomness: of this step.
-            settings: of this step.
         """
         if not anchors:
             return {}
@@ -337,7 +363,7 @@ class Step:
         posteriors = model.latents.posteriors(raw[: len(images)])
         sample = randomness.augmentations.get("codes/real")
         if sample is not None:
-            view = augment(edge.to_float(images, model.table.output), settings.code_policy, sample)
+            view = augment(edge.to_float(images, model.table.output), self.code_policy, sample)
             domain: Domain = "noisy" if self.config.reads_through_noise else "real"
             separate = model.latents.posteriors(model.predict(view, domain))
             posteriors |= {name: separate[name] for name in self.config.continuous}
@@ -349,7 +375,6 @@ class Step:
         generated: Float[Tensor, "n c h w"],
         codes: Codes,
         sample: AugmentationSample | None,
-        settings: StepSettings,
     ) -> Values:
         """Compute L_I of each code. With a `sample`, continuous codes are predicted from separate views."""
         model = self.model
@@ -357,7 +382,7 @@ class Step:
         if sample is None:
             return bounds
         few = codes_batch_size(len(generated))
-        views = augment(generated[:few], settings.code_policy, sample)
+        views = augment(generated[:few], self.code_policy, sample)
         domain: Domain = "noisy" if self.config.reads_through_noise else "fake"
         raw = self._predict_generated(views, domain=domain)
         few_codes = {name: values[:few] for name, values in codes.items()}
@@ -370,7 +395,7 @@ class Step:
         """Compute all terms of a player whose weight is not 0 at this step and that are not computed yet."""
         values: Values = {}
         for name, term in TERMS.items():
-            if term.player != player or not settings.weight(name) or name in inputs.real_terms:
+            if term.player != player or not settings.active(name) or name in inputs.real_terms:
                 continue
             if name == "anchors" or (name == "mode_seeking" and not self.model.latents.noise):
                 continue  # without anchors, or without noise

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import nullcontext
+from functools import cached_property
 from typing import Any
 
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor, nn
 
-from infogan import objective, streams
+from infogan import objective
 from infogan.config import Config
 from infogan.data.dataset import Split
 from infogan.latents import Codes
 from infogan.model import InfoGAN
-from infogan.training import engine, optimizers
+from infogan.training import engine, graph, optimizers
 from infogan.training.anchors import Anchors
+from infogan.training.batches import RealBatches
+from infogan.training.distributed import Ranks
+from infogan.training.graph import Graphs, Log, Recorder
 from infogan.training.guard import DivergenceGuard
-from infogan.training.image_variance import pixel_variance
+from infogan.training.image_variance import compared_images, pixel_variance
 from infogan.training.randomness import RandomnessSampler
 from infogan.training.real_statistics import RealStatistics
 from infogan.training.repair.category_repair import CategoryRepair
@@ -43,7 +48,8 @@ def nearest_images(config: Config, images: Split) -> Int64[Tensor, "n k"] | None
     """Return the nearest neighbours of all training images, or None if the configuration uses none."""
     if not config.seeks_neighbours:
         return None
-    return torch.from_numpy(images.nearest(config.objective.neighbours))
+    objective = config.objective
+    return torch.from_numpy(images.nearest(objective.neighbours, objective.neighbour_search))
 
 
 class Trainer:
@@ -56,6 +62,10 @@ class Trainer:
         precision: precision of the layers; weights, optimizers, losses and statistics are float32.
         nearest: nearest neighbours of the images, from `nearest_images`.
         anchors: targets of codes for these images; None: there is no term "anchors".
+        recorder: records steps, so that they are replayed; if left out, as `training.graph` requires.
+        log: called with a message if a step cannot be captured.
+        ranks: the processes of the training, if there are several; each has a trainer with the same
+            arguments but the device.
 
     Raises:
         ConfigError: the anchors do not fit the codes or the number of images.
@@ -70,12 +80,16 @@ class Trainer:
         precision: engine.Precision,
         nearest: Int64[Tensor, "n k"] | None = None,
         anchors: Anchors | None = None,
+        recorder: Recorder | None = None,
+        log: Log = lambda _: None,
+        ranks: Ranks | None = None,
     ) -> None:
         self.config: Config = model.config
         if self.config.seeks_neighbours and nearest is None:
             raise ValueError("objective.neighbours needs `nearest`, from nearest_images")
         self.model, self.device, self.precision = model.to(device), device, precision
-        self.images, self.nearest = images.to(device), nearest
+        self.real = RealBatches(self.config, images, nearest, device)
+        self.images = self.real.images
         if anchors is not None:
             anchors.check(model.latents, len(images))
         self.anchors = None if anchors is None else anchors.to(device)
@@ -84,20 +98,35 @@ class Trainer:
         self.window = MetricsWindow(device)
         self.guard = DivergenceGuard(_limits(model), device)
         self.statistics = RealStatistics(model.latents, self.config.objective)
-        self.optimizers = _optimizers(model)
-        self.make_step = Step(model, self.optimizers, self.statistics, self.guard, precision)
+        self.ranks = ranks
+        if ranks is not None:
+            ranks.check(self.config)
+            ranks.divide(model)
+        elif recorder is None:  # the communication of several processes is not captured
+            recorder = graph.recorder(device, self.config.training.graph)
+        self.graphs = Graphs(recorder, device, log)
+        self.optimizers = _optimizers(model, captured=recorder is not None)
+        replay = self.graphs.replayed
+        self.make_step = Step(
+            model, self.optimizers, self.statistics, self.guard, precision, replay=replay, ranks=ranks
+        )
         shape = (model.channels, model.size, model.size)
-        self.sampler = RandomnessSampler(self.config, model.latents, shape, device, self.anchors)
+        self.sampler = RandomnessSampler(
+            self.config, model.latents, shape, device, self.anchors, replay=replay
+        )
         surveyor = Surveyor(model, self.images, nearest, precision)
         self.repair = CategoryRepair(self.config.training, model, self.statistics, surveyor)
 
     def advance(self) -> None:
         """Make one training step: update D and G, then repair categories if a repair is due."""
         settings = settings_at(self.config, self.step)
-        targets = self.targets()
-        randomness = self.sampler.sample(self.step, settings, targets)
-        values = self.make_step(self.batches(), randomness, settings, targets)
-        self.window.add(list(values), torch.stack(list(values.values())))
+        dividing = nullcontext() if self.ranks is None else self.ranks.dividing()
+        with engine.numerics(self.device, self.precision, self.config.training.deterministic):
+            targets = self.targets()
+            randomness = self.sampler.sample(self.step, settings, targets)
+            with dividing:
+                values = self.make_step(self.batches(), randomness, settings, targets)
+            self.window.add(list(values), torch.stack(list(values.values())))
         self.step += 1
         self._repair()
 
@@ -106,21 +135,11 @@ class Trainer:
 
         The second batch has the images for the second views: the same images, or neighbours of them.
         """
-        indices = self._indices()
-        batches = [self.images[indices.to(self.device)]]
-        if self.config.reads_real:
-            share, seed = self.config.objective.neighbour_share, self.config.training.seed
-            partners = streams.partners(indices, self.nearest, share, seed, self.step)
-            batches.append(self.images[partners.to(self.device)])
-        return batches
+        return self.real.at(self.step).images
 
     def targets(self) -> Codes:
         """Return the anchors of the real images of this step, on the device; none if the run has none."""
-        return {} if self.anchors is None else self.anchors.of(self._indices())
-
-    def _indices(self) -> Int64[Tensor, " n"]:
-        training = self.config.training
-        return streams.batch_indices(training.seed, self.step, training.batch_size, len(self.images))
+        return {} if self.anchors is None else self.anchors.of(self.real.at(self.step).indices)
 
     def check(self) -> None:
         """Wait for the device, and raise DivergenceError if training has diverged."""
@@ -141,6 +160,8 @@ class Trainer:
         self.check()  # the statistics of a training that has diverged are no reason for a repair
         notes, undo = self.repair.act(self.step, self.optimizers, self._networks_and_moments)
         self.notes += notes
+        if notes:  # the statistics and the moments are then other tensors
+            self.graphs.clear()
         if undo is not None:
             model = {key: undo[f"model.{key}"] for key in self.model.state_dict()}
             self.model.load_tensors(model, "the state before the repair")
@@ -185,8 +206,12 @@ class Trainer:
             "terms": {name: means[name] for name in TERMS if name in means},
             "real": self.statistics.report(),
             "scores": {name: means[f"scores.{name}"] for name in ("real", "fake")},
-            **({"variance": pixel_variance(self.model, self.images)} if measured else {}),
+            **({"variance": pixel_variance(self.model, self._compared)} if measured else {}),
         }
+
+    @cached_property
+    def _compared(self) -> UInt8[Tensor, "n h w c"]:
+        return compared_images(self.images, self.config.training.seed)
 
     # --- checkpoints ---------------------------------------------------------------------------------------
 
@@ -207,6 +232,7 @@ class Trainer:
         self, model: Mapping[str, Tensor], optimizer: Mapping[str, Tensor], state: Mapping[str, Any]
     ) -> None:
         """Restore what `model.state_dict()`, `optimizer_tensors()` and `state()` returned."""
+        self.graphs.clear()
         self.model.load_tensors(model, "the checkpoint's model.safetensors")
         self.step = int(state["step"])
         self.guard.set_step(self.step)
@@ -218,7 +244,7 @@ class Trainer:
             optimizers.load_moments(self.optimizers, optimizer)
 
 
-def _optimizers(model: InfoGAN) -> dict[str, torch.optim.Adam]:
+def _optimizers(model: InfoGAN, *, captured: bool) -> dict[str, torch.optim.Adam]:
     """Return one Adam optimizer per update; the contrastive classifier has the learning rate of D."""
     training = model.config.training
     rates = {
@@ -231,12 +257,15 @@ def _optimizers(model: InfoGAN) -> dict[str, torch.optim.Adam]:
             rates[update],
             training.beta1,
             training.beta2,
+            captured=captured,
         )
         for update, names in objective.UPDATES.items()
     }
     if model.contrastive is not None:
         rate = training.learning_rate_discriminator
-        adams["contrastive"] = optimizers.adam(model.contrastive, rate, training.beta1, training.beta2)
+        adams["contrastive"] = optimizers.adam(
+            model.contrastive, rate, training.beta1, training.beta2, captured=captured
+        )
     return adams
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import tempfile
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -42,6 +44,8 @@ EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 """Extensions of image files in named data sets, in small or capital letters."""
 
 _EXPECTED = "a folder with images in it, or an archive, a Parquet table, or a .npy or .npz file of images"
+
+_IN_MEMORY = 2**28  # bytes of decoded images
 
 
 @source(
@@ -180,16 +184,24 @@ def _read_all(path: Path, form: Form, config: DataConfig) -> tuple[UInt8[np.ndar
     skipped = contents.unreadable
     _check_count(path, contents, 1)
     items = all_frames(contents.items, skipped) if config.frames == "all" else contents.items
-    images, names = [], []
+    images, names = _empty((len(items), form.size, form.size, form.channels)), list[str]()
     for item, image in zip(items, decoded(items, form), strict=True):
         if isinstance(image, Skipped):
             skipped.append(image)
         else:
-            images.append(image)
+            images[len(names)] = image
             names.append(item.name)
     allowed = MOST_UNREADABLE if config.allow_unreadable is None else config.allow_unreadable
     check_share(str(path), len(names) + len(skipped), skipped, allowed)
-    return np.stack(images), names
+    return images[: len(names)], names
+
+
+def _empty(shape: tuple[int, int, int, int]) -> UInt8[np.ndarray, "n h w c"]:
+    """Return an array for images: in a temporary file if they would fill the memory."""
+    if math.prod(shape) <= _IN_MEMORY:
+        return np.empty(shape, np.uint8)
+    with tempfile.TemporaryFile() as file:  # it lives as long as the array
+        return np.memmap(file, np.uint8, "w+", shape=shape)
 
 
 def read_pictures(path: Path, config: DataConfig) -> Found:

@@ -45,7 +45,7 @@ class Surveyor:
 
     Args:
         model: in evaluation mode when called, so that batch norm uses its running statistics.
-        images: all training images, on the model's device.
+        images: all training images, on the host or the model's device.
         nearest: their nearest neighbours, if second views are taken from neighbours.
         precision: precision of the layers.
     """
@@ -75,11 +75,12 @@ class Surveyor:
         self, indices: Int64[Tensor, " n"], use: str, dimension: CodeDimension, step: int
     ) -> tuple[Tensor, Tensor]:
         """Return features and category probabilities of augmented images."""
-        model, device, policy = self.model, self.images.device, self.model.config.augmentation
+        model, device, policy = self.model, self.model.device, self.model.config.augmentation
         features, probabilities = [], []
         for number, part in enumerate(indices.split(_BATCH)):
             rng = streams.generator(model.config.training.seed, f"augment/{use}-{number}", step, device)
-            batch = edge.to_float(self.images[part.to(device)], model.table.output)
+            chosen = self.images[part.to(self.images.device)].to(device)
+            batch = edge.to_float(chosen, model.table.output)
             augmented = augment(batch, policy, rng)
             with engine.autocast(device, self.precision):
                 features.append(model.feature_extractor(augmented, ("real",)).float())
