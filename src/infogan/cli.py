@@ -657,7 +657,7 @@ _OWN_IMAGES: tuple[Argument, ...] = (
           "images that stay on one side of the split: identical ones (content, default), folder or prefix"),
     _flag("--allow-unreadable", _number_or_share, "N|%", "leave out up to N or 5%% unreadable files"),
     ("--follow-links", {"action": "store_const", "const": True,
-                        "help": "follow links that lead out of the folder (default: such files are left out)"}),
+                        "help": "follow links that lead out of the folder (default: they are left out)"}),
     _flag("--frames", _one_of("first", "all"), "first|all", "frames and pages to use (default: first)"),
 )  # fmt: skip
 _JSON = _switch("--json", "print one JSON object on stdout")
