@@ -19,7 +19,8 @@ import infogan_experiments as experiments
 from infogan import InfoGAN, cli, presets
 
 OWN_IMAGES = [
-    "--allow-unreadable", "--background", "--exclude", "--fit", "--frames", "--range", "--split-by",
+    "--allow-unreadable", "--background", "--exclude", "--fit", "--follow-links", "--frames",
+    "--range", "--split-by",
 ]  # fmt: skip
 """Flags of all commands that read a user's own images."""
 

@@ -563,7 +563,8 @@ _DATA_FLAGS = {key: f"data.{key}" for key in ("size", "crop", "count")}
 _OWN_FLAGS = {
     key: f"data.{key}"
     for key in (
-        "size", "crop", "fit", "range", "background", "frames", "exclude", "allow_unreadable", "split_by",
+        "size", "crop", "fit", "range", "background", "frames", "exclude", "allow_unreadable",
+        "follow_links", "split_by",
     )
 }  # fmt: skip
 _SHEET = 100  # images on the contact sheet
@@ -698,6 +699,8 @@ _OWN_IMAGES: tuple[Argument, ...] = (
     _flag("--split-by", _one_of("content", "folder", "prefix"), "WHAT",
           "images that stay on one side of the split: identical ones (content, default), folder or prefix"),
     _flag("--allow-unreadable", _number_or_share, "N|%", "leave out up to N or 5%% unreadable files"),
+    ("--follow-links", {"action": "store_const", "const": True,
+                        "help": "follow links that lead out of the folder (default: they are left out)"}),
     _flag("--frames", _one_of("first", "all"), "first|all", "frames and pages to use (default: first)"),
 )  # fmt: skip
 _JSON = _switch("--json", "print one JSON object on stdout")

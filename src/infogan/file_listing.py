@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
-LEADS_OUT = "a link that leads out of the folder"
+LEADS_OUT = "a link that leads out of the folder (data.follow_links = true follows it)"
 """Reason why a file or folder is skipped."""
 
 _WRITTEN = ({"config.toml", "checkpoints"}, {"config.toml", "selection.json"}, {"discovery-state.json"})

@@ -112,6 +112,11 @@ class DataConfig(Section):
         default=None,
         description="number (integer) or share (0.05) of files that may be unreadable; unset: 0.01",
     )
+    follow_links: bool | None = Field(
+        default=None,
+        description="follow symbolic links that lead out of the folder of images; unset: false, such links "
+        "are listed as unreadable",
+    )
     split_by: Literal["content", "folder", "prefix"] | None = Field(
         default=None,
         description="images that stay on one side of the split: identical ones, those of one folder, or "

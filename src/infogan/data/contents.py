@@ -61,19 +61,21 @@ class _File(NamedTuple):
     head: bytes
 
 
-def list_contents(path: Path, exclude: Sequence[str] = ()) -> Contents:
+def list_contents(path: Path, exclude: Sequence[str] = (), *, follow_links: bool = False) -> Contents:
     """List the pictures at a path, and judge every other file.
 
     Args:
         path: a folder, or an archive or table.
         exclude: patterns of names or paths to leave out.
+        follow_links: as in `file_listing.walk`.
 
     Raises:
         DataError: an archive or table cannot be read; or tables are read without the extra "tables".
     """
     contents = Contents()
     if path.is_dir():
-        for file in sorted(walk(path, contents.unreadable), key=lambda file: file.relative_to(path).parts):
+        files = walk(path, contents.unreadable, follow_links=follow_links)
+        for file in sorted(files, key=lambda file: file.relative_to(path).parts):
             _judge_file(file, str(file.relative_to(path)), contents, exclude)
     else:
         _open_container(path, "", contents, exclude)

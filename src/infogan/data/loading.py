@@ -26,7 +26,7 @@ from infogan.file_listing import Skipped
 
 log = logging.getLogger(__name__)
 
-OWN = ("fit", "range", "background", "frames", "exclude", "allow_unreadable", "split_by")
+OWN = ("fit", "range", "background", "frames", "exclude", "allow_unreadable", "follow_links", "split_by")
 """Settings that only some sources use."""
 
 _ANY = 10**7  # files that may be unreadable
@@ -173,7 +173,11 @@ def cached(config: DataConfig) -> Path:
         "sources": [[name, SOURCES[name].version] for name in (entry.name, *entry.accepts)],
         # The path as well: two files of one name, size and time may have different contents.
         "place": str(path.resolve()) if path else None,
-        "files": [file_listing.listing(file) for file in files if file == path or file.exists()],
+        "files": [
+            file_listing.listing(file, follow_links=bool(config.follow_links))
+            for file in files
+            if file == path or file.exists()
+        ],
         **config.model_dump(include={"size", "channels", "crop", "count"}),
     }
     key |= {name: value for name in OWN if (value := getattr(config, name)) is not None}

@@ -58,7 +58,16 @@ _IN_MEMORY = 2**28  # bytes of decoded images
         people=None,
     ),
     split_version=splits.BY_CONTENT,
-    settings=("fit", "range", "background", "frames", "exclude", "allow_unreadable", "split_by"),
+    settings=(
+        "fit",
+        "range",
+        "background",
+        "frames",
+        "exclude",
+        "allow_unreadable",
+        "follow_links",
+        "split_by",
+    ),
     version=2,
 )
 def folder(config: DataConfig) -> Found:
@@ -179,8 +188,12 @@ def read_images(
     )
 
 
+def _contents(path: Path, config: DataConfig) -> Contents:
+    return list_contents(path, config.exclude or (), follow_links=bool(config.follow_links))
+
+
 def _read_all(path: Path, form: Form, config: DataConfig) -> tuple[UInt8[np.ndarray, "n h w c"], list[str]]:
-    contents = list_contents(path, config.exclude or ())
+    contents = _contents(path, config)
     skipped = contents.unreadable
     _check_count(path, contents, 1)
     items = all_frames(contents.items, skipped) if config.frames == "all" else contents.items
@@ -216,7 +229,7 @@ def read_pictures(path: Path, config: DataConfig) -> Found:
         DataError: see `folder`.
     """
     by_name = config.split_version == splits.BY_NUMBER
-    contents = Contents(*list_pictures(path)) if by_name else list_contents(path, config.exclude or ())
+    contents = Contents(*list_pictures(path)) if by_name else _contents(path, config)
     skipped = contents.unreadable
     _check_count(path, contents, 2)
     total = len(contents.items) + len(skipped)
