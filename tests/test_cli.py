@@ -46,7 +46,8 @@ COMMANDS = {
     "sample": ["--count", "--out", "--seed", "--weights"],
     "train": sorted([
         "--codes", "--config", "--crop", "--data", "--device", "--devices", "--dry-run", "--log-to", "--out",
-        "--precision", "--recipe", "--seed", "--seeds", "--set", "--size", "--steps", "--threads", *OWN_IMAGES,
+        "--precision", "--recipe", "--seed", "--seeds", "--set", "--size", "--steps", "--threads",
+        *OWN_IMAGES,
     ]),
     "traverse": ["--code", "--out", "--rows", "--seed", "--values", "--weights"],
     "discover": sorted(["--categories", "--minutes", "--out", "--seed", "--set", "--threads", *OWN_IMAGES]),

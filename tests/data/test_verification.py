@@ -68,8 +68,9 @@ def test_a_changed_file_is_read_again_even_with_its_old_time(config: DataConfig,
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     with pytest.raises(StorageError, match="sha256"):
         prepared.read(folder)
+    before_loading = len(read)
     assert len(load(config).train.images) == 36  # prepared again
-    assert len(read) == 4
+    assert len(read) > before_loading
 
 
 def test_the_fingerprint_is_computed_once_for_each_split(

@@ -24,6 +24,9 @@ PACKAGE = "onnxruntime-web"
 
 # The smallest build that needs neither threads nor special headers, and its WebAssembly module.
 MODULE, WASM = "ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"
+_ARCHIVE = f"{PACKAGE}-{VERSION}.tgz"
+_FETCH = f"npm pack {PACKAGE}@{VERSION} on any computer, then"
+
 SHA256 = {
     MODULE: "11e64bd8ffe11bd1a2a2f0d6275fdfbbba7262f0b76b99b53d228a8a22ef3d90",
     WASM: "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2",
@@ -125,27 +128,19 @@ def _checked(files: dict[str, bytes], place: str) -> Runtime:
     for name, expected in SHA256.items():
         found = hashlib.sha256(files.get(name, b"")).hexdigest()
         if found != expected:
-            advice, command = _advice()
             raise UsageError(
                 f"{place}: {name} is not that of {PACKAGE} {VERSION} (sha256 {found[:12]})",
                 f"{PACKAGE} {VERSION}, sha256 {expected[:12]}",
-                advice,
-                command=command,
+                f"{_FETCH} runtime='{_ARCHIVE}'",
+                command=f"{_FETCH} --runtime {_ARCHIVE}",
             )
     return Runtime(files[MODULE], files[WASM])
 
 
 def _missing(happened: str) -> UsageError:
-    advice, command = _advice()
     return UsageError(
         f"the page needs {PACKAGE}: {happened}",
         f"a folder or .tgz file of {PACKAGE} {VERSION}, or npm",
-        advice,
-        command=command,
+        f"{_FETCH} runtime='{_ARCHIVE}'",
+        command=f"{_FETCH} --runtime {_ARCHIVE}",
     )
-
-
-def _advice() -> tuple[str, str]:
-    name = f"{PACKAGE}-{VERSION}.tgz"
-    fetch = f"npm pack {PACKAGE}@{VERSION} on any computer, then"
-    return f"{fetch} runtime='{name}'", f"{fetch} --runtime {name}"
