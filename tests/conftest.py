@@ -13,7 +13,7 @@ from jaxtyping import install_import_hook
 
 # Readers and printers of what users bring: they refuse a wrong array or file themselves, with a message
 # that their tests read. Streams of bytes are no instances of typing's BinaryIO, either.
-_UNCHECKED = {"data", "reporting", "scenes"}
+_UNCHECKED = {"data", "reporting", "scenes", "sklearn"}
 _PACKAGE = importlib.util.find_spec("infogan")
 assert _PACKAGE is not None
 _CHECKED = {module.name for module in pkgutil.iter_modules(_PACKAGE.submodule_search_locations)} - _UNCHECKED

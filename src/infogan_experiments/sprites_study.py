@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from infogan import api, data, storage
 from infogan import config as configuration
-from infogan import data, storage
 from infogan.config import Config
 from infogan.errors import UsageError
 from infogan.evaluation import model_selection
@@ -148,6 +148,7 @@ def _fork(source: Path, target: Path, start: int) -> None:
         shutil.copytree(source, copy, dirs_exist_ok=True)
         changed = configuration.override(config, starting_at(start))
         RunDirectory.open(copy).write_config(changed)
+    api.resume_run(target, override=True)  # at its last step: its checkpoint records the new configuration
 
 
 def _log(text: str) -> None:

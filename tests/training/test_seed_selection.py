@@ -265,7 +265,7 @@ def in_step(step: int, seed: int) -> Callable[..., bool]:
 
 PLACES = {
     "a step of the second seed": (Trainer, "advance", in_step(7, 1)),
-    "the second seed's start": (RunDirectory, "write_environment", lambda run: run.path.name == "seed-1"),
+    "the second seed's start": (RunDirectory, "write_environment", lambda run, *_: run.path.name == "seed-1"),
     "the first decision": (seed_selection, "real_information", lambda path, _: path.parent.name == "seed-2"),
     "what the first decision says": (selection_file, "_by_text", lambda values: True),
     "a step of the best alone": (Trainer, "advance", in_step(31, 1)),
