@@ -97,7 +97,7 @@ def read_array(path: Path, array: Array) -> np.ndarray:
 
 
 class _Content:
-    """The bytes of one element, decompressed if need be; never more than are asked for are in memory."""
+    """The bytes of one element, decompressed if necessary; only the requested ones are in memory."""
 
     def __init__(self, file: BinaryIO, size: int, compressed: bool) -> None:
         self._file, self._left = file, size

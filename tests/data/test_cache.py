@@ -124,7 +124,7 @@ def test_a_damaged_set_is_made_anew(damage: Callable[[Path], None], images: Data
 
 
 def test_a_folder_that_lists_no_images_is_refused_as_data(images: DataConfig, tmp_path: Path) -> None:
-    """An image file beside a manifest that does not name it is not verified."""
+    """An image file that the manifest next to it does not name is not verified."""
     folder = data.prepare(images, tmp_path / "out")
     facts = storage.read_manifest(folder)["files"]
     reseal(folder, files={name: entry for name, entry in facts.items() if name != "images.npy"})

@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from infogan.encoding.table_files import check_name, harmless, writing_table
+from infogan.encoding.table_files import check_name, writing_table
 from infogan.errors import StorageError, UsageError
+from infogan.file_listing import harmless
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1"])

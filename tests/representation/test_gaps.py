@@ -1,4 +1,4 @@
-"""Categories on a line are told from slices of it by the edges that cross their boundaries."""
+"""Edges that cross the boundaries of categories distinguish these from slices of a line."""
 
 from __future__ import annotations
 

@@ -18,11 +18,10 @@ import numpy as np
 from infogan import storage
 from infogan.encoding.code_columns import Column
 from infogan.errors import UsageError
+from infogan.file_listing import harmless
 
 ROWS_PER_GROUP = 16_384
 """Rows that are written together. A reader needs the memory of one group."""
-
-_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 class _Writer(ABC):
@@ -132,14 +131,6 @@ def writing_table(path: Path) -> Iterator[Callable[[Mapping[str, Column]], None]
             yield writer.write
         finally:
             writer.close()
-
-
-def harmless(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula; other texts are unchanged.
-
-    The path `=x.png` becomes `./=x.png`, which is the same file.
-    """
-    return f"./{text}" if text.startswith(_STARTS_A_FORMULA) else text
 
 
 def _flat(columns: Mapping[str, Column]) -> Iterator[tuple[str, Column]]:
