@@ -369,6 +369,12 @@ class TrainingConfig(Section):
     learning_rate_generator: float = Field(
         default=1e-3, gt=0, le=1e6, description="Adam's learning rate for G"
     )
+    recognition_rate: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="factor on the learning rate of Q if Q has its own encoder, which has learned before",
+    )
     beta1: float = Field(default=0.5, ge=0, lt=1, description="Adam's beta1")
     beta2: float = Field(default=0.999, ge=0, lt=1, description="Adam's beta2")
     generator_updates: int = Field(
