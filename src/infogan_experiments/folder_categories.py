@@ -27,8 +27,8 @@ from infogan.evaluation.clustering import Assignments, Labels, classes_known, sc
 from infogan.model import InfoGAN
 from infogan.reporting.markdown import markdown_table
 from infogan.representation.categories import spectral_votes
-from infogan.representation.category_search import cut
 from infogan.representation.learning import CATEGORY, Learned
+from infogan.representation.merging import cut
 from infogan.representation.neighbours import nearest
 from infogan.runs.directory import RunDirectory
 from infogan.training.anchoring import before_training
@@ -142,7 +142,7 @@ def _clusterings(dataset: Dataset, out: Path, config: Config, count: int) -> dic
     if len(x) <= _MOST_WARD:
         ward = AgglomerativeClustering(count).fit_predict(x)
         parts["ward"] = (ward, ward[nearest(x, 1, y).indices[:, 0]])
-    votes = spectral_votes(x.astype(np.float32), [count], seed=0)[0]
+    votes = spectral_votes(x.astype(np.float32), [count], seed=0, finer=(1.0,))[0]
     parts["spectral"] = tuple(votes.probabilities(z.astype(np.float32)).argmax(1) for z in (x, y))
     encoder = stored_encoder(out, config)
     if encoder is not None:
