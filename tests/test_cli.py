@@ -526,7 +526,7 @@ def test_a_path_that_no_configuration_can_hold_is_refused_at_once(
     images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), dtype=np.uint8)
     np.save(folder / "images.npy", images)
     assert run("train", folder / "images.npy", "--out", tmp_path / "run") == 2
-    assert "no text in UTF-8" in capsys.readouterr().err
+    assert "is not valid UTF-8" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
     (tmp_path / "cafe").symlink_to(folder)
     assert run("train", tmp_path / "cafe" / "images.npy", "--dry-run") == 0

@@ -212,8 +212,8 @@ def _absolute(path: str | Path) -> str:
             absolute.encode()
             return absolute
     raise UsageError(
-        f"{absolute!r} is no text in UTF-8, which a configuration is written in",
-        "a path whose folders and name are UTF-8; the names of the images in it may be of any bytes",
+        f"{absolute!r} is not valid UTF-8, the encoding of configurations",
+        "a path whose folders and name are UTF-8; the names of the images in it may have any bytes",
         "another name for the folder (mv), or a link to it in another place (ln -s)",
     )
 
@@ -962,7 +962,7 @@ def export_model(  # noqa: PLR0913 - everything that an export can be given, by 
         precision: how ONNX weights are stored, "float32" or "float16", at half the size. By default float32,
             and float16 for "html".
         images: for "html": real images to show in the page, by code.
-        limit: the most real images, taken evenly over the order of their names.
+        limit: largest number of real images, evenly spaced in the order of their names.
         runtime: for "html": the folder or the .tgz file of the npm package onnxruntime-web. By default it is
             taken from the cache, or fetched by `npm pack`.
         private: for "hub": create a private repository.
@@ -1073,7 +1073,7 @@ def training_images(model: InfoGAN, data_path: str | Path | None = None) -> Data
     """Return the images that a model was trained on, split as they were in training.
 
     If they have changed since, a warning says so. Where the split is by content (`infogan.data.splits`),
-    images that were added or removed leave the others on their side, so no image of training becomes a test
+    images that were added or removed leave the others on their side, so no training image becomes a test
     image.
 
     Args:
@@ -1082,7 +1082,7 @@ def training_images(model: InfoGAN, data_path: str | Path | None = None) -> Data
 
     Raises:
         DataError: they are images of a folder, archive or array that have changed, and were split by their
-            number: test images may then be images of training.
+            number: test images may then be training images.
         InfoGANError: as in `infogan.data.load`.
     """
     dataset = _images_now(model.config, data_path)
@@ -1094,7 +1094,7 @@ def training_images(model: InfoGAN, data_path: str | Path | None = None) -> Data
     if dataset.split_version < SOURCES.find(model.config.data.source).split_version:
         raise DataError(
             f"{happened} (sha256 {dataset.fingerprint[:12]}, before {trained[:12]}), and they were split by "
-            "their number: test images may be images of training",
+            "their number: test images may be training images",
             "the same images",
             "the path of the same images as data_path; or infogan.train, for a new run",
             command="--data with the path of the same images; or infogan train, for a new run",
@@ -1104,17 +1104,17 @@ def training_images(model: InfoGAN, data_path: str | Path | None = None) -> Data
 
 
 def _what_changed(sample: Sequence[float] | None, dataset: Dataset) -> str:
-    """Return if test images may be images of training, given the keys of some images of training."""
+    """Return if test images may be training images, given the keys of some training images."""
     if not sample or dataset.split_at is None or dataset.split != "test":
-        return f"; {dataset.split} images may be images of training"
+        return f"; {dataset.split} images may be training images"
     present = int(np.isin(sample, data.splits.content_keys(dataset.train.images)).sum())
     if present == 0:
         return (
-            f": none of {len(sample)} images of training that were looked for is there. If they were only "
-            "saved in another form, test images may be images of training"
+            f": none of {len(sample)} training images that were checked was found. If they were only saved "
+            "in another form, test images may be training images"
         )
     return (
-        f": {present} of {len(sample)} images of training that were looked for are there. The split is by "
+        f": {present} of {len(sample)} training images that were checked were found. The split is by "
         f"content: none of these is one of the {len(dataset.test.images):,} test images"
     )
 

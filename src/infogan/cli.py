@@ -736,15 +736,17 @@ _LOG_TO: Argument = (
         "action": "append",
         "default": [],
         "metavar": "SINK",
-        "help": "log to tensorboard, wandb, trackio or a sink of a plug-in, too (repeatable)",
+        "help": "also log to tensorboard, wandb, trackio or the sink of a plug-in (repeatable)",
     },
 )
-_THREADS = _flag("--threads", _whole(1), "N", "CPU threads; 1 if other processes keep the cores busy")
+_THREADS = _flag(
+    "--threads", _whole(1), "N", "number of CPU threads; use 1 if other processes keep the cores busy"
+)
 _DEVICES = _flag(
     "--devices",
     _whole(1),
     "N",
-    "processes that divide each batch, one per GPU, or on the CPU (default: 1)",
+    "number of processes that divide each batch, one per GPU, or on the CPU (default: 1)",
     default=1,
 )
 
@@ -876,7 +878,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _flag("--precision", _one_of("float32", "float16"), "float32|float16",
               "how ONNX weights are stored (default: float32, and float16 for html)"),
         _flag("--images", _path, "PATH", "html: file or folder with real images to show in the page"),
-        _flag("--limit", _whole(1, 20_000), "N", "html: the most real images (default: 1,000)",
+        _flag("--limit", _whole(1, 20_000), "N", "html: largest number of real images (default: 1,000)",
               default=1_000),
         _flag("--runtime", _path, "PATH",
               "html: folder or .tgz file of onnxruntime-web (default: the cache, or npm pack)"),
@@ -885,7 +887,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
     ("presets", _presets, "list the presets, or show the configuration and recipes of one preset", (
         ("name", {"nargs": "?", "metavar": "NAME", "help": "name of the preset (default: list all)"}),
     )),
-    ("doctor", _doctor, "print versions, devices, extras and disk, and test writing", (
+    ("doctor", _doctor, "print versions, devices, extras and disk space; test if files can be written", (
         _flag("folder", _path, "FOLDER", "folder of runs to test (default: runs)", nargs="?",
               default=Path("runs")),
         _JSON,

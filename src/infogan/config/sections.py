@@ -415,7 +415,7 @@ class TrainingConfig(Section):
     )
     graph: bool | Literal["auto"] = Field(
         default="auto",
-        description="capture a training step as a CUDA graph and replay it; auto: on GPUs of NVIDIA; on a "
+        description="capture a training step as a CUDA graph and replay it; auto: on NVIDIA GPUs; on a "
         "CPU, true copies the inputs of each step into static buffers, for tests",
     )
     seeds_at_once: Annotated[int, Field(ge=1, le=100)] | Literal["auto"] = Field(

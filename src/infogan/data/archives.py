@@ -1,4 +1,4 @@
-"""Pictures inside a zip or tar file, read one after the other and never unpacked to the disk.
+"""Pictures inside a zip or tar file, read one after the other and never unpacked to disk.
 
 Archives are not trusted: members whose names lead out of the archive, links and devices are refused, and the
 number of members and the size of each are limited.

@@ -1,4 +1,4 @@
-"""The state of a discovery on disk: a stop at any moment resumes with the same command.
+"""The state of a discovery on disk: one that was stopped at any moment is resumed by the same command.
 
 OUT/
     discovery-state.json    the images, the options, seconds spent, and the steps of each phase

@@ -59,7 +59,7 @@ class Guard:
 
     Args:
         app: the application.
-        hosts: names and addresses that the Host header may have, in small letters.
+        hosts: names and addresses that the Host header may have, in lower case.
         port: the port of the server.
         token: required in the header X-Infogan-Token of every request under /api; None: none is required.
         any_address: the server listens on all addresses: an IP address in the Host header is accepted.
@@ -81,7 +81,7 @@ class Guard:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        if scope["type"] != "http":  # no handler speaks websocket
+        if scope["type"] != "http":  # no handler supports WebSocket
             await send({"type": "websocket.close", "code": 1008})
             return
         send = _with_headers(send)

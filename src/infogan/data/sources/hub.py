@@ -95,7 +95,7 @@ def found(splits: Mapping[str, Any], path: str, config: DataConfig) -> Found:
 def _load(path: str) -> Mapping[str, Any]:
     """Return the splits by name, each a `datasets.Dataset`."""
     try:
-        import datasets  # late: an optional dependency, which takes seconds to import
+        import datasets  # lazy: an optional dependency, which takes seconds to import
     except ImportError:
         problem = f"data.path = {path!r}: the package datasets is not installed"
         raise DataError(problem, "datasets", "pip install 'infogan[hub]'") from None
