@@ -292,7 +292,6 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
         "data.size": size,
     }
     settings = _with_arguments(settings, given)
-    images = None if isinstance(source, str | Path | Config) else source
     named = source if isinstance(source, str | Path | Config) else "folder"
     config = configure(
         named,
@@ -304,14 +303,12 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
         plugins=plugins,
         settings=settings,
     )
-    if images is None and labels is not None:
+    if not isinstance(source, str | Path | Config):
+        dataset = memory_dataset(source, config, labels)
+    elif labels is not None:
         raise UsageError(
-            "labels are given without images",
-            "labels of images in memory",
-            "train(images, labels=labels)",
+            "labels are given without images", "labels of images in memory", "train(images, labels=labels)"
         )
-    if images is not None:
-        dataset = memory_dataset(images, config, labels)
     if devices > 1:
         return _train_by_processes(config, devices, out, dataset, seeds, plugins, not progress)
     try:
@@ -453,6 +450,22 @@ def train_config(  # noqa: PLR0913 - as in `train`
         return runner.follow(ranks, lambda config: data.load(config.data) if dataset is None else dataset)
 
 
+def _check_processes(seeds: int, ranks: Ranks | None, executor: Executor | None, *, in_memory: bool) -> None:
+    """Raise UsageError if several processes cannot train these seeds on these images."""
+    if seeds > 1 and ranks is not None:
+        raise UsageError(
+            f"seeds = {seeds} by {ranks.size} processes, which train one run",
+            "one seed",
+            "an executor, which trains several seeds at the same time",
+        )
+    if executor is not None and (in_memory or seeds == 1):
+        raise UsageError(
+            "an executor " + ("with images in memory" if in_memory else "with one seed"),
+            "several seeds, and images in files, which other processes can read",
+            "train('images.npy', seeds=4, executor=executor)",
+        )
+
+
 def _train_config(  # noqa: PLR0913, PLR0917 - as in `train_config`
     config: Config,
     out: str | Path | None,
@@ -469,19 +482,7 @@ def _train_config(  # noqa: PLR0913, PLR0917 - as in `train_config`
 
     networks.check_architecture(config.network.architecture)
     seed_selection.check(config, seeds)
-    in_memory = dataset is not None
-    if seeds > 1 and ranks is not None:
-        raise UsageError(
-            f"seeds = {seeds} by {ranks.size} processes, which train one run",
-            "one seed",
-            "an executor, which trains several seeds at the same time",
-        )
-    if executor is not None and (in_memory or seeds == 1):
-        raise UsageError(
-            "an executor " + ("with images in memory" if in_memory else "with one seed"),
-            "several seeds, and images in files, which other processes can read",
-            "train('images.npy', seeds=4, executor=executor)",
-        )
+    _check_processes(seeds, ranks, executor, in_memory=dataset is not None)
     if ranks is not None:
         ranks.check(config)
     dataset = data.load(config.data) if dataset is None else dataset

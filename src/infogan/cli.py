@@ -691,7 +691,7 @@ _SIZE = _flag("--size", _whole(), "N", "height and width of the images in pixels
 _CROP = _flag("--crop", _whole(1), "N", "crop images to the central N x N pixels (default: largest square)")
 _OWN_IMAGES: tuple[Argument, ...] = (
     _flag("--range", str, "LOW:HIGH", "values that become black and white: 0:4095, or percentiles p0.1:p99"),
-    _flag("--background", str, "COLOUR", "behind transparent pixels: white (default), black, grey or R,G,B"),
+    _flag("--background", str, "COLOUR", "colour behind transparent pixels: white (default), black, grey or R,G,B"),
     _flag("--fit", _one_of("crop", "pad", "stretch"), "HOW",
           "how images become squares: crop (default), pad or stretch"),
     _flag("--exclude", str, "PATTERN", "leave out files, for example --exclude '*_mask.*' (repeatable)",
@@ -710,7 +710,7 @@ _WEIGHTS = _flag(
     "raw|ema",
     "generator weights: as trained (raw), or their moving average (ema; the default if the model has one)",
 )
-_PNG = _flag("--out", _path, "PNG", "output file")
+_PNG = _flag("--out", _path, "PNG", "output file (default: in the folder of the run)")
 _IMAGES = _flag("images", _path, "IMAGES", "an image; or a folder, archive or array of images")
 _PLUGIN: Argument = (
     "--plugin",
@@ -757,7 +757,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
                     "help": "a preset; a folder, archive or array of images; or a .toml configuration file"}),
         _DATA,
         _flag("--out", _path, "RUN", "run directory (default: runs/PRESET-NNN)"),
-        _flag("--recipe", str, "RECIPE", "robust, paper or cr (default: the preset's recipe)"),
+        _flag("--recipe", str, "RECIPE", "robust, anchored, paper or cr (default: the preset's recipe)"),
         _STEPS,
         _FIRST_SEED,
         _flag("--seeds", _whole(1, 100), "N", "train N seeds, prune weak ones, keep the best (default: 1)",
@@ -805,7 +805,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _STEPS,
         _flag("--seed", _whole(), "N", "first random seed (default: the experiment's)"),
         _flag("--seeds", _whole(1), "N", "number of seeds (default: the experiment's)"),
-        _flag("--recipe", str, "RECIPE", "robust, paper or cr (default: the experiment's recipe)"),
+        _flag("--recipe", str, "RECIPE", "such as robust or paper (default: the experiment's recipe)"),
         _switch("--quick", "run a smoke test: one seed, few steps, small networks"),
         _SET,
     )),
@@ -905,7 +905,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         ("source", {"metavar": "SOURCE",
               "help": "a data source; a preset; or a folder, archive or array of images"}),
         _DATA,
-        _flag("--out", _path, "FOLDER", "output folder"),
+        _flag("--out", _path, "FOLDER", "output folder (default: one in the cache)"),
         _SIZE,
         _SET,
         _CROP,
@@ -922,10 +922,10 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
     ("data render", _data_render, "render images with known factors into a folder, and a contact sheet", (
         ("source", {"metavar": "SOURCE", "help": "a data source that renders images, such as faces"}),
         _DATA,
-        _flag("--out", _path, "FOLDER", "output folder"),
+        _flag("--out", _path, "FOLDER", "output folder (default: named after the source)"),
         _SIZE,
         _SET,
-        _flag("--count", _whole(1), "N", "number of images"),
+        _flag("--count", _whole(1), "N", "number of images (default: that of the source)"),
     )),
 )  # fmt: skip
 """Name, function, help and arguments of each command; "data list" is an action of the command data."""

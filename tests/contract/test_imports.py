@@ -45,6 +45,7 @@ RANKS = {
     "sinks": 3,
     "plugins": 2,
     "presets": 3,
+    "model_files": 3,
     "diagnosis": 4,
     "model": 4,
     "representation": 4,

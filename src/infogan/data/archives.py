@@ -43,11 +43,6 @@ _OPEN = 16  # archives that are open at once
 _Key = tuple[Path, int, int]
 
 
-def is_archive(path: Path) -> bool:
-    """Return True if the file's name is that of a supported archive."""
-    return path.name.lower().endswith(SUFFIXES)
-
-
 def members(path: Path, wanted: Callable[[str], bool], skipped: list[Skipped]) -> list[Item]:
     """List the members of a zip or tar file whose names are wanted; their contents are read on demand.
 

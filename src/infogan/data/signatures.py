@@ -302,9 +302,6 @@ EXTENSIONS = tuple(
 )
 """Usual extensions of the images that are decoded."""
 
-DECODERS = tuple(dict.fromkeys(file_type.decoder for file_type in (*TYPES, _BMP, _TGA) if file_type.decoder))
-"""Pillow's decoders that are used. The others are not: some start other programs, some are rarely tested."""
-
 
 def identify(head: bytes, name: str = "") -> FileType:
     """Return the type of a file.

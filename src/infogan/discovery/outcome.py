@@ -140,7 +140,7 @@ class Outcome:
         return pictures.sample_grid(self.images[none[np.linspace(0, len(none) - 1, count).astype(int)]])
 
     def _tree(self) -> list[str]:
-        """Return the merges of categories as sentences, the least costly first."""
+        """Return the merges of categories into 2 or more as sentences, the least costly first."""
         found = self.learned.categories
         if found is None:
             return []
@@ -148,7 +148,7 @@ class Outcome:
         row = {category: n + 1 for n, category in enumerate(np.argsort(-counts, kind="stable").tolist())}
         names = {category: f"{row[category]}" for category in row}
         lines = []
-        for number, (left, right, lost, _) in enumerate(found.tree):
+        for number, (left, right, lost, _) in enumerate(found.tree[:-1]):
             first, second = names[int(left)], names[int(right)]
             names[len(row) + number] = f"({first} + {second})"
             lines.append(

@@ -56,7 +56,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A continuous factor that real images offer before training.
+    """A continuous factor found in real images, before the generator is trained.
 
     Attributes:
         name: as the code is named, such as "coordinate1".

@@ -334,18 +334,22 @@ class _Session:
         self.seconds = 0.0  # of training in earlier sessions
         self._started = self._window_started = time.perf_counter()
         self._window_step = 0
-        threads = torch.get_num_threads()
+        self._announce(dataset, f"{device}, {precision}")
+
+    def _announce(self, dataset: Dataset, where: str) -> None:
+        """Say what is trained and how, and which files could not be read."""
+        config, threads = self.config, torch.get_num_threads()
         self.progress.say(
             f"{config.preset}: {len(dataset.train.images):,} images of "
-            f"{config.data.size}x{config.data.size}x{config.data.channels}, {device}, {precision}, "
+            f"{config.data.size}x{config.data.size}x{config.data.channels}, {where}, "
             f"{threads} thread{'s' if threads > 1 else ''}, seed {config.training.seed}"
-            + (f", {ranks.size} processes" if ranks is not None else "")
+            + (f", {self.ranks.size} processes" if self.ranks is not None else "")
         )
         if dataset.skipped:
-            write_skipped(run, dataset)
+            write_skipped(self.run, dataset)
             count = len(dataset.skipped)
             files = "1 file" if count == 1 else f"{count:,} files"
-            self.progress.say(f"warning: {files} could not be read; see {run.path}/skipped.csv")
+            self.progress.say(f"warning: {files} could not be read; see {self.run.path}/skipped.csv")
 
     def _anchors(self) -> Anchors | None:
         known = self.representation
