@@ -691,7 +691,8 @@ _SIZE = _flag("--size", _whole(), "N", "height and width of the images in pixels
 _CROP = _flag("--crop", _whole(1), "N", "crop images to the central N x N pixels (default: largest square)")
 _OWN_IMAGES: tuple[Argument, ...] = (
     _flag("--range", str, "LOW:HIGH", "values that become black and white: 0:4095, or percentiles p0.1:p99"),
-    _flag("--background", str, "COLOUR", "colour behind transparent pixels: white (default), black, grey or R,G,B"),
+    _flag("--background", str, "COLOUR",
+          "colour behind transparent pixels: white (default), black, grey or R,G,B"),
     _flag("--fit", _one_of("crop", "pad", "stretch"), "HOW",
           "how images become squares: crop (default), pad or stretch"),
     _flag("--exclude", str, "PATTERN", "leave out files, for example --exclude '*_mask.*' (repeatable)",

@@ -309,4 +309,4 @@ def test_negative_labels_are_stated_and_left_out(tmp_path: Path, caplog: pytest.
     np.savez(tmp_path / "a.npz", images=pixels, labels=np.array([-1, 0, 1] * 4))
     truth = opened(tmp_path / "a.npz").train.truth
     assert truth.labels is None and not truth.factors
-    assert "4 labels are negative" in caplog.text
+    assert "4 values are negative" in caplog.text
