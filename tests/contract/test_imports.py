@@ -6,6 +6,7 @@ Imports are read from the sources, wherever they stand: inside functions, and fo
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -262,6 +263,21 @@ def test_using_a_model_loads_nothing_of_training() -> None:
         "assert not loaded, loaded"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_the_table_of_components_in_the_documentation_has_the_same_ranks() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| ([^|]*) \|", page, re.MULTILINE)
+    shown = {name: int(rank) for rank, names in rows for name in re.findall(r"`(\w+)(?:\.py|/)?`", names)}
+    assert shown == {name: rank for name, rank in RANKS.items() if name != "__main__"}
+
+
+def test_the_table_of_modules_of_training_in_the_documentation_is_complete() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page.partition("### The modules of `training/`")[2].partition("\n###")[0]
+    first_column = " ".join(re.findall(r"^\| ([^|]*) \|", table, re.MULTILINE))
+    modules = {path.name for path in (PACKAGES[0] / "training").glob("*.py")} - {"__init__.py"}
+    assert set(re.findall(r"`(\w+\.py)`", first_column)) == modules
 
 
 # --- the readers of the sources find what they look for --------------------------------------------------
