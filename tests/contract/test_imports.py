@@ -272,11 +272,12 @@ def test_the_table_of_components_in_the_documentation_has_the_same_ranks() -> No
     assert shown == {name: rank for name, rank in RANKS.items() if name != "__main__"}
 
 
-def test_the_table_of_modules_of_training_in_the_documentation_is_complete() -> None:
+@pytest.mark.parametrize("folder", ["data", "training"])
+def test_the_table_of_the_modules_of_a_folder_in_the_documentation_is_complete(folder: str) -> None:
     page = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text(encoding="utf-8")
-    table = page.partition("### The modules of `training/`")[2].partition("\n###")[0]
+    table = page.partition(f"### The modules of `{folder}/`")[2].partition("\n#")[0]
     first_column = " ".join(re.findall(r"^\| ([^|]*) \|", table, re.MULTILINE))
-    modules = {path.name for path in (PACKAGES[0] / "training").glob("*.py")} - {"__init__.py"}
+    modules = {path.name for path in (PACKAGES[0] / folder).glob("*.py")} - {"__init__.py"}
     assert set(re.findall(r"`(\w+\.py)`", first_column)) == modules
 
 
