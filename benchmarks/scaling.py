@@ -66,7 +66,7 @@ NETWORKS = (
 
 
 class Silent(Ranks):
-    """Process 0 of several that are not there: it computes its part, and counts what it would communicate."""
+    """Process 0 of several that do not exist: it computes its part, and counts what it would communicate."""
 
     def __init__(self, size: int) -> None:
         super().__init__(0, size, None)

@@ -1,4 +1,4 @@
-"""What `infogan discover` finds in a labelled folder, compared with clustering of pixels and of features.
+"""Categories that `infogan discover` finds in a labelled folder, compared with clustering methods.
 
 Labels, here the class folders, are used for evaluation only, on images that no method was fitted to. All
 methods get the number of categories that the discovery chose, and the true number.

@@ -38,7 +38,7 @@ _FEWEST_PAIRS = 3
 
 @dataclass(frozen=True)
 class Audit:
-    """What is known of a set of images.
+    """Facts about a set of images.
 
     Attributes:
         path: of the images.

@@ -20,7 +20,7 @@ from infogan.file_listing import Skipped, walk
 
 
 class FileVerdict(NamedTuple):
-    """What became of a file.
+    """The verdict on a file.
 
     Attributes:
         path: below the folder or archive.

@@ -41,7 +41,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What is known after one phase of a discovery.
+    """The results of a discovery after one of its phases.
 
     Attributes:
         learned: categories and candidates of the real images.

@@ -27,7 +27,7 @@ STATE, AUDIT, RESULT = "discovery-state.json", "audit.txt", "discovery.json"
 
 @dataclass
 class State:
-    """What a discovery has done so far.
+    """The progress of a discovery.
 
     Attributes:
         folder: OUT.
