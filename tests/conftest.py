@@ -7,13 +7,14 @@ import pkgutil
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from jaxtyping import config as shape_checks
 from jaxtyping import install_import_hook
 
 # Readers and printers of what users bring: they refuse a wrong array or file themselves, with a message
 # that their tests read. Streams of bytes are no instances of typing's BinaryIO, either.
-_UNCHECKED = {"data", "reporting", "scenes", "sklearn"}
+_UNCHECKED = {"data", "reporting", "scenes"}
 _PACKAGE = importlib.util.find_spec("infogan")
 assert _PACKAGE is not None
 _CHECKED = {module.name for module in pkgutil.iter_modules(_PACKAGE.submodule_search_locations)} - _UNCHECKED
@@ -31,6 +32,7 @@ import torch  # noqa: E402
 from infogan.config import Config, DataConfig, LatentsConfig, NetworkConfig, parse_codes  # noqa: E402
 from infogan.model import InfoGAN  # noqa: E402
 from infogan.training.trainer import Trainer  # noqa: E402
+from tests.browser import launched  # noqa: E402
 
 # Tests run side by side: more threads each would only wait for one another.
 torch.set_num_threads(1)
@@ -79,6 +81,13 @@ def tiny_config() -> Config:
 @pytest.fixture
 def tiny_model(tiny_config: Config) -> InfoGAN:
     return InfoGAN(tiny_config)
+
+
+@pytest.fixture(scope="module")  # no longer: while it runs, no other event loop can
+def browser() -> Iterator[Any]:
+    """Chromium, for tests with the marks `needs_chromium`."""
+    with launched() as chromium:
+        yield chromium
 
 
 @pytest.fixture(scope="session")

@@ -336,48 +336,15 @@ class InfoGAN(nn.Module):
             return model
         path = Path(path)
         folder = path / "model" if (path / "model").is_dir() else path
-        if not (folder / "model.safetensors").is_file():
-            stopped = (path / "checkpoints").is_dir() or (path / "selection.json").is_file()
-            raise UsageError(
-                f"{path} holds no model"
-                + (" yet: its training has not ended or been stopped" if stopped else ""),
-                "a run, or a folder with model.safetensors and config.toml",
-                f"infogan resume {path}" if stopped else "infogan train mnist-5k, to make a run",
-            )
-        files = storage.read_folder(folder)
-        missing = {"model.safetensors", "config.toml", "provenance.json"} - set(files)
-        if missing:
-            raise StorageError(
-                f"{folder} is not a complete model: its manifest has no {' and no '.join(sorted(missing))}",
-                "a folder that save_pretrained wrote",
-                "another copy of the model",
-            )
-        try:
-            config = configuration.parse(files["config.toml"].decode(), str(folder / "config.toml"))
-            provenance = json.loads(files["provenance.json"])
-            if not isinstance(provenance, dict):
-                raise ValueError(f"provenance.json holds {type(provenance).__name__}, not an object")
-        except (ValueError, RecursionError) as error:
-            raise _unreadable(folder, error) from None
-        name = config.network.architecture
-        if name not in networks.ARCHITECTURES:
-            loaded = plugins.used([(networks.NETWORKS, name)])
-            # The other plug-ins of the run are not needed to use its model.
-            needed = {key: sha256 for key, sha256 in config.plugins.items() if not loaded or key in loaded}
-            plugins.check(needed, loaded, str(path))
-        try:
-            tensors = safetensors.torch.load(files["model.safetensors"])
-        except (safetensors.SafetensorError, ValueError, KeyError) as error:  # KeyError: an unknown type
-            raise _unreadable(folder / "model.safetensors", error) from None
+        files = _model_files(path, folder)
+        config, provenance = _description(folder, files)
+        _check_plugins(config, str(path))
+        weights = folder / "model.safetensors"
+        tensors = _finite_tensors(weights, files["model.safetensors"])
         model = cls(config, stored_bytes=len(files["model.safetensors"]))
         model.run = path if folder != path else None
         model.provenance = provenance
-        wrong = [key for key, value in tensors.items() if not bool(torch.isfinite(value.float()).all())]
-        if wrong:
-            raise _unreadable(
-                folder / "model.safetensors", ValueError(f"{wrong[0]} has values that are not finite")
-            )
-        model.load_tensors(tensors, str(folder / "model.safetensors"))
+        model.load_tensors(tensors, str(weights))
         return model
 
     # --- for evaluation and training -----------------------------------------------------------------
@@ -582,6 +549,71 @@ def _described(code: configuration.Code) -> str:
     """Return the prior of a code as text."""
     size = f", {code.size} categories" if isinstance(code, configuration.Categorical) else ""
     return f"{code.kind}{size}{f', {code.dim} dimensions' if code.dim > 1 else ''}"
+
+
+def _model_files(path: Path, folder: Path) -> dict[str, bytes]:
+    """Return the files of a model folder by name, after a comparison with their sums.
+
+    Args:
+        path: what the user gave.
+        folder: the folder of the model: `path`, or `model` in it.
+
+    Raises:
+        UsageError: there is no model.
+        StorageError: a file is damaged or missing.
+    """
+    if not (folder / "model.safetensors").is_file():
+        stopped = (path / "checkpoints").is_dir() or (path / "selection.json").is_file()
+        raise UsageError(
+            f"{path} holds no model"
+            + (" yet: its training has not ended or been stopped" if stopped else ""),
+            "a run, or a folder with model.safetensors and config.toml",
+            f"infogan resume {path}" if stopped else "infogan train mnist-5k, to make a run",
+        )
+    files = storage.read_folder(folder)
+    missing = {"model.safetensors", "config.toml", "provenance.json"} - set(files)
+    if missing:
+        raise StorageError(
+            f"{folder} is not a complete model: its manifest has no {' and no '.join(sorted(missing))}",
+            "a folder that save_pretrained wrote",
+            "another copy of the model",
+        )
+    return files
+
+
+def _description(folder: Path, files: Mapping[str, bytes]) -> tuple[Config, dict[str, Any]]:
+    """Return the configuration and the provenance of a model; raise StorageError if they are damaged."""
+    try:
+        config = configuration.parse(files["config.toml"].decode(), str(folder / "config.toml"))
+        provenance = json.loads(files["provenance.json"])
+        if not isinstance(provenance, dict):
+            raise ValueError(f"provenance.json holds {type(provenance).__name__}, not an object")
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(folder, error) from None
+    return config, provenance
+
+
+def _check_plugins(config: Config, where: str) -> None:
+    """Raise UsageError if a plug-in with the networks of a model is not loaded, or has changed."""
+    name = config.network.architecture
+    if name in networks.ARCHITECTURES:
+        return
+    loaded = plugins.used([(networks.NETWORKS, name)])
+    # The other plug-ins of the run are not needed to use its model.
+    needed = {key: sha256 for key, sha256 in config.plugins.items() if not loaded or key in loaded}
+    plugins.check(needed, loaded, where)
+
+
+def _finite_tensors(file: Path, content: bytes) -> dict[str, Tensor]:
+    """Return the tensors of a file; raise StorageError if it is damaged or a value is not finite."""
+    try:
+        tensors = safetensors.torch.load(content)
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:  # KeyError: an unknown type
+        raise _unreadable(file, error) from None
+    for name, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor.float()).all()):
+            raise _unreadable(file, ValueError(f"{name} has values that are not finite"))
+    return tensors
 
 
 def _unreadable(path: Path, error: Exception) -> StorageError:
