@@ -12,6 +12,8 @@ from typing import Any
 from jaxtyping import config as shape_checks
 from jaxtyping import install_import_hook
 
+from tests import type_checks
+
 # Readers and printers of what users bring: they refuse a wrong array or file themselves, with a message
 # that their tests read. Streams of bytes are no instances of typing's BinaryIO, either.
 _UNCHECKED = {"data", "reporting", "scenes"}
@@ -19,11 +21,10 @@ _PACKAGE = importlib.util.find_spec("infogan")
 assert _PACKAGE is not None
 _CHECKED = {module.name for module in pkgutil.iter_modules(_PACKAGE.submodule_search_locations)} - _UNCHECKED
 
-# Before anything imports infogan: from here on every call checks its arguments' types and shapes. An int
-# is a float here, as it is for mypy.
+# Before anything imports infogan: from here on every call checks its arguments' types and shapes.
 install_import_hook(
     [*(f"infogan.{name}" for name in sorted(_CHECKED)), "infogan_experiments"],
-    "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
+    f"{type_checks.__name__}.{type_checks.checked.__name__}",
 )
 
 import pytest  # noqa: E402

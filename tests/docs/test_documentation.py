@@ -128,6 +128,12 @@ def test_relative_links_resolve(page: Path) -> None:
     assert broken == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_code_blocks_are_closed(page: Path) -> None:
+    fences = [line for line in page.read_text(encoding="utf-8").splitlines() if "```" in line]
+    assert len(fences) % 2 == 0 and all(re.fullmatch(r"\s*```\w*", fence) for fence in fences)
+
+
 @pytest.mark.parametrize("page", CURRENT_PAGES, ids=name_of)
 def test_commands_exist_with_the_flags_that_are_shown(page: Path) -> None:
     for words in commands(page):

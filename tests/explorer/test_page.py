@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -312,20 +311,9 @@ def test_a_server_that_has_ended_is_named(browser: Any, trained: Path) -> None:
     gallery = Gallery(model, lambda: pytest.fail("not loaded"), None)
     names = code_names.read(trained, model.config.latents.codes)
     application = Service(Explored(model, names, trained, "digits"), gallery).application()
-    servers: list[Any] = []
-    urls: list[str] = []
-    thread = Thread(
-        target=serve,
-        args=(application, Address()),
-        kwargs={"announce": urls.append, "open_browser": False, "started": lambda s, _: servers.append(s)},
-    )
-    thread.start()
-    while not (servers and servers[0].started):
-        time.sleep(0.05)
     page = browser.new_page()
-    opened(page, urls[0])
-    servers[0].should_exit = True
-    thread.join(10)
+    with served(application, Address()) as url:
+        opened(page, url)
     page.click("#new-noise")
     page.wait_for_selector("#status:has-text('Is infogan explore still running?')")
     page.close()
