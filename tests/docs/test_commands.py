@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import uvicorn
 from PIL import Image
 
 from infogan.cli import main
@@ -61,6 +62,8 @@ def test_every_command_of_a_page_runs(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    served: list[uvicorn.Server] = []
+    monkeypatch.setattr(uvicorn.Server, "run", lambda server, sockets: served.append(server))
     write_images(tmp_path / "my_images")
     (tmp_path / "mnist").mkdir()
     mnist = write_idx(tmp_path / "mnist")
@@ -71,6 +74,7 @@ def test_every_command_of_a_page_runs(
         shown = capsys.readouterr().out
         if output:
             (tmp_path / output).write_text(shown)
+    assert len(served) == sum(" explore " in command for command in commands(page))
 
 
 @pytest.mark.slow

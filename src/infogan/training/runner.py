@@ -29,7 +29,7 @@ from infogan.runs import checkpoint, health, metrics_log, representation_files
 from infogan.runs.directory import RunDirectory
 from infogan.runs.representation_files import Representation
 from infogan.sinks import OpenSinks
-from infogan.training import engine, resumption
+from infogan.training import engine, final_statistics, resumption
 from infogan.training.anchoring import Phase, load_representation
 from infogan.training.anchors import Anchors
 from infogan.training.distributed import Ranks
@@ -307,7 +307,7 @@ class _Session:
         self.ranks = ranks
         self.config, self.run, self.data = config, run, dataset.fingerprint
         self.data_sample = [] if dataset.split_at is None else splits.sample(dataset.train.images).tolist()
-        self.steps = config.training.steps
+        self.steps, self.images = config.training.steps, np.asarray(dataset.train.images)
         self.progress = Progress(self.steps, log_path=run.log_path, output=output)
         self._new_sinks, self.sinks = output.sinks, OpenSinks((), run, config, self.progress.say)
         device = engine.choose_device(config.training.device)
@@ -320,7 +320,7 @@ class _Session:
         with engine.memory_errors(config.training.batch_size, self._last_checkpoint):
             self.trainer = Trainer(
                 self._model(),
-                torch.from_numpy(np.asarray(dataset.train.images)),  # without copying a memory map
+                torch.from_numpy(self.images),  # a memory map is not copied
                 device=device,
                 precision=precision,
                 nearest=nearest_images(config, dataset.train),
@@ -528,10 +528,14 @@ class _Session:
     def _save(self) -> None:
         with signals.deferred():
             self.save_checkpoint()
-            model = self.trainer.model
+            model, training = self.trainer.model, self.config.training
+            if training.final_statistics:
+                final_statistics.estimate(
+                    model, self.images, batches=training.final_statistics, batch_size=training.batch_size
+                )
             model.provenance = {
                 "steps": self.trainer.step,
-                "images_seen": self.trainer.step * self.config.training.batch_size,
+                "images_seen": self.trainer.step * training.batch_size,
                 "train_seconds": round(self._elapsed(), 3),
                 "dataset": self.config.preset,
                 "data": self.data,

@@ -177,7 +177,7 @@ class Step:
         optimizer = self.optimizers[update]
         optimizer.zero_grad(set_to_none=True)
         total.backward()
-        parameters = optimizer.param_groups[0]["params"]
+        parameters = optimizers.parameters(optimizer)
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         stacked = torch.stack([value.detach().float() for value in values.values()])
         if self.ranks is not None:

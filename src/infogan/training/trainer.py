@@ -251,12 +251,16 @@ def _optimizers(model: InfoGAN, *, captured: bool) -> dict[str, torch.optim.Adam
         "discriminator": training.learning_rate_discriminator,
         "generator": training.learning_rate_generator,
     }
+    # A trunk that Q shares with D has the rate of D.
+    q = () if model.encoder is None else (model.recognition, model.encoder)
+    factors: dict[nn.Module, float] = dict.fromkeys(q, training.recognition_rate)
     adams = {
         update: optimizers.adam(
             nn.ModuleList(network for name in names if (network := getattr(model, name)) is not None),
             rates[update],
             training.beta1,
             training.beta2,
+            factors=factors,
             captured=captured,
         )
         for update, names in objective.UPDATES.items()
