@@ -17,6 +17,7 @@ import pytest
 from infogan.cli import _parser
 from infogan.config import Config
 from infogan.errors import UsageError
+from infogan.presets import PRESETS
 
 ROOT = Path(__file__).parents[2]
 LAB_NOTES = ROOT / "docs" / "lab-notes"
@@ -159,6 +160,13 @@ def test_commands_are_accepted_by_the_parser(page: Path) -> None:
         except SystemExit:  # --help and --version
             pass
     assert refused == []
+
+
+@pytest.mark.parametrize("page", CURRENT_PAGES, ids=name_of)
+def test_presets_that_commands_train_exist(page: Path) -> None:
+    named = [words[2] for words in commands(page) if words[1] == "train" and not words[2].startswith("-")]
+    presets = {name for name in named if re.fullmatch("[a-z0-9-]+", name)}
+    assert presets <= set(PRESETS)
 
 
 @pytest.mark.parametrize("page", CURRENT_PAGES, ids=name_of)
