@@ -756,10 +756,10 @@ def _model_and_names(
 def _collection(model: InfoGAN, images: str | Path | Arrays) -> ImageCollection:
     """Return images in the form that a model needs."""
     from infogan.data import image_collection
-    from infogan.data.preprocessing import Conversion, Form
+    from infogan.data.preprocessing import Form
 
     like = model.config.data
-    form = Form(model.size, model.channels, like.crop, Conversion.of(like))
+    form = Form.of(like, model.size, model.channels)
     if isinstance(images, str | Path):
         return image_collection.open_collection(Path(images), form, like)
     return image_collection.of_array(data.as_images(images), form)

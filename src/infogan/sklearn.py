@@ -7,11 +7,13 @@ clusters = InfoGANClusterer(n_clusters=10).fit_predict(X)    # X: [n_samples, he
 from __future__ import annotations
 
 import math
+import numbers
 import tempfile
 import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,13 +23,31 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from infogan.errors import InfoGANError
+from infogan.errors import InfoGANError, UsageError
 
 if TYPE_CHECKING:
     from infogan.config import Code, Config
     from infogan.latents import Codes
 
 _SMALLEST = 8  # least side of an image in pixels
+
+_TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "n_clusters": ((numbers.Integral,), "a whole number"),
+    "codes": ((str, Mapping, NoneType), 'text such as "digit:10 slant:u", codes by name, or None'),
+    "image_shape": ((tuple, list, NoneType), "(height, width), (height, width, channels), or None"),
+    "recipe": ((str,), "the name of a recipe"),
+    "steps": ((numbers.Integral,), "a whole number"),
+    "width": ((numbers.Real,), "a number"),
+    "settings": ((Mapping, NoneType), "settings by key, or None"),
+    "device": ((str,), "the name of a device"),
+    "out": ((str, Path, NoneType), "the path of a run directory, or None"),
+    "random_state": (
+        (numbers.Integral, np.random.RandomState, NoneType),
+        "a whole number, a RandomState, or None",
+    ),
+    "verbose": ((numbers.Integral, np.bool_), "True or False"),
+}
+"""Types of parameters, also in words. `fit` checks them: a constructor of scikit-learn only stores values."""
 
 
 def _has_categories(estimator: InfoGANClusterer) -> bool:
@@ -39,7 +59,7 @@ def _has_categories(estimator: InfoGANClusterer) -> bool:
         return True
     with suppress(InfoGANError):  # which `fit` raises
         codes = parse_codes(codes) if isinstance(codes, str) else codes
-        if not any(isinstance(code, Categorical) for code in codes.values()):
+        if isinstance(codes, Mapping) and not any(isinstance(code, Categorical) for code in codes.values()):
             raise AttributeError("there is no categorical code among `codes`, so there are no clusters")
     return True
 
@@ -129,6 +149,7 @@ class InfoGANClusterer(ClusterMixin, TransformerMixin, BaseEstimator):  # type: 
         from infogan.data import Dataset, Split
         from infogan.training.progress import Output
 
+        self._check_parameters()
         X = np.asarray(validate_data(self, X, dtype="numeric", ensure_min_samples=2))
         self.image_shape_ = _shape(self.image_shape, X.shape[1])
         self.value_range_ = _value_range(X)
@@ -257,6 +278,13 @@ class InfoGANClusterer(ClusterMixin, TransformerMixin, BaseEstimator):  # type: 
         return tags
 
     # --- configuration -----------------------------------------------------------------------------------
+
+    def _check_parameters(self) -> None:
+        """Raise UsageError if a parameter has another type; its value is checked with the configuration."""
+        for name, (types, expected) in _TYPES.items():
+            value = getattr(self, name)
+            if not isinstance(value, types) or (isinstance(value, bool) and name != "verbose"):
+                raise UsageError(f"{name}={value!r}", expected, f"set_params({name}=...)")
 
     def _config(self) -> Config:
         from infogan import api

@@ -16,6 +16,7 @@ import pytest
 from infogan.cli import _parser
 from infogan.config import Config
 from infogan.errors import UsageError
+from infogan.presets import PRESETS
 
 ROOT = Path(__file__).parents[2]
 LAB_NOTES = ROOT / "docs" / "lab-notes"
@@ -139,6 +140,12 @@ def test_relative_links_resolve(page: Path) -> None:
     assert broken == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_code_blocks_are_closed(page: Path) -> None:
+    fences = [line for line in page.read_text(encoding="utf-8").splitlines() if "```" in line]
+    assert len(fences) % 2 == 0 and all(re.fullmatch(r"\s*```\w*", fence) for fence in fences)
+
+
 @pytest.mark.parametrize("page", CURRENT_PAGES, ids=name_of)
 def test_commands_exist_with_the_flags_that_are_shown(page: Path) -> None:
     for words in commands(page):
@@ -164,6 +171,13 @@ def test_commands_are_accepted_by_the_parser(page: Path) -> None:
         except SystemExit:  # --help and --version
             pass
     assert refused == []
+
+
+@pytest.mark.parametrize("page", CURRENT_PAGES, ids=name_of)
+def test_presets_that_commands_train_exist(page: Path) -> None:
+    named = [words[2] for words in commands(page) if words[1] == "train" and not words[2].startswith("-")]
+    presets = {name for name in named if re.fullmatch("[a-z0-9-]+", name)}
+    assert presets <= set(PRESETS)
 
 
 @pytest.mark.parametrize("page", CURRENT_PAGES, ids=name_of)

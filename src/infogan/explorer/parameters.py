@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 from starlette.requests import Request
 
 from infogan.data.decoding import Item, decode
-from infogan.data.preprocessing import Conversion, Form
+from infogan.data.preprocessing import Form
 from infogan.errors import UsageError
 from infogan.model import InfoGAN
 
@@ -51,12 +51,9 @@ def pixels(body: bytes, model: InfoGAN) -> UInt8[np.ndarray, "n h w c"]:
 
 def decoded(content: bytes, model: InfoGAN) -> UInt8[np.ndarray, "h w c"]:
     """Decode a picture that was dropped in, by the rules for files of a data set."""
-    crop = model.config.data.crop
+    form = Form.of(model.config.data, model.size, model.channels)
     try:
-        return decode(
-            Item("picture", lambda: content),
-            Form(model.size, model.channels, crop, Conversion.of(model.config.data)),
-        )
+        return decode(Item("picture", lambda: content), form)
     except Exception as error:  # decoders of damaged files raise almost anything
         raise UsageError(
             f"the file cannot be read as a picture: {str(error)[:200] or type(error).__name__}",

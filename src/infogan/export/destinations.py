@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from infogan import data, storage
+from infogan import storage
+from infogan.data import image_collection
+from infogan.data.preprocessing import Form
 from infogan.errors import UsageError, did_you_mean
 from infogan.explorer.real_images import Images, RealImages, open_images
 from infogan.export import hub_upload, onnx_check, onnx_files, web_page, web_runtime
@@ -144,12 +146,16 @@ def _converted(
 def _real_images(source: Source, path: Path, limit: int, progress: Progress) -> RealImages:
     """Return real images with their codes, at most `limit`, sampled evenly over the order of their names."""
     model = source.model
-    pixels, names = data.read_images(
-        path, model.size, model.channels, model.config.data.crop, like=model.config.data
-    )
-    chosen = np.linspace(0, len(pixels) - 1, min(limit, len(pixels))).round().astype(int)
-    progress(f"export: encoding {len(chosen):,} of {len(pixels):,} real images")
-    images = Images(np.ascontiguousarray(pixels[chosen]), [names[index] for index in chosen], str(path))
+    like = model.config.data
+    found = image_collection.open_collection(path, Form.of(like, model.size, model.channels), like)
+    chosen = np.linspace(0, len(found) - 1, min(limit, len(found))).round().astype(int)
+    batches = list(found.batches(chosen))
+    if not batches:
+        raise found.nothing_readable()
+    names = [found.name(index) for batch in batches for index in batch.indices]
+    unreadable = f", {len(found.skipped):,} unreadable" if found.skipped else ""
+    progress(f"export: encoding {len(names):,} of {len(found):,} real images{unreadable}")
+    images = Images(np.concatenate([batch.images for batch in batches]), names, str(path))
     return open_images(model, images, None, lambda *_: None)
 
 
