@@ -303,7 +303,7 @@ def _read_cached(folder: Path) -> Prepared | None:
 def _note(entry: Source, config: DataConfig) -> tuple[str, Path | None]:
     """Return a setting that reading the images resolves, and the file with its value.
 
-    They are the values at percentiles, or the commit of a branch of the hub. Without either, there is no file.
+    It is the values at percentiles, or the commit of a branch of the hub. Without either, there is no file.
     """
     place = cache.cache_folder()
     if "revision" in entry.settings:
