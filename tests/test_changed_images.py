@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -125,3 +126,31 @@ def test_a_run_of_an_earlier_release_keeps_its_split_and_refuses_other_images(
         api.training_images(api.load(run))
     assert "test images may be training images" in caught.value.happened
     assert "--data" in caught.value.for_command_line
+
+
+def write_mnist(folder: Path, seed: int) -> Path:
+    """Write the four files of MNIST with a few random images."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir(exist_ok=True)
+    for part, count in (("train", 12), ("t10k", 6)):
+        images = rng.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        header = struct.pack(">4I", 0x803, *images.shape)
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(header + images.tobytes())
+        labels = struct.pack(">2I", 0x801, count) + bytes(range(count))
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(labels)
+    return folder
+
+
+@pytest.mark.parametrize("command", ["evaluate", "report", "resume"])
+def test_a_run_of_a_named_data_set_refuses_other_files_of_it(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, files = tmp_path / "run", write_mnist(tmp_path / "mnist", seed=0)
+    settings = {**SETTINGS, "data.path": str(files)}
+    infogan.train("mnist", settings=settings, recipe="paper", out=run, progress=False)
+    write_mnist(files, seed=1)
+    steps = ["--steps", "3"] if command == "resume" else []
+    assert main([command, str(run), *steps]) == DataError.exit_code
+    error = capsys.readouterr().err
+    assert "not th" in error and "sha256" in error
+    assert "--data" in error or "--override" in error

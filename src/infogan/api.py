@@ -1082,8 +1082,8 @@ def training_images(model: InfoGAN, data_path: str | Path | None = None) -> Data
         data_path: the current file or folder of the images.
 
     Raises:
-        DataError: they are images of a folder, archive or array that have changed, and were split by their
-            number: test images may then be training images.
+        DataError: they have changed, and were split by their number: test images may then be training images;
+            or they are not the images of the data set that the model was trained on.
         InfoGANError: as in `infogan.data.load`.
     """
     dataset = _images_now(model.config, data_path)
@@ -1092,7 +1092,16 @@ def training_images(model: InfoGAN, data_path: str | Path | None = None) -> Data
         return dataset
     path = data_path or model.config.data.path or dataset.name
     happened = f"{path}: the images are not exactly those of training"
-    if dataset.split_version < SOURCES.find(model.config.data.source).split_version:
+    source = SOURCES.find(model.config.data.source)
+    if source.split_version != data.splits.BY_CONTENT and dataset.split_at is None:
+        raise DataError(
+            f"{path}: these are not the images of {source.name} that the model was trained on "
+            f"(sha256 {dataset.fingerprint[:12]}, before {trained[:12]})",
+            "the same files, with the same settings data.*",
+            "the path of the same files as data_path; or dataset=, to evaluate on other images",
+            command="--data with the path of the same files; or infogan train, for a new run",
+        )
+    if dataset.split_version < source.split_version:
         raise DataError(
             f"{happened} (sha256 {dataset.fingerprint[:12]}, before {trained[:12]}), and they were split by "
             "their number: test images may be training images",

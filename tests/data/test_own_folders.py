@@ -60,6 +60,19 @@ def verdicts(config: DataConfig) -> dict[str, tuple[str, str]]:
         return {row["path"]: (row["verdict"], row["reason"]) for row in csv.DictReader(file)}
 
 
+def test_the_tables_of_prepared_images_hold_no_formulas(tmp_path: Path) -> None:
+    fill(tmp_path, 18)
+    picture().save(tmp_path / "=SUM(A1).png")
+    (tmp_path / "@cut.png").write_bytes(as_bytes(picture())[:60])
+    prepared = loading.prepare(of(tmp_path, allow_unreadable=1))
+    paths = [row.partition(",")[0] for name in ("files.csv", "skipped.csv")
+             for row in (prepared / name).read_text().splitlines()]  # fmt: skip
+    assert {'"./=SUM(A1).png"', '"./@cut.png"'} < set(paths)
+    assert not [path for path in paths if path[1] in "=+-@"]
+    (skipped,) = load(of(tmp_path, allow_unreadable=1)).skipped
+    assert (tmp_path / skipped.path).samefile(tmp_path / "@cut.png")
+
+
 # --- formats ---------------------------------------------------------------------------------------------
 
 

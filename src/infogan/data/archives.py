@@ -18,7 +18,7 @@ from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
-from infogan.data.arrays import UNREADABLE
+from infogan.data.arrays import MOST_RATIO, UNREADABLE
 from infogan.data.decoding import Item
 from infogan.data.signatures import HEAD
 from infogan.errors import DataError
@@ -31,9 +31,6 @@ MOST_MEMBERS = 5_000_000
 
 MOST_BYTES = 256 << 20
 """Limit for the uncompressed size of one member, which is above that of 50 million uncompressed pixels."""
-
-MOST_RATIO = 200
-"""Limit for the compression ratio of members above one megabyte. A zip bomb has about 1,000."""
 
 _SMALL = 1 << 20
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")

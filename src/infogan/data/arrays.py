@@ -38,6 +38,10 @@ LABEL_NAMES = ("labels", "y", "y_train")
 MOST_BYTES = 1 << 34
 """Limit for one array, uncompressed. A zip file can announce, and contain, far more than its own length."""
 
+MOST_RATIO = 200
+"""Limit for the compression ratio of large members of archives. A zip bomb has about 1,000."""
+
+_SMALL = 256 << 20  # bytes of an array of any ratio
 _MOST_ARRAYS = 1_000
 _CHUNK = 1_024
 _MOST_SAMPLED = 20_000_000  # values by which percentiles are measured
@@ -272,7 +276,11 @@ def read_header(stream: IO[bytes], size: int, start: int | None = None) -> Heade
 
 
 def read_member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    """Read an array of a .npz file. Damaged files raise one of `UNREADABLE`."""
+    """Read an array of a .npz file. Damaged files and bombs raise one of `UNREADABLE`."""
+    info = archive.getinfo(f"{name}.npy")
+    if info.file_size > max(_SMALL, MOST_RATIO * info.compress_size):
+        packed = f"{info.file_size:,} bytes, packed into {info.compress_size:,}"
+        raise ValueError(f"{name} has {packed}: over {MOST_RATIO} times as many, as in a decompression bomb")
     with archive.open(f"{name}.npy") as stream:
         array: np.ndarray = npy.read_array(stream, allow_pickle=False)
     return array

@@ -168,7 +168,8 @@ class Audit:
         return [line for line in self._lines() if line]
 
     def _lines(self) -> Iterator[str]:
-        yield f"{self.path}: {self.images:,} images"
+        # The name only: the lines are shown in reports, which may be given to others.
+        yield f"{self.path.resolve().name}: {self.images:,} images"
         if self.images:
             yield self._size_line()
             colour = {1: "gray", 3: "RGB", 4: "RGBA"}[self.channels]

@@ -66,6 +66,7 @@ def write(  # noqa: PLR0913 - the run, and how it compares with others
     contents = html.Contents(
         title=run.path.resolve().name,
         images=_description(place or model.config.data.path, dataset),
+        audit=dataset.audit,
         scores=scores,
         lines=lines,
         warnings=state.messages(),

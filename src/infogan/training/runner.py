@@ -91,6 +91,8 @@ def resolve(config: Config, dataset: Dataset) -> Config:
     images = {"size": height, "channels": channels, "crop": dataset.crop}
     if dataset.value_range is not None:
         images["range"] = dataset.value_range  # percentiles, as they were measured
+    if dataset.revision is not None:
+        images["revision"] = dataset.revision  # the commit of a branch
     images |= {"split_version": dataset.split_version, "split_at": dataset.split_at}
     if dataset.split_at is not None:
         images["held_out"] = None  # the recorded boundary replaces it
