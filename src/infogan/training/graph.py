@@ -92,7 +92,7 @@ class CudaRecorder(Recorder):
         captured = torch.cuda.CUDAGraph()
         for rng in rngs.values():
             captured.register_generator_state(rng)
-        # Other threads, such as one that loads images, may continue.
+        # Other threads, such as one that loads images, may go on.
         with torch.cuda.graph(captured, stream=self._stream, capture_error_mode="thread_local"):
             result = function()
 
