@@ -73,7 +73,7 @@ class Guard:
     any_address: bool = False
     limits: Limits = field(default_factory=Limits)
     _allowance: float = 0.0
-    _checked: float = float("-inf")  # so that the first request finds the whole allowance
+    _checked: float = float("-inf")  # long ago: the first requests have the whole allowance
     _active: int = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -42,8 +42,8 @@ FITTED = 10_000
 """Largest number of images that coordinates are computed on; others get the mean of their neighbours."""
 
 _PART = 4_000  # images in each part for coordinates
-_SAME = 0.8  # agreement above which the candidates of two metrics are one
-_NEW = 0.6  # unpredicted share of a candidate that accepted ones do not explain
+_SAME = 0.8  # agreement above which candidates of two metrics are the same
+_NEW = 0.6  # least share of a candidate that accepted ones do not predict
 _NONE = (0, 0.0)
 _BASELINES = 16  # principal components that a candidate is compared with
 _SPREADING = Metric(40, whitened=False)  # in which images that were not fitted get their values
