@@ -90,9 +90,9 @@ def _say_full(error: OSError) -> None:
 
 def _load_plugins(arguments: argparse.Namespace) -> None:
     if arguments.plugin:
-        from infogan import api
+        from infogan import configuring
 
-        api.load_plugins(arguments.plugin)
+        configuring.load_plugins(arguments.plugin)
 
 
 def _flush() -> bool:
@@ -136,7 +136,7 @@ def _program() -> str:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from infogan import api, config
+    from infogan import api, config, configuring
 
     if arguments.devices > 1 and not arguments.dry_run:
         _launch_devices(arguments.devices)
@@ -149,7 +149,7 @@ def _train(arguments: argparse.Namespace) -> None:
         )
     shorthands = {"steps": "training.steps", "seed": "training.seed", "device": "training.device",
                   "precision": "training.precision", **_OWN_FLAGS}  # fmt: skip
-    chosen = api.configure(
+    chosen = configuring.configure(
         source, data=arguments.data, recipe=arguments.recipe,
         plugins=arguments.plugin, codes=arguments.codes,
         settings=_settings(arguments, shorthands),
@@ -463,9 +463,10 @@ def _data_list(arguments: argparse.Namespace) -> None:
 
 
 def _data_prepare(arguments: argparse.Namespace) -> None:
-    from infogan import api, data
+    from infogan import configuring, data
 
-    config = api.data_config(arguments.source, data=arguments.data, settings=_settings(arguments, _OWN_FLAGS))
+    settings = _settings(arguments, _OWN_FLAGS)
+    config = configuring.data_config(arguments.source, data=arguments.data, settings=settings)
     if arguments.out is None:
         _say_audit(config)
     _print_prepared(data.prepare(config, arguments.out))
@@ -480,11 +481,11 @@ def _say_audit(config: DataConfig) -> None:
 
 
 def _data_audit(arguments: argparse.Namespace) -> None:
-    from infogan import api
+    from infogan import configuring
     from infogan.data import loading
 
     settings = _settings(arguments, _OWN_FLAGS)
-    config = api.data_config("folder", data=arguments.path, settings=settings)
+    config = configuring.data_config("folder", data=arguments.path, settings=settings)
     found = loading.audit(config)
     print("\n".join(found.lines()))
 
@@ -537,7 +538,7 @@ def _megabytes(count: int) -> str:
 
 
 def _data_render(arguments: argparse.Namespace) -> None:
-    from infogan import api, data, storage
+    from infogan import configuring, data, storage
     from infogan.data import prepared
     from infogan.reporting import pictures
 
@@ -549,7 +550,7 @@ def _data_render(arguments: argparse.Namespace) -> None:
             f"infogan data render {known[0]}",
         )
     out = arguments.out or Path(arguments.source)
-    config = api.data_config(
+    config = configuring.data_config(
         arguments.source, data=arguments.data, settings=_settings(arguments, _DATA_FLAGS)
     )
     _print_prepared(data.prepare(config, out))

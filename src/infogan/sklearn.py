@@ -287,7 +287,7 @@ class InfoGANClusterer(ClusterMixin, TransformerMixin, BaseEstimator):  # type: 
                 raise UsageError(f"{name}={value!r}", expected, f"set_params({name}=...)")
 
     def _config(self) -> Config:
-        from infogan import api
+        from infogan import configuring
 
         side, channels = _square_side(self.image_shape_), self.image_shape_[2]
         settings = {
@@ -300,7 +300,7 @@ class InfoGANClusterer(ClusterMixin, TransformerMixin, BaseEstimator):  # type: 
         }
         codes = self.codes or f"cluster:{self.n_clusters} style1:u style2:u"
         more = {} if self.settings is None else self.settings
-        return api.configure("folder", recipe=self.recipe, codes=codes, settings={**settings, **more})
+        return configuring.configure("folder", recipe=self.recipe, codes=codes, settings={**settings, **more})
 
     def _seed(self) -> int:
         if isinstance(self.random_state, int | np.integer):

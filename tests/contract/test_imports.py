@@ -56,6 +56,7 @@ RANKS = {
     "encoding": 7,
     "training": 7,
     "export": 7,
+    "configuring": 7,
     "testing": 8,
     "api": 8,
     "discovery": 9,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import infogan
 from infogan.cli import _parser
 from infogan.config import Config
 from infogan.errors import UsageError
@@ -188,6 +190,16 @@ def test_settings_that_commands_change_exist(page: Path) -> None:
         changed = [value for flag, value in pairwise(words) if flag == "--set"]
         keys = {setting.partition("=")[0].rpartition(".")[2] for setting in changed}
         assert keys <= known | {"KEY"}, words
+
+
+def test_the_page_of_the_python_api_documents_every_public_name() -> None:
+    paths = re.findall(
+        r"^::: ([\w.]+)$", (ROOT / "docs" / "api.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    for path in paths:
+        assert pkgutil.resolve_name(path) is not None
+    documented = {path.rpartition(".")[2] for path in paths}
+    assert set(infogan.__all__) - {"source"} <= documented  # `source` is `Source`
 
 
 @pytest.mark.parametrize("page", CURRENT_PAGES, ids=name_of)

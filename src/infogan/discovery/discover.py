@@ -24,7 +24,7 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from infogan import api, evaluation, networks, signals, storage
+from infogan import api, configuring, evaluation, networks, signals, storage
 from infogan import config as configuration
 from infogan.config import Config
 from infogan.data import Dataset, image_collection
@@ -92,7 +92,7 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
             resumed. When left out, the newest such discovery in runs/, or the next free of runs/discover-001.
         seed: random seed.
         categories: number of categories; None: chosen by stability; 0: none.
-        settings: values by key for the generator's run, as in `infogan.api.configure`.
+        settings: values by key for the generator's run, as in `infogan.configure`.
         threads: number of threads; None: that of the discovery so far, or torch's own. 1 is fastest if other
             processes keep the cores busy.
         progress: called with a message when a part begins.
@@ -153,8 +153,8 @@ def _configured(
     images: GivenImages, seed: int, settings: Mapping[str, Any], progress: Progress
 ) -> tuple[Config, Dataset]:
     """Return the configuration of the generator's run, and the images: in their own size, at most SIZE."""
-    plain = api.configure(images.source, recipe="anchored", codes=FREE_CODES)
-    config = api.configure(images.source, recipe="anchored", codes=FREE_CODES, settings=settings)
+    plain = configuring.configure(images.source, recipe="anchored", codes=FREE_CODES)
+    config = configuring.configure(images.source, recipe="anchored", codes=FREE_CODES, settings=settings)
     changed = configuration.changes(plain, config)
     own = sorted(key for key in changed if key in _OWN or key.startswith(_OWN_SECTIONS))
     if own:
