@@ -506,13 +506,13 @@ def encode(  # noqa: PLR0913 - the columns of the table, by name
         progress: show a progress bar on stderr.
 
     Raises:
-        UsageError: `out` is not the name of a table, or a package is missing.
+        UsageError: `out` is not the name of a table, or a file of something else; or a package is missing.
         DataError: there are no images, or none can be read.
         StorageError: the table cannot be written.
     """
     from infogan.encoding import code_table, table_files
 
-    table_files.check_name(Path(out))
+    table_files.check_replaceable(Path(out))
     model, names = _model_and_names(run, plugins)
     found = _collection(model, images)
     extra = code_table.Extra(features, map, seed)

@@ -305,7 +305,7 @@ def _note(entry: Source, config: DataConfig) -> tuple[str, Path | None]:
 
     It is the values at percentiles, or the commit of a branch of the hub. Without either, there is no file.
     """
-    place = cache.cache_folder()
+    place = cache.prepared_folder().parent
     if "revision" in entry.settings:
         return "revision", place / "revisions" / cached(config).name
     percentiles = config.range is not None and ValueRange.parse(config.range).percentiles

@@ -20,6 +20,9 @@ from infogan.encoding.code_columns import Column
 from infogan.errors import UsageError
 from infogan.file_listing import harmless
 
+FIRST_COLUMN = "image"
+"""Name of the first column of every table: the path of the image, or its index."""
+
 ROWS_PER_GROUP = 16_384
 """Rows that are written together. A reader needs the memory of one group."""
 
@@ -112,6 +115,38 @@ def check_name(path: Path) -> None:
         raise UsageError(f"{path} is a folder", "the name of a file", f"{path.with_suffix('')}-codes.csv")
     if path.suffix.lower() == ".parquet":
         _pyarrow(path)
+
+
+def check_replaceable(path: Path) -> None:
+    """Check that a file is missing, empty, or a table of codes, so that writing one loses nothing else.
+
+    Raises:
+        UsageError: it is something else; or as in `check_name`.
+    """
+    check_name(path)
+    parquet = _pyarrow(path) if path.suffix.lower() == ".parquet" else None
+    if path.is_file() and path.stat().st_size and _first_column(path, parquet) != FIRST_COLUMN:
+        other = str(path.with_name(f"{path.stem}-2{path.suffix}"))
+        raise UsageError(
+            f"{path} exists, and is not a table that infogan wrote: it would be lost",
+            f"a new file, or an older table, whose first column is {FIRST_COLUMN!r}",
+            f"out={other!r}",
+            command=f"--out {other}",
+        )
+
+
+def _first_column(path: Path, parquet: Any) -> str | None:
+    """Return the name of the first column of a table; None if the file is none."""
+    if parquet is None:
+        with path.open("rb") as file:
+            return file.read(1024).partition(b",")[0].decode("utf-8", "replace")
+    import pyarrow
+
+    try:
+        names = parquet.read_schema(path).names
+    except (pyarrow.ArrowException, OSError):
+        return None
+    return str(names[0]) if names else None
 
 
 @contextmanager
