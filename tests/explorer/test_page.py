@@ -231,6 +231,18 @@ def test_a_dropped_picture_gets_codes_and_is_edited(page: Any, url: str, own: Pa
     other.close()
 
 
+def test_a_picture_with_dark_strokes_can_be_inverted(page: Any, url: str, own: Path) -> None:
+    opened(page, url, "?view=picture")
+    drop(page, own)
+    pixels = "Array.from(Explorer.views.find((view) => view.name === 'picture').own.pixels)"
+    before = page.evaluate(pixels)
+    page.click("text=Swap dark and light")
+    until(page, f"{pixels}[0] === {255 - before[0]}")
+    page.wait_for_selector("text=edited along each code")
+    settled(page)
+    assert page.evaluate(pixels) == [255 - level for level in before]
+
+
 def test_a_file_that_is_no_picture_is_refused_with_the_reason(browser: Any, url: str, tmp_path: Path) -> None:
     page = browser.new_page()  # whose console shows the status of the answer
     (tmp_path / "notes.png").write_text("no picture")
