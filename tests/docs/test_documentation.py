@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import pkgutil
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout, suppress
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -105,11 +105,9 @@ def commands(page: Path) -> Iterator[list[str]]:
 @cache
 def help_of(command: tuple[str, ...]) -> str:
     """Return the help text of a command."""
-    run = subprocess.run(
-        [sys.executable, "-m", "infogan", *command, "--help"],
-        check=True, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    return run.stdout
+    with redirect_stdout(io.StringIO()) as shown, suppress(SystemExit):
+        _parser().parse_args([*command, "--help"])
+    return shown.getvalue()
 
 
 def phrases(text: str) -> list[str]:
