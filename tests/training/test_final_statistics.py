@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from infogan import data
+from infogan.augmentation import still
 from infogan.config import Config, DataConfig
 from infogan.images import to_float
 from infogan.model import InfoGAN
@@ -32,7 +33,7 @@ def model_and_images() -> tuple[InfoGAN, np.ndarray]:
 
 def test_in_evaluation_q_predicts_what_it_predicts_with_the_statistics_of_all_images() -> None:
     model, images = model_and_images()
-    x = to_float(torch.from_numpy(images), model.table.output)
+    x = still(to_float(torch.from_numpy(images), model.table.output), model.config.augmentation)
     with torch.no_grad():
         wrong = model.predict(x, "real")
         final_statistics.estimate(model, images, batches=1, batch_size=len(images))

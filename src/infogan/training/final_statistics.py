@@ -15,15 +15,17 @@ import torch
 from jaxtyping import UInt8
 
 from infogan import images as edge
+from infogan.augmentation import still
 from infogan.model import InfoGAN, evaluating
 from infogan.networks.normalization import BatchNorm
 
 
 @torch.no_grad()
 def estimate(model: InfoGAN, images: UInt8[np.ndarray, "n h w c"], *, batches: int, batch_size: int) -> None:
-    """Set the running statistics of real images to means over batches, without augmentation, in place.
+    """Set the running statistics of real images to means over batches, in place.
 
-    These are the images that `encode` reads (Wu & Johnson 2021: PreciseBN).
+    The images are as `encode` reads them: not augmented, but as soft as augmented ones. The means are those
+    of Wu & Johnson (2021), PreciseBN.
 
     Args:
         model: on any device; weights and the statistics of generated images stay the same.
@@ -48,4 +50,5 @@ def estimate(model: InfoGAN, images: UInt8[np.ndarray, "n h w c"], *, batches: i
             for norm in norms:
                 norm.momentum = 1 / (number + 1)
             batch = torch.from_numpy(np.ascontiguousarray(images[part])).to(model.device)
-            model.predict(edge.to_float(batch, model.table.output), "real")
+            x = still(edge.to_float(batch, model.table.output), model.config.augmentation)
+            model.predict(x, "real")
