@@ -157,7 +157,8 @@ def _test(
     tested: list[tuple[Stability, float]] = []
     for candidate in (choose(curve), max(curve, key=lambda point: point.agreement)):
         threshold = null_threshold(points, candidate, seed=seed, searched=len(curve))
-        report(f"{candidate.categories} categories: stability {candidate.agreement:.2f} of {threshold:.2f}")
+        stability = f"stability {candidate.agreement:.2f}; required {threshold:.2f}"
+        report(f"{candidate.categories} categories: {stability}")
         tested.append((candidate, threshold))
         if candidate.agreement > threshold:
             return candidate, threshold
