@@ -56,14 +56,14 @@ RANKS = {
     "encoding": 7,
     "training": 7,
     "export": 7,
-    "configuring": 7,
+    "configuring": 8,
     "testing": 8,
-    "api": 8,
-    "discovery": 9,
-    "sklearn": 9,
-    "infogan_experiments": 10,
-    "cli": 11,
-    "__main__": 12,
+    "api": 9,
+    "discovery": 10,
+    "sklearn": 10,
+    "infogan_experiments": 11,
+    "cli": 12,
+    "__main__": 13,
 }
 """Rooms are modules and folders of infogan, and the package of experiments; each imports lower ranks only."""
 
