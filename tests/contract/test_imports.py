@@ -122,6 +122,7 @@ OWN_GENERATOR = {
     "PCG64",
     "SeedSequence",
     "BitGenerator",
+    "RandomState",
     "default_rng",
 }  # of numpy.random
 DRAWS = {"rand", "randn", "randint", "randperm", "bernoulli", "multinomial", "normal", "poisson"}  # of torch
