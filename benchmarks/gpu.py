@@ -1,7 +1,7 @@
 """The speed of training on a GPU, in under six minutes: `python -m benchmarks.gpu --mnist FOLDER`.
 
 Each training is measured with eager steps and with captured ones (`training.graph`), on random images that
-are kept on the GPU. A part that fails is recorded with its error, and the others go on. The results are
+are kept on the GPU. A part that fails is recorded with its error, and the others continue. The results are
 written after every part, so that a run that is cut off keeps what it has measured. `--cpu-smoke` runs every
 part at a tiny size on the CPU, to test this script; its figures mean nothing.
 """

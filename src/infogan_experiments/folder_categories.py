@@ -1,4 +1,4 @@
-"""What `infogan discover` finds in a labelled folder, compared with clustering of pixels and of features.
+"""Categories that `infogan discover` finds in a labelled folder, compared with clustering methods.
 
 Labels, here the class folders, are used for evaluation only, on images that no method was fitted to. All
 methods get the number of categories that the discovery chose, and the true number.
@@ -133,7 +133,7 @@ Parts = tuple[Int[np.ndarray, " n"], Int[np.ndarray, " m"]]
 
 def _clusterings(dataset: Dataset, out: Path, config: Config, count: int) -> dict[str, Parts]:
     """Return the partitions of methods that only cluster."""
-    from sklearn.cluster import AgglomerativeClustering, KMeans  # late: slow to import
+    from sklearn.cluster import AgglomerativeClustering, KMeans  # lazy: slow to import
 
     train, test = np.asarray(dataset.train.images), np.asarray(dataset.test.images)
     kmeans = fit_kmeans(train, test, count)
@@ -173,7 +173,7 @@ def _of_model(
 
 
 def _scores(parts: Parts, labels: Labels, name: str) -> dict[str, Any]:
-    from sklearn.metrics import adjusted_mutual_info_score  # late: slow to import
+    from sklearn.metrics import adjusted_mutual_info_score  # lazy: slow to import
 
     categories = int(max(part.max() for part in parts)) + 1
     figures = score(Assignments(parts[0], parts[1], categories), labels, seed=0, stream=name)

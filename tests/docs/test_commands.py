@@ -1,4 +1,4 @@
-"""The commands and the Python of README and quickstart, run as they are shown, on few images and steps."""
+"""The commands of the pages that a new user reads, run as they are shown, on few images and steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from infogan.runs.directory import RunDirectory
 from tests.long.conftest import write_idx
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "docs/quickstart.md")
+NAMES = ("quickstart", "own-images", "explore", "sort-and-tables", "export")
+PAGES = ("README.md", *(f"docs/{name}.md" for name in NAMES))
+RUN = "runs/mnist-5k-001"
+ELSEWHERE = ("--to html", "--to hub:")  # they need npm and an account; tests/export runs both
 SMALL = "--steps 2 --set training.batch_size=16 --set network.width=0.125 --set objective.neighbours=1"
 
 
@@ -24,7 +27,7 @@ def commands(page: str) -> list[str]:
     """Return the infogan commands in the indented blocks of a page, without their comments."""
     lines = (ROOT / page).read_text().splitlines()
     shown = [line.partition("#")[0].strip() for line in lines if re.match(r" {4,}infogan ", line)]
-    return [line for line in shown if "RUN" not in line]
+    return [line.replace("RUN", RUN) for line in shown if not any(part in line for part in ELSEWHERE)]
 
 
 def on_few_images(command: str, mnist: Path) -> tuple[list[str], str | None]:

@@ -1,4 +1,4 @@
-"""List what lies at a path: pictures in folders, archives, arrays and tables, and the files that are none."""
+"""List the contents of a path: pictures in folders, archives, arrays and tables, and all other files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from infogan.file_listing import Skipped, walk
 
 
 class FileVerdict(NamedTuple):
-    """What became of a file.
+    """The verdict on a file.
 
     Attributes:
         path: below the folder or archive.

@@ -45,7 +45,7 @@ _TINY = 1e-12
 
 def to_points(features: Float[np.ndarray, "n f"]) -> Float[np.ndarray, "n d"]:
     """Return at most 64 principal components of features, scaled so that their total variance is 256."""
-    from sklearn.decomposition import PCA  # late: slow to import
+    from sklearn.decomposition import PCA  # lazy: slow to import
 
     with np.errstate(invalid="ignore"):  # a total variance of 0, if all images are equal
         pca = PCA(min(_COMPONENTS, *features.shape), random_state=0)
@@ -203,7 +203,7 @@ def _clusters(
     edges: csr_matrix, nodes: np.ndarray, vectors: np.ndarray, categories: int, seed: int
 ) -> Int64[np.ndarray, " n"]:
     """Cluster nodes by their eigenvectors; without fragments, again, a few times."""
-    from sklearn.cluster import KMeans  # late: slow to import
+    from sklearn.cluster import KMeans  # lazy: slow to import
 
     labels = np.full(edges.shape[0], -1, np.int64)
     for _ in range(_ROUNDS):
@@ -222,7 +222,7 @@ def _clusters(
 
 def _large_components(edges: csr_matrix) -> Int64[np.ndarray, " m"]:
     """Return the nodes of the connected components of at least 1 % of the nodes; all if there is none."""
-    from scipy.sparse.csgraph import connected_components  # late: slow to import
+    from scipy.sparse.csgraph import connected_components  # lazy: slow to import
 
     _, component = connected_components(edges, directed=False)
     nodes = np.flatnonzero(np.bincount(component)[component] >= _FRAGMENT * edges.shape[0])
@@ -233,7 +233,7 @@ def _embedding(
     edges: csr_matrix, nodes: Int64[np.ndarray, " m"], count: int, seed: int
 ) -> Float[np.ndarray, "m vectors"]:
     """Return the first eigenvectors of the normalised Laplacian of the graph's part on `nodes`."""
-    from sklearn.manifold import spectral_embedding  # late: slow to import
+    from sklearn.manifold import spectral_embedding  # lazy: slow to import
 
     part, count = edges[nodes][:, nodes], max(1, min(count, len(nodes) - 2))
     vectors = _quietly(

@@ -3,7 +3,8 @@
 Two partitions are learned on two disjoint parts of the images and compared on a third one. Their agreement
 alone (adjusted mutual information) prefers few categories; the information that they share, in nats above
 what unrelated partitions share, grows until further categories are not reproducible. The smallest number that
-keeps 90 % of the most information is chosen: rather too many than too few, since `merge_tree` merges them.
+keeps 90 % of the largest information is chosen. It errs on the large side, since `merge_tree` merges
+categories.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ Source = Literal["heads", "spectral"]
 
 _LARGEST_PART = 2_000
 _LEAST_PART = 6  # images per category in a part
-_ENOUGH = 0.9  # share of the most information
+_ENOUGH = 0.9  # share of the largest information
 _FEW = 5  # below, agreement does not compare methods: spectral clustering cuts off a stable fragment
 _COMPARED = (10, 20)  # numbers of categories by which spaces are compared
 _NULL_RUNS = 8
@@ -161,12 +162,14 @@ def _test(
 ) -> tuple[Stability, float]:
     """Return the chosen method and number with its threshold; if it fails the test, the most stable one.
 
-    The number that keeps most information may fail where a smaller one passes: two clusters far apart.
+    The number that keeps most information may fail where a smaller one passes, for example with two distant
+    clusters.
     """
     tested: list[tuple[Stability, float]] = []
     for candidate in (choose(curve), max(curve, key=lambda point: point.agreement)):
         threshold = null_threshold(points, candidate, seed=seed, searched=compared * len(curve))
-        report(f"{candidate.categories} categories: stability {candidate.agreement:.2f} of {threshold:.2f}")
+        reached = f"stability {candidate.agreement:.2f}; required {threshold:.2f}"
+        report(f"{candidate.categories} categories: {reached}")
         tested.append((candidate, threshold))
         if candidate.agreement > threshold:
             return candidate, threshold
@@ -197,7 +200,7 @@ def steadiest(
 
 
 def _without_empty(probabilities: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n categories"]:
-    """Drop the categories that are no image's most probable one."""
+    """Drop the categories that are not the most probable one of any image."""
     kept = probabilities[:, np.unique(probabilities.argmax(1))]
     return np.asarray(kept / np.maximum(kept.sum(1, keepdims=True), _TINY), np.float32)
 
@@ -268,7 +271,7 @@ def stability(
 
 def _compare(first: Int64[np.ndarray, " n"], second: Int64[np.ndarray, " n"]) -> tuple[float, float, float]:
     """Return agreement, information above chance and confirmed share of two partitions."""
-    from sklearn.metrics import adjusted_mutual_info_score, mutual_info_score  # late: slow to import
+    from sklearn.metrics import adjusted_mutual_info_score, mutual_info_score  # lazy: slow to import
 
     rng = np.random.default_rng(0)
     unrelated = np.mean([mutual_info_score(first, rng.permutation(second)) for _ in range(5)])
@@ -296,7 +299,7 @@ def null_threshold(points: Float[np.ndarray, "n d"], chosen: Stability, *, seed:
         seed: random seed.
         searched: number of methods and numbers of categories that were compared.
     """
-    from scipy.stats import t  # late: slow to import
+    from scipy.stats import t  # lazy: slow to import
 
     agreements: list[float] = []
     for run in range(_NULL_RUNS):

@@ -1,4 +1,4 @@
-"""What is learned from real images before the generator: categories and continuous candidates, as codes.
+"""Learn codes from real images, before the generator is trained: categories and continuous candidates.
 
 The result says which codes a generator should have, and what their values are for every training image.
 """
@@ -37,7 +37,7 @@ CATEGORY = "type"
 """Name of the categorical code."""
 
 FEWEST = 120
-"""Fewest different images from which anything is learned."""
+"""Smallest number of distinct images from which anything is learned."""
 
 _ARRAYS, _FACTS = "arrays.safetensors", "candidates.json"
 _LEAST_PROBABILITY = 1e-3
@@ -191,7 +191,7 @@ def learn(  # noqa: PLR0913 - the images, what is known of them, and what to sea
             training.
         categories: the number of categories, which are then kept even if they are not stable; None: chosen
             by stability; 0: no categories.
-        candidates: continuous candidates of these images that are known; None: they are searched.
+        candidates: known continuous candidates of these images; None: search for them.
         metrics: as in `candidates.find`.
         seed: random seed.
         progress: called with a message when a part begins.
@@ -230,7 +230,7 @@ def learn(  # noqa: PLR0913 - the images, what is known of them, and what to sea
 def _combined(
     found: Categories, candidates: Sequence[Candidate], points: Float[np.ndarray, "n f"], *, fixed: bool
 ) -> Learned:
-    """Return categories and candidates without what one of them says again.
+    """Return categories and candidates without redundant ones.
 
     A candidate that the categories predict is dropped, unless images lie along it without gaps: then it is a
     line, and categories that lines predict are slices of them, which are dropped unless their number is

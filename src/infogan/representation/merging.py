@@ -32,7 +32,7 @@ def information(table: Float[np.ndarray, "k k"]) -> float:
 
 
 def merge_tree(table: Float[np.ndarray, "k k"]) -> Float[np.ndarray, "merges 4"]:
-    """Merge, again and again, the two categories whose merging loses the least information of neighbours.
+    """Repeatedly merge the two categories whose merging loses the least information about neighbours.
 
     This is the agglomerative information bottleneck (Slonim & Tishby 1999). `cut` returns the categories at
     any level.
