@@ -73,6 +73,23 @@ def test_the_tables_of_prepared_images_hold_no_formulas(tmp_path: Path) -> None:
     assert (tmp_path / skipped.path).samefile(tmp_path / "@cut.png")
 
 
+def test_a_byte_changed_anywhere_in_a_table_is_a_message(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install 'infogan[tables]'")
+    from pyarrow import parquet
+
+    rows = {"image": [as_bytes(picture()) for _ in range(4)], "label": [0, 1, 0, 1]}
+    parquet.write_table(pyarrow.table(rows), tmp_path / "good.parquet")
+    content = (tmp_path / "good.parquet").read_bytes()
+    path, refused = tmp_path / "damaged.parquet", 0
+    for at in range(0, len(content), len(content) // 25):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :])
+        try:
+            audit(path)
+        except DataError as error:
+            refused += str(path) in error.happened
+    assert refused
+
+
 # --- formats ---------------------------------------------------------------------------------------------
 
 
