@@ -68,7 +68,7 @@ _IN_MEMORY = 2**28  # bytes of decoded images
         "follow_links",
         "split_by",
     ),
-    version=2,
+    version=3,
 )
 def folder(config: DataConfig) -> Found:
     """Your own images: a folder, a zip or tar file, a Parquet table, or a .npy or .npz file with an array.
