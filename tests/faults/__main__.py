@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -48,12 +49,14 @@ class _Outcomes:
             self.passed[name] += 1
 
 
-def _tests(workers: int) -> list[dict[str, Any]]:
+def _tests(workers: int, numbers: list[int]) -> list[dict[str, Any]]:
     import pytest
 
     from tests.faults.catalogue import FAULTS
 
-    outcomes, chosen = _Outcomes(), sorted({test for fault in FAULTS for test in fault.tests})
+    faults = [fault for fault in FAULTS if not numbers or fault.number in numbers]
+    outcomes, chosen = _Outcomes(), sorted({test for fault in faults for test in fault.tests})
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in the background
     parallel = ["-n", str(workers), "--dist", "loadfile"] if workers > 1 else []
     code = pytest.main([*chosen, "-q", *parallel, "-p", "no:cacheprovider"], plugins=[outcomes])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
@@ -72,13 +75,14 @@ def _tests(workers: int) -> list[dict[str, Any]]:
             "survived": count(outcomes.passed, fault.tests),
             "lost": count(outcomes.failed, fault.tests),
         }
-        for fault in FAULTS
+        for fault in faults
     ]
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--report", action="store_true", help="run the tests of all faults")
+    parser.add_argument("--only", type=int, nargs="+", default=[], metavar="N", help="numbers of faults")
     parser.add_argument("--long", action="store_true", help=f"{_KILLS} kills and {_INPUTS:,} inputs a parser")
     parser.add_argument("--kills", type=int, default=0, metavar="N", help="random SIGKILLs")
     parser.add_argument("--fuzz", type=int, default=0, metavar="N", help="mutated inputs for each parser")
@@ -106,7 +110,9 @@ def main() -> int:
         os.environ["INFOGAN_CACHE"] = str(folder / "cache")
         if arguments.report:
             with _timed(result, "faults"):
-                result["faults"] = _tests(arguments.workers)
+                rows = {row["number"]: row for row in result.get("faults", [])}
+                rows |= {row["number"]: row for row in _tests(arguments.workers, arguments.only)}
+                result["faults"] = [rows[number] for number in sorted(rows)]
             for row in result["faults"]:
                 print(f"{row['number']:3} {row['injected']:4} injected {row['lost']:3} lost  {row['what']}")
         # Kills wait most of the time, and each part uses one process: they run side by side.

@@ -136,6 +136,9 @@ def _read_raw(path: Path) -> tuple[np.ndarray, Truth, str]:
             with zipfile.ZipFile(path) as archive:
                 headers = read_headers(archive, path)
                 name = _choose(headers, path)
+                others = [one for one in headers if one != name and headers[one].holds_images()]
+                if others:
+                    log.warning("%s: the images are %s; not read: %s", path, name, ", ".join(others))
                 where = f"{path}, array {name!r}"
                 _check_header(headers[name], where)
                 images = read_member(archive, name)

@@ -217,8 +217,9 @@ class Audit:
         by = "labels" if not self.in_files else "folders"
         parts = [f"{classes} classes by {by}, for evaluation only" if classes else "no classes"]
         if self.stray:
+            outside = "the folders of classes" if classes else "its folders, which are therefore no classes"
             count = len(self.layout.strays)
-            parts.append(f"{count:,} images lie outside of the folders of classes, {self.stray!r} the first")
+            parts.append(f"{count:,} images lie outside of {outside}, {self.stray!r} the first")
         if self.layout.test is None:
             parts.append("a tenth is held out by content (--set data.held_out=N, --split-by folder|prefix)")
         else:
@@ -260,10 +261,15 @@ def pairs(names: Sequence[str]) -> dict[str, int]:
     """
     paths = [PurePosixPath(name) for name in names]
     stems = {str(path.with_suffix("")) for path in paths}
+    anywhere = {path.stem for path in paths}
     found: Counter[str] = Counter()
     for path in paths:
         match = _SUFFIX.match(path.stem)
-        if match and str(path.with_name(match["stem"])) in stems:
+        if not match:
+            continue
+        # Masks and previews may lie in other folders than their images.
+        elsewhere = _MASKS.search(match["suffix"]) and match["stem"] in anywhere
+        if elsewhere or str(path.with_name(match["stem"])) in stems:
             found[f"*{match['suffix']}.*"] += 1
     for folder, count in _mask_folders(paths).items():
         found[f"{folder}/*"] += count

@@ -61,6 +61,9 @@ class _File(NamedTuple):
     head: bytes
 
 
+_UNPACK = "damaged, or a packed file that is no archive: unpack it (gunzip FILE)"
+
+
 def list_contents(path: Path, exclude: Sequence[str] = (), *, follow_links: bool = False) -> Contents:
     """List the pictures at a path, and judge every other file.
 
@@ -102,7 +105,8 @@ def _judge_file(path: Path, name: str, contents: Contents, exclude: Sequence[str
         try:
             _open_container(path, name, contents, exclude)
         except DataError as error:
-            contents.others.append(FileVerdict(name, "left out", identify(head).name, error.happened))
+            reason = error.happened if archives.is_archive(path) or path.suffix == ".parquet" else _UNPACK
+            contents.others.append(FileVerdict(name, "left out", identify(head).name, reason))
     else:
         _judge(_File(name, "", path, head), contents)
 
