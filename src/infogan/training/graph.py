@@ -77,7 +77,10 @@ class CudaRecorder(Recorder):
     warm_ups = _WARM_UPS
 
     def __init__(self, device: torch.device) -> None:
-        self._stream = torch.cuda.Stream(device)
+        current = torch.cuda.current_stream(device)
+        # The default stream cannot be captured. A training with a stream of its own captures on this one.
+        alone = current == torch.cuda.default_stream(device)
+        self._stream = torch.cuda.Stream(device) if alone else current
 
     def warm_up(self, function: Callable[[], Any]) -> Any:
         """Call the function on the stream of captures, as captures require."""
@@ -92,9 +95,11 @@ class CudaRecorder(Recorder):
         captured = torch.cuda.CUDAGraph()
         for rng in rngs.values():
             captured.register_generator_state(rng)
-        # Other threads, such as one that loads images, may go on.
-        with torch.cuda.graph(captured, stream=self._stream, capture_error_mode="thread_local"):
-            result = function()
+        # torch leaves the stream of captures as the current one if a capture breaks off.
+        with torch.cuda.stream(torch.cuda.current_stream(self._stream.device)):
+            # Other threads, such as one that loads images, may go on.
+            with torch.cuda.graph(captured, stream=self._stream, capture_error_mode="thread_local"):
+                result = function()
 
         def replay() -> Any:
             captured.replay()
@@ -174,10 +179,16 @@ class _Replayed:
         self.failed = True
         self.records.clear()
         self.rngs.clear()  # they may still expect the capture to end
-        reason = str(error).strip().partition("\n")[0]
         name = getattr(self.function, "__qualname__", "the function")
-        self.graphs.log(f"{name} was not captured as a CUDA graph ({reason}); training continues without it")
+        self.graphs.log(f"{name} was not captured as a CUDA graph ({_reason(error)}); training continues without it")
         return self.function(*inputs)
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first line of the error that came first: ending a capture that broke off raises another."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 class _Record:

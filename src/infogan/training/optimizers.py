@@ -33,13 +33,16 @@ def adam(
         # The kernels read float32 on a GPU, and float64 on a CPU.
         dtype = torch.float32 if device.type == "cuda" else torch.float64
         rate = torch.tensor(learning_rate, dtype=dtype, device=device)
-    return torch.optim.Adam(
+    optimizer = torch.optim.Adam(
         parameters,
         lr=rate,
         betas=(beta1, beta2),
         fused=device.type != "meta",
-        capturable=device.type == "cuda",
+        capturable=captured and device.type == "cuda",
     )
+    # The first steps of a training are not captured, about which torch would warn.
+    optimizer._warned_capturable_if_run_uncaptured = True  # type: ignore[attr-defined]
+    return optimizer
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

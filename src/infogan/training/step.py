@@ -8,13 +8,14 @@ graph (`infogan.training.graph`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from infogan import images as edge
 from infogan import objective, regularizers
@@ -143,7 +144,8 @@ class Step:
         if "contrastive" in randomness.pairs:
             loss = self.contrastive_loss("contrastive", randomness)
             self._apply("contrastive", {"contrastive": loss}, loss)
-        losses = self.discriminator_losses(batches, randomness, settings, targets)
+        with self._normalised_once():
+            losses = self.discriminator_losses(batches, randomness, settings, targets)
         anchored = settings.anchored_weights
         weights = {
             name: anchored[name] if name in targets else weight for name, weight in self.info_weights.items()
@@ -160,7 +162,8 @@ class Step:
     def _update_generator(self, update: str, randomness: Randomness, settings: StepSettings) -> Values:
         """Update G with new latents, while all other networks are frozen; return its loss and terms."""
         with _frozen(self.frozen):
-            losses = self.generator_losses(update, randomness, settings)
+            with self._normalised_once():
+                losses = self.generator_losses(update, randomness, settings)
             total = losses.loss
             if self.config.objective.generator_information:
                 total = objective.generator_objective(losses.loss, losses.bounds, self.info_weights)
@@ -410,6 +413,10 @@ class Step:
                 )
             values[name] = value
         return values
+
+    def _normalised_once(self) -> AbstractContextManager[object]:
+        """Return a context in which all passes share a normalised weight, if each pass would have the same."""
+        return nullcontext() if self.iterations is None else parametrize.cached()
 
     def _autocast(self) -> AbstractContextManager[object]:
         return engine.autocast(self.model.device, self.precision)
