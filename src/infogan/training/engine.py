@@ -27,8 +27,8 @@ _KEEP_BYTES = 2**30
 
 MOST_STREAMED = 16
 """Trainings that run at the same time on a GPU, each with a stream of its own. torch has 32 streams, which it
-hands out in turn. Graphs that were captured on the same stream share the workspace of cuBLAS, so they must not
-run at the same time."""
+hands out in turn. Graphs that were captured on the same stream share the workspace of cuBLAS, so they must
+not run at the same time."""
 
 
 def choose_device(name: str) -> torch.device:

@@ -96,10 +96,11 @@ class CudaRecorder(Recorder):
         for rng in rngs.values():
             captured.register_generator_state(rng)
         # torch leaves the stream of captures as the current one if a capture breaks off.
-        with torch.cuda.stream(torch.cuda.current_stream(self._stream.device)):
-            # Other threads, such as one that loads images, may go on.
-            with torch.cuda.graph(captured, stream=self._stream, capture_error_mode="thread_local"):
-                result = function()
+        unchanged = torch.cuda.stream(torch.cuda.current_stream(self._stream.device))
+        # "thread_local": other threads, such as one that loads images, may go on.
+        capture = torch.cuda.graph(captured, stream=self._stream, capture_error_mode="thread_local")
+        with unchanged, capture:
+            result = function()
 
         def replay() -> Any:
             captured.replay()
@@ -139,6 +140,11 @@ class Graphs:
             return function
         self._replayed.append(_Replayed(function, rngs, self, self.recorder))
         return self._replayed[-1]
+
+    @property
+    def capturing(self) -> bool:
+        """True if functions are recorded, and no recording has failed."""
+        return self.recorder is not None and not any(function.failed for function in self._replayed)
 
     def clear(self) -> None:
         """Forget all records. To be called after tensors that the functions use were replaced."""
@@ -180,7 +186,9 @@ class _Replayed:
         self.records.clear()
         self.rngs.clear()  # they may still expect the capture to end
         name = getattr(self.function, "__qualname__", "the function")
-        self.graphs.log(f"{name} was not captured as a CUDA graph ({_reason(error)}); training continues without it")
+        self.graphs.log(
+            f"{name} was not captured as a CUDA graph ({_reason(error)}); training continues without it"
+        )
         return self.function(*inputs)
 
 

@@ -415,7 +415,7 @@ class Step:
         return values
 
     def _normalised_once(self) -> AbstractContextManager[object]:
-        """Return a context in which all passes share a normalised weight, if each pass would have the same."""
+        """Return a context in which passes share normalised weights, if those of each pass are the same."""
         return nullcontext() if self.iterations is None else parametrize.cached()
 
     def _autocast(self) -> AbstractContextManager[object]:
