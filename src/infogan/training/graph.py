@@ -149,7 +149,7 @@ class Graphs:
     def clear(self) -> None:
         """Forget all records. To be called after tensors that the functions use were replaced."""
         for function in self._replayed:
-            function.records.clear()
+            function.forget()
 
 
 class _Replayed:
@@ -159,15 +159,16 @@ class _Replayed:
         self.function, self.rngs, self.graphs, self.recorder = function, rngs, graphs, recorder
         self.records: dict[Hashable, _Record] = {}
         self.failed = False
+        self._known: dict[int, tuple[Any, Hashable, list[Tensor | float]]] = {}  # inputs of the last call
 
     def __call__(self, *inputs: Any) -> Any:
         if self.failed:
             return self.function(*inputs)
         leaves: list[Tensor | float] = []
-        key = _structure(inputs, leaves)
-        if key not in self.records:
-            self.records[key] = _Record(inputs, leaves, self.graphs.device)
-        record = self.records[key]
+        key = self._structure_of(inputs, leaves)
+        record = self.records.get(key)
+        if record is None:
+            record = self.records[key] = _Record(inputs, leaves, self.graphs.device)
         record.fill(leaves)
         call = lambda: self.function(*record.inputs)  # noqa: E731 - one line, used twice
         if record.replay is None and record.calls < self.recorder.warm_ups:
@@ -180,10 +181,30 @@ class _Replayed:
                 return self._uncaptured(error, inputs)
         return record.replay()
 
+    def forget(self) -> None:
+        """Drop all records, and the tensors of the last call."""
+        self.records.clear()
+        self._known.clear()
+
+    def _structure_of(self, inputs: Sequence[Any], leaves: list[Tensor | float]) -> Hashable:
+        """Append all tensors and floats of the inputs to `leaves`, and return the rest.
+
+        What another replayed function returns is the same object each time, and is taken apart once.
+        """
+        keys = []
+        for number, value in enumerate(inputs):
+            known = self._known.get(number)
+            if known is None or known[0] is not value or not _is_frozen(value):
+                own: list[Tensor | float] = []
+                known = self._known[number] = value, _structure(value, own), own
+            keys.append(known[1])
+            leaves += known[2]
+        return tuple(keys)
+
     def _uncaptured(self, error: RuntimeError, inputs: Sequence[Any]) -> Any:
         """Log the reason and call the function. The failed capture has computed nothing."""
         self.failed = True
-        self.records.clear()
+        self.forget()
         self.rngs.clear()  # they may still expect the capture to end
         name = getattr(self.function, "__qualname__", "the function")
         self.graphs.log(
@@ -232,6 +253,10 @@ class _Record:
             groups[buffer.dtype][1].append(tensor)
         for targets, sources in groups.values():
             torch._foreach_copy_(targets, sources)  # one operation for all tensors of a type
+
+
+def _is_frozen(value: Any) -> bool:
+    return is_dataclass(value) and not isinstance(value, type) and value.__dataclass_params__.frozen
 
 
 def _structure(value: Any, leaves: list[Tensor | float]) -> Hashable:

@@ -84,6 +84,7 @@ class Step:
         self.statistics, self.guard, self.precision = statistics, guard, precision
         self.ranks = ranks
         self.info_weights = self.config.info_weights()
+        self._rates: dict[str, float] = {}  # learning rates of the last step
         self.code_policy = self.config.augmentation.for_codes(0)  # its noise comes from the sample
         per_step = self.config.network.spectral_iterations == "step"
         self.iterations = SharedIterations(model) if per_step else None
@@ -114,7 +115,10 @@ class Step:
             targets: anchors of the first batch, by the name of the code, if the run has any.
         """
         for name, optimizer in self.optimizers.items():
-            optimizers.set_learning_rate(optimizer, settings.learning_rates[name])
+            rate = settings.learning_rates[name]
+            if rate != self._rates.get(name):
+                optimizers.set_learning_rate(optimizer, rate)
+                self._rates[name] = rate
         values: Values = self._updates(
             list(batches), randomness, replace(settings, learning_rates={}), targets or {}
         )
