@@ -440,7 +440,7 @@ class TrainingConfig(Section):
     seeds_at_once: Annotated[int, Field(ge=1, le=100)] | Literal["auto"] = Field(
         default="auto",
         description="number of seeds that are trained at the same time, each with the result that it has "
-        "alone; auto: all on a GPU, one after the other on a CPU",
+        "alone; auto: up to 16 on a GPU, one after the other on a CPU",
     )
     deterministic: bool = Field(
         default=False,

@@ -216,8 +216,10 @@ class _Seeds:
             return self._train_by_jobs(self.jobs, seeds, step)
         training = self.config.training
         device, at_once = engine.choose_device(training.device), training.seeds_at_once
-        if at_once == "auto":
-            at_once = MAX_SEEDS if device.type == "cuda" else 1
+        if device.type == "cuda":
+            at_once = engine.MOST_STREAMED if at_once == "auto" else min(at_once, engine.MOST_STREAMED)
+        elif at_once == "auto":
+            at_once = 1
         # Of seeds that are trained at the same time, only the first reports in the terminal.
         trainings = {
             seed: self._training(seed, step, output=self._output(at_once > 1 and seed != seeds[0]))
