@@ -105,7 +105,9 @@ def _judge_file(path: Path, name: str, contents: Contents, exclude: Sequence[str
         try:
             _open_container(path, name, contents, exclude)
         except DataError as error:
-            reason = error.happened if archives.is_archive(path) or path.suffix == ".parquet" else _UNPACK
+            reason = (
+                error.happened if path.name.lower().endswith((*archives.SUFFIXES, ".parquet")) else _UNPACK
+            )
             contents.others.append(FileVerdict(name, "left out", identify(head).name, reason))
     else:
         _judge(_File(name, "", path, head), contents)

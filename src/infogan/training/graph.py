@@ -256,7 +256,8 @@ class _Record:
 
 
 def _is_frozen(value: Any) -> bool:
-    return is_dataclass(value) and not isinstance(value, type) and value.__dataclass_params__.frozen
+    parameters = getattr(type(value), "__dataclass_params__", None)
+    return parameters is not None and bool(parameters.frozen)
 
 
 def _structure(value: Any, leaves: list[Tensor | float]) -> Hashable:

@@ -56,7 +56,7 @@ def adam(  # noqa: PLR0913 - Adam's hyperparameters, and how they are kept
         capturable=captured and device.type == "cuda",
     )
     # The first steps of a training are not captured, about which torch would warn.
-    optimizer._warned_capturable_if_run_uncaptured = True  # type: ignore[attr-defined]
+    optimizer._warned_capturable_if_run_uncaptured = True
     return optimizer
 
 
