@@ -34,7 +34,7 @@ _STEPS, _BATCH, _LEARNING_RATE = 600, 512, 3e-3
 _MARGINAL_WEIGHT = 2.0
 _HELD_OUT = 8  # every eighth image ranks the starts and trains none
 _LARGEST_GRAPH = 10_000
-_FRAGMENT = 0.01
+_FRAGMENT, _SMALL = 0.01, 0.25  # of all nodes, and of the mean size of a cluster
 _LEAST_CLUSTER = 10  # points per cluster that is merged
 _ROUNDS = 5
 _TINY = 1e-12
@@ -210,7 +210,8 @@ def _clusters(
         wanted = min(categories, len(nodes))
         means = KMeans(wanted, n_init=5, random_state=seed)
         assigned = _quietly(lambda: means.fit_predict(vectors))  # noqa: B023
-        fragment = np.bincount(assigned, minlength=wanted) < _FRAGMENT * len(labels)
+        least = min(_FRAGMENT, _SMALL / wanted) * len(labels)
+        fragment = np.bincount(assigned, minlength=wanted) < least
         labels[:] = -1
         labels[nodes] = np.where(fragment[assigned], -1, assigned)
         if not fragment.any() or fragment.all():
