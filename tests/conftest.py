@@ -27,6 +27,7 @@ install_import_hook(
     f"{type_checks.__name__}.{type_checks.checked.__name__}",
 )
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
@@ -34,6 +35,12 @@ from infogan.config import Config, DataConfig, LatentsConfig, NetworkConfig, par
 from infogan.model import InfoGAN  # noqa: E402
 from infogan.training.trainer import Trainer  # noqa: E402
 from tests.browser import launched  # noqa: E402
+
+# A busy machine is not a fault of a test.
+hypothesis.settings.register_profile(
+    "infogan", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("infogan")
 
 # Tests run side by side: more threads each would only wait for one another.
 torch.set_num_threads(1)

@@ -41,12 +41,14 @@ def test_a_budget_counts_earlier_sessions_and_keeps_a_reserve() -> None:
     assert steps_within(10, 0.1, least=20) == 100 and steps_within(0, 0.1, least=20) == 20
 
 
+@pytest.mark.parametrize("options", [["--categories", "0"], pytest.param([], marks=pytest.mark.slow)])
 def test_nothing_is_found_in_white_noise_and_no_generator_is_trained(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, options: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    noise = np.random.default_rng(0).integers(256, size=(210, 10, 10, 3), dtype=np.uint8)
+    noise = np.random.default_rng(0).integers(256, size=(140, 8, 8, 1), dtype=np.uint8)
     path, out = save(tmp_path / "images.npz", noise), tmp_path / "out"
-    assert main(["discover", str(path), "--minutes", "0.01", "--out", str(out)]) == 0
+    small = ["--minutes", "0.01", "--set", "network.width=0.25"]
+    assert main(["discover", str(path), "--out", str(out), *small, *options]) == 0
     assert "no factor found" in capsys.readouterr().out
     assert "No factor found" in (out / "report.html").read_text() and not (out / "run").exists()
     assert json.loads((out / "discovery.json").read_text())["found"] == {}

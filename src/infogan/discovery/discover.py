@@ -137,7 +137,7 @@ def _run(job: _Discovery) -> dict[str, Any]:
     wanted = job.threads if recorded is None or job.threads is not None else int(recorded)
     used = engine.use_threads(wanted)
     state.write(threads=used)
-    progress(f"threads: {used}; threads=1 is faster if the cores are busy")
+    progress(f"threads: {used}" + ("; threads=1 is faster if the cores are busy" if used > 1 else ""))
     try:
         job.audit()
         return job.run()

@@ -186,9 +186,9 @@ def learn(  # noqa: PLR0913 - the images, what is known of them, and what to sea
 
     Args:
         images: uint8, 0..255.
-        features: learned features. Categories are searched by these, by principal components of the pixels or
-            by both together, whichever partitions are more stable; None: by the pixels, which need no
-            training.
+        features: learned features. Categories are searched for in these, in principal components of the
+            pixels, and in both together; the most stable ones are kept. None: only in the pixels, which needs
+            no training.
         categories: the number of categories, which are then kept even if they are not stable; None: chosen
             by stability; 0: no categories.
         candidates: known continuous candidates of these images; None: search for them.
@@ -209,7 +209,7 @@ def learn(  # noqa: PLR0913 - the images, what is known of them, and what to sea
         sources: tuple[Source, ...] = ("spectral",) if features is None else ("heads", "spectral")
         if len(spaces) > 1:
             space = steadiest(spaces, seed=seed, categories=categories)
-            progress(f"categories are searched by {space}")
+            progress(f"searching for categories in {space}")
         searched = category_search(
             spaces[space],
             seed=seed,
