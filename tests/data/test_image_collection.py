@@ -108,3 +108,10 @@ def test_a_path_without_images_is_an_error(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=name):
         open_collection(tmp_path / name, FORM)
+
+
+def test_numbered_frames_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for number in (1, 2, 10, 11):
+        Image.fromarray(np.full((8, 8), number, np.uint8)).save(tmp_path / f"frame{number}.png")
+    names = [open_collection(tmp_path, Form(8, 1)).name(index) for index in range(4)]
+    assert names == ["frame1.png", "frame2.png", "frame10.png", "frame11.png"]

@@ -7,6 +7,7 @@ position of each image, and arrays of floats and in .npz files are read as a who
 from __future__ import annotations
 
 import io
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from PIL import Image
 from infogan.config import DataConfig
 from infogan.config.value_range import ValueRange
 from infogan.data import prepared
+from infogan.data.archives import is_compressed_tar
 from infogan.data.arrays import SUFFIXES as ARRAY_SUFFIXES
 from infogan.data.arrays import read_array
 from infogan.data.contents import list_contents
@@ -27,6 +29,8 @@ from infogan.data.preprocessing import Form, preprocess
 from infogan.data.signatures import HEAD, identify
 from infogan.errors import DataError
 from infogan.file_listing import Skipped
+
+_NUMBERS = re.compile(r"([0-9]{1,18})")
 
 _PIXELS = 1 << 24
 """Number of pixels of a batch, of all its channels: 16 MB."""
@@ -206,6 +210,12 @@ def of_array(
     return _Rows("the array", images, form, names)
 
 
+def _natural(name: str) -> list[tuple[bool, int, str]]:
+    """Return a key that orders frame2.png before frame10.png."""
+    parts = _NUMBERS.split(name)
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
+
+
 def _listed(path: Path, like: DataConfig | None) -> tuple[Sequence[Item], list[Skipped]]:
     if not path.exists():
         return [], []
@@ -215,6 +225,10 @@ def _listed(path: Path, like: DataConfig | None) -> tuple[Sequence[Item], list[S
         if reading not in ("archive", "table"):
             return [Item(path.name, path)], []
     contents = list_contents(path, () if like is None else like.exclude or ())
+    # Members of compressed tar files can be read fast only in their own order.
+    in_files = all(isinstance(item.content, Path) for item in contents.items)
+    if in_files or (path.is_file() and not is_compressed_tar(path)):
+        contents.items.sort(key=lambda item: _natural(item.name))
     if like is not None and like.frames == "all":
         return all_frames(contents.items, contents.unreadable), contents.unreadable
     return contents.items, contents.unreadable
