@@ -65,7 +65,7 @@ def test_added_images_leave_no_image_of_training_among_the_test_images(
     assert len(dataset.train.images) + len(dataset.test.images) == 96
     assert not contents(dataset.test.images) & trained
     assert "the images are not exactly those of training" in caplog.text
-    assert "of 54 images of training that were looked for are there" in caplog.text
+    assert "of 54 training images that were checked were found" in caplog.text
 
 
 @pytest.mark.parametrize("command", ["evaluate", "report"])
@@ -85,7 +85,7 @@ def test_images_that_were_saved_in_another_form_are_noticed(
         Image.open(path).save(path.with_suffix(".jpg"), quality=80)
         path.unlink()
     api.training_images(api.load(run))
-    assert "none of 54 images of training that were looked for is there" in caplog.text
+    assert "none of 54 training images that were checked was found" in caplog.text
 
 
 def test_a_changed_folder_is_not_resumed(run: Path, folder: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_run_of_an_earlier_release_keeps_its_split_and_refuses_other_images(
     add(folder, 1)
     with pytest.raises(DataError) as caught:
         api.training_images(api.load(run))
-    assert "test images may be images of training" in caught.value.happened
+    assert "test images may be training images" in caught.value.happened
     assert "--data" in caught.value.for_command_line
 
 

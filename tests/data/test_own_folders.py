@@ -217,7 +217,7 @@ def test_pages_and_frames_are_images_where_asked(tmp_path: Path) -> None:
 
 def test_a_folder_of_films_says_what_lies_there_and_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "film.bin").write_bytes(b"\0\0\0\x20ftypisom")
-    with pytest.raises(DataError, match="0 images; there are 1 x a film") as caught:
+    with pytest.raises(DataError, match="0 images; there are 1 x a video") as caught:
         opened(tmp_path)
     assert "ffmpeg" in str(caught.value)
 
@@ -347,7 +347,7 @@ def test_the_common_size_is_kept_if_one_image_is_larger(tmp_path: Path) -> None:
     fill(tmp_path, 30, size=28)
     picture(29).save(tmp_path / "odd.png")
     assert images(opened(tmp_path)).shape[1:] == (28, 28, 3)
-    assert "'odd.png' is of another size" in "".join(audit(tmp_path).lines())
+    assert "'odd.png' has another size" in "".join(audit(tmp_path).lines())
 
 
 def test_a_stray_picture_costs_no_labels(tmp_path: Path) -> None:
@@ -401,4 +401,4 @@ def test_negative_labels_are_stated_and_left_out(tmp_path: Path, caplog: pytest.
     np.savez(tmp_path / "a.npz", images=pixels, labels=np.array([-1, 0, 1] * 4))
     truth = opened(tmp_path / "a.npz").train.truth
     assert truth.labels is None and not truth.factors
-    assert "4 labels are negative" in caplog.text
+    assert "4 values are negative" in caplog.text

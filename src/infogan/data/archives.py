@@ -1,4 +1,4 @@
-"""Pictures inside a zip or tar file, read one after the other and never unpacked to the disk.
+"""Pictures inside a zip or tar file, read one after the other and never unpacked to disk.
 
 Archives are not trusted: members whose names lead out of the archive, links and devices are refused, and the
 number of members and the size of each are limited.
@@ -38,11 +38,6 @@ _BLOCK = 512  # of a tar file, which ends with two blocks of zeros
 _OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 _OPEN = 16  # archives that are open at once
 _Key = tuple[Path, int, int]
-
-
-def is_archive(path: Path) -> bool:
-    """Return True if the file's name is that of a supported archive."""
-    return path.name.lower().endswith(SUFFIXES)
 
 
 def members(path: Path, wanted: Callable[[str], bool], skipped: list[Skipped]) -> list[Item]:

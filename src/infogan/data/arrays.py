@@ -180,7 +180,7 @@ def picture_from_npy(file: IO[bytes], index: int, rules: Conversion | None) -> I
     """
     header = read_header(file, file.seek(0, 2), start=0)
     if not pictures_in(header):
-        raise ValueError(f"an array of {header}, which is no image")
+        raise ValueError(f"an array of {header}, which is not an image")
     array = _load(file, header)
     if pictures_in(header) > 1:
         array = array[index]
@@ -345,7 +345,7 @@ def _read_truth(
 
 
 def _is_fractional(archive: zipfile.ZipFile, name: str, headers: Mapping[str, Header]) -> bool:
-    """Return True for floats that are no whole numbers: they are no labels but a factor."""
+    """Return True for floats that are not whole numbers: they are a factor, not labels."""
     if headers[name].dtype.kind != "f":
         return False
     values = read_member(archive, name)
@@ -359,12 +359,12 @@ def _labels(
     shape, kind = header.shape, header.dtype.kind
     rows = len(shape) in (1, 2) and shape[0] == count
     if not rows or kind not in "iufUS":
-        log.warning("%s is %s: no labels of %d images", where, header, count)
+        log.warning("%s is %s: it is not used as labels of %d images", where, header, count)
         return None, ()
     values = read_member(archive, where.rpartition("array ")[2].strip("'"))
     if values.ndim == 2 and values.shape[1] > 1:
         if kind in "US" or not ((values == 1).sum(1) == 1).all() or not np.isin(values, (0, 1)).all():
-            log.warning("%s is %s, and not one-hot: no labels", where, header)
+            log.warning("%s is %s and not one-hot: it is not used as labels", where, header)
             return None, ()
         values = values.argmax(1)
     values = values.reshape(-1)
@@ -374,7 +374,7 @@ def _labels(
     if kind == "f" and not (values == np.floor(values)).all():
         return None, ()  # a factor
     if values.min() < 0:
-        log.warning("%s: %d labels are negative: no labels", where, int((values < 0).sum()))
+        log.warning("%s is not used as labels: %d values are negative", where, int((values < 0).sum()))
         return None, ()
     return values.astype(np.int64), ()
 

@@ -1,4 +1,4 @@
-"""Audit images before anything is spent on them: sizes, ranges, blank images, duplicates, layout, damage.
+"""Audit images before training: sizes, ranges, blank images, duplicates, layout, damage.
 
 for line in audit(DataConfig(source="folder", path="my_images")).lines():
     print(line)
@@ -38,7 +38,7 @@ _FEWEST_PAIRS = 3
 
 @dataclass(frozen=True)
 class Audit:
-    """What is known of a set of images.
+    """Facts about a set of images.
 
     Attributes:
         path: of the images.
@@ -46,7 +46,7 @@ class Audit:
         sizes: number of images by (width, height).
         size: height and width to which they are resized.
         share_kept: mean share of an image's pixels inside the square that is used.
-        odd_size: name of one image of another size than nearly all others, or "".
+        odd_size: name of one image whose size differs from that of nearly all others, or "".
         channels: 1, 3 or 4.
         ranges: lowest and highest value, by the value of white (1, 255 or 65,535).
         in_range: True if a range is set.
@@ -196,7 +196,7 @@ class Audit:
     def _size_line(self) -> str:
         sizes = [f"{width}x{height}" for width, height in sorted(self.sizes)]
         several = f"{len(sizes)} sizes from {sizes[0]} to {sizes[-1]}" if len(sizes) > 1 else sizes[0]
-        odd = f"; {self.odd_size!r} is of another size" if self.odd_size else ""
+        odd = f"; {self.odd_size!r} has another size" if self.odd_size else ""
         share = f"{self.share_kept:.0%} of its pixels are kept"
         kept = {"crop": share, "pad": "padded to a square", "stretch": "stretched to a square"}[self.fit]
         return (

@@ -1,4 +1,4 @@
-"""List what lies at a path: pictures in folders, archives, arrays and tables, and the files that are none."""
+"""List the contents of a path: pictures in folders, archives, arrays and tables, and all other files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from infogan.file_listing import Skipped, walk
 
 
 class FileVerdict(NamedTuple):
-    """What became of a file.
+    """The verdict on a file.
 
     Attributes:
         path: below the folder or archive.
@@ -105,7 +105,9 @@ def _judge_file(path: Path, name: str, contents: Contents, exclude: Sequence[str
         try:
             _open_container(path, name, contents, exclude)
         except DataError as error:
-            reason = error.happened if archives.is_archive(path) or path.suffix == ".parquet" else _UNPACK
+            reason = (
+                error.happened if path.name.lower().endswith((*archives.SUFFIXES, ".parquet")) else _UNPACK
+            )
             contents.others.append(FileVerdict(name, "left out", identify(head).name, reason))
     else:
         _judge(_File(name, "", path, head), contents)

@@ -129,7 +129,7 @@ class Split:
     ) -> Int64[np.ndarray, "n count"]:
         """Return `pixel_neighbours.nearest` of these images, computed once for all seeds of a run."""
         if (count, search) not in self._nearest:
-            from infogan.data import pixel_neighbours  # late: scikit-learn and torch are slow to import
+            from infogan.data import pixel_neighbours  # lazy: scikit-learn and torch are slow to import
 
             self._nearest[count, search] = pixel_neighbours.nearest(self.images, count, search)
         return self._nearest[count, search]

@@ -270,7 +270,7 @@ def skipping(name: str, skipped: list[Skipped]) -> Iterator[None]:
     try:
         yield
     # Decoders of damaged files raise almost anything (struct.error, IndexError, SyntaxError, ...), and
-    # Pillow's DecompressionBombError is no OSError.
+    # Pillow's DecompressionBombError is not an OSError.
     except Exception as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         if isinstance(error, InfoGANError):

@@ -224,7 +224,11 @@ def _listed(path: Path, like: DataConfig | None) -> tuple[Sequence[Item], list[S
             reading = identify(file.read(HEAD), path.name).reading
         if reading not in ("archive", "table"):
             return [Item(path.name, path)], []
-    contents = list_contents(path, () if like is None else like.exclude or ())
+    contents = (
+        list_contents(path)
+        if like is None
+        else list_contents(path, like.exclude or (), follow_links=bool(like.follow_links))
+    )
     # Members of compressed tar files can be read fast only in their own order.
     in_files = all(isinstance(item.content, Path) for item in contents.items)
     if in_files or (path.is_file() and not is_compressed_tar(path)):

@@ -28,7 +28,7 @@ NO_FOLDER = "(no folder)"
 """Class of the few images that lie outside of all class folders."""
 
 MOST_STRAYS = 0.1
-"""Share of images outside of class folders, above which folders are no classes."""
+"""Share of images outside of class folders, above which folders are not classes."""
 
 _Parts = tuple[str, ...]
 _NUMBERS = re.compile(r"(?:[-_. ]?(?:of)?[-_. ]?\d+)+$")

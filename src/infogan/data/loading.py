@@ -313,7 +313,7 @@ def _note(entry: Source, config: DataConfig) -> tuple[str, Path | None]:
 
 
 def _write(entry: Source, config: DataConfig, folder: Path, found: Found) -> None:
-    from infogan import __version__  # late: infogan/__init__.py imports this package
+    from infogan import __version__  # lazy: infogan/__init__.py imports this package
 
     count = prepared.count(found)
     if config.count not in (None, count):

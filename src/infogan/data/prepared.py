@@ -197,7 +197,7 @@ def _keys_of_groups(
     """Return the keys by which images of one group stay together.
 
     Raises:
-        DataError: the images are no files, or all in one group.
+        DataError: the images are not files, or all in one group.
     """
     names = part.names if isinstance(part, Stream) else ()
     by = config.split_by
@@ -345,7 +345,7 @@ def _check_size(images: Path, size: int) -> None:
         raise StorageError(
             f"{images.name} has {images.stat().st_size - header:,} bytes of images instead of {size:,}",
             "a file that only this process writes",
-            "type the same command again",
+            "run the same command again",
         )
 
 

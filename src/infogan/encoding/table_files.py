@@ -1,7 +1,7 @@
 """Tables that are written in parts: CSV and Parquet.
 
-Text in a CSV file comes from file names, which may be those of strangers, and a spreadsheet runs a cell that
-starts with "=". `harmless` makes such a cell text.
+Text in a CSV file comes from file names, which are not trusted, and a spreadsheet runs a cell that starts
+with "=". `harmless` makes such a cell text.
 """
 
 from __future__ import annotations
@@ -197,13 +197,13 @@ def _arrow(column: Column) -> Any:
 
 
 def _printable(text: str) -> str:
-    """Return a text as UTF-8 can store it: bytes of a file name that are no UTF-8 as \\udcff."""
+    """Return a text as UTF-8 can store it: bytes of a file name that are not UTF-8 as \\udcff."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _pyarrow(path: Path) -> Any:
     try:
-        import pyarrow.parquet  # late: an optional dependency
+        import pyarrow.parquet  # lazy: an optional dependency
     except ImportError:
         raise UsageError(
             f"{path} is a Parquet file, and the package pyarrow is not installed",

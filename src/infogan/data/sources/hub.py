@@ -105,7 +105,7 @@ def found(splits: Mapping[str, Any], path: str, config: DataConfig) -> Found:
 def _load(path: str, config: DataConfig) -> tuple[Mapping[str, Any], str | None]:
     """Return the splits by name, each a `datasets.Dataset`, and their commit; None for a folder."""
     try:
-        import datasets  # late: an optional dependency, which takes seconds to import
+        import datasets  # lazy: an optional dependency, which takes seconds to import
     except ImportError:
         problem = f"data.path = {path!r}: the package datasets is not installed"
         raise DataError(problem, "datasets", "pip install 'infogan[hub]'") from None
