@@ -210,10 +210,12 @@ def of_array(
     return _Rows("the array", images, form, names)
 
 
-def _natural(name: str) -> list[tuple[bool, int, str]]:
-    """Return a key that orders frame2.png before frame10.png."""
-    parts = _NUMBERS.split(name)
-    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
+def _natural(name: str) -> list[list[tuple[bool, int, str]]]:
+    """Return a key that orders paths by their parts, and frame2.png before frame10.png."""
+    return [
+        [(text.isdecimal(), int(text) if text.isdecimal() else 0, text) for text in _NUMBERS.split(part)]
+        for part in PurePosixPath(name).parts
+    ]
 
 
 def _listed(path: Path, like: DataConfig | None) -> tuple[Sequence[Item], list[Skipped]]:
