@@ -44,8 +44,8 @@ def folder(tmp_path: Path) -> Path:
 def test_a_folder_gives_its_images_in_the_order_of_their_paths(folder: Path) -> None:
     collection = open_collection(folder, FORM)
     images, names = as_read(collection)
-    assert names == ["a/10.png", "a/2.png", "a-b/1.png", "b.png"] and len(collection) == 4
-    assert np.array_equal(images[..., 0], pixels(5)[[2, 1, 3, 0]])
+    assert names == ["a/2.png", "a/10.png", "a-b/1.png", "b.png"] and len(collection) == 4
+    assert np.array_equal(images[..., 0], pixels(5)[[1, 2, 3, 0]])
     assert collection.file(3) == folder / "b.png"
 
 
@@ -93,7 +93,7 @@ def test_chosen_images_can_be_read_twice_and_an_unreadable_one_is_reported_once(
     (folder / "a" / "2.png").write_bytes((folder / "a" / "2.png").read_bytes()[:40])
     collection = open_collection(folder, FORM)
     for _ in range(2):
-        (batch,) = collection.batches(np.array([3, 1]))
+        (batch,) = collection.batches(np.array([3, 0]))
         assert batch.indices.tolist() == [3]
     assert [file.path for file in collection.skipped] == ["a/2.png"]
 
@@ -108,3 +108,10 @@ def test_a_path_without_images_is_an_error(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=name):
         open_collection(tmp_path / name, FORM)
+
+
+def test_numbered_frames_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for number in (1, 2, 10, 11):
+        Image.fromarray(np.full((8, 8), number, np.uint8)).save(tmp_path / f"frame{number}.png")
+    names = [open_collection(tmp_path, Form(8, 1)).name(index) for index in range(4)]
+    assert names == ["frame1.png", "frame2.png", "frame10.png", "frame11.png"]

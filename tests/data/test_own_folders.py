@@ -129,6 +129,29 @@ def test_arrays_that_are_not_read_are_named(tmp_path: Path, caplog: pytest.LogCa
     assert "the images are x_train; not read: x_test" in caplog.text
 
 
+def test_floats_beyond_one_need_a_range_and_the_advice_says_so(tmp_path: Path) -> None:
+    for index in range(4):
+        values = RNG.random((16, 16)).astype(np.float32) * 255
+        Image.fromarray(values).save(tmp_path / f"{index}.tif")
+    with pytest.raises(DataError) as caught:
+        opened(tmp_path)
+    assert "--range p0:p100" in caught.value.for_command_line
+    assert len(images(opened(tmp_path, range="p0:p100"))) == 4
+
+
+def test_the_audit_says_what_the_split_is_by(tmp_path: Path) -> None:
+    for clip in "ab":
+        fill(tmp_path / clip, 4)
+    assert "held out by folder" in " ".join(audit(tmp_path, split_by="folder").lines())
+    assert "held out by content" in " ".join(audit(tmp_path).lines())
+
+
+def test_two_images_are_too_few_to_train_on(tmp_path: Path) -> None:
+    fill(tmp_path, 2)
+    with pytest.raises(DataError, match="1 of 2 images is left for training"):
+        api.train(tmp_path, out=tmp_path.parent / "run", progress=False)
+
+
 # --- formats ---------------------------------------------------------------------------------------------
 
 

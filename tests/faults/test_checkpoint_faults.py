@@ -92,7 +92,7 @@ def strike(faults: list[dict[str, object]]) -> list[object]:
         check=True,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,  # a busy machine is no hang
     )
     return [json.loads(line) for line in done.stdout.splitlines()]
 

@@ -21,7 +21,7 @@ from PIL import Image
 
 from infogan.config.value_range import ValueRange
 from infogan.data.dataset import Factor, Split, Truth
-from infogan.data.preprocessing import NO_WHITE, SCALED, Conversion, scale
+from infogan.data.preprocessing import NEEDS_RANGE, NO_WHITE, SCALED, Conversion, scale
 from infogan.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -229,7 +229,7 @@ def check_white(values: np.ndarray, rules: Conversion | None) -> None:
     """
     without = values.dtype.kind in "iu" and values.dtype not in (np.uint8, np.uint16)
     if without and rules is not None and rules.low is None:
-        raise ValueError(f"{values.dtype} with values from {values.min()} to {values.max()}: set data.range")
+        raise ValueError(f"{values.dtype} with values from {values.min()} to {values.max()}: {NEEDS_RANGE}")
 
 
 def white_of(dtype: np.dtype[Any]) -> float:

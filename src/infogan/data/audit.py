@@ -67,6 +67,7 @@ class Audit:
         others: files that hold no images.
         layout: split and classes.
         stray: name of one image outside of all class folders, or "".
+        split_by: what keeps images on one side of the split: content, folder or prefix.
         in_files: False if the images are those of one array.
     """
 
@@ -95,10 +96,11 @@ class Audit:
     others: tuple[FileVerdict, ...]
     layout: Layout
     stray: str
+    split_by: str
     in_files: bool
 
     @classmethod
-    def of(cls, survey: Survey, unreadable: Sequence[Skipped]) -> Audit:
+    def of(cls, survey: Survey, unreadable: Sequence[Skipped], split_by: str | None = None) -> Audit:
         """Return the audit of images that have been decoded."""
         names = list(survey.fitted_images)
         fitted = list(survey.fitted_images.values())
@@ -132,6 +134,7 @@ class Audit:
             others=tuple(survey.contents.others),
             layout=layout,
             stray=survey.names[strays[0]] if strays else "",
+            split_by=split_by or "content",
             in_files=bool(survey.names),
         )
 
@@ -221,7 +224,9 @@ class Audit:
             count = len(self.layout.strays)
             parts.append(f"{count:,} images lie outside of {outside}, {self.stray!r} the first")
         if self.layout.test is None:
-            parts.append("a tenth is held out by content (--set data.held_out=N, --split-by folder|prefix)")
+            parts.append(
+                f"a tenth is held out by {self.split_by} (--set data.held_out=N, --split-by folder|prefix)"
+            )
         else:
             test = int(self.layout.test.sum())
             parts.append(f"folders are the split: {self.images - test:,} training and {test:,} test images")

@@ -21,7 +21,15 @@ from PIL import Image, UnidentifiedImageError
 
 from infogan.data.arrays import picture_from_npy
 from infogan.data.dataset import Stream, Truth
-from infogan.data.preprocessing import DEFAULT_SIZE, Conversion, Form, common_size, fit, is_gray
+from infogan.data.preprocessing import (
+    DEFAULT_SIZE,
+    NEEDS_RANGE,
+    Conversion,
+    Form,
+    common_size,
+    fit,
+    is_gray,
+)
 from infogan.data.signatures import HEAD, FileType, identify
 from infogan.errors import DataError, InfoGANError
 from infogan.file_listing import Skipped
@@ -285,6 +293,13 @@ def check_share(where: str, total: int, skipped: Sequence[Skipped], allowed: flo
         DataError: more were skipped; the message lists the first of them.
     """
     if len(skipped) > most_skipped(total, allowed):
+        if sum(NEEDS_RANGE in file.reason for file in skipped) > len(skipped) / 2:
+            raise DataError(
+                f"{where}: {len(skipped)} of {total} files cannot be read" + first_of(skipped),
+                "values up to white, or the values that become black and white",
+                "data.range='LOW:HIGH'; or 'p0:p100', for the lowest and highest value of all images",
+                command="--range LOW:HIGH; or --range p0:p100, for the lowest and highest value of all",
+            )
         limit = f"at most {allowed:.3g}" if allowed >= 1 else f"at most {allowed:.3g} of all"
         raise DataError(
             f"{where}: {len(skipped)} of {total} files cannot be read" + first_of(skipped),

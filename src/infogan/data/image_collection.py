@@ -7,6 +7,7 @@ position of each image, and arrays of floats and in .npz files are read as a who
 from __future__ import annotations
 
 import io
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from PIL import Image
 from infogan.config import DataConfig
 from infogan.config.value_range import ValueRange
 from infogan.data import prepared
+from infogan.data.archives import is_compressed_tar
 from infogan.data.arrays import SUFFIXES as ARRAY_SUFFIXES
 from infogan.data.arrays import read_array
 from infogan.data.contents import list_contents
@@ -27,6 +29,8 @@ from infogan.data.preprocessing import Form, preprocess
 from infogan.data.signatures import HEAD, identify
 from infogan.errors import DataError
 from infogan.file_listing import Skipped
+
+_NUMBERS = re.compile(r"([0-9]{1,18})")
 
 _PIXELS = 1 << 24
 """Number of pixels of a batch, of all its channels: 16 MB."""
@@ -206,6 +210,14 @@ def of_array(
     return _Rows("the array", images, form, names)
 
 
+def _natural(name: str) -> list[list[tuple[bool, int, str]]]:
+    """Return a key that orders paths by their parts, and frame2.png before frame10.png."""
+    return [
+        [(text.isdecimal(), int(text) if text.isdecimal() else 0, text) for text in _NUMBERS.split(part)]
+        for part in PurePosixPath(name).parts
+    ]
+
+
 def _listed(path: Path, like: DataConfig | None) -> tuple[Sequence[Item], list[Skipped]]:
     if not path.exists():
         return [], []
@@ -219,6 +231,10 @@ def _listed(path: Path, like: DataConfig | None) -> tuple[Sequence[Item], list[S
         if like is None
         else list_contents(path, like.exclude or (), follow_links=bool(like.follow_links))
     )
+    # Members of compressed tar files can be read fast only in their own order.
+    in_files = all(isinstance(item.content, Path) for item in contents.items)
+    if in_files or (path.is_file() and not is_compressed_tar(path)):
+        contents.items.sort(key=lambda item: _natural(item.name))
     if like is not None and like.frames == "all":
         return all_frames(contents.items, contents.unreadable), contents.unreadable
     return contents.items, contents.unreadable

@@ -132,7 +132,7 @@ def write(folder: Path, found: Found, config: DataConfig, facts: Mapping[str, An
         raw = building / "raw"
         readable, skipped = _write_raw(found, raw, shape, config)
         if found.survey is not None:
-            _write_audit(building, found.survey, skipped)
+            _write_audit(building, Audit.of(found.survey, skipped, config.split_by), found.survey, skipped)
         counts = [len(rows) for rows in readable]
         order = np.arange(sum(counts))
         if found.test is None and config.split_version == splits.BY_CONTENT:
@@ -272,12 +272,11 @@ def examine(found: Found, config: DataConfig) -> Audit:
             f"{config.source} is not a set of your own images", "a folder, archive or array", "a path"
         )
     _, skipped = _write_raw(found, Path(os.devnull), form(found, config), config)
-    return Audit.of(found.survey, skipped)
+    return Audit.of(found.survey, skipped, config.split_by)
 
 
-def _write_audit(folder: Path, survey: Survey, skipped: list[Skipped]) -> None:
+def _write_audit(folder: Path, audit: Audit, survey: Survey, skipped: list[Skipped]) -> None:
     """Write the audit of a user's images, and a verdict on each of their files."""
-    audit = Audit.of(survey, skipped)
     problem = audit.problem()
     parts = None if problem is None else [problem.happened, problem.expected, problem.advice, problem.command]
     text = json.dumps({"lines": audit.lines(), "problem": parts})

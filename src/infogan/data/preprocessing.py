@@ -96,6 +96,9 @@ SCALED = "infogan-scaled"
 NO_WHITE = "infogan-no-white"
 """Key in the `info` of images of integers whose type has no value of white: they need a range."""
 
+NEEDS_RANGE = "set data.range"
+"""End of the reason why an image with values outside of its type's range is not read."""
+
 PLAIN = Conversion()
 """The default rules."""
 
@@ -275,7 +278,7 @@ def _to_8_bits(image: Image.Image, rules: Conversion) -> Image.Image:
     """Scale to 0..255. Pillow would clip at 255, which turns most 16-bit images white."""
     values = np.asarray(image)
     if NO_WHITE in image.info and rules.low is None:
-        raise ValueError(f"{values.dtype} with values from {values.min()} to {values.max()}: set data.range")
+        raise ValueError(f"{values.dtype} with values from {values.min()} to {values.max()}: {NEEDS_RANGE}")
     return Image.fromarray(scale(values, 1.0 if image.mode == "F" else 65_535.0, rules))
 
 
@@ -294,7 +297,7 @@ def scale(values: np.ndarray, white: float, rules: Conversion) -> UInt8[np.ndarr
     if rules.low is None or rules.high is None:
         if not (low >= 0 and high <= white):  # written so that NaN is refused as well
             raise ValueError(
-                f"{values.dtype} with values from {low:g} to {high:g}, not 0 to {white:g}: set data.range"
+                f"{values.dtype} with values from {low:g} to {high:g}, not 0 to {white:g}: {NEEDS_RANGE}"
             )
         result: UInt8[np.ndarray, " *shape"] = np.rint(values * (255 / white)).astype(np.uint8)
         return result

@@ -74,10 +74,16 @@ def resolve(config: Config, dataset: Dataset) -> Config:
         DataError: the images are not square, or do not have 1, 3 or 4 channels.
     """
     count, height, width, channels = dataset.train.images.shape
-    if height != width or channels not in (1, 3, 4) or count < 2:
+    if count < 2:
+        raise DataError(
+            f"{dataset.name}: {count} of {count + len(dataset.test.images)} images is left for training",
+            "at least 3 images, of which one is held out; some hundred to find factors of variation",
+            "a folder with more images",
+        )
+    if height != width or channels not in (1, 3, 4):
         raise DataError(
             f"{dataset.name}: the images are {count} of {height}x{width} pixels and {channels} channels",
-            "at least 2 square images of 1, 3 or 4 channels",
+            "square images of 1, 3 or 4 channels",
             "size=64, which crops and resizes the images of a file or folder",
             command="--size 64, which crops and resizes",
         )
