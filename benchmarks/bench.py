@@ -352,13 +352,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "machine": machine(),
         "load_before": load,
     }
+    out = given.out or (RESULTS if given.only is None and not given.quick else None)
     for name, measure in _measurements(given.quick, given.mnist).items():
         if given.only in (None, name):
             results[name.replace("-", "_")] = measure()
+            if out is not None:  # after each part, so that a run that is cut off keeps the others
+                out.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n")
     print(table(results))
-    out = given.out or (RESULTS if given.only is None and not given.quick else None)
     if out is not None:
-        out.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n")
         print(f"\nwritten: {out}")
     reached = results.get("error", {}).get("reached", True)
     return 0 if reached and all(ratio.get("passed", True) for ratio in _ratios(results).values()) else 1

@@ -1,7 +1,7 @@
 """The speed of training on a GPU, in under six minutes: `python -m benchmarks.gpu --mnist FOLDER`.
 
 Each training is measured with eager steps and with captured ones (`training.graph`), on random images that
-are kept on the GPU. A part that fails is recorded with its error, and the others go on. The results are
+are kept on the GPU. A part that fails is recorded with its error, and the others continue. The results are
 written after every part, so that a run that is cut off keeps what it has measured. `--cpu-smoke` runs every
 part at a tiny size on the CPU, to test this script; its figures mean nothing.
 """
@@ -9,15 +9,19 @@ part at a tiny size on the CPU, to test this script; its figures mean nothing.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import platform
+import subprocess
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
 from typing import Any
 
 import torch
@@ -31,7 +35,7 @@ from infogan.config import Config
 from infogan.model import InfoGAN
 from infogan.training import engine
 from infogan.training.engine import Precision
-from infogan.training.trainer import Trainer
+from infogan.training.trainer import METRICS_EVERY, Trainer
 
 TRAININGS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "mnist paper": ("mnist", "paper", {}),
@@ -45,6 +49,16 @@ TRAININGS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "sprites cr, regularized": ("sprites", "cr", {"objective.contrastive_weight": 2.0}),
 }
 """Preset, recipe and settings of each training."""
+
+ROOT = Path(__file__).resolve().parent.parent
+LIMIT = 90.0
+"""Seconds after which a part is ended, beyond those that a new process needs to start."""
+
+GRACE = 15.0
+"""Seconds after the deadline in which a part may end."""
+
+_STARTS = 60.0
+_UNUSABLE = 3  # exit code of a process that can do nothing more on its GPU
 
 SEEDS = 8
 COUNTED_BATCH = 8
@@ -68,6 +82,7 @@ class Setup:
         device: the GPU; the CPU for the smoke test.
         seconds: of each measurement of a speed.
         images: number of random images.
+        together: steps between two waits for the GPU; a training waits before each line of metrics.
         small: settings that make a training tiny, for the smoke test.
         compiled: measure networks that torch compiles, too.
         mnist: folder with the files of MNIST, if there is one.
@@ -77,6 +92,7 @@ class Setup:
     device: torch.device
     seconds: float = 2.0
     images: int = 10_000
+    together: int = METRICS_EVERY
     small: Mapping[str, Any] = field(default_factory=dict)
     compiled: bool = False
     mnist: Path | None = None
@@ -110,9 +126,9 @@ def trainer_of(
     config = configuration(name, setup, settings)
     size, channels = config.data.size, config.data.channels
     assert size is not None and channels is not None
-    rng = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (setup.images, size, size, channels), dtype=torch.uint8, generator=rng)
+    images = random_images((setup.images, size, size, channels))
     # The speed does not depend on which images are neighbours.
+    rng = torch.Generator().manual_seed(0)
     nearest = torch.randint(len(images), (len(images), max(1, config.objective.neighbours)), generator=rng)
     return Trainer(
         InfoGAN(config),
@@ -124,21 +140,38 @@ def trainer_of(
     )
 
 
+@lru_cache(maxsize=4)
+def random_images(shape: tuple[int, int, int, int]) -> Tensor:
+    """Return random uint8 images of a shape [N, H, W, C]."""
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
 # --- speeds ----------------------------------------------------------------------------------------------
 
 
-def steps_per_second(advance: Callable[[], None], setup: Setup, least: int = 5) -> float:
+def steps_per_second(advance: Callable[[], None], setup: Setup, warm_up: int = 5) -> float:
     """Return steps per second, after steps that are not measured: warm-ups and the capture."""
-    for _ in range(least):
+    for _ in range(warm_up):
         advance()
     wait(setup.device)
     done, start = 0, time.perf_counter()
-    while (passed := time.perf_counter() - start) < setup.seconds or done < least:
-        for _ in range(least):
+    while (passed := time.perf_counter() - start) < setup.seconds or not done:
+        for _ in range(setup.together):
             advance()
-        done += least
+        done += setup.together
         wait(setup.device)
     return done / max(time.perf_counter() - start, passed)
+
+
+def host_seconds(advance: Callable[[], None], setup: Setup) -> float:
+    """Return the seconds in which the host starts a step, without waiting for the GPU."""
+    wait(setup.device)
+    start = time.perf_counter()
+    for _ in range(setup.together):
+        advance()
+    passed = time.perf_counter() - start
+    wait(setup.device)
+    return passed / setup.together
 
 
 def wait(device: torch.device) -> None:
@@ -154,7 +187,12 @@ def measure_training(name: str, setup: Setup) -> dict[str, Any]:
         trainer = trainer_of(name, setup, settings)
         speed = steps_per_second(trainer.advance, setup)
         trainer.check()
-        result[way] = {"steps_per_second": speed, "images_per_second": speed * _batch(trainer)}
+        result[way] = {
+            "steps_per_second": speed,
+            "images_per_second": speed * _batch(trainer),
+            "host_ms": 1e3 * host_seconds(trainer.advance, setup),
+            "step_is_captured": trainer.graphs.capturing,
+        }
         result["batch_size"] = _batch(trainer)
     result["captured_over_eager"] = (
         result["captured"]["steps_per_second"] / result["eager"]["steps_per_second"]
@@ -259,8 +297,11 @@ def measure_seeds(name: str, setup: Setup) -> dict[str, Any]:
     """Measure eight seeds side by side, each on a stream of its own, compared with one."""
     rates = {}
     for count in (1, SEEDS):
-        trainers = [trainer_of(name, setup, {**setup.captured, "training.seed": n}) for n in range(count)]
-        streams = [engine.new_stream(setup.device) for _ in trainers]
+        streams = [engine.new_stream(setup.device) for _ in range(count)]
+        trainers = []
+        for seed, stream in enumerate(streams):
+            with stream():  # the stream of its captures, too
+                trainers.append(trainer_of(name, setup, {**setup.captured, "training.seed": seed}))
 
         def advance(trainers: Sequence[Trainer] = trainers, streams: Sequence[Any] = streams) -> None:
             for trainer, stream in zip(trainers, streams, strict=True):
@@ -374,33 +415,132 @@ def parts(setup: Setup) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
         yield "compiled: chairs residual", partial(measure_compiled, "chairs residual", setup)
 
 
-def run(setup: Setup, out: Path, only: Sequence[str] = ()) -> dict[str, Any]:
-    """Measure all parts, and write the results after each.
+def names_of(setup: Setup, only: Sequence[str]) -> list[str]:
+    """Return the names of the parts; `only`: beginnings of the names, or none for all."""
+    return [name for name, _ in parts(setup) if not only or name.startswith(tuple(only))]
+
+
+def measure(setup: Setup, names: Sequence[str], say: Callable[[str], None] = print) -> int:
+    """Measure some parts in this process, and print the machine and each result as a line of JSON.
+
+    Returns:
+        The exit code: 0, or `_UNUSABLE` if the parts that are left cannot be measured in this process.
+    """
+    say(json.dumps({"machine": machine(setup)}))
+    for name, part in parts(setup):
+        if name not in names:
+            continue
+        late = time.perf_counter() > setup.deadline
+        result = {"not_measured": "no time was left"} if late else guarded(name, part)
+        say(json.dumps({"part": name, "result": _short(result)}))
+        if "failed" in result and not _usable(setup.device):
+            return _UNUSABLE
+        gc.collect()
+        if setup.device.type == "cuda":
+            torch.cuda.empty_cache()
+    return 0
+
+
+def _usable(device: torch.device) -> bool:
+    """Return False after an error from which a process cannot recover, such as an illegal address."""
+    try:
+        wait(device)
+        torch.ones(1, device=device).sum().item()
+    except RuntimeError:
+        return False
+    return True
+
+
+class Supervisor:
+    """Runs the parts in a process, replaces it when it ends early, and writes all results after each.
 
     Args:
-        setup: how to measure.
+        command: of a process that measures the parts whose names are appended, as `measure` does.
         out: the JSON file.
-        only: beginnings of the names of the parts to measure; none: all.
+        deadline: time.perf_counter() after which no part begins.
+        limit: seconds of a part.
     """
-    results: dict[str, Any] = {"machine": machine(setup), "parts": {}}
-    for name, measure in parts(setup):
-        if only and not name.startswith(tuple(only)):
-            continue
-        if time.perf_counter() > setup.deadline:
-            results["parts"][name] = {"not_measured": "no time was left"}
-        else:
-            results["parts"][name] = guarded(name, measure)
-        out.write_text(json.dumps(_short(results), indent=1) + "\n", encoding="utf-8")
-    _add_shares(results["parts"])
-    out.write_text(json.dumps(_short(results), indent=1) + "\n", encoding="utf-8")
-    return results
+
+    def __init__(self, command: Sequence[str], out: Path, deadline: float, limit: float = LIMIT) -> None:
+        self.command, self.out, self.deadline, self.limit = command, out, deadline, limit
+        self.results: dict[str, Any] = {"machine": {}, "parts": {}}
+
+    def run(self, names: Sequence[str]) -> dict[str, Any]:
+        """Measure the parts in their order, and return all results."""
+        left = list(names)
+        while left:
+            if time.perf_counter() > self.deadline:
+                self._add(left.pop(0), {"not_measured": "no time was left"})
+                continue
+            before = len(left)
+            reason = self._process(left)
+            if left and (reason or len(left) == before):  # the part at which the process ended
+                _say(f"{left[0]}: {reason}")
+                self._add(left.pop(0), {"failed": reason or "the process has not measured it"})
+        _add_shares(self.results["parts"])
+        self._write()
+        return self.results
+
+    def _process(self, left: list[str]) -> str | None:
+        """Measure parts in one process, and remove them from `left`.
+
+        Returns:
+            Why the process ended at the first part of `left`; None if that part can be measured by another.
+        """
+        seconds = max(0.0, self.deadline - time.perf_counter())
+        command = [*self.command, f"--minutes={seconds / 60}", "--parts", *left]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        lines: Queue[str | None] = Queue()
+        reader = Thread(target=_read, args=(process, lines), daemon=True)
+        reader.start()
+        extra = _STARTS
+        try:
+            while True:
+                most = min(self.limit + extra, self.deadline + GRACE - time.perf_counter())
+                line = lines.get(timeout=max(0.0, most))
+                if line is None:
+                    code = process.wait()
+                    return None if code in (0, _UNUSABLE) else f"the process ended with code {code}"
+                extra = 0.0
+                message = json.loads(line)
+                if "machine" in message:
+                    self.results["machine"] = message["machine"]
+                elif message["part"] in left:
+                    left.remove(message["part"])
+                    self._add(message["part"], message["result"])
+                if not left:
+                    return None
+        except Empty:
+            return f"no result within {most:.3g} s"
+        finally:
+            process.kill()
+            process.wait()
+            reader.join()
+
+    def _add(self, name: str, result: dict[str, Any]) -> None:
+        self.results["parts"][name] = result
+        self._write()
+
+    def _write(self) -> None:
+        self.out.write_text(json.dumps(_short(self.results), indent=1) + "\n", encoding="utf-8")
 
 
-def guarded(name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def _read(process: subprocess.Popen[str], lines: Queue[str | None]) -> None:
+    """Put the lines that a process prints into a queue, and None at the end."""
+    assert process.stdout is not None
+    with process.stdout as printed:
+        for line in printed:
+            if line.startswith("{"):  # libraries print other things
+                lines.put(line)
+    lines.put(None)
+
+
+def guarded(name: str, part: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Return what a part measured and its seconds, or its error."""
     start = time.perf_counter()
+    _say(f"{name} ...")
     try:
-        result = measure()
+        result = part()
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         result = {"failed": f"{type(error).__name__}: {error}", "at": f"{where.filename}:{where.lineno}"}
@@ -435,7 +575,7 @@ def _add_shares(measured: dict[str, Any]) -> None:
 def table(results: Mapping[str, Any]) -> str:
     """Return the speeds of all trainings as text."""
     lines = [
-        f"{results['machine']['device']}, torch {results['machine']['torch']}",
+        f"{results['machine'].get('device')}, torch {results['machine'].get('torch')}",
         f"{'training':26}{'eager':>9}{'captured':>10}{'times':>8}{'images/s':>11}{'share':>8}{'goal':>7}",
     ]
     for name in TRAININGS:
@@ -480,22 +620,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--mnist", type=Path, help="folder with the files of MNIST, for the time to 5 %% error"
     )
-    parser.add_argument("--minutes", type=float, default=5.5, help="no part begins later; default: 5.5")
+    parser.add_argument("--minutes", type=float, help="no part begins later; default: 5.5")
     parser.add_argument("--only", nargs="+", default=[], help="beginnings of the names of parts")
     parser.add_argument("--compile", action="store_true", help="measure torch.compile, too")
     parser.add_argument("--cpu-smoke", action="store_true", help="run every part at a tiny size on the CPU")
+    parser.add_argument("--parts", nargs="+", help="measure these in this process, and print JSON")
     given = parser.parse_args(arguments)
     if not given.cpu_smoke and not torch.cuda.is_available():
         parser.error("this machine has no GPU; --cpu-smoke tests the script")
+    # A smoke test may run on a busy machine.
+    minutes, limit = (60.0, 600.0) if given.cpu_smoke else (5.5, LIMIT)
     setup = Setup(
         torch.device("cpu" if given.cpu_smoke else "cuda"),
         compiled=given.compile,
-        mnist=given.mnist,
-        deadline=time.perf_counter() + 60 * given.minutes,
+        mnist=given.mnist and given.mnist.resolve(),
+        deadline=time.perf_counter() + 60 * (minutes if given.minutes is None else given.minutes),
     )
     if given.cpu_smoke:
-        setup = replace(setup, seconds=0.0, images=32, small=SMALL)
-    results = run(setup, given.out, given.only)
+        setup = replace(setup, seconds=0.0, images=32, together=5, small=SMALL)
+    if given.parts:
+        return measure(setup, given.parts, partial(print, flush=True))
+    command = [sys.executable, "-m", "benchmarks.gpu"]
+    command += ["--compile"] if given.compile else []
+    command += ["--cpu-smoke"] if given.cpu_smoke else []
+    command += [f"--mnist={setup.mnist}"] if setup.mnist else []
+    results = Supervisor(command, given.out, setup.deadline, limit).run(names_of(setup, given.only))
     print(table(results))
     print(f"written: {given.out}")
     return int(any("failed" in part for part in results["parts"].values()))

@@ -75,10 +75,15 @@ def step_operations(networks: Networks) -> int:
 
 
 def _layers(network: nn.Module, *inputs: object) -> tuple[int, ...]:
-    counts: list[int] = []
+    return tuple(_multiply_adds(*called) for called in layer_calls(network, *inputs))
+
+
+def layer_calls(network: nn.Module, *inputs: object) -> list[tuple[nn.Module, Tensor, Tensor]]:
+    """Return the counted layers of a pass in the order of their calls, each with its input and output."""
+    calls: list[tuple[nn.Module, Tensor, Tensor]] = []
 
     def enter(layer: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
-        counts.append(_multiply_adds(layer, given[0], output))
+        calls.append((layer, given[0], output))
 
     counted = nn.Linear | nn.Conv2d | nn.ConvTranspose2d
     hooks = [m.register_forward_hook(enter) for m in network.modules() if isinstance(m, counted)]
@@ -88,7 +93,7 @@ def _layers(network: nn.Module, *inputs: object) -> tuple[int, ...]:
     finally:
         for hook in hooks:
             hook.remove()
-    return tuple(counts)
+    return calls
 
 
 def _multiply_adds(layer: nn.Module, given: Tensor, output: Tensor) -> int:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from benchmarks.operations import layer_calls
 from infogan.model import InfoGAN
 
 Shape = tuple[int, int, int]
@@ -63,26 +64,16 @@ def _passes(shape: Shape, batch: int, *, weights: bool, inputs: bool) -> Iterato
 
 def _layers(network: nn.Module, *inputs: object) -> list[Shape]:
     """Return rows per image, inner dimension and columns of each layer's forward product."""
-    shapes: list[Shape] = []
+    return [_product_of(*called) for called in layer_calls(network, *inputs)]
 
-    def enter(layer: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
-        weight = layer.get_parameter("weight")
-        if isinstance(layer, nn.Linear):
-            shapes.append((1, weight.shape[1], weight.shape[0]))
-        elif isinstance(layer, nn.ConvTranspose2d):
-            shapes.append((given[0].shape[2] * given[0].shape[3], len(weight), weight[0].numel()))
-        else:
-            shapes.append((output.shape[2] * output.shape[3], weight[0].numel(), len(weight)))
 
-    counted = nn.Linear | nn.Conv2d | nn.ConvTranspose2d
-    hooks = [m.register_forward_hook(enter) for m in network.modules() if isinstance(m, counted)]
-    try:
-        with torch.inference_mode():
-            network(*inputs)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return shapes
+def _product_of(layer: nn.Module, given: Tensor, output: Tensor) -> Shape:
+    weight = layer.get_parameter("weight")
+    if isinstance(layer, nn.Linear):
+        return 1, weight.shape[1], weight.shape[0]
+    if isinstance(layer, nn.ConvTranspose2d):
+        return given.shape[2] * given.shape[3], len(weight), weight[0].numel()
+    return output.shape[2] * output.shape[3], weight[0].numel(), len(weight)
 
 
 def multiply_adds(products: Counter[Shape]) -> int:

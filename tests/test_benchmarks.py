@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -312,8 +314,7 @@ def test_waiting_is_a_share_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 def test_every_part_of_the_benchmark_on_a_gpu_runs_at_a_tiny_size(tmp_path: Path) -> None:
     out = tmp_path / "gpu.json"
-    with torch.random.fork_rng():
-        assert gpu.main(["--cpu-smoke", "--out", str(out)]) == 0
+    assert gpu.main(["--cpu-smoke", "--out", str(out)]) == 0
     parts = json.loads(out.read_text())["parts"]
     assert len([name for name in parts if name.startswith("training: ")]) == len(gpu.TRAININGS)
     for name, part in parts.items():
@@ -324,26 +325,63 @@ def test_every_part_of_the_benchmark_on_a_gpu_runs_at_a_tiny_size(tmp_path: Path
             assert {value for way in part["largest_difference"].values() for value in way.values()} == {0.0}
 
 
-def test_a_part_that_fails_leaves_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail() -> dict[str, Any]:
-        raise RuntimeError("no memory")
-
-    written: list[str] = []
-    out = tmp_path / "gpu.json"
-
-    def last() -> dict[str, Any]:
-        written.append(out.read_text())  # the results of the part before
-        return {"value": 1.23456}
-
-    monkeypatch.setattr(gpu, "parts", lambda setup: [("first", fail), ("second", last), ("other", fail)])
-    results = gpu.run(gpu.Setup(torch.device("cpu")), out, only=["first", "second"])
-    assert list(results["parts"]) == ["first", "second"]
-    assert "RuntimeError: no memory" in written[0]
-    assert json.loads(out.read_text())["parts"]["second"]["value"] == 1.235
+def fail() -> dict[str, Any]:
+    raise RuntimeError("no memory")
 
 
-def test_no_part_begins_after_the_deadline(tmp_path: Path) -> None:
+def test_a_part_that_fails_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    measured = [("first", fail), ("second", lambda: {"value": 1.23456}), ("other", fail)]
+    monkeypatch.setattr(gpu, "parts", lambda setup: measured)
+    setup = gpu.Setup(torch.device("cpu"))
+    assert gpu.names_of(setup, ["first", "second"]) == ["first", "second"]
+    assert gpu.measure(setup, ["first", "second"], lines.append) == 0
+    machine, first, second = map(json.loads, lines)
+    assert machine["machine"]["torch"] == torch.__version__
+    assert first["part"] == "first" and first["result"]["failed"] == "RuntimeError: no memory"
+    assert second["part"] == "second" and second["result"]["value"] == 1.235
+
+
+def test_an_error_that_leaves_the_gpu_unusable_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(gpu, "parts", lambda setup: [("first", fail), ("second", fail)])
+    monkeypatch.setattr(gpu, "_usable", lambda device: False)
+    assert gpu.measure(gpu.Setup(torch.device("cpu")), ["first", "second"], lines.append) != 0
+    assert [json.loads(line).get("part") for line in lines] == [None, "first"]
+
+
+def test_no_part_begins_after_the_deadline() -> None:
+    lines: list[str] = []
     setup = gpu.Setup(torch.device("cpu"), deadline=0.0)
-    parts = gpu.run(setup, tmp_path / "gpu.json")["parts"]
+    gpu.measure(setup, gpu.names_of(setup, []), lines.append)
+    parts = {entry["part"]: entry["result"] for entry in map(json.loads, lines[1:])}
     assert parts and all(part == {"not_measured": "no time was left"} for part in parts.values())
     assert "no time was left" in gpu.table({"machine": gpu.machine(setup), "parts": parts})
+
+
+PROCESS = """
+import json, os, sys, time
+for name in sys.argv[sys.argv.index("--parts") + 1:]:
+    if name == "kills":
+        os.kill(os.getpid(), 9)
+    if name == "hangs":
+        time.sleep(600)
+    result = {"failed": "an error"} if name == "breaks" else {"process": os.getpid()}
+    print(json.dumps({"part": name, "result": result}), flush=True)
+    if name == "breaks":
+        sys.exit(3)
+"""
+
+
+def test_a_process_that_ends_or_hangs_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "_STARTS", 5.0)
+    out = tmp_path / "gpu.json"
+    command = [sys.executable, "-c", PROCESS]
+    supervisor = gpu.Supervisor(command, out, time.perf_counter() + 600, limit=0.5)
+    parts = supervisor.run(["a", "kills", "b", "breaks", "c", "hangs", "d"])["parts"]
+    assert list(parts) == ["a", "kills", "b", "breaks", "c", "hangs", "d"]
+    assert parts["kills"] == {"failed": "the process ended with code -9"}
+    assert parts["breaks"] == {"failed": "an error"}
+    assert "no result within" in parts["hangs"]["failed"]
+    assert len({parts[name]["process"] for name in "abcd"}) == 4
+    assert json.loads(out.read_text())["parts"] == parts

@@ -99,7 +99,7 @@ def test_images_of_any_shape_are_padded_and_come_back_in_their_shape() -> None:
 
 
 def test_features_that_are_no_square_are_used_with_a_warning() -> None:
-    with pytest.warns(UserWarning, match="70 features are no square image"):
+    with pytest.warns(UserWarning, match="70 features are not a square image"):
         tiny().fit(np.random.default_rng(0).random((10, 70)))
 
 

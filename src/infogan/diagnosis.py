@@ -1,4 +1,4 @@
-"""What this machine offers to infogan: versions, processor, devices, extras, disk, and a test of writing."""
+"""Diagnose this machine: versions, processor, devices, extras, disk, and a test of writing."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Diagnosis:
 
 
 def diagnose(folder: Path, device: torch.device, precision: str) -> Diagnosis:
-    """Return what this machine offers, and what is wrong with it.
+    """Return the properties of this machine, and its problems.
 
     Args:
         folder: where runs are to be written; it is created if it is missing.

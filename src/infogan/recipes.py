@@ -98,7 +98,7 @@ class Recipe:
             raise ConfigError(
                 f"recipe {self.name}: this configuration has the codes and settings of recipe {before}",
                 "a preset, or a configuration of the recipe paper",
-                f"infogan.api.configure({config.preset!r}, recipe={self.name!r})",
+                f"infogan.configure({config.preset!r}, recipe={self.name!r})",
                 command=f"infogan train {config.preset} --recipe {self.name}",
             )
         policy = config.augmentation

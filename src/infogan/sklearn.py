@@ -60,7 +60,7 @@ def _has_categories(estimator: InfoGANClusterer) -> bool:
     with suppress(InfoGANError):  # which `fit` raises
         codes = parse_codes(codes) if isinstance(codes, str) else codes
         if isinstance(codes, Mapping) and not any(isinstance(code, Categorical) for code in codes.values()):
-            raise AttributeError("there is no categorical code among `codes`, so that there are no clusters")
+            raise AttributeError("there is no categorical code among `codes`, so there are no clusters")
     return True
 
 
@@ -81,8 +81,8 @@ class InfoGANClusterer(ClusterMixin, TransformerMixin, BaseEstimator):  # type: 
             "digit:10 slant:u", or codes by name. The first categorical code gives the clusters. Without one,
             the estimator is only a transformer.
         image_shape: (height, width) or (height, width, channels) of an image, in the order of the features;
-            channels are 1, 3 or 4. None: gray squares. A number of features that is no square is padded to
-            the next one, with a warning.
+            channels are 1, 3 or 4. None: gray squares. If the number of features is not a square number,
+            rows are padded to the next one, with a warning.
         recipe: name of the training recipe, such as "robust" or "paper".
         steps: number of training steps, each with 128 images.
         width: relative width of the networks; 1 is that of the paper.
@@ -215,7 +215,7 @@ class InfoGANClusterer(ClusterMixin, TransformerMixin, BaseEstimator):  # type: 
 
     @available_if(_has_categories)  # type: ignore[untyped-decorator]
     def score(self, X: Any, y: object = None) -> float:
-        """Return how stable the clusters of images are under augmentation, without labels.
+        """Return the stability of the clusters under augmentation, without labels.
 
         This is the mutual information between the categories of images and those of their augmented views
         (Ji et al. 2019), in nats, from 0 to ln K for K clusters. It grows with K: compare estimators of the
@@ -287,7 +287,7 @@ class InfoGANClusterer(ClusterMixin, TransformerMixin, BaseEstimator):  # type: 
                 raise UsageError(f"{name}={value!r}", expected, f"set_params({name}=...)")
 
     def _config(self) -> Config:
-        from infogan import api
+        from infogan import configuring
 
         side, channels = _square_side(self.image_shape_), self.image_shape_[2]
         settings = {
@@ -300,7 +300,7 @@ class InfoGANClusterer(ClusterMixin, TransformerMixin, BaseEstimator):  # type: 
         }
         codes = self.codes or f"cluster:{self.n_clusters} style1:u style2:u"
         more = {} if self.settings is None else self.settings
-        return api.configure("folder", recipe=self.recipe, codes=codes, settings={**settings, **more})
+        return configuring.configure("folder", recipe=self.recipe, codes=codes, settings={**settings, **more})
 
     def _seed(self) -> int:
         if isinstance(self.random_state, int | np.integer):
@@ -360,7 +360,7 @@ def _shape(image_shape: tuple[int, ...] | None, features: int) -> tuple[int, int
         side = math.ceil(math.sqrt(features))
         if side**2 != features:
             warnings.warn(
-                f"{features} features are no square image: they are padded to {side}x{side} pixels. "
+                f"{features} features are not a square image: they are padded to {side}x{side} pixels. "
                 "Set image_shape if they are images of another shape.",
                 stacklevel=3,
             )

@@ -11,12 +11,10 @@ from infogan.representation.category_search import (
     Stability,
     category_search,
     choose,
-    cut,
-    merge_tree,
-    neighbour_table,
     none_of_these,
     stability,
 )
+from infogan.representation.merging import cut, merge_tree, neighbour_table
 from infogan.representation.neighbours import nearest
 
 

@@ -242,6 +242,14 @@ def flat(value: Any) -> Iterator[Any]:
         yield value
 
 
+def test_a_list_with_other_tensors_is_read_again() -> None:
+    replayed = Graphs(CpuRecorder(), CPU, pytest.fail).replayed(lambda given: given[0] + 0, {})
+    given = [torch.ones(2)]
+    assert replayed(given).tolist() == [1, 1]
+    given[0] = torch.zeros(2)
+    assert replayed(given).tolist() == [0, 0]
+
+
 # --- divergence ------------------------------------------------------------------------------------------
 
 

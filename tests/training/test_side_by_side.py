@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 
 from infogan.errors import DivergenceError, Interrupted
+from infogan.training import engine
 from infogan.training.side_by_side import finish, train_together
 from tests.training.step_builders import CPU
 
@@ -80,3 +82,18 @@ def test_another_error_ends_all() -> None:
     with pytest.raises(OSError, match="disk full"):
         train_together(trainings, CPU, 2)
     assert order[-1] == "a closed" and "a saved" not in order
+
+
+def test_a_training_that_begins_takes_the_stream_of_one_that_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU has few streams, and two trainings that are captured on the same one must not run together."""
+    made: list[str] = []
+    used: list[str] = []
+
+    def new_stream(device: object) -> Callable[[], AbstractContextManager[object]]:
+        made.append(name := f"stream {len(made)}")
+        return lambda: nullcontext(used.append(name))
+
+    monkeypatch.setattr(engine, "new_stream", new_stream)
+    train_together({name: counting(name, 2, []) for name in "abcde"}, CPU, 2)
+    assert made == ["stream 0", "stream 1"]
+    assert set(used) == set(made)

@@ -122,6 +122,12 @@ class DataConfig(Section):
         description="images that stay on one side of the split: identical ones, those of one folder, or "
         "those whose names differ only in their last number; unset: content",
     )
+    revision: str | None = Field(
+        default=None,
+        pattern=r"^[\w./-]+$",
+        description="branch, tag or commit of a data set of the Hugging Face Hub; a run records the commit; "
+        "unset: the newest one when the images are prepared",
+    )
     count: int | None = Field(
         default=None, ge=2, le=10**7, description="number of images to render, for sources that render them"
     )
@@ -428,13 +434,13 @@ class TrainingConfig(Section):
     )
     graph: bool | Literal["auto"] = Field(
         default="auto",
-        description="capture a training step as a CUDA graph and replay it; auto: on GPUs of NVIDIA; on a "
+        description="capture a training step as a CUDA graph and replay it; auto: on NVIDIA GPUs; on a "
         "CPU, true copies the inputs of each step into static buffers, for tests",
     )
     seeds_at_once: Annotated[int, Field(ge=1, le=100)] | Literal["auto"] = Field(
         default="auto",
         description="number of seeds that are trained at the same time, each with the result that it has "
-        "alone; auto: all on a GPU, one after the other on a CPU",
+        "alone; auto: up to 16 on a GPU, one after the other on a CPU",
     )
     deterministic: bool = Field(
         default=False,

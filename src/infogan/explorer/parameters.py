@@ -33,10 +33,10 @@ def flag(request: Request, name: str) -> bool:
 def ids(body: bytes, count: int, most: int) -> np.ndarray:
     """Return the numbers of images from a body of little-endian uint32."""
     if len(body) % 4 or len(body) > 4 * most:
-        raise UsageError(f"{len(body)} bytes are no list of images", f"at most {most} numbers", "the page")
+        raise UsageError(f"{len(body)} bytes are not a list of images", f"at most {most} numbers", "the page")
     ids = np.frombuffer(body, "<u4").astype(np.int64)
     if len(ids) and ids.max() >= count:
-        raise UsageError(f"there is no image {ids.max()}", f"numbers below {count}", "the page, loaded again")
+        raise UsageError(f"there is no image {ids.max()}", f"numbers below {count}", "reload the page")
     return ids
 
 
@@ -70,4 +70,4 @@ def json_object(body: bytes) -> dict[str, Any]:
             return content
     except (ValueError, RecursionError):
         pass
-    raise UsageError("the request is not a JSON object", "a JSON object", "the page, loaded again")
+    raise UsageError("the request is not a JSON object", "a JSON object", "reload the page")

@@ -1,4 +1,4 @@
-"""The targets of an export: each writes one sort of file."""
+"""The targets of an export: each writes one type of output."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from infogan.export.onnx_files import OnnxNetworks, Precision
 Progress = Callable[[str], None]
 
 TARGETS = ("onnx", "html", "safetensors", "hub:OWNER/NAME")
-"""What a model can be exported to."""
+"""Names of the targets of an export."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Options:
         for name, (given, targets) in belongs.items():
             if given and target not in targets:
                 raise UsageError(
-                    f"{name} has no meaning for the target {target}",
+                    f"{name} does not apply to the target {target}",
                     f"{name} with the target {' or '.join(targets)}",
                     f"export_model without {name}",
                     command=f"infogan export without --{name}",

@@ -25,6 +25,11 @@ _CPU_FLAGS = Path("/proc/cpuinfo")
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 _KEEP_BYTES = 2**30
 
+MOST_STREAMED = 16
+"""Trainings that run at the same time on a GPU, each with a stream of its own. torch has 32 streams, which it
+hands out in turn. Graphs that were captured on the same stream share the workspace of cuBLAS, so they must
+not run at the same time."""
+
 
 def choose_device(name: str) -> torch.device:
     """Return the device with this name; "auto" selects a GPU if there is one.
@@ -165,22 +170,33 @@ def numerics(device: torch.device, precision: Precision, deterministic: bool) ->
         yield
         return
     products = torch.get_float32_matmul_precision()
+    try:
+        if precision == "tf32":
+            torch.set_float32_matmul_precision("high")
+        with _same_bits() if deterministic else nullcontext():
+            yield
+    finally:
+        torch.set_float32_matmul_precision(products)
+
+
+@contextmanager
+def _same_bits() -> Iterator[None]:
+    """Make torch choose algorithms inside the block that give equal bits for equal inputs.
+
+    Only where it is needed: torch's switch imports its compiler, which takes seconds.
+    """
     before = torch.are_deterministic_algorithms_enabled()
     warns_only = torch.is_deterministic_algorithms_warn_only_enabled()
     cudnn = torch.backends.cudnn
     cudnn_before = cudnn.deterministic
+    # cuBLAS reads it when it is first used.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    # Without `warn_only`, operations that have no such form would stop the training.
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    cudnn.deterministic = True
     try:
-        if precision == "tf32":
-            torch.set_float32_matmul_precision("high")
-        if deterministic:
-            # cuBLAS reads it when it is first used.
-            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-            # Without `warn_only`, operations that have no such form would stop the training.
-            torch.use_deterministic_algorithms(True, warn_only=True)
-            cudnn.deterministic = True
         yield
     finally:
-        torch.set_float32_matmul_precision(products)
         torch.use_deterministic_algorithms(before, warn_only=warns_only)
         cudnn.deterministic = cudnn_before
 
@@ -193,7 +209,7 @@ def sent(tensor: Tensor, device: torch.device) -> Tensor:
 
 
 def new_stream(device: torch.device) -> Callable[[], AbstractContextManager[object]]:
-    """Return a function that makes the work of a block go to a stream of its own, on a GPU.
+    """Return a context for blocks whose work goes to a stream of their own, on a GPU.
 
     Trainings on streams of their own compute at the same time.
     """

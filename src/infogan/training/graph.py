@@ -1,7 +1,7 @@
 """Replay a function of tensors, captured once as a CUDA graph and then started by one call of the host.
 
-A training step starts about 2,000 small operations, and the host needs longer to start them than a GPU to
-compute them. A captured function reads its inputs from static buffers and writes its results to the same
+A training step launches about 2,000 small operations, and launching them takes longer than computing them on
+a GPU. A captured function reads its inputs from static buffers and writes its results to the same
 memory each time. The Python code of the function runs only while it is captured. So everything that changes
 between two steps is a tensor that is changed in place, or an input: a tensor, or a float such as a scheduled
 weight. All other parts of the inputs are its structure; each structure is captured separately.
@@ -42,7 +42,7 @@ def direct(function: Function, rngs: Rngs) -> Function:
 
 
 class Recorder(ABC):
-    """Records a function on one sort of device.
+    """Records a function on one type of device.
 
     Attributes:
         warm_ups: number of calls before the function is recorded.
@@ -77,7 +77,10 @@ class CudaRecorder(Recorder):
     warm_ups = _WARM_UPS
 
     def __init__(self, device: torch.device) -> None:
-        self._stream = torch.cuda.Stream(device)
+        current = torch.cuda.current_stream(device)
+        # The default stream cannot be captured. A training with a stream of its own captures on this one.
+        alone = current == torch.cuda.default_stream(device)
+        self._stream = torch.cuda.Stream(device) if alone else current
 
     def warm_up(self, function: Callable[[], Any]) -> Any:
         """Call the function on the stream of captures, as captures require."""
@@ -92,8 +95,11 @@ class CudaRecorder(Recorder):
         captured = torch.cuda.CUDAGraph()
         for rng in rngs.values():
             captured.register_generator_state(rng)
-        # Other threads, such as one that loads images, may go on.
-        with torch.cuda.graph(captured, stream=self._stream, capture_error_mode="thread_local"):
+        # torch leaves the stream of captures as the current one if a capture breaks off.
+        unchanged = torch.cuda.stream(torch.cuda.current_stream(self._stream.device))
+        # "thread_local": other threads, such as one that loads images, may go on.
+        capture = torch.cuda.graph(captured, stream=self._stream, capture_error_mode="thread_local")
+        with unchanged, capture:
             result = function()
 
         def replay() -> Any:
@@ -108,7 +114,7 @@ def recorder(device: torch.device, setting: bool | Literal["auto"]) -> Recorder 
 
     Args:
         device: the device of the training.
-        setting: `training.graph`; "auto" records on GPUs of NVIDIA only.
+        setting: `training.graph`; "auto" records on NVIDIA GPUs only.
     """
     if setting is False or (setting == "auto" and device.type != "cuda"):
         return None
@@ -135,10 +141,15 @@ class Graphs:
         self._replayed.append(_Replayed(function, rngs, self, self.recorder))
         return self._replayed[-1]
 
+    @property
+    def capturing(self) -> bool:
+        """True if functions are recorded, and no recording has failed."""
+        return self.recorder is not None and not any(function.failed for function in self._replayed)
+
     def clear(self) -> None:
-        """Forget all records. To be called after tensors that the functions use were replaced."""
+        """Forget all records. Call this after tensors that the functions use have been replaced."""
         for function in self._replayed:
-            function.records.clear()
+            function.forget()
 
 
 class _Replayed:
@@ -148,15 +159,16 @@ class _Replayed:
         self.function, self.rngs, self.graphs, self.recorder = function, rngs, graphs, recorder
         self.records: dict[Hashable, _Record] = {}
         self.failed = False
+        self._known: dict[int, tuple[Any, Hashable, list[Tensor | float]]] = {}  # inputs of the last call
 
     def __call__(self, *inputs: Any) -> Any:
         if self.failed:
             return self.function(*inputs)
         leaves: list[Tensor | float] = []
-        key = _structure(inputs, leaves)
-        if key not in self.records:
-            self.records[key] = _Record(inputs, leaves, self.graphs.device)
-        record = self.records[key]
+        key = self._structure_of(inputs, leaves)
+        record = self.records.get(key)
+        if record is None:
+            record = self.records[key] = _Record(inputs, leaves, self.graphs.device)
         record.fill(leaves)
         call = lambda: self.function(*record.inputs)  # noqa: E731 - one line, used twice
         if record.replay is None and record.calls < self.recorder.warm_ups:
@@ -169,15 +181,43 @@ class _Replayed:
                 return self._uncaptured(error, inputs)
         return record.replay()
 
+    def forget(self) -> None:
+        """Drop all records, and the tensors of the last call."""
+        self.records.clear()
+        self._known.clear()
+
+    def _structure_of(self, inputs: Sequence[Any], leaves: list[Tensor | float]) -> Hashable:
+        """Append all tensors and floats of the inputs to `leaves`, and return the rest.
+
+        What another replayed function returns is the same object each time, and is taken apart once.
+        """
+        keys = []
+        for number, value in enumerate(inputs):
+            known = self._known.get(number)
+            if known is None or known[0] is not value or not _is_frozen(value):
+                own: list[Tensor | float] = []
+                known = self._known[number] = value, _structure(value, own), own
+            keys.append(known[1])
+            leaves += known[2]
+        return tuple(keys)
+
     def _uncaptured(self, error: RuntimeError, inputs: Sequence[Any]) -> Any:
         """Log the reason and call the function. The failed capture has computed nothing."""
         self.failed = True
-        self.records.clear()
+        self.forget()
         self.rngs.clear()  # they may still expect the capture to end
-        reason = str(error).strip().partition("\n")[0]
         name = getattr(self.function, "__qualname__", "the function")
-        self.graphs.log(f"{name} was not captured as a CUDA graph ({reason}); training continues without it")
+        self.graphs.log(
+            f"{name} was not captured as a CUDA graph ({_reason(error)}); training continues without it"
+        )
         return self.function(*inputs)
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first line of the error that came first: ending a capture that broke off raises another."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 class _Record:
@@ -213,6 +253,11 @@ class _Record:
             groups[buffer.dtype][1].append(tensor)
         for targets, sources in groups.values():
             torch._foreach_copy_(targets, sources)  # one operation for all tensors of a type
+
+
+def _is_frozen(value: Any) -> bool:
+    parameters = getattr(type(value), "__dataclass_params__", None)
+    return parameters is not None and bool(parameters.frozen)
 
 
 def _structure(value: Any, leaves: list[Tensor | float]) -> Hashable:

@@ -48,13 +48,16 @@ def adam(  # noqa: PLR0913 - Adam's hyperparameters, and how they are kept
         {"params": list(group), "lr": rate(factor), _FACTOR: factor}
         for factor, group in groupby(module.parameters(), _factor_of(factors or {}))
     ]
-    return torch.optim.Adam(
+    optimizer = torch.optim.Adam(
         groups,
         lr=rate(1.0),
         betas=(beta1, beta2),
         fused=device.type != "meta",
-        capturable=device.type == "cuda",
+        capturable=captured and device.type == "cuda",
     )
+    # The first steps of a training are not captured, about which torch would warn.
+    optimizer._warned_capturable_if_run_uncaptured = True
+    return optimizer
 
 
 def _factor_of(factors: Mapping[nn.Module, float]) -> Callable[[nn.Parameter], float]:

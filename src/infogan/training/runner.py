@@ -91,6 +91,8 @@ def resolve(config: Config, dataset: Dataset) -> Config:
     images = {"size": height, "channels": channels, "crop": dataset.crop}
     if dataset.value_range is not None:
         images["range"] = dataset.value_range  # percentiles, as they were measured
+    if dataset.revision is not None:
+        images["revision"] = dataset.revision  # the commit of a branch
     images |= {"split_version": dataset.split_version, "split_at": dataset.split_at}
     if dataset.split_at is not None:
         images["held_out"] = None  # the recorded boundary replaces it
@@ -334,18 +336,22 @@ class _Session:
         self.seconds = 0.0  # of training in earlier sessions
         self._started = self._window_started = time.perf_counter()
         self._window_step = 0
-        threads = torch.get_num_threads()
+        self._announce(dataset, f"{device}, {precision}")
+
+    def _announce(self, dataset: Dataset, where: str) -> None:
+        """Say what is trained and how, and which files could not be read."""
+        config, threads = self.config, torch.get_num_threads()
         self.progress.say(
             f"{config.preset}: {len(dataset.train.images):,} images of "
-            f"{config.data.size}x{config.data.size}x{config.data.channels}, {device}, {precision}, "
+            f"{config.data.size}x{config.data.size}x{config.data.channels}, {where}, "
             f"{threads} thread{'s' if threads > 1 else ''}, seed {config.training.seed}"
-            + (f", {ranks.size} processes" if ranks is not None else "")
+            + (f", {self.ranks.size} processes" if self.ranks is not None else "")
         )
         if dataset.skipped:
-            write_skipped(run, dataset)
+            write_skipped(self.run, dataset)
             count = len(dataset.skipped)
             files = "1 file" if count == 1 else f"{count:,} files"
-            self.progress.say(f"warning: {files} could not be read; see {run.path}/skipped.csv")
+            self.progress.say(f"warning: {files} could not be read; see {self.run.path}/skipped.csv")
 
     def _anchors(self) -> Anchors | None:
         known = self.representation

@@ -39,7 +39,7 @@ def train_together(
     Args:
         trainings: by key; they have not begun.
         device: where they are trained.
-        at_once: the most that are trained at the same time; the others begin when one ends.
+        at_once: largest number that are trained at the same time; the others begin when one ends.
 
     Raises:
         Interrupted: a signal came; each training that had begun has saved its state.
@@ -47,18 +47,20 @@ def train_together(
     results: dict[AnyKey, AnyResult | DivergenceError] = {}
     waiting = iter(trainings.items())
     running: dict[AnyKey, _Running[AnyResult]] = {}
+    streams: list[_Stream] = []  # of trainings that have ended
     try:
-        while _begin(running, waiting, device, at_once):
+        while _begin(running, waiting, streams, device, at_once):
             for key, (training, stream) in list(running.items()):
                 try:
                     with stream():
                         next(training)
                 except StopIteration as end:
                     results[key] = end.value
-                    del running[key]
                 except DivergenceError as error:
                     results[key] = error
+                if key in results:
                     del running[key]
+                    streams.append(stream)
     except Interrupted as request:
         for training, stream in running.values():
             # StopIteration: it raised the request itself, or had nothing to save.
@@ -71,17 +73,19 @@ def train_together(
     return {key: results[key] for key in trainings}
 
 
-_Running = tuple[Generator[None, None, AnyResult], Callable[[], AbstractContextManager[object]]]
+_Stream = Callable[[], AbstractContextManager[object]]
+_Running = tuple[Generator[None, None, AnyResult], _Stream]
 
 
 def _begin(
     running: dict[AnyKey, _Running[AnyResult]],
     waiting: Iterator[tuple[AnyKey, Generator[None, None, AnyResult]]],
+    streams: list[_Stream],
     device: torch.device,
     at_once: int,
 ) -> bool:
     """Add trainings until `at_once` are running; return True if any is."""
     while len(running) < at_once and (following := next(waiting, None)) is not None:
         key, training = following
-        running[key] = training, engine.new_stream(device)
+        running[key] = training, streams.pop() if streams else engine.new_stream(device)
     return bool(running)

@@ -8,13 +8,14 @@ graph (`infogan.training.graph`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from infogan import images as edge
 from infogan import objective, regularizers
@@ -83,6 +84,7 @@ class Step:
         self.statistics, self.guard, self.precision = statistics, guard, precision
         self.ranks = ranks
         self.info_weights = self.config.info_weights()
+        self._rates: dict[str, float] = {}  # learning rates of the last step
         self.code_policy = self.config.augmentation.for_codes(0)  # its noise comes from the sample
         per_step = self.config.network.spectral_iterations == "step"
         self.iterations = SharedIterations(model) if per_step else None
@@ -113,7 +115,10 @@ class Step:
             targets: anchors of the first batch, by the name of the code, if the run has any.
         """
         for name, optimizer in self.optimizers.items():
-            optimizers.set_learning_rate(optimizer, settings.learning_rates[name])
+            rate = settings.learning_rates[name]
+            if rate != self._rates.get(name):
+                optimizers.set_learning_rate(optimizer, rate)
+                self._rates[name] = rate
         values: Values = self._updates(
             list(batches), randomness, replace(settings, learning_rates={}), targets or {}
         )
@@ -143,7 +148,8 @@ class Step:
         if "contrastive" in randomness.pairs:
             loss = self.contrastive_loss("contrastive", randomness)
             self._apply("contrastive", {"contrastive": loss}, loss)
-        losses = self.discriminator_losses(batches, randomness, settings, targets)
+        with self._normalised_once():
+            losses = self.discriminator_losses(batches, randomness, settings, targets)
         anchored = settings.anchored_weights
         weights = {
             name: anchored[name] if name in targets else weight for name, weight in self.info_weights.items()
@@ -160,7 +166,8 @@ class Step:
     def _update_generator(self, update: str, randomness: Randomness, settings: StepSettings) -> Values:
         """Update G with new latents, while all other networks are frozen; return its loss and terms."""
         with _frozen(self.frozen):
-            losses = self.generator_losses(update, randomness, settings)
+            with self._normalised_once():
+                losses = self.generator_losses(update, randomness, settings)
             total = losses.loss
             if self.config.objective.generator_information:
                 total = objective.generator_objective(losses.loss, losses.bounds, self.info_weights)
@@ -425,6 +432,10 @@ class Step:
                 )
             values[name] = value
         return values
+
+    def _normalised_once(self) -> AbstractContextManager[object]:
+        """Return a context in which passes share normalised weights, if those of each pass are the same."""
+        return nullcontext() if self.iterations is None else parametrize.cached()
 
     def _autocast(self) -> AbstractContextManager[object]:
         return engine.autocast(self.model.device, self.precision)

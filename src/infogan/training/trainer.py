@@ -157,7 +157,7 @@ class Trainer:
         """Repair a categorical code if that is due, or undo a repair that did not help."""
         if not self.repair.due(self.step):
             return
-        self.check()  # the statistics of a training that has diverged are no reason for a repair
+        self.check()  # the statistics of a training that has diverged are not a reason for a repair
         notes, undo = self.repair.act(self.step, self.optimizers, self._networks_and_moments)
         self.notes += notes
         if notes:  # the statistics and the moments are then other tensors

@@ -59,7 +59,7 @@ _EXPECTED = "a folder with images in it, or an archive, a Parquet table, or a .n
         "follow_links",
         "split_by",
     ),
-    version=2,
+    version=3,
 )
 def folder(config: DataConfig) -> Found:
     """Your own images: a folder, a zip or tar file, a Parquet table, or a .npy or .npz file with an array.
