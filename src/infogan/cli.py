@@ -115,6 +115,8 @@ def _flush() -> bool:
 
 
 def _farewell(request: Interrupted, plugins: Sequence[str]) -> str:
+    if request.advice is not None:
+        return f"infogan: stopped; {request.advice}"
     if request.run is None:
         return "infogan: stopped; nothing to resume"
     resume = _command("resume", request.run, plugins)

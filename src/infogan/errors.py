@@ -83,15 +83,18 @@ class Interrupted(BaseException):
     Attributes:
         signum: the signal's number.
         run: the run directory in which the state is saved; None if no run had started.
+        advice: how to resume, if not by resuming a run.
     """
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
         self.signum = signum
         self.run: Path | None = None
+        self.advice: str | None = None
 
     def __str__(self) -> str:
         saved = "" if self.run is None else f"; the run is saved: infogan.resume({str(self.run)!r})"
+        saved = saved if self.advice is None else f"; {self.advice}"
         return f"stopped by {signal.Signals(self.signum).name}{saved}"
 
     @property

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from infogan.cli import main
 from infogan.discovery.budget import Budget, steps_within
 from infogan.discovery.discover import discover
+from infogan.discovery.given_images import GivenImages
 from infogan.errors import StorageError, UsageError
 from infogan.evaluation.subject import Progress
 
@@ -52,6 +55,16 @@ def test_nothing_is_found_in_white_noise_and_no_generator_is_trained(
     assert "no factor found" in capsys.readouterr().out
     assert "No factor found" in (out / "report.html").read_text() and not (out / "run").exists()
     assert json.loads((out / "discovery.json").read_text())["found"] == {}
+
+
+def test_ctrl_c_says_how_to_resume(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out = save(tmp_path / "images.npz", blobs(210)), tmp_path / "out"
+    monkeypatch.setattr(GivenImages, "audit_lines", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    assert main(["discover", str(path), "--minutes", "0.01", "--out", str(out)]) == 130
+    farewell = f"infogan: stopped; the same command resumes the discovery in {out}\n"
+    assert capsys.readouterr().err.endswith(farewell)
 
 
 @pytest.mark.slow

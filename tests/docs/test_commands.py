@@ -16,10 +16,14 @@ from infogan.runs.directory import RunDirectory
 from tests.long.conftest import write_idx
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("quickstart", "own-images", "explore", "sort-and-tables", "export")
+NAMES = ("quickstart", "explore", "sort-and-tables", "export")
 PAGES = ("README.md", *(f"docs/{name}.md" for name in NAMES))
+"""Pages whose commands run. Those of own-images.md are among them."""
+
 RUN = "runs/mnist-5k-001"
-ELSEWHERE = ("--to html", "--to hub:")  # they need npm and an account; tests/export runs both
+ELSEWHERE = ("--to onnx", "--to html", "--to hub:")
+"""Commands that take long, or need npm or an account; tests/export runs them."""
+
 SMALL = "--steps 2 --set training.batch_size=16 --set network.width=0.125 --set objective.neighbours=1"
 
 

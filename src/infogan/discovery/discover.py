@@ -143,7 +143,7 @@ def _run(job: _Discovery) -> dict[str, Any]:
         return job.run()
     except Interrupted as request:
         request.run = None
-        progress(f"stopped; the same command resumes the discovery in {state.folder}")
+        request.advice = f"the same command resumes the discovery in {state.folder}"
         raise
     finally:
         state.write(seconds=budget.spent)
