@@ -89,7 +89,7 @@ $(VENV)/.installed-docs: pyproject.toml constraints.txt | $(BIN)/python
 site: $(VENV)/.installed-docs  ## the documentation as a website in site/, with the API from its docstrings
 	$(BIN)/zensical build --clean --strict
 
-package: $(VENV)/.installed-dev  ## a wheel in dist/
+package: | $(BIN)/python  ## a wheel in dist/
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean:  ## all but runs

@@ -27,7 +27,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 COUNTS = (10_000, 100_000, 1_000_000, 10_000_000)
 FLAT = 1.1
-"""Most that a step may cost with ten million images, relative to ten thousand."""
+"""Largest time of a step with ten million images, relative to ten thousand."""
 
 MOST_ANONYMOUS = 2e9
 FIRST_STEP = 10.0

@@ -1,9 +1,11 @@
 """The speed of training on a GPU, in under six minutes: `python -m benchmarks.gpu --mnist FOLDER`.
 
 Each training is measured with eager steps and with captured ones (`training.graph`), on random images that
-are kept on the GPU. A part that fails is recorded with its error, and the others go on. The results are
-written after every part, so that a run that is cut off keeps what it has measured. `--cpu-smoke` runs every
-part at a tiny size on the CPU, to test this script; its figures mean nothing.
+are kept on the GPU. The results are written after every part, so that a run that is cut off keeps what it has
+measured. A part that fails is recorded with its error, and the others continue: the parts run in a process of
+their own, which is replaced when an error leaves the GPU unusable, when a part ends the process, and when it
+takes longer than its limit. `--cpu-smoke` runs every part at a tiny size on the CPU, to test this script; its
+figures mean nothing.
 """
 
 from __future__ import annotations

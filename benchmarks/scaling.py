@@ -66,7 +66,7 @@ NETWORKS = (
 
 
 class Silent(Ranks):
-    """Process 0 of several that are not there: it computes its part, and counts what it would communicate."""
+    """Process 0 of several that do not exist: it computes its part, and counts what it would communicate."""
 
     def __init__(self, size: int) -> None:
         super().__init__(0, size, None)
@@ -227,7 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--recipe", default="paper")
     parser.add_argument("--width", type=float, default=1.0)
     parser.add_argument("--steps", type=int, default=5)
-    parser.add_argument("--gloo", type=int, help="one of two processes that reduce so many bytes")
+    parser.add_argument("--gloo", type=int, help="one of two processes that reduce this number of bytes")
     given = parser.parse_args(arguments)
     if given.gloo:
         gloo(given.gloo)

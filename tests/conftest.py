@@ -7,22 +7,24 @@ import pkgutil
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from jaxtyping import config as shape_checks
 from jaxtyping import install_import_hook
 
+from tests import type_checks
+
 # Readers and printers of what users bring: they refuse a wrong array or file themselves, with a message
 # that their tests read. Streams of bytes are no instances of typing's BinaryIO, either.
-_UNCHECKED = {"data", "reporting", "scenes", "sklearn"}
+_UNCHECKED = {"data", "reporting", "scenes"}
 _PACKAGE = importlib.util.find_spec("infogan")
 assert _PACKAGE is not None
 _CHECKED = {module.name for module in pkgutil.iter_modules(_PACKAGE.submodule_search_locations)} - _UNCHECKED
 
-# Before anything imports infogan: from here on every call checks its arguments' types and shapes. An int
-# is a float here, as it is for mypy.
+# Before anything imports infogan: from here on every call checks its arguments' types and shapes.
 install_import_hook(
     [*(f"infogan.{name}" for name in sorted(_CHECKED)), "infogan_experiments"],
-    "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
+    f"{type_checks.__name__}.{type_checks.checked.__name__}",
 )
 
 import pytest  # noqa: E402
@@ -31,6 +33,7 @@ import torch  # noqa: E402
 from infogan.config import Config, DataConfig, LatentsConfig, NetworkConfig, parse_codes  # noqa: E402
 from infogan.model import InfoGAN  # noqa: E402
 from infogan.training.trainer import Trainer  # noqa: E402
+from tests.browser import launched  # noqa: E402
 
 # Tests run side by side: more threads each would only wait for one another.
 torch.set_num_threads(1)
@@ -79,6 +82,13 @@ def tiny_config() -> Config:
 @pytest.fixture
 def tiny_model(tiny_config: Config) -> InfoGAN:
     return InfoGAN(tiny_config)
+
+
+@pytest.fixture(scope="module")  # no longer: while it runs, no other event loop can
+def browser() -> Iterator[Any]:
+    """Chromium, for tests with the marks `needs_chromium`."""
+    with launched() as chromium:
+        yield chromium
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,7 @@ def test_added_images_leave_no_image_of_training_among_the_test_images(
     assert len(dataset.train.images) + len(dataset.test.images) == 96
     assert not contents(dataset.test.images) & trained
     assert "the images are not exactly those of training" in caplog.text
-    assert "of 54 images of training that were looked for are there" in caplog.text
+    assert "of 54 training images that were checked were found" in caplog.text
 
 
 @pytest.mark.parametrize("command", ["evaluate", "report"])
@@ -84,7 +85,7 @@ def test_images_that_were_saved_in_another_form_are_noticed(
         Image.open(path).save(path.with_suffix(".jpg"), quality=80)
         path.unlink()
     api.training_images(api.load(run))
-    assert "none of 54 images of training that were looked for is there" in caplog.text
+    assert "none of 54 training images that were checked was found" in caplog.text
 
 
 def test_a_changed_folder_is_not_resumed(run: Path, folder: Path) -> None:
@@ -123,5 +124,33 @@ def test_a_run_of_an_earlier_release_keeps_its_split_and_refuses_other_images(
     add(folder, 1)
     with pytest.raises(DataError) as caught:
         api.training_images(api.load(run))
-    assert "test images may be images of training" in caught.value.happened
+    assert "test images may be training images" in caught.value.happened
     assert "--data" in caught.value.for_command_line
+
+
+def write_mnist(folder: Path, seed: int) -> Path:
+    """Write the four files of MNIST with a few random images."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir(exist_ok=True)
+    for part, count in (("train", 12), ("t10k", 6)):
+        images = rng.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        header = struct.pack(">4I", 0x803, *images.shape)
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(header + images.tobytes())
+        labels = struct.pack(">2I", 0x801, count) + bytes(range(count))
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(labels)
+    return folder
+
+
+@pytest.mark.parametrize("command", ["evaluate", "report", "resume"])
+def test_a_run_of_a_named_data_set_refuses_other_files_of_it(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, files = tmp_path / "run", write_mnist(tmp_path / "mnist", seed=0)
+    settings = {**SETTINGS, "data.path": str(files)}
+    infogan.train("mnist", settings=settings, recipe="paper", out=run, progress=False)
+    write_mnist(files, seed=1)
+    steps = ["--steps", "3"] if command == "resume" else []
+    assert main([command, str(run), *steps]) == DataError.exit_code
+    error = capsys.readouterr().err
+    assert "not th" in error and "sha256" in error
+    assert "--data" in error or "--override" in error

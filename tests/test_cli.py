@@ -17,6 +17,7 @@ from PIL import Image
 
 import infogan_experiments as experiments
 from infogan import InfoGAN, cli, presets
+from infogan.recipes import RECIPES
 
 OWN_IMAGES = [
     "--allow-unreadable", "--background", "--exclude", "--fit", "--follow-links", "--frames",
@@ -125,6 +126,11 @@ def test_help_names_every_flag(command: str, capsys: pytest.CaptureFixture[str])
     shown = capsys.readouterr()
     assert shown.err == ""
     assert all(flag in shown.out for flag in COMMANDS[command])
+
+
+def test_the_help_of_train_names_every_recipe(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("train", "--help") == 0
+    assert set(RECIPES) <= set(re.findall(r"\w+", capsys.readouterr().out))
 
 
 def test_the_first_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -526,7 +532,7 @@ def test_a_path_that_no_configuration_can_hold_is_refused_at_once(
     images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), dtype=np.uint8)
     np.save(folder / "images.npy", images)
     assert run("train", folder / "images.npy", "--out", tmp_path / "run") == 2
-    assert "no text in UTF-8" in capsys.readouterr().err
+    assert "is not valid UTF-8" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
     (tmp_path / "cafe").symlink_to(folder)
     assert run("train", tmp_path / "cafe" / "images.npy", "--dry-run") == 0

@@ -58,6 +58,7 @@ def test_extras_are_those_of_the_metadata(monkeypatch: pytest.MonkeyPatch) -> No
         'no-such-package>=1; extra == "other"',
         'also-missing[all]>=1; python_version > "3" and extra == "other"',
         'infogan[board,other]; extra == "dev"',
+        'no-such-linter>=1; extra == "dev"',
     ]
     monkeypatch.setattr(importlib.metadata, "requires", lambda name: listed)
     assert diagnosis.extras() == {"board": [], "other": ["no-such-package", "also-missing"]}

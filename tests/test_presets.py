@@ -230,6 +230,8 @@ def test_every_preset_trains_by_every_recipe(name: str, recipe: str, tmp_path: P
     settings = {"steps": 2, "batch_size": 4, "network.width": 0.05, "objective.neighbours": 0}
     if (name, recipe) == ("digits", "cr"):  # 8 pixels cannot be halved four times: its message says this
         settings["network.architecture"] = "generic"
+    if recipe == "anchored":
+        settings |= {"representation.contrastive_steps": 2, "representation.fit_steps": 2}
     config = api.configure(name, recipe=recipe, settings=settings)
     size, channels = config.data.size, config.data.channels
     assert size is not None and channels is not None

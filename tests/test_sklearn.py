@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import check_estimator
 
+from infogan.errors import UsageError
 from infogan.runs.directory import is_run
 from infogan.sklearn import InfoGANClusterer
 
@@ -98,7 +99,7 @@ def test_images_of_any_shape_are_padded_and_come_back_in_their_shape() -> None:
 
 
 def test_features_that_are_no_square_are_used_with_a_warning() -> None:
-    with pytest.warns(UserWarning, match="70 features are no square image"):
+    with pytest.warns(UserWarning, match="70 features are not a square image"):
         tiny().fit(np.random.default_rng(0).random((10, 70)))
 
 
@@ -106,6 +107,23 @@ def test_features_that_are_no_square_are_used_with_a_warning() -> None:
 def test_a_shape_that_does_not_fit_is_an_error(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="image_shape"):
         tiny(image_shape=shape).fit(digits())
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("n_clusters", 2.5),
+        ("steps", True),
+        ("image_shape", 64),
+        ("settings", "steps"),
+        ("out", 3),
+        ("codes", 1),
+    ],
+)
+def test_fit_refuses_a_parameter_of_another_type(parameter: str, value: object) -> None:
+    estimator = tiny(**{parameter: value})  # the constructor only stores it
+    with pytest.raises(UsageError, match=f"{parameter}={value!r}"):
+        estimator.fit(digits())
 
 
 def test_without_a_categorical_code_it_is_a_transformer_only() -> None:

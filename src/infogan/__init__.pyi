@@ -1,4 +1,3 @@
-from .api import configure as configure
 from .api import doctor as doctor
 from .api import encode as encode
 from .api import evaluate as evaluate
@@ -19,6 +18,7 @@ from .config import Periodic as Periodic
 from .config import TruncatedGaussian as TruncatedGaussian
 from .config import Uniform as Uniform
 from .config import VonMises as VonMises
+from .configuring import configure as configure
 from .data import About as About
 from .data import Dataset as Dataset
 from .data import Factor as Factor

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, overload
@@ -15,12 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, overload
 import numpy as np
 
 from infogan import config as configuration
-from infogan import console, data, recipes, signals
-from infogan.config import Code, Config, DataConfig
+from infogan import console, data, signals
+from infogan.config import Code, Config
+from infogan.configuring import absolute, configure, load_plugins
 from infogan.data import SOURCES, Dataset
-from infogan.data.sources.folder import check_path
-from infogan.errors import ConfigError, DataError, DistributedError, Interrupted, UsageError, did_you_mean
-from infogan.presets import PRESETS, Preset
+from infogan.errors import DataError, DistributedError, Interrupted, UsageError
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -53,169 +50,6 @@ if TYPE_CHECKING:
     Labels: TypeAlias = np.ndarray | Tensor | Sequence[int]
 
 log = logging.getLogger(__name__)
-
-
-def configure(  # noqa: PLR0913 - everything that decides a configuration, by name
-    source: str | Path | Config,
-    *,
-    data: str | Path | None = None,
-    recipe: str | None = None,
-    codes: str | Mapping[str, Code] | None = None,
-    model: str | Build | None = None,
-    terms: Sequence[str | Term] = (),
-    plugins: Sequence[str | Path] = (),
-    settings: Mapping[str, Any] | None = None,
-) -> Config:
-    """Return the complete configuration of a run.
-
-    Args:
-        source: a preset's name, a TOML file, a folder, archive or .npy or .npz file of images, or a `Config`.
-        data: the file or folder with the images, if `source` does not name it.
-        recipe: name of the recipe, such as "robust" or "paper". By default that of the preset, the TOML file
-            or the `Config`.
-        codes: codes by name, or text such as "digit:10 rotation:u width:u".
-        model: networks instead of the tables of appendix C: a registered name, or a function as
-            `infogan.network` takes it.
-        terms: loss terms beyond those of the recipe, made by `infogan.term`, or their names.
-        plugins: files or installed plug-ins to import first. The loss terms that they register are used.
-        settings: values by key, such as `{"training.steps": 100}`. They are applied last.
-
-    Raises:
-        UsageError: the source is none of these; or no recipe has that name.
-        ConfigError: a setting does not fit.
-        DataError: the source looks like a path, but does not exist.
-    """
-    loaded = load_plugins(plugins)
-    config, preset = _from_source(source)
-    if data is not None:
-        config = config.replace(data={"path": _absolute(data)})
-    if codes is not None:
-        named = configuration.parse_codes(codes) if isinstance(codes, str) else dict(codes)
-        config = config.replace(latents={"codes": named})
-    if preset is not None:
-        config = preset.apply(config, recipe or preset.recipe, own_codes=codes is None)
-    elif recipe is not None:
-        config = recipes.find(recipe).apply(config)
-    config = _with_extensions(config, model, terms, loaded)
-    chosen = config.training.recipe
-    config = configuration.override(config, settings or {})
-    recipes.find(config.training.recipe)
-    if config.training.recipe != chosen:
-        raise ConfigError(
-            f"training.recipe = {config.training.recipe!r}: this setting changes only the name of the recipe",
-            f"the recipe of the other settings, {chosen!r}",
-            f"recipe={config.training.recipe!r}",
-            command=f"--recipe {config.training.recipe}",
-        )
-    return config
-
-
-def load_plugins(plugins: Sequence[str | Path]) -> set[str]:
-    """Import plug-ins and return their names.
-
-    Raises:
-        UsageError: one does not exist, or cannot be imported.
-    """
-    from infogan.plugins import load_plugin
-
-    return set(map(load_plugin, plugins))
-
-
-def _with_extensions(
-    config: Config, model: str | Build | None, terms: Sequence[str | Term], plugins: Collection[str]
-) -> Config:
-    """Return `config` with a network, loss terms, and the loss terms of plug-ins at their default weights."""
-    if model is not None:
-        config = config.replace(network={"architecture": _network_name(model)})
-    if not terms and not plugins:
-        return config  # without an import of torch
-    from infogan.training.terms import TERMS
-
-    names = [name for name, origin in TERMS.origins.items() if origin.plugin in plugins]
-    names += [term if isinstance(term, str) else term.name for term in terms]
-    weights = {name: TERMS.find(name).weight for name in names} | config.objective.terms
-    return config.replace(objective={"terms": weights})
-
-
-def _network_name(model: str | Build) -> str:
-    """Return the name of a network. A function that is not registered is registered under its own name."""
-    from infogan.networks import NETWORKS, network
-
-    if isinstance(model, str):
-        return model
-    known = next((name for name, build in NETWORKS.items() if build is model), None)
-    if known is None:
-        network(model.__name__)(model)
-    return known or model.__name__
-
-
-def _from_source(source: str | Path | Config) -> tuple[Config, Preset | None]:
-    """Return the configuration of a source; for a preset also the preset, whose recipe is not applied yet."""
-    if isinstance(source, Config):
-        return source, None
-    if not str(source):
-        raise UsageError("the source is empty", "a preset, or a path", "infogan presets, to see all presets")
-    path = Path(source).expanduser()
-    if isinstance(source, str) and source in PRESETS:
-        return PRESETS[source].load(), PRESETS[source]
-    if path.suffix == ".toml":
-        return configuration.read(path), None
-    if path.exists():
-        check_path(path)
-        return PRESETS["folder"].load().replace(data={"path": _absolute(path)}), PRESETS["folder"]
-    if os.sep in str(source) or path.suffix:
-        raise DataError(
-            f"{path} does not exist",
-            "a folder or archive of images, an .npy or .npz file, a .toml file, or a preset",
-            "infogan train mnist-5k, or infogan presets for all presets",
-        )
-    raise UsageError(
-        f"{str(source)!r} is neither a preset nor a path{did_you_mean(str(source), PRESETS)}",
-        f"one of {', '.join(PRESETS)}; a folder, archive or array of images; a .toml file",
-        "infogan presets, to see what each one does",
-    )
-
-
-def data_config(
-    source: str | Path, *, data: str | Path | None = None, settings: Mapping[str, Any] | None = None
-) -> DataConfig:
-    """Return which images to use, and how to preprocess them.
-
-    Args:
-        source: a data source's name, or as in `configure`.
-        data: the file or folder with the images, if `source` does not name it.
-        settings: as in `configure`.
-
-    Raises:
-        InfoGANError: as in `configure`.
-    """
-    if source in SOURCES and source not in PRESETS:  # a preset would set the size of its images
-        config = PRESETS["folder"].load().replace(data={"source": source})
-    else:
-        config, _ = _from_source(source)
-    if data is not None:
-        config = config.replace(data={"path": _absolute(data)})
-    return configuration.override(config, settings or {}).data
-
-
-def _absolute(path: str | Path) -> str:
-    """Return an absolute path, which stays valid when the run is opened from another folder.
-
-    Raises:
-        UsageError: it is empty, or cannot be written into a configuration.
-    """
-    if not str(path):  # Path("") would be the current folder
-        raise UsageError("a path is empty", "a file or folder", "the path of the images, or none")
-    expanded = Path(path).expanduser()
-    for absolute in (str(expanded.resolve()), os.path.abspath(expanded)):  # or that of a link to it
-        with suppress(UnicodeEncodeError):
-            absolute.encode()
-            return absolute
-    raise UsageError(
-        f"{absolute!r} is no text in UTF-8, which a configuration is written in",
-        "a path whose folders and name are UTF-8; the names of the images in it may be of any bytes",
-        "another name for the folder (mv), or a link to it in another place (ln -s)",
-    )
 
 
 @signals.handled_in_python()
@@ -292,7 +126,6 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
         "data.size": size,
     }
     settings = _with_arguments(settings, given)
-    images = None if isinstance(source, str | Path | Config) else source
     named = source if isinstance(source, str | Path | Config) else "folder"
     config = configure(
         named,
@@ -304,14 +137,12 @@ def train(  # noqa: PLR0913 - everything that a training can be given, by name
         plugins=plugins,
         settings=settings,
     )
-    if images is None and labels is not None:
+    if not isinstance(source, str | Path | Config):
+        dataset = memory_dataset(source, config, labels)
+    elif labels is not None:
         raise UsageError(
-            "labels are given without images",
-            "labels of images in memory",
-            "train(images, labels=labels)",
+            "labels are given without images", "labels of images in memory", "train(images, labels=labels)"
         )
-    if images is not None:
-        dataset = memory_dataset(images, config, labels)
     if devices > 1:
         return _train_by_processes(config, devices, out, dataset, seeds, plugins, not progress)
     try:
@@ -453,6 +284,22 @@ def train_config(  # noqa: PLR0913 - as in `train`
         return runner.follow(ranks, lambda config: data.load(config.data) if dataset is None else dataset)
 
 
+def _check_processes(seeds: int, ranks: Ranks | None, executor: Executor | None, *, in_memory: bool) -> None:
+    """Raise UsageError if several processes cannot train these seeds on these images."""
+    if seeds > 1 and ranks is not None:
+        raise UsageError(
+            f"seeds = {seeds} by {ranks.size} processes, which train one run",
+            "one seed",
+            "an executor, which trains several seeds at the same time",
+        )
+    if executor is not None and (in_memory or seeds == 1):
+        raise UsageError(
+            "an executor " + ("with images in memory" if in_memory else "with one seed"),
+            "several seeds, and images in files, which other processes can read",
+            "train('images.npy', seeds=4, executor=executor)",
+        )
+
+
 def _train_config(  # noqa: PLR0913, PLR0917 - as in `train_config`
     config: Config,
     out: str | Path | None,
@@ -469,19 +316,7 @@ def _train_config(  # noqa: PLR0913, PLR0917 - as in `train_config`
 
     networks.check_architecture(config.network.architecture)
     seed_selection.check(config, seeds)
-    in_memory = dataset is not None
-    if seeds > 1 and ranks is not None:
-        raise UsageError(
-            f"seeds = {seeds} by {ranks.size} processes, which train one run",
-            "one seed",
-            "an executor, which trains several seeds at the same time",
-        )
-    if executor is not None and (in_memory or seeds == 1):
-        raise UsageError(
-            "an executor " + ("with images in memory" if in_memory else "with one seed"),
-            "several seeds, and images in files, which other processes can read",
-            "train('images.npy', seeds=4, executor=executor)",
-        )
+    _check_processes(seeds, ranks, executor, in_memory=dataset is not None)
     if ranks is not None:
         ranks.check(config)
     dataset = data.load(config.data) if dataset is None else dataset
@@ -671,13 +506,13 @@ def encode(  # noqa: PLR0913 - the columns of the table, by name
         progress: show a progress bar on stderr.
 
     Raises:
-        UsageError: `out` is not the name of a table, or a package is missing.
+        UsageError: `out` is not the name of a table, or a file of something else; or a package is missing.
         DataError: there are no images, or none can be read.
         StorageError: the table cannot be written.
     """
     from infogan.encoding import code_table, table_files
 
-    table_files.check_name(Path(out))
+    table_files.check_replaceable(Path(out))
     model, names = _model_and_names(run, plugins)
     found = _collection(model, images)
     extra = code_table.Extra(features, map, seed)
@@ -755,10 +590,10 @@ def _model_and_names(
 def _collection(model: InfoGAN, images: str | Path | Arrays) -> ImageCollection:
     """Return images in the form that a model needs."""
     from infogan.data import image_collection
-    from infogan.data.preprocessing import Conversion, Form
+    from infogan.data.preprocessing import Form
 
     like = model.config.data
-    form = Form(model.size, model.channels, like.crop, Conversion.of(like))
+    form = Form.of(like, model.size, model.channels)
     if isinstance(images, str | Path):
         return image_collection.open_collection(Path(images), form, like)
     return image_collection.of_array(data.as_images(images), form)
@@ -768,7 +603,7 @@ def _with_kept_images(config: Config, run: RunDirectory) -> Config:
     """Return `config` with the path of the images that the run keeps, if it keeps them."""
     if config.data.path is not None or not data.kept.holds(run.images):
         return config
-    return config.replace(data={"source": "folder", "path": _absolute(run.images)})
+    return config.replace(data={"source": "folder", "path": absolute(run.images)})
 
 
 def select(
@@ -962,7 +797,7 @@ def export_model(  # noqa: PLR0913 - everything that an export can be given, by 
         precision: how ONNX weights are stored, "float32" or "float16", at half the size. By default float32,
             and float16 for "html".
         images: for "html": real images to show in the page, by code.
-        limit: the most real images, taken evenly over the order of their names.
+        limit: largest number of real images, evenly spaced in the order of their names.
         runtime: for "html": the folder or the .tgz file of the npm package onnxruntime-web. By default it is
             taken from the cache, or fetched by `npm pack`.
         private: for "hub": create a private repository.
@@ -1073,7 +908,7 @@ def training_images(model: InfoGAN, data_path: str | Path | None = None) -> Data
     """Return the images that a model was trained on, split as they were in training.
 
     If they have changed since, a warning says so. Where the split is by content (`infogan.data.splits`),
-    images that were added or removed leave the others on their side, so no image of training becomes a test
+    images that were added or removed leave the others on their side, so no training image becomes a test
     image.
 
     Args:
@@ -1081,8 +916,8 @@ def training_images(model: InfoGAN, data_path: str | Path | None = None) -> Data
         data_path: the current file or folder of the images.
 
     Raises:
-        DataError: they are images of a folder, archive or array that have changed, and were split by their
-            number: test images may then be images of training.
+        DataError: they have changed, and were split by their number: test images may then be training images;
+            or they are not the images of the data set that the model was trained on.
         InfoGANError: as in `infogan.data.load`.
     """
     dataset = _images_now(model.config, data_path)
@@ -1091,10 +926,19 @@ def training_images(model: InfoGAN, data_path: str | Path | None = None) -> Data
         return dataset
     path = data_path or model.config.data.path or dataset.name
     happened = f"{path}: the images are not exactly those of training"
-    if dataset.split_version < SOURCES.find(model.config.data.source).split_version:
+    source = SOURCES.find(model.config.data.source)
+    if source.split_version != data.splits.BY_CONTENT and dataset.split_at is None:
+        raise DataError(
+            f"{path}: these are not the images of {source.name} that the model was trained on "
+            f"(sha256 {dataset.fingerprint[:12]}, before {trained[:12]})",
+            "the same files, with the same settings data.*",
+            "the path of the same files as data_path; or dataset=, to evaluate on other images",
+            command="--data with the path of the same files; or infogan train, for a new run",
+        )
+    if dataset.split_version < source.split_version:
         raise DataError(
             f"{happened} (sha256 {dataset.fingerprint[:12]}, before {trained[:12]}), and they were split by "
-            "their number: test images may be images of training",
+            "their number: test images may be training images",
             "the same images",
             "the path of the same images as data_path; or infogan.train, for a new run",
             command="--data with the path of the same images; or infogan train, for a new run",
@@ -1104,17 +948,17 @@ def training_images(model: InfoGAN, data_path: str | Path | None = None) -> Data
 
 
 def _what_changed(sample: Sequence[float] | None, dataset: Dataset) -> str:
-    """Return if test images may be images of training, given the keys of some images of training."""
+    """Return if test images may be training images, given the keys of some training images."""
     if not sample or dataset.split_at is None or dataset.split != "test":
-        return f"; {dataset.split} images may be images of training"
+        return f"; {dataset.split} images may be training images"
     present = int(np.isin(sample, data.splits.content_keys(dataset.train.images)).sum())
     if present == 0:
         return (
-            f": none of {len(sample)} images of training that were looked for is there. If they were only "
-            "saved in another form, test images may be images of training"
+            f": none of {len(sample)} training images that were checked was found. If they were only saved "
+            "in another form, test images may be training images"
         )
     return (
-        f": {present} of {len(sample)} images of training that were looked for are there. The split is by "
+        f": {present} of {len(sample)} training images that were checked were found. The split is by "
         f"content: none of these is one of the {len(dataset.test.images):,} test images"
     )
 
@@ -1126,4 +970,4 @@ def _images_now(config: Config, data_path: str | Path | None) -> data.Dataset:
 
 def _moved(config: Config, data_path: str | Path | None) -> Config:
     """Return a configuration with the current path of its images."""
-    return config if data_path is None else config.replace(data={"path": _absolute(data_path)})
+    return config if data_path is None else config.replace(data={"path": absolute(data_path)})

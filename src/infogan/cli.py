@@ -90,9 +90,9 @@ def _say_full(error: OSError) -> None:
 
 def _load_plugins(arguments: argparse.Namespace) -> None:
     if arguments.plugin:
-        from infogan import api
+        from infogan import configuring
 
-        api.load_plugins(arguments.plugin)
+        configuring.load_plugins(arguments.plugin)
 
 
 def _flush() -> bool:
@@ -136,7 +136,7 @@ def _program() -> str:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from infogan import api, config
+    from infogan import api, config, configuring
 
     if arguments.devices > 1 and not arguments.dry_run:
         _launch_devices(arguments.devices)
@@ -149,7 +149,7 @@ def _train(arguments: argparse.Namespace) -> None:
         )
     shorthands = {"steps": "training.steps", "seed": "training.seed", "device": "training.device",
                   "precision": "training.precision", **_OWN_FLAGS}  # fmt: skip
-    chosen = api.configure(
+    chosen = configuring.configure(
         source, data=arguments.data, recipe=arguments.recipe,
         plugins=arguments.plugin, codes=arguments.codes,
         settings=_settings(arguments, shorthands),
@@ -463,9 +463,10 @@ def _data_list(arguments: argparse.Namespace) -> None:
 
 
 def _data_prepare(arguments: argparse.Namespace) -> None:
-    from infogan import api, data
+    from infogan import configuring, data
 
-    config = api.data_config(arguments.source, data=arguments.data, settings=_settings(arguments, _OWN_FLAGS))
+    settings = _settings(arguments, _OWN_FLAGS)
+    config = configuring.data_config(arguments.source, data=arguments.data, settings=settings)
     if arguments.out is None:
         _say_audit(config)
     _print_prepared(data.prepare(config, arguments.out))
@@ -480,11 +481,11 @@ def _say_audit(config: DataConfig) -> None:
 
 
 def _data_audit(arguments: argparse.Namespace) -> None:
-    from infogan import api
+    from infogan import configuring
     from infogan.data import loading
 
     settings = _settings(arguments, _OWN_FLAGS)
-    config = api.data_config("folder", data=arguments.path, settings=settings)
+    config = configuring.data_config("folder", data=arguments.path, settings=settings)
     found = loading.audit(config)
     print("\n".join(found.lines()))
 
@@ -537,7 +538,7 @@ def _megabytes(count: int) -> str:
 
 
 def _data_render(arguments: argparse.Namespace) -> None:
-    from infogan import api, data, storage
+    from infogan import configuring, data, storage
     from infogan.data import prepared
     from infogan.reporting import pictures
 
@@ -549,7 +550,7 @@ def _data_render(arguments: argparse.Namespace) -> None:
             f"infogan data render {known[0]}",
         )
     out = arguments.out or Path(arguments.source)
-    config = api.data_config(
+    config = configuring.data_config(
         arguments.source, data=arguments.data, settings=_settings(arguments, _DATA_FLAGS)
     )
     _print_prepared(data.prepare(config, out))
@@ -691,7 +692,8 @@ _SIZE = _flag("--size", _whole(), "N", "height and width of the images in pixels
 _CROP = _flag("--crop", _whole(1), "N", "crop images to the central N x N pixels (default: largest square)")
 _OWN_IMAGES: tuple[Argument, ...] = (
     _flag("--range", str, "LOW:HIGH", "values that become black and white: 0:4095, or percentiles p0.1:p99"),
-    _flag("--background", str, "COLOUR", "behind transparent pixels: white (default), black, grey or R,G,B"),
+    _flag("--background", str, "COLOUR",
+          "colour behind transparent pixels: white (default), black, grey or R,G,B"),
     _flag("--fit", _one_of("crop", "pad", "stretch"), "HOW",
           "how images become squares: crop (default), pad or stretch"),
     _flag("--exclude", str, "PATTERN", "leave out files, for example --exclude '*_mask.*' (repeatable)",
@@ -710,7 +712,7 @@ _WEIGHTS = _flag(
     "raw|ema",
     "generator weights: as trained (raw), or their moving average (ema; the default if the model has one)",
 )
-_PNG = _flag("--out", _path, "PNG", "output file")
+_PNG = _flag("--out", _path, "PNG", "output file (default: in the folder of the run)")
 _IMAGES = _flag("images", _path, "IMAGES", "an image; or a folder, archive or array of images")
 _PLUGIN: Argument = (
     "--plugin",
@@ -736,15 +738,17 @@ _LOG_TO: Argument = (
         "action": "append",
         "default": [],
         "metavar": "SINK",
-        "help": "log to tensorboard, wandb, trackio or a sink of a plug-in, too (repeatable)",
+        "help": "also log to tensorboard, wandb, trackio or the sink of a plug-in (repeatable)",
     },
 )
-_THREADS = _flag("--threads", _whole(1), "N", "CPU threads; 1 if other processes keep the cores busy")
+_THREADS = _flag(
+    "--threads", _whole(1), "N", "number of CPU threads; use 1 if other processes keep the cores busy"
+)
 _DEVICES = _flag(
     "--devices",
     _whole(1),
     "N",
-    "processes that divide each batch, one per GPU, or on the CPU (default: 1)",
+    "number of processes that divide each batch, one per GPU, or on the CPU (default: 1)",
     default=1,
 )
 
@@ -755,7 +759,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
                     "help": "a preset; a folder, archive or array of images; or a .toml configuration file"}),
         _DATA,
         _flag("--out", _path, "RUN", "run directory (default: runs/PRESET-NNN)"),
-        _flag("--recipe", str, "RECIPE", "robust, paper or cr (default: the preset's recipe)"),
+        _flag("--recipe", str, "RECIPE", "robust, anchored, paper or cr (default: the preset's recipe)"),
         _STEPS,
         _FIRST_SEED,
         _flag("--seeds", _whole(1, 100), "N", "train N seeds, prune weak ones, keep the best (default: 1)",
@@ -803,7 +807,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _STEPS,
         _flag("--seed", _whole(), "N", "first random seed (default: the experiment's)"),
         _flag("--seeds", _whole(1), "N", "number of seeds (default: the experiment's)"),
-        _flag("--recipe", str, "RECIPE", "robust, paper or cr (default: the experiment's recipe)"),
+        _flag("--recipe", str, "RECIPE", "such as robust or paper (default: the experiment's recipe)"),
         _switch("--quick", "run a smoke test: one seed, few steps, small networks"),
         _SET,
     )),
@@ -876,7 +880,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _flag("--precision", _one_of("float32", "float16"), "float32|float16",
               "how ONNX weights are stored (default: float32, and float16 for html)"),
         _flag("--images", _path, "PATH", "html: file or folder with real images to show in the page"),
-        _flag("--limit", _whole(1, 20_000), "N", "html: the most real images (default: 1,000)",
+        _flag("--limit", _whole(1, 20_000), "N", "html: largest number of real images (default: 1,000)",
               default=1_000),
         _flag("--runtime", _path, "PATH",
               "html: folder or .tgz file of onnxruntime-web (default: the cache, or npm pack)"),
@@ -885,7 +889,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
     ("presets", _presets, "list the presets, or show the configuration and recipes of one preset", (
         ("name", {"nargs": "?", "metavar": "NAME", "help": "name of the preset (default: list all)"}),
     )),
-    ("doctor", _doctor, "print versions, devices, extras and disk, and test writing", (
+    ("doctor", _doctor, "print versions, devices, extras and disk space; test if files can be written", (
         _flag("folder", _path, "FOLDER", "folder of runs to test (default: runs)", nargs="?",
               default=Path("runs")),
         _JSON,
@@ -903,7 +907,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         ("source", {"metavar": "SOURCE",
               "help": "a data source; a preset; or a folder, archive or array of images"}),
         _DATA,
-        _flag("--out", _path, "FOLDER", "output folder"),
+        _flag("--out", _path, "FOLDER", "output folder (default: one in the cache)"),
         _SIZE,
         _SET,
         _CROP,
@@ -920,10 +924,10 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
     ("data render", _data_render, "render images with known factors into a folder, and a contact sheet", (
         ("source", {"metavar": "SOURCE", "help": "a data source that renders images, such as faces"}),
         _DATA,
-        _flag("--out", _path, "FOLDER", "output folder"),
+        _flag("--out", _path, "FOLDER", "output folder (default: named after the source)"),
         _SIZE,
         _SET,
-        _flag("--count", _whole(1), "N", "number of images"),
+        _flag("--count", _whole(1), "N", "number of images (default: that of the source)"),
     )),
 )  # fmt: skip
 """Name, function, help and arguments of each command; "data list" is an action of the command data."""

@@ -1,4 +1,4 @@
-"""What this machine offers to infogan: versions, processor, devices, extras, disk, and a test of writing."""
+"""Diagnose this machine: versions, processor, devices, extras, disk, and a test of writing."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ FEWEST_BYTES = 1 << 30
 _WRITTEN = 1 << 24  # bytes of the test
 _CPU_INFO = Path("/proc/cpuinfo")
 _FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+_DEVELOPMENT = ("dev", "docs")
 _EXTRA = re.compile(r"^(?P<name>[\w.-]+)(?P<nested>\[[\w,-]+\])?.*extra *== *['\"](?P<extra>[\w-]+)['\"]")
 
 
@@ -90,7 +91,7 @@ class Diagnosis:
 
 
 def diagnose(folder: Path, device: torch.device, precision: str) -> Diagnosis:
-    """Return what this machine offers, and what is wrong with it.
+    """Return the properties of this machine, and its problems.
 
     Args:
         folder: where runs are to be written; it is created if it is missing.
@@ -123,14 +124,17 @@ def diagnose(folder: Path, device: torch.device, precision: str) -> Diagnosis:
 
 
 def extras() -> dict[str, list[str]]:
-    """Return the packages that are missing for each extra of infogan, by the metadata of its installation."""
+    """Return the packages that are missing for each extra of infogan, by the metadata of its installation.
+
+    Those for the development of infogan itself are left out.
+    """
     requirements: list[str] = []
     with suppress(importlib.metadata.PackageNotFoundError):  # used from a folder of sources
         requirements = importlib.metadata.requires("infogan") or []
     missing: dict[str, list[str]] = {}
     for requirement in requirements:
         match = _EXTRA.match(requirement)
-        if match and match["name"] != "infogan":
+        if match and match["name"] != "infogan" and match["extra"] not in _DEVELOPMENT:
             lacking = missing.setdefault(match["extra"], [])
             if not _is_installed(match["name"]):
                 lacking.append(match["name"])

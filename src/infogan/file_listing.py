@@ -32,8 +32,7 @@ def harmless(text: str) -> str:
 def walk(path: Path, skipped: list[Skipped], *, follow_links: bool = False) -> Iterator[Path]:
     """Yield all files below a folder, in sorted order, without hidden files and folders.
 
-    Runs and discoveries below it are left out, too: their pictures are no data.
-
+    Runs and discoveries below it are left out, too: their pictures are not data.
     Args:
         path: the folder, which may itself be a link. A folder that can be reached twice is entered once.
         skipped: receives the files and folders that cannot be read, with reasons.
@@ -66,7 +65,7 @@ def walk(path: Path, skipped: list[Skipped], *, follow_links: bool = False) -> I
 
 
 def is_written_by_infogan(names: set[str]) -> bool:
-    """Return True if a folder with these entries is a run or a discovery: its pictures are no data."""
+    """Return True if a folder with these entries is a run or a discovery: its pictures are not data."""
     return any(written <= names for written in _WRITTEN)
 
 

@@ -79,6 +79,6 @@ def download(repository: str, revision: str | None = None) -> Download:
         raise StorageError(
             f"{repository} cannot be downloaded: {str(error).splitlines()[0]}",
             "a connection to the Hub, or an earlier download in the cache",
-            "the same again later, or the path of a local run",
+            "again later, or with the path of a local run",
         ) from error
     return Download(Path(folder), Path(folder).name)

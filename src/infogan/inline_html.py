@@ -1,4 +1,4 @@
-"""HTML that notebooks show for models, runs and reports: self-contained, without scripts or style sheets."""
+"""HTML for notebooks, of models, runs and reports: self-contained, without scripts or style sheets."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Locks between processes, also those of containers and machines that share a folder.
 
 The kernel releases a lock when its process ends in any way. Locks are those of the file system: flock on
-Unix, msvcrt on Windows. Some network file systems have none; callers say what then counts. Imports only the
+Unix, msvcrt on Windows. Some network file systems have none; callers decide what to do then. Imports only the
 standard library.
 """
 

@@ -7,7 +7,6 @@ trained model loads fast.
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,14 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors
-import safetensors.torch
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from infogan import config as configuration
-from infogan import hub_models, inline_html, networks, plugins, storage, streams
+from infogan import hub_models, inline_html, model_files, networks, storage, streams
 from infogan import images as edge
 from infogan.augmentation import still
 from infogan.config import Config
@@ -308,11 +305,7 @@ class InfoGAN(nn.Module):
     def files(self) -> dict[str, bytes]:
         """Return the files of `save_pretrained` by name, without the manifest."""
         tensors = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
-        return {
-            "model.safetensors": safetensors.torch.save(tensors),
-            "config.toml": configuration.to_toml(self.config).encode(),
-            "provenance.json": json.dumps(self.provenance, sort_keys=True).encode(),
-        }
+        return model_files.pack(self.config, self.provenance, tensors)
 
     @classmethod
     def from_pretrained(cls, path: str | Path, *, revision: str | None = None) -> InfoGAN:
@@ -330,54 +323,16 @@ class InfoGAN(nn.Module):
                 reached.
         """
         if hub_models.is_repository(path):
-            found = hub_models.download(str(path), revision)
-            model = cls.from_pretrained(found.folder)
-            model.provenance["hub"] = {"repository": str(path), "revision": found.revision}
+            downloaded = hub_models.download(str(path), revision)
+            model = cls.from_pretrained(downloaded.folder)
+            model.provenance["hub"] = {"repository": str(path), "revision": downloaded.revision}
             return model
         path = Path(path)
-        folder = path / "model" if (path / "model").is_dir() else path
-        if not (folder / "model.safetensors").is_file():
-            stopped = (path / "checkpoints").is_dir() or (path / "selection.json").is_file()
-            raise UsageError(
-                f"{path} holds no model"
-                + (" yet: its training has not ended or been stopped" if stopped else ""),
-                "a run, or a folder with model.safetensors and config.toml",
-                f"infogan resume {path}" if stopped else "infogan train mnist-5k, to make a run",
-            )
-        files = storage.read_folder(folder)
-        missing = {"model.safetensors", "config.toml", "provenance.json"} - set(files)
-        if missing:
-            raise StorageError(
-                f"{folder} is not a complete model: its manifest has no {' and no '.join(sorted(missing))}",
-                "a folder that save_pretrained wrote",
-                "another copy of the model",
-            )
-        try:
-            config = configuration.parse(files["config.toml"].decode(), str(folder / "config.toml"))
-            provenance = json.loads(files["provenance.json"])
-            if not isinstance(provenance, dict):
-                raise ValueError(f"provenance.json holds {type(provenance).__name__}, not an object")
-        except (ValueError, RecursionError) as error:
-            raise _unreadable(folder, error) from None
-        name = config.network.architecture
-        if name not in networks.ARCHITECTURES:
-            loaded = plugins.used([(networks.NETWORKS, name)])
-            # The other plug-ins of the run are not needed to use its model.
-            needed = {key: sha256 for key, sha256 in config.plugins.items() if not loaded or key in loaded}
-            plugins.check(needed, loaded, str(path))
-        try:
-            tensors = safetensors.torch.load(files["model.safetensors"])
-        except (safetensors.SafetensorError, ValueError, KeyError) as error:  # KeyError: an unknown type
-            raise _unreadable(folder / "model.safetensors", error) from None
-        model = cls(config, stored_bytes=len(files["model.safetensors"]))
-        model.run = path if folder != path else None
-        model.provenance = provenance
-        wrong = [key for key, value in tensors.items() if not bool(torch.isfinite(value.float()).all())]
-        if wrong:
-            raise _unreadable(
-                folder / "model.safetensors", ValueError(f"{wrong[0]} has values that are not finite")
-            )
-        model.load_tensors(tensors, str(folder / "model.safetensors"))
+        found = model_files.read(path)
+        model = cls(found.config, stored_bytes=found.stored_bytes)
+        model.run = path if found.folder != path else None
+        model.provenance = found.provenance
+        model.load_tensors(found.tensors, str(found.folder / model_files.WEIGHTS))
         return model
 
     # --- for evaluation and training -----------------------------------------------------------------
@@ -582,12 +537,6 @@ def _described(code: configuration.Code) -> str:
     """Return the prior of a code as text."""
     size = f", {code.size} categories" if isinstance(code, configuration.Categorical) else ""
     return f"{code.kind}{size}{f', {code.dim} dimensions' if code.dim > 1 else ''}"
-
-
-def _unreadable(path: Path, error: Exception) -> StorageError:
-    return StorageError(
-        f"{path} cannot be read: {error}", "files that infogan wrote", "another copy of the model"
-    )
 
 
 def _load(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:

@@ -35,6 +35,17 @@ REGULARISED_FROM = CR_START / CR_STEPS
 """Share of the steps of `cr` after which the contrastive regularizer starts (code of Lin et al. 2020)."""
 
 ANCHORED_STEPS = 2_000
+
+RECOGNITION_RATE = 0.1
+"""Factor on Q's learning rate in `anchored`: Q has learned before, and G follows Q in evaluation mode.
+
+With a factor of 1, weights move faster than the running statistics of batch norm follow, where the background
+is constant: Q forgot its categories, and G learned to obey noise (docs/lab-notes/recognition-rate.md).
+"""
+
+FINAL_STATISTICS = 100
+"""Batches from which the running statistics of the stored model are estimated, for images of any kind."""
+
 UNIFORM_STD, REACH, CIRCLE_STD, CIRCLE_WEIGHT = 0.577, 1.5, 0.3, 0.5
 """Posteriors in `anchored`: the std of Unif(-1, 1), 1 / sqrt(3), the limit of its mean, and the least std and
 lambda of an angle.
@@ -87,7 +98,7 @@ class Recipe:
             raise ConfigError(
                 f"recipe {self.name}: this configuration has the codes and settings of recipe {before}",
                 "a preset, or a configuration of the recipe paper",
-                f"infogan.api.configure({config.preset!r}, recipe={self.name!r})",
+                f"infogan.configure({config.preset!r}, recipe={self.name!r})",
                 command=f"infogan train {config.preset} --recipe {self.name}",
             )
         policy = config.augmentation
@@ -178,7 +189,7 @@ PAPER: Changes = {
         key: getattr(TrainingConfig(), key)
         for key in (
             "recipe", "batch_size", "generator_updates", "beta1", "beta2", "ema_decay", "ema_start",
-            "learning_rate_schedule", "repair_start", "repair_end",
+            "recognition_rate", "final_statistics", "learning_rate_schedule", "repair_start", "repair_end",
         )
     },
 }  # fmt: skip
@@ -242,6 +253,8 @@ _TABLE = (
                 "batch_size": 64,
                 "learning_rate_discriminator": 1e-3,
                 "learning_rate_generator": 1e-3,
+                "recognition_rate": RECOGNITION_RATE,
+                "final_statistics": FINAL_STATISTICS,
                 "learning_rate_schedule": [[ANCHORED_STEPS // 2, 1.0], [ANCHORED_STEPS, 0.05]],
                 "beta2": 0.99,
                 "ema_decay": 0.99,

@@ -7,11 +7,13 @@ clusters = InfoGANClusterer(n_clusters=10).fit_predict(X)    # X: [n_samples, he
 from __future__ import annotations
 
 import math
+import numbers
 import tempfile
 import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,13 +23,31 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from infogan.errors import InfoGANError
+from infogan.errors import InfoGANError, UsageError
 
 if TYPE_CHECKING:
     from infogan.config import Code, Config
     from infogan.latents import Codes
 
 _SMALLEST = 8  # least side of an image in pixels
+
+_TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "n_clusters": ((numbers.Integral,), "a whole number"),
+    "codes": ((str, Mapping, NoneType), 'text such as "digit:10 slant:u", codes by name, or None'),
+    "image_shape": ((tuple, list, NoneType), "(height, width), (height, width, channels), or None"),
+    "recipe": ((str,), "the name of a recipe"),
+    "steps": ((numbers.Integral,), "a whole number"),
+    "width": ((numbers.Real,), "a number"),
+    "settings": ((Mapping, NoneType), "settings by key, or None"),
+    "device": ((str,), "the name of a device"),
+    "out": ((str, Path, NoneType), "the path of a run directory, or None"),
+    "random_state": (
+        (numbers.Integral, np.random.RandomState, NoneType),
+        "a whole number, a RandomState, or None",
+    ),
+    "verbose": ((numbers.Integral, np.bool_), "True or False"),
+}
+"""Types of parameters, also in words. `fit` checks them: a constructor of scikit-learn only stores values."""
 
 
 def _has_categories(estimator: InfoGANClusterer) -> bool:
@@ -39,8 +59,8 @@ def _has_categories(estimator: InfoGANClusterer) -> bool:
         return True
     with suppress(InfoGANError):  # which `fit` raises
         codes = parse_codes(codes) if isinstance(codes, str) else codes
-        if not any(isinstance(code, Categorical) for code in codes.values()):
-            raise AttributeError("there is no categorical code among `codes`, so that there are no clusters")
+        if isinstance(codes, Mapping) and not any(isinstance(code, Categorical) for code in codes.values()):
+            raise AttributeError("there is no categorical code among `codes`, so there are no clusters")
     return True
 
 
@@ -61,8 +81,8 @@ class InfoGANClusterer(ClusterMixin, TransformerMixin, BaseEstimator):  # type: 
             "digit:10 slant:u", or codes by name. The first categorical code gives the clusters. Without one,
             the estimator is only a transformer.
         image_shape: (height, width) or (height, width, channels) of an image, in the order of the features;
-            channels are 1, 3 or 4. None: gray squares. A number of features that is no square is padded to
-            the next one, with a warning.
+            channels are 1, 3 or 4. None: gray squares. If the number of features is not a square number,
+            rows are padded to the next one, with a warning.
         recipe: name of the training recipe, such as "robust" or "paper".
         steps: number of training steps, each with 128 images.
         width: relative width of the networks; 1 is that of the paper.
@@ -129,6 +149,7 @@ class InfoGANClusterer(ClusterMixin, TransformerMixin, BaseEstimator):  # type: 
         from infogan.data import Dataset, Split
         from infogan.training.progress import Output
 
+        self._check_parameters()
         X = np.asarray(validate_data(self, X, dtype="numeric", ensure_min_samples=2))
         self.image_shape_ = _shape(self.image_shape, X.shape[1])
         self.value_range_ = _value_range(X)
@@ -194,7 +215,7 @@ class InfoGANClusterer(ClusterMixin, TransformerMixin, BaseEstimator):  # type: 
 
     @available_if(_has_categories)  # type: ignore[untyped-decorator]
     def score(self, X: Any, y: object = None) -> float:
-        """Return how stable the clusters of images are under augmentation, without labels.
+        """Return the stability of the clusters under augmentation, without labels.
 
         This is the mutual information between the categories of images and those of their augmented views
         (Ji et al. 2019), in nats, from 0 to ln K for K clusters. It grows with K: compare estimators of the
@@ -258,8 +279,15 @@ class InfoGANClusterer(ClusterMixin, TransformerMixin, BaseEstimator):  # type: 
 
     # --- configuration -----------------------------------------------------------------------------------
 
+    def _check_parameters(self) -> None:
+        """Raise UsageError if a parameter has another type; its value is checked with the configuration."""
+        for name, (types, expected) in _TYPES.items():
+            value = getattr(self, name)
+            if not isinstance(value, types) or (isinstance(value, bool) and name != "verbose"):
+                raise UsageError(f"{name}={value!r}", expected, f"set_params({name}=...)")
+
     def _config(self) -> Config:
-        from infogan import api
+        from infogan import configuring
 
         side, channels = _square_side(self.image_shape_), self.image_shape_[2]
         settings = {
@@ -272,7 +300,7 @@ class InfoGANClusterer(ClusterMixin, TransformerMixin, BaseEstimator):  # type: 
         }
         codes = self.codes or f"cluster:{self.n_clusters} style1:u style2:u"
         more = {} if self.settings is None else self.settings
-        return api.configure("folder", recipe=self.recipe, codes=codes, settings={**settings, **more})
+        return configuring.configure("folder", recipe=self.recipe, codes=codes, settings={**settings, **more})
 
     def _seed(self) -> int:
         if isinstance(self.random_state, int | np.integer):
@@ -332,7 +360,7 @@ def _shape(image_shape: tuple[int, ...] | None, features: int) -> tuple[int, int
         side = math.ceil(math.sqrt(features))
         if side**2 != features:
             warnings.warn(
-                f"{features} features are no square image: they are padded to {side}x{side} pixels. "
+                f"{features} features are not a square image: they are padded to {side}x{side} pixels. "
                 "Set image_shape if they are images of another shape.",
                 stacklevel=3,
             )

@@ -35,7 +35,7 @@ MANIFEST = "MANIFEST.json"
 FORMAT = 1
 """Version of the folder format; a reader refuses any other."""
 
-_AGAIN = "type the same command again"
+_AGAIN = "run the same command again"
 _COPY = "another copy of this folder"
 _ASIDE, _REPLACED = ".tmp-", ".old-"
 _ABANDONED_SECONDS = 24 * 3600.0  # after which a temporary file is abandoned, on a file system without locks

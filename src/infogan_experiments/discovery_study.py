@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from infogan import api, data, evaluation, storage
+from infogan import configuring, data, evaluation, storage
 from infogan.config import DataConfig
 from infogan.data import Dataset
 from infogan.discovery import discover
@@ -201,11 +201,11 @@ def _fashion(job: Job) -> Dataset:
 
 
 def _digits(job: Job) -> Dataset:
-    return data.load(api.configure("digits").data)
+    return data.load(configuring.configure("digits").data)
 
 
 def _celeba(job: Job, size: int = SIDE) -> Dataset:
-    config = api.configure("celeba", data=job.options.data)
+    config = configuring.configure("celeba", data=job.options.data)
     return data.load(config.data.model_copy(update={"size": size}))
 
 

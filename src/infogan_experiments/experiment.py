@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from infogan import api
+from infogan import configuring
 from infogan.config import Config
 from infogan.registry import Registry
 from infogan.runs.directory import next_free
@@ -60,9 +60,9 @@ class Options:
 
 
 def configure(source: str | Path, options: Options, settings: Mapping[str, Any], **kwargs: Any) -> Config:
-    """Return `api.configure` with the data and settings of the command line, which override `settings`."""
+    """Return `infogan.configure` with data and settings of the command line, which override `settings`."""
     merged = {**settings, **options.settings}
-    return api.configure(source, data=options.data, settings=merged, **kwargs)
+    return configuring.configure(source, data=options.data, settings=merged, **kwargs)
 
 
 @dataclass(frozen=True)

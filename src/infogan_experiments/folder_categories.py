@@ -1,4 +1,4 @@
-"""What `infogan discover` finds in a labelled folder, compared with clustering of pixels and of features.
+"""Categories that `infogan discover` finds in a labelled folder, compared with clustering methods.
 
 Labels, here the class folders, are used for evaluation only, on images that no method was fitted to. All
 methods get the number of categories that the discovery chose, and the true number.
@@ -27,8 +27,8 @@ from infogan.evaluation.clustering import Assignments, Labels, classes_known, sc
 from infogan.model import InfoGAN
 from infogan.reporting.markdown import markdown_table
 from infogan.representation.categories import spectral_votes
-from infogan.representation.category_search import cut
 from infogan.representation.learning import CATEGORY, Learned
+from infogan.representation.merging import cut
 from infogan.representation.neighbours import nearest
 from infogan.runs.directory import RunDirectory
 from infogan.training.anchoring import before_training
@@ -133,7 +133,7 @@ Parts = tuple[Int[np.ndarray, " n"], Int[np.ndarray, " m"]]
 
 def _clusterings(dataset: Dataset, out: Path, config: Config, count: int) -> dict[str, Parts]:
     """Return the partitions of methods that only cluster."""
-    from sklearn.cluster import AgglomerativeClustering, KMeans  # late: slow to import
+    from sklearn.cluster import AgglomerativeClustering, KMeans  # lazy: slow to import
 
     train, test = np.asarray(dataset.train.images), np.asarray(dataset.test.images)
     kmeans = fit_kmeans(train, test, count)
@@ -142,7 +142,7 @@ def _clusterings(dataset: Dataset, out: Path, config: Config, count: int) -> dic
     if len(x) <= _MOST_WARD:
         ward = AgglomerativeClustering(count).fit_predict(x)
         parts["ward"] = (ward, ward[nearest(x, 1, y).indices[:, 0]])
-    votes = spectral_votes(x.astype(np.float32), [count], seed=0)[0]
+    votes = spectral_votes(x.astype(np.float32), [count], seed=0, finer=(1.0,))[0]
     parts["spectral"] = tuple(votes.probabilities(z.astype(np.float32)).argmax(1) for z in (x, y))
     encoder = stored_encoder(out, config)
     if encoder is not None:
@@ -173,7 +173,7 @@ def _of_model(
 
 
 def _scores(parts: Parts, labels: Labels, name: str) -> dict[str, Any]:
-    from sklearn.metrics import adjusted_mutual_info_score  # late: slow to import
+    from sklearn.metrics import adjusted_mutual_info_score  # lazy: slow to import
 
     categories = int(max(part.max() for part in parts)) + 1
     figures = score(Assignments(parts[0], parts[1], categories), labels, seed=0, stream=name)

@@ -36,7 +36,7 @@ def reproduce(figure: PaperFigure, options: Options) -> None:
     If it was stopped, it resumes; another recipe in the same folder is added to the page.
 
     Raises:
-        InfoGANError: as `api.configure` and `results.record`.
+        InfoGANError: as `infogan.configure` and `results.record`.
     """
     folder = options.folder(f"reproduce-{figure.preset}")
     _results_of(figure, folder)

@@ -93,7 +93,7 @@ def mean_over_seeds(values: Sequence[float], limits: tuple[float, float] = (-mat
         values: one for each seed.
         limits: the range of the values, to which the interval is clipped.
     """
-    from scipy import stats  # late: the import takes a good part of a second
+    from scipy import stats  # lazy: the import takes a good part of a second
 
     numbers = np.asarray(values, dtype=np.float64)
     mean = float(numbers.mean())
@@ -105,7 +105,7 @@ def mean_over_seeds(values: Sequence[float], limits: tuple[float, float] = (-mat
 
 def share(hits: int, count: int) -> Number:
     """Return a share with its exact 95 % interval (Clopper and Pearson 1934)."""
-    from scipy.stats import binomtest  # late: the import takes a good part of a second
+    from scipy.stats import binomtest  # lazy: the import takes a good part of a second
 
     found = binomtest(hits, count).proportion_ci(method="exact")
     return Number(hits / count, (float(found.low), float(found.high)))

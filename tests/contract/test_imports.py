@@ -6,6 +6,7 @@ Imports are read from the sources, wherever they stand: inside functions, and fo
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,6 +46,7 @@ RANKS = {
     "sinks": 3,
     "plugins": 2,
     "presets": 3,
+    "model_files": 3,
     "diagnosis": 4,
     "model": 4,
     "representation": 4,
@@ -54,13 +56,14 @@ RANKS = {
     "encoding": 7,
     "training": 7,
     "export": 7,
+    "configuring": 8,
     "testing": 8,
-    "api": 8,
-    "discovery": 9,
-    "sklearn": 9,
-    "infogan_experiments": 10,
-    "cli": 11,
-    "__main__": 12,
+    "api": 9,
+    "discovery": 10,
+    "sklearn": 10,
+    "infogan_experiments": 11,
+    "cli": 12,
+    "__main__": 13,
 }
 """Rooms are modules and folders of infogan, and the package of experiments; each imports lower ranks only."""
 
@@ -119,6 +122,7 @@ OWN_GENERATOR = {
     "PCG64",
     "SeedSequence",
     "BitGenerator",
+    "RandomState",
     "default_rng",
 }  # of numpy.random
 DRAWS = {"rand", "randn", "randint", "randperm", "bernoulli", "multinomial", "normal", "poisson"}  # of torch
@@ -261,6 +265,22 @@ def test_using_a_model_loads_nothing_of_training() -> None:
         "assert not loaded, loaded"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_the_table_of_components_in_the_documentation_has_the_same_ranks() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| ([^|]*) \|", page, re.MULTILINE)
+    shown = {name: int(rank) for rank, names in rows for name in re.findall(r"`(\w+)(?:\.py|/)?`", names)}
+    assert shown == {name: rank for name, rank in RANKS.items() if name != "__main__"}
+
+
+@pytest.mark.parametrize("folder", ["data", "training"])
+def test_the_table_of_the_modules_of_a_folder_in_the_documentation_is_complete(folder: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page.partition(f"### The modules of `{folder}/`")[2].partition("\n#")[0]
+    first_column = " ".join(re.findall(r"^\| ([^|]*) \|", table, re.MULTILINE))
+    modules = {path.name for path in (PACKAGES[0] / folder).glob("*.py")} - {"__init__.py"}
+    assert set(re.findall(r"`(\w+\.py)`", first_column)) == modules
 
 
 # --- the readers of the sources find what they look for --------------------------------------------------

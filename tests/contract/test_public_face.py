@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,11 @@ def test_a_type_checker_sees_precise_types_from_outside() -> None:
     command = [sys.executable, "-m", "mypy", "--warn-unused-ignores", "tests/contract/client.py"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_type_checked_client_uses_every_public_function() -> None:
+    used = set(re.findall(r"infogan\.([a-z]\w*)", (ROOT / "tests/contract/client.py").read_text()))
+    assert {name for name in infogan.__all__ if name[0].islower()} <= used
 
 
 def test_every_public_name_can_be_imported() -> None:

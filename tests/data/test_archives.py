@@ -13,7 +13,9 @@ import pytest
 from PIL import Image
 
 from infogan.config import DataConfig
-from infogan.data import Dataset, Split, archives, load, read_images
+from infogan.data import Dataset, Split, archives, load
+from infogan.data.image_collection import open_collection
+from infogan.data.preprocessing import Form
 from infogan.errors import DataError
 
 KINDS = ("a.zip", "a.tar", "a.tar.gz", "A.ZIP")
@@ -65,9 +67,11 @@ def test_an_archive_is_read_as_its_folder_would_be(tmp_path: Path, kind: str) ->
         (folder / name).write_bytes(content)
     if kind != "a.tar.gz":  # whose order is its own
         assert open_archive(folder).fingerprint == dataset.fingerprint
-    images, names = read_images(tmp_path / kind, 8, 1)
+    collection = open_collection(tmp_path / kind, Form(8, 1))
+    (batch,) = collection.batches()
+    names = [collection.name(index) for index in batch.indices]
     assert (
-        images[:, 0, 0, 0]
+        batch.images[:, 0, 0, 0]
         == np.array([int(Path(name).stem.replace("Screenshot 12:00", "0")) for name in names])
     ).all()
 

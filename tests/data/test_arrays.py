@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from infogan.config import DataConfig
-from infogan.data import load
+from infogan.data import arrays, load
 from infogan.data.arrays import read_array
 from infogan.errors import DataError
 
@@ -112,11 +112,11 @@ def test_what_is_no_array_of_images_says_why(tmp_path: Path, array: np.ndarray, 
 
 
 def test_an_npz_with_none_or_several_lists_what_it_has(tmp_path: Path) -> None:
-    for arrays in ({"left": IMAGES, "right": IMAGES}, {"angle": np.zeros(4)}):
-        path = save(tmp_path / "a.npz", **arrays)
+    for content in ({"left": IMAGES, "right": IMAGES}, {"angle": np.zeros(4)}):
+        path = save(tmp_path / "a.npz", **content)
         with pytest.raises(DataError) as caught:
             read_array(path)
-        for name in arrays:
+        for name in content:
             assert f"{name}: " in caught.value.happened
 
 
@@ -146,6 +146,17 @@ def test_a_bomb_that_keeps_its_promise_is_refused_unread(tmp_path: Path) -> None
         archive.filelist[0].file_size = size
     with pytest.raises(DataError, match="of at most"):
         read_array(tmp_path / "a.npz")
+
+
+def test_a_large_array_that_is_packed_too_small_is_refused_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrays, "_SMALL", 1 << 20)
+    np.savez_compressed(tmp_path / "bomb.npz", images=np.zeros((8, 512, 512), np.uint8))
+    with pytest.raises(DataError, match=r"packed into .*over 200 times"):
+        read_array(tmp_path / "bomb.npz")
+    np.savez_compressed(tmp_path / "small.npz", images=np.zeros((3, 512, 512), np.uint8))
+    assert read_array(tmp_path / "small.npz").images.shape == (3, 512, 512, 1)
 
 
 @pytest.mark.parametrize("keep", [0, 1, 10, 100, -1])

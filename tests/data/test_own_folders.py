@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import tarfile
 import zipfile
@@ -58,6 +59,74 @@ def images(dataset: Dataset) -> np.ndarray:
 def verdicts(config: DataConfig) -> dict[str, tuple[str, str]]:
     with (loading.prepare(config) / "files.csv").open(newline="") as file:
         return {row["path"]: (row["verdict"], row["reason"]) for row in csv.DictReader(file)}
+
+
+def test_the_tables_of_prepared_images_hold_no_formulas(tmp_path: Path) -> None:
+    fill(tmp_path, 18)
+    picture().save(tmp_path / "=SUM(A1).png")
+    (tmp_path / "@cut.png").write_bytes(as_bytes(picture())[:60])
+    prepared = loading.prepare(of(tmp_path, allow_unreadable=1))
+    paths = [row.partition(",")[0] for name in ("files.csv", "skipped.csv")
+             for row in (prepared / name).read_text().splitlines()]  # fmt: skip
+    assert {'"./=SUM(A1).png"', '"./@cut.png"'} < set(paths)
+    assert not [path for path in paths if path[1] in "=+-@"]
+    (skipped,) = load(of(tmp_path, allow_unreadable=1)).skipped
+    assert (tmp_path / skipped.path).samefile(tmp_path / "@cut.png")
+
+
+def test_a_byte_changed_anywhere_in_a_table_is_a_message(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install 'infogan[tables]'")
+    from pyarrow import parquet
+
+    rows = {"image": [as_bytes(picture()) for _ in range(4)], "label": [0, 1, 0, 1]}
+    parquet.write_table(pyarrow.table(rows), tmp_path / "good.parquet")
+    content = (tmp_path / "good.parquet").read_bytes()
+    path, refused = tmp_path / "damaged.parquet", 0
+    for at in range(0, len(content), len(content) // 25):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :])
+        try:
+            audit(path)
+        except DataError as error:
+            refused += str(path) in error.happened
+    assert refused
+
+
+def test_a_split_with_a_year_is_a_split(tmp_path: Path) -> None:
+    fill(tmp_path / "images" / "train2017", 8)
+    fill(tmp_path / "images" / "val2017", 3)
+    dataset = opened(tmp_path)
+    assert (len(dataset.train.images), len(dataset.test.images)) == (8, 3)
+    assert dataset.test.truth.classes == ()
+
+
+def test_previews_in_another_folder_are_noticed(tmp_path: Path) -> None:
+    fill(tmp_path / "originals", 10)
+    for index in range(10):
+        (tmp_path / "derived").mkdir(exist_ok=True)
+        picture().save(tmp_path / "derived" / f"{index:02d}_thumb.png")
+    assert "10 files are named like others, *_thumb.*" in audit(tmp_path).lines()[-1]
+
+
+def test_packed_pictures_come_with_advice(tmp_path: Path) -> None:
+    for index in range(3):
+        (tmp_path / f"{index}.png.gz").write_bytes(gzip.compress(as_bytes(picture())))
+    with pytest.raises(DataError, match="3 x a gzip file") as caught:
+        opened(tmp_path)
+    assert "gunzip" in str(caught.value)
+
+
+def test_a_folder_next_to_the_pictures_is_no_class(tmp_path: Path) -> None:
+    fill(tmp_path, 10)
+    fill(tmp_path / "icons", 1)
+    layout = next(line for line in audit(tmp_path).lines() if line.startswith("layout"))
+    assert "no classes; 10 images lie outside of its folders, which are therefore no classes" in layout
+
+
+def test_arrays_that_are_not_read_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    x = RNG.integers(0, 256, (30, 16, 16), dtype=np.uint8)
+    np.savez(tmp_path / "keras.npz", x_train=x[:20], y_train=np.arange(20), x_test=x[20:])
+    assert len(images(opened(tmp_path / "keras.npz"))) == 20
+    assert "the images are x_train; not read: x_test" in caplog.text
 
 
 # --- formats ---------------------------------------------------------------------------------------------
@@ -125,7 +194,7 @@ def test_pages_and_frames_are_images_where_asked(tmp_path: Path) -> None:
 
 def test_a_folder_of_films_says_what_lies_there_and_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "film.bin").write_bytes(b"\0\0\0\x20ftypisom")
-    with pytest.raises(DataError, match="0 images; there are 1 x a film") as caught:
+    with pytest.raises(DataError, match="0 images; there are 1 x a video") as caught:
         opened(tmp_path)
     assert "ffmpeg" in str(caught.value)
 
@@ -255,7 +324,7 @@ def test_the_common_size_is_kept_if_one_image_is_larger(tmp_path: Path) -> None:
     fill(tmp_path, 30, size=28)
     picture(29).save(tmp_path / "odd.png")
     assert images(opened(tmp_path)).shape[1:] == (28, 28, 3)
-    assert "'odd.png' is of another size" in "".join(audit(tmp_path).lines())
+    assert "'odd.png' has another size" in "".join(audit(tmp_path).lines())
 
 
 def test_a_stray_picture_costs_no_labels(tmp_path: Path) -> None:
@@ -309,4 +378,4 @@ def test_negative_labels_are_stated_and_left_out(tmp_path: Path, caplog: pytest.
     np.savez(tmp_path / "a.npz", images=pixels, labels=np.array([-1, 0, 1] * 4))
     truth = opened(tmp_path / "a.npz").train.truth
     assert truth.labels is None and not truth.factors
-    assert "4 labels are negative" in caplog.text
+    assert "4 values are negative" in caplog.text

@@ -26,10 +26,11 @@ from infogan.data import (
     Truth,
     load,
     prepare,
-    read_images,
     source,
 )
 from infogan.data import prepared as room
+from infogan.data.image_collection import open_collection
+from infogan.data.preprocessing import Form
 from infogan.errors import ConfigError, DataError, StorageError, UsageError
 
 ABOUT = About(images="few", form="8x8 gray", licence="none", origin="this test")
@@ -118,12 +119,15 @@ def test_codes_are_read_from_the_square_that_was_trained_on(tmp_path: Path) -> N
     for index in range(4):
         Image.fromarray(draw.integers(0, 256, (40, 60), dtype=np.uint8)).save(folder / f"{index}.png")
     found = room.read(prepare(of(folder, size=16, crop=20)))
-    images, names = read_images(folder, 16, 1, 20)
-    order = [found.names.index(name) for name in names]
-    assert (found.images[order] == images).all()
+    collection = open_collection(folder, Form(16, 1, crop=20))
+    (batch,) = collection.batches()
+    order = [found.names.index(collection.name(index)) for index in batch.indices]
+    assert (found.images[order] == batch.images).all()
     assert load(of(folder, size=16, crop=20)).crop == 20
-    again, same = read_images(prepare(of(folder, size=16, crop=20)), 16, 1)
-    assert (again == found.images).all() and tuple(same) == found.names
+    again = open_collection(prepare(of(folder, size=16, crop=20)), Form(16, 1))
+    (batch,) = again.batches()
+    assert (batch.images == found.images).all()
+    assert tuple(again.name(index) for index in batch.indices) == found.names
 
 
 def test_a_skipped_file_may_have_any_name(tmp_path: Path) -> None:
@@ -316,19 +320,6 @@ def test_held_out_is_refused_where_the_images_have_test_images(registered: None)
     with pytest.raises(ConfigError, match="held_out = 3"):
         load(DataConfig(source="both", held_out=3))
     assert len(load(DataConfig(source="both")).test.images) == 2
-
-
-def test_many_decoded_files_are_kept_in_a_temporary_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = pictures(tmp_path / "a", 120)
-    (folder / "119.png").write_bytes(b"no picture")
-    in_memory, names = read_images(folder, 8, 1)
-    monkeypatch.setattr("infogan.data.sources.folder._IN_MEMORY", 0)
-    on_disk, again = read_images(folder, 8, 1)
-    assert isinstance(on_disk, np.memmap)
-    np.testing.assert_array_equal(on_disk, in_memory)
-    assert names == again == [f"{index:03d}.png" for index in range(119)]
 
 
 def test_many_images_are_sorted_on_disk_in_the_same_order(

@@ -34,7 +34,7 @@ def test_a_tga_image_has_no_signature_and_needs_its_extension() -> None:
     ("head", "name"),
     [
         (b"\0\0\0\x20ftypheic", "a HEIF image"),
-        (b"\0\0\0\x20ftypisom", "a film"),
+        (b"\0\0\0\x20ftypisom", "a video"),
         (bytes(128) + b"DICM", "a DICOM image"),
         (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
         (b"MATLAB 5.0 MAT-file", "a MATLAB file"),

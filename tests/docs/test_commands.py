@@ -1,4 +1,4 @@
-"""The commands and the Python of README and quickstart, run as they are shown, on few images and steps."""
+"""The commands of the pages that a new user reads, run as they are shown, on few images and steps."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import uvicorn
 from PIL import Image
 
 from infogan.cli import main
@@ -15,7 +16,10 @@ from infogan.runs.directory import RunDirectory
 from tests.long.conftest import write_idx
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "docs/quickstart.md")
+NAMES = ("quickstart", "own-images", "explore", "sort-and-tables", "export")
+PAGES = ("README.md", *(f"docs/{name}.md" for name in NAMES))
+RUN = "runs/mnist-5k-001"
+ELSEWHERE = ("--to html", "--to hub:")  # they need npm and an account; tests/export runs both
 SMALL = "--steps 2 --set training.batch_size=16 --set network.width=0.125 --set objective.neighbours=1"
 
 
@@ -23,7 +27,7 @@ def commands(page: str) -> list[str]:
     """Return the infogan commands in the indented blocks of a page, without their comments."""
     lines = (ROOT / page).read_text().splitlines()
     shown = [line.partition("#")[0].strip() for line in lines if re.match(r" {4,}infogan ", line)]
-    return [line for line in shown if "RUN" not in line]
+    return [line.replace("RUN", RUN) for line in shown if not any(part in line for part in ELSEWHERE)]
 
 
 def on_few_images(command: str, mnist: Path) -> tuple[list[str], str | None]:
@@ -61,6 +65,8 @@ def test_every_command_of_a_page_runs(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    served: list[uvicorn.Server] = []
+    monkeypatch.setattr(uvicorn.Server, "run", lambda server, sockets: served.append(server))
     write_images(tmp_path / "my_images")
     (tmp_path / "mnist").mkdir()
     mnist = write_idx(tmp_path / "mnist")
@@ -71,6 +77,7 @@ def test_every_command_of_a_page_runs(
         shown = capsys.readouterr().out
         if output:
             (tmp_path / output).write_text(shown)
+    assert len(served) == sum(" explore " in command for command in commands(page))
 
 
 @pytest.mark.slow

@@ -89,11 +89,11 @@ def test_unreadable_files_are_reported_and_have_no_row(model: InfoGAN, photos: P
 def test_no_readable_image_leaves_an_older_table_as_it_is(model: InfoGAN, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.png").write_text("no image")
-    (tmp_path / "codes.csv").write_text("older")
+    (tmp_path / "codes.csv").write_text("image,older")
     for extra in ({}, {"map": True}):
         with pytest.raises(DataError, match=r"has no images\n.*a\.png"):
             infogan.encode(model, tmp_path / "photos", out=tmp_path / "codes.csv", **extra)
-    assert (tmp_path / "codes.csv").read_text() == "older"
+    assert (tmp_path / "codes.csv").read_text() == "image,older"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["codes.csv", "photos"]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from infogan.encoding.table_files import check_name, writing_table
+from infogan.encoding.table_files import check_name, check_replaceable, writing_table
 from infogan.errors import StorageError, UsageError
 from infogan.file_listing import harmless
 
@@ -87,3 +87,17 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         writing_table(tmp_path / "nowhere" / "a.csv") as append,
     ):
         append({"value": np.arange(3)})
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_file_of_somebody_else_is_never_replaced(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"codes.{ending}"
+    for older in (b"my,own,codes\n", b"\x80\xff", b"PAR1"):
+        path.write_bytes(older)
+        with pytest.raises(UsageError, match="exists, and is not a table that infogan wrote") as caught:
+            check_replaceable(path)
+        assert f"--out {tmp_path / 'codes-2'}.{ending}" in caught.value.for_command_line
+    path.unlink()
+    with writing_table(path) as append:
+        append({"image": ["a.png"], "style": np.arange(1.0)})
+    check_replaceable(path)

@@ -3,21 +3,48 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 import infogan
 from infogan import api, data
 from infogan.explorer import Images
+from infogan.explorer.address import Address
 from infogan.explorer.description import Explored
 from infogan.explorer.gallery import Gallery
 from infogan.explorer.service import Service
+from infogan.explorer.serving import serve
 from infogan.model import InfoGAN
 from infogan.runs import code_names
+
+
+@contextmanager
+def served(application: Starlette, address: Address) -> Iterator[str]:
+    """Serve in a thread of its own; yield the printed address."""
+    urls: list[str] = []
+    servers: list[Any] = []
+    thread = Thread(
+        target=serve,
+        args=(application, address),
+        kwargs={"announce": urls.append, "open_browser": False, "started": lambda s, _: servers.append(s)},
+    )
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not (servers and servers[0].started) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    yield urls[0]
+    servers[0].should_exit = True
+    thread.join(10)
+    assert not thread.is_alive()
+
 
 CODES = "digit:6 slant:u turn:p flag:b"
 

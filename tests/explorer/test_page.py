@@ -7,10 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -22,18 +20,15 @@ from infogan.explorer.address import Address
 from infogan.explorer.description import Explored
 from infogan.explorer.gallery import Gallery
 from infogan.explorer.service import Service
-from infogan.explorer.serving import serve
 from infogan.model import InfoGAN
 from infogan.runs import code_names
+from tests.browser import move, needs_chromium, opened_page, until, until_drawn, until_idle
+from tests.explorer.conftest import served
 
-CHROMIUM = Path("/usr/bin/chromium")
 AXE = "INFOGAN_AXE"
 """Environment variable with the path of axe.min.js, from the npm package axe-core."""
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no {CHROMIUM}: apt install chromium"),
-]
+pytestmark = needs_chromium
 
 PICTURE = "document.getElementById('picture').toDataURL()"
 WIDTHS = [390, 1280]
@@ -53,59 +48,20 @@ def url(folder: Path, model: InfoGAN, images: Images) -> Iterator[str]:
     gallery.compute()
     names = code_names.read(folder, model.config.latents.codes)
     application = Service(Explored(model, names, folder, "digits"), gallery).application()
-    servers: list[Any] = []
-    urls: list[str] = []
-    thread = Thread(
-        target=serve,
-        args=(application, Address()),
-        kwargs={"announce": urls.append, "open_browser": False, "started": lambda s, _: servers.append(s)},
-    )
-    thread.start()
-    deadline = time.monotonic() + 30
-    while not (servers and servers[0].started) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    yield urls[0]
-    servers[0].should_exit = True
-    thread.join(10)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield chromium
-        chromium.close()
+    with served(application, Address()) as url:
+        yield url
 
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
-    """A page that fails the test if it writes an error to the console."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.set_default_timeout(10_000)
-    yield page
-    context.close()
-    assert wrong == []
-
-
-def until(page: Any, condition: str) -> None:
-    """Wait for a condition in JavaScript; playwright's own waiting is forbidden by the page's policy."""
-    deadline = time.monotonic() + 20
-    while not page.evaluate(condition):
-        assert time.monotonic() < deadline, condition
-        page.wait_for_timeout(50)
+    with opened_page(browser, network=True) as page:
+        yield page
 
 
 def opened(page: Any, url: str, query: str = "") -> str:
     """Open the page; return its picture once it is drawn."""
     page.goto(url + query)
-    until(page, "Boolean(Explorer.app && Explorer.app.pixels)")
+    until_drawn(page)
     page.wait_for_timeout(300)
     picture: str = page.evaluate(PICTURE)
     return picture
@@ -113,18 +69,13 @@ def opened(page: Any, url: str, query: str = "") -> str:
 
 def settled(page: Any) -> str:
     """Return the picture after all requests."""
-    page.wait_for_timeout(300)
-    until(page, "!Explorer.app.queue.running && !Explorer.app.first.running")
+    until_idle(page)
     picture: str = page.evaluate(PICTURE)
     return picture
 
 
 def moved(page: Any, selector: str, value: float) -> str:
-    page.eval_on_selector(
-        selector,
-        "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }",
-        value,
-    )
+    move(page, selector, value)
     return settled(page)
 
 
@@ -280,6 +231,18 @@ def test_a_dropped_picture_gets_codes_and_is_edited(page: Any, url: str, own: Pa
     other.close()
 
 
+def test_a_picture_with_dark_strokes_can_be_inverted(page: Any, url: str, own: Path) -> None:
+    opened(page, url, "?view=picture")
+    drop(page, own)
+    pixels = "Array.from(Explorer.views.find((view) => view.name === 'picture').own.pixels)"
+    before = page.evaluate(pixels)
+    page.click("text=Swap dark and light")
+    until(page, f"{pixels}[0] === {255 - before[0]}")
+    page.wait_for_selector("text=edited along each code")
+    settled(page)
+    assert page.evaluate(pixels) == [255 - level for level in before]
+
+
 def test_a_file_that_is_no_picture_is_refused_with_the_reason(browser: Any, url: str, tmp_path: Path) -> None:
     page = browser.new_page()  # whose console shows the status of the answer
     (tmp_path / "notes.png").write_text("no picture")
@@ -360,20 +323,9 @@ def test_a_server_that_has_ended_is_named(browser: Any, trained: Path) -> None:
     gallery = Gallery(model, lambda: pytest.fail("not loaded"), None)
     names = code_names.read(trained, model.config.latents.codes)
     application = Service(Explored(model, names, trained, "digits"), gallery).application()
-    servers: list[Any] = []
-    urls: list[str] = []
-    thread = Thread(
-        target=serve,
-        args=(application, Address()),
-        kwargs={"announce": urls.append, "open_browser": False, "started": lambda s, _: servers.append(s)},
-    )
-    thread.start()
-    while not (servers and servers[0].started):
-        time.sleep(0.05)
     page = browser.new_page()
-    opened(page, urls[0])
-    servers[0].should_exit = True
-    thread.join(10)
+    with served(application, Address()) as url:
+        opened(page, url)
     page.click("#new-noise")
     page.wait_for_selector("#status:has-text('Is infogan explore still running?')")
     page.close()

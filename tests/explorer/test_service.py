@@ -15,6 +15,8 @@ import torch
 from PIL import Image
 from starlette.testclient import TestClient
 
+from infogan.data.image_collection import open_collection
+from infogan.data.preprocessing import Form
 from infogan.errors import DataError
 from infogan.explorer import Images
 from infogan.explorer.description import Explored
@@ -73,10 +75,9 @@ def test_an_image_is_that_of_the_model(client: TestClient, model: InfoGAN) -> No
 def test_a_picture_is_encoded_as_by_infogan_encode(
     client: TestClient, model: InfoGAN, tmp_path: Path
 ) -> None:
-    from infogan.data import read_images
-
     (tmp_path / "own.png").write_bytes(picture())
-    expected, _ = read_images(tmp_path / "own.png", 8, 1)
+    (batch,) = open_collection(tmp_path / "own.png", Form(8, 1)).batches()
+    expected = batch.images
     found = client.post("/api/encode", content=picture()).json()
     assert base64.b64decode(found["pixels"]) == expected.tobytes()
     codes = model.encode(expected)

@@ -8,11 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import httpx
@@ -25,35 +22,18 @@ from infogan import explorer
 from infogan.errors import UsageError
 from infogan.explorer import serving
 from infogan.explorer.address import FIRST_PORT, Address
+from tests.explorer.conftest import served
 
 
 async def _hello(_: Any) -> PlainTextResponse:
     return PlainTextResponse("hello")
 
 
-@contextmanager
-def served(address: Address) -> Iterator[str]:
-    """Serve in a thread of its own; yield the printed address."""
-    urls: list[str] = []
-    servers: list[Any] = []
-    application = Starlette(routes=[Route("/api/hello", _hello)])
-    thread = Thread(
-        target=serving.serve,
-        args=(application, address),
-        kwargs={"announce": urls.append, "open_browser": False, "started": lambda s, _: servers.append(s)},
-    )
-    thread.start()
-    deadline = time.monotonic() + 30
-    while not (servers and servers[0].started) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    yield urls[0]
-    servers[0].should_exit = True
-    thread.join(10)
-    assert not thread.is_alive()
+HELLO = Starlette(routes=[Route("/api/hello", _hello)])
 
 
 def test_the_next_free_port_is_used() -> None:
-    with served(Address()) as first, served(Address()) as second:
+    with served(HELLO, Address()) as first, served(HELLO, Address()) as second:
         ports = [int(url.rsplit(":", 1)[1].strip("/")) for url in (first, second)]
         assert FIRST_PORT <= ports[0] < ports[1]
         for url in (first, second):
@@ -84,7 +64,7 @@ def test_only_a_loopback_address_is_local(host: str, local: bool) -> None:
 
 
 def test_without_a_local_address_a_token_is_needed() -> None:
-    with served(Address("0.0.0.0")) as url:
+    with served(HELLO, Address("0.0.0.0")) as url:
         base, _, token = url.partition("#token=")
         port = int(base.rsplit(":", 1)[1].strip("/"))
         hello = f"http://127.0.0.1:{port}/api/hello"
@@ -94,14 +74,17 @@ def test_without_a_local_address_a_token_is_needed() -> None:
 
 
 def test_many_requests_at_once_leave_the_server_alive() -> None:
-    with served(Address()) as url, ThreadPoolExecutor(100) as pool:
+    with served(HELLO, Address()) as url, ThreadPoolExecutor(100) as pool:
         answers = list(pool.map(lambda _: httpx.get(f"{url}api/hello", timeout=30).status_code, range(100)))
         assert set(answers) <= {200, 429, 503} and 200 in answers
         assert httpx.get(f"{url}api/hello").status_code == 200
 
 
 def test_a_large_body_is_refused_before_it_is_read() -> None:
-    with served(Address()) as url, socket.create_connection(("127.0.0.1", httpx.URL(url).port)) as client:
+    with (
+        served(HELLO, Address()) as url,
+        socket.create_connection(("127.0.0.1", httpx.URL(url).port)) as client,
+    ):
         head = f"POST /api/hello HTTP/1.1\r\nHost: 127.0.0.1:{httpx.URL(url).port}\r\n"
         client.sendall(f"{head}Content-Length: 1000000000\r\n\r\n".encode())
         client.settimeout(10)
@@ -110,7 +93,10 @@ def test_a_large_body_is_refused_before_it_is_read() -> None:
 
 def test_a_silent_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "_HEAD_SECONDS", 0.1)
-    with served(Address()) as url, socket.create_connection(("127.0.0.1", httpx.URL(url).port)) as client:
+    with (
+        served(HELLO, Address()) as url,
+        socket.create_connection(("127.0.0.1", httpx.URL(url).port)) as client,
+    ):
         client.sendall(b"GET / HT")
         client.settimeout(10)
         assert client.recv(1000) == b""

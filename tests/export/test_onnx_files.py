@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 import infogan
+from benchmarks.exports import with_varied_weights
 from infogan import InfoGAN, Networks, NetworkShape
 from infogan.config import Categorical, Config, parse_codes
 from infogan.errors import StorageError, UsageError
@@ -19,7 +20,6 @@ from infogan.export import interface, onnx_check, onnx_files
 from infogan.networks import NETWORKS
 from infogan.presets import PRESETS
 from infogan.runs.code_names import CodeNames, Note
-from tests.export.conftest import with_varied_weights
 
 pytestmark = pytest.mark.slow
 

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 import infogan
+from benchmarks.exports import with_varied_weights
 from infogan import InfoGAN
 from infogan.config import Config, DataConfig, LatentsConfig, NetworkConfig, parse_codes
 from infogan.data.preprocessing import fit
@@ -22,16 +23,12 @@ from infogan.errors import UsageError
 from infogan.explorer.latent_rows import controls
 from infogan.export import web_runtime
 from infogan.runs.code_names import CodeNames, Note
-from tests.export.conftest import with_varied_weights
+from tests.browser import move, needs_chromium, opened_page, until, until_drawn, until_idle
 
-CHROMIUM = Path("/usr/bin/chromium")
 RUNTIME = "INFOGAN_ONNXRUNTIME_WEB"
 """Environment variable with the path of onnxruntime-web; without it, npm fetches it."""
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no {CHROMIUM}: apt install chromium"),
-]
+pytestmark = needs_chromium
 
 SIZE, IMAGES = 12, 40
 
@@ -78,46 +75,18 @@ def file(runtime: Path, model: InfoGAN, pictures: Path, tmp_path_factory: pytest
     return infogan.export_model(run, "html", runtime=runtime, images=pictures, limit=30)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture
 def page(browser: Any, file: Path) -> Iterator[Any]:
-    """The page, ready; the test fails if it writes an error or asks for anything."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, offline=True)
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("request", lambda r: wrong.append(r.url) if not r.url.startswith(("file:", "blob:")) else None)
-    page.goto(f"{file.as_uri()}?seed=3&digit=2&slant=0.4")
-    until(page, "Boolean(Explorer.app && Explorer.app.pixels)")
-    yield page
-    context.close()
-    assert wrong == []
-
-
-def until(page: Any, condition: str) -> None:
-    """Wait for a condition. Playwright's own waiting needs eval, which the page's policy forbids."""
-    for _ in range(300):
-        if page.evaluate(condition):
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError(f"not reached: {condition}")
+    """The page, ready, without a network."""
+    with opened_page(browser, network=False) as page:
+        page.goto(f"{file.as_uri()}?seed=3&digit=2&slant=0.4")
+        until_drawn(page)
+        yield page
 
 
 def settled(page: Any) -> np.ndarray:
     """Return the pixels of the picture after all requests."""
-    page.wait_for_timeout(200)
-    until(page, "!Explorer.app.queue.running && !Explorer.app.first.running")
+    until_idle(page)
     return np.array(page.evaluate("Array.from(Explorer.app.pixels)"), np.uint8).reshape(SIZE, SIZE, 3)
 
 
@@ -131,14 +100,6 @@ def generated(page: Any, model: InfoGAN) -> np.ndarray:
         is_category = prior.code.kind == "categorical"
         codes[name] = torch.eye(4)[own[:1]] if is_category else torch.tensor([own], dtype=torch.float32)
     return model.generate(noise.float(), codes)[0]
-
-
-def move(page: Any, selector: str, value: float) -> None:
-    page.eval_on_selector(
-        selector,
-        "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }",
-        value,
-    )
 
 
 def as_png(image: Image.Image) -> dict[str, Any]:

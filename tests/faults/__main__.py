@@ -4,6 +4,8 @@ python -m tests.faults --report             the tests of tests/faults/catalogue.
 python -m tests.faults --report --long      and 100 random SIGKILLs, and 10,000 mutated inputs for each parser
 python -m tests.faults --kills 20           only these
 python -m tests.faults --fuzz 100
+
+With --out, parts that run in several calls are collected in one file.
 """
 
 from __future__ import annotations
@@ -11,10 +13,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
+import signal
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -42,12 +49,14 @@ class _Outcomes:
             self.passed[name] += 1
 
 
-def _tests(workers: int) -> list[dict[str, Any]]:
+def _tests(workers: int, numbers: list[int]) -> list[dict[str, Any]]:
     import pytest
 
     from tests.faults.catalogue import FAULTS
 
-    outcomes, chosen = _Outcomes(), sorted({test for fault in FAULTS for test in fault.tests})
+    faults = [fault for fault in FAULTS if not numbers or fault.number in numbers]
+    outcomes, chosen = _Outcomes(), sorted({test for fault in faults for test in fault.tests})
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in the background
     parallel = ["-n", str(workers), "--dist", "loadfile"] if workers > 1 else []
     code = pytest.main([*chosen, "-q", *parallel, "-p", "no:cacheprovider"], plugins=[outcomes])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
@@ -66,13 +75,14 @@ def _tests(workers: int) -> list[dict[str, Any]]:
             "survived": count(outcomes.passed, fault.tests),
             "lost": count(outcomes.failed, fault.tests),
         }
-        for fault in FAULTS
+        for fault in faults
     ]
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--report", action="store_true", help="run the tests of all faults")
+    parser.add_argument("--only", type=int, nargs="+", default=[], metavar="N", help="numbers of faults")
     parser.add_argument("--long", action="store_true", help=f"{_KILLS} kills and {_INPUTS:,} inputs a parser")
     parser.add_argument("--kills", type=int, default=0, metavar="N", help="random SIGKILLs")
     parser.add_argument("--fuzz", type=int, default=0, metavar="N", help="mutated inputs for each parser")
@@ -80,8 +90,10 @@ def _arguments() -> argparse.Namespace:
         "--parser", default="", metavar="NAME", help="only the parsers with this in their name"
     )
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes of the tests")
-    parser.add_argument("--out", type=Path, default=OUT, metavar="JSON", help=f"default: {OUT}")
+    parser.add_argument("--out", type=Path, metavar="JSON", help=f"default: {OUT}, with --report")
     arguments = parser.parse_args()
+    if arguments.out is None and arguments.report:
+        arguments.out = OUT
     if arguments.long:
         arguments.kills, arguments.fuzz = arguments.kills or _KILLS, arguments.fuzz or _INPUTS
     return arguments
@@ -90,32 +102,78 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """Run what is chosen; write the report; return 1 if something is lost."""
     arguments = _arguments()
-    began = time.monotonic()
-    result: dict[str, Any] = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
+    result: dict[str, Any] = {}
+    if arguments.out is not None and arguments.out.exists():
+        result = json.loads(arguments.out.read_text())
     with tempfile.TemporaryDirectory(prefix="infogan-faults-") as name:
         folder = Path(name)
         os.environ["INFOGAN_CACHE"] = str(folder / "cache")
         if arguments.report:
-            result["faults"] = _tests(arguments.workers)
+            with _timed(result, "faults"):
+                rows = {row["number"]: row for row in result.get("faults", [])}
+                rows |= {row["number"]: row for row in _tests(arguments.workers, arguments.only)}
+                result["faults"] = [rows[number] for number in sorted(rows)]
             for row in result["faults"]:
                 print(f"{row['number']:3} {row['injected']:4} injected {row['lost']:3} lost  {row['what']}")
-        if arguments.kills:
-            from tests.faults import kills
-
-            rows = kills.run(arguments.kills, folder)
-            result["kills"] = [asdict(row) for row in rows]
-            for row in rows if any(row.lost for row in rows) else ():
-                output = next(folder.rglob("output.txt"), None)
-                print(f"{row.work}: {'' if output is None else output.read_text()[-2000:]}")
+        # Kills wait most of the time, and each part uses one process: they run side by side.
+        other = _in_another_process(arguments.kills, folder) if arguments.kills and arguments.fuzz else None
+        if arguments.kills and other is None:
+            with _timed(result, "kills"):
+                result["kills"] = _kills(arguments.kills, folder)
         if arguments.fuzz:
             from tests.faults import fuzz
 
-            result["fuzz"] = fuzz.as_json(fuzz.run(arguments.fuzz, folder, arguments.parser))
+            with _timed(result, "fuzz"):
+                result["fuzz"] = fuzz.as_json(fuzz.run(arguments.fuzz, folder, arguments.parser))
+        if other is not None:
+            other.wait()
+            killed = json.loads((folder / "kills.json").read_text())
+            result["kills"] = killed["kills"]
+            result["time"] |= killed["time"]
     result |= _sums(result)
-    if arguments.report:
+    if arguments.out is not None:
         arguments.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(f"{_sentence(result)} ({time.monotonic() - began:.0f} s)")
+    print(_sentence(result))
     return 1 if result["lost"] else 0
+
+
+def _in_another_process(kills: int, folder: Path) -> subprocess.Popen[bytes]:
+    command = [
+        sys.executable,
+        "-m",
+        "tests.faults",
+        "--kills",
+        str(kills),
+        "--out",
+        str(folder / "kills.json"),
+    ]
+    return subprocess.Popen(command)
+
+
+def _kills(count: int, folder: Path) -> list[dict[str, Any]]:
+    from tests.faults import kills
+
+    rows = kills.run(count, folder)
+    for row in rows if any(row.lost for row in rows) else ():
+        output = next(folder.rglob("output.txt"), None)
+        print(f"{row.work}: {'' if output is None else output.read_text()[-2000:]}")
+    return [asdict(row) for row in rows]
+
+
+@contextmanager
+def _timed(result: dict[str, Any], part: str) -> Iterator[None]:
+    """Record the seconds that a part takes: on the clock, and of processors."""
+    began, used = time.monotonic(), _processor_seconds()
+    yield
+    result.setdefault("time", {})[part] = {
+        "seconds": round(time.monotonic() - began),
+        "processor_seconds": round(_processor_seconds() - used),
+    }
+
+
+def _processor_seconds() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def _sums(result: dict[str, Any]) -> dict[str, int]:

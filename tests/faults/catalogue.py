@@ -1,7 +1,6 @@
 """The faults that infogan survives, and the tests that inject them.
 
-`python -m tests.faults` runs these tests; a test that does not exist is an error. Faults that concern several
-devices, the explorer and exports have their tests where those are built.
+`python -m tests.faults` runs these tests; a test that does not exist is an error.
 """
 
 from __future__ import annotations
@@ -16,6 +15,9 @@ _FOLDER = "tests/data/sources/test_folder.py"
 _ARCHIVES, _ARRAYS = "tests/data/test_archives.py", "tests/data/test_arrays.py"
 _CACHE, _LINKS = "tests/data/test_cache.py", "tests/test_file_listing.py"
 _MODEL, _GUARD = "tests/test_model.py", "tests/training/test_guard.py"
+_SERVICE, _SERVING = "tests/explorer/test_service.py", "tests/explorer/test_serving.py"
+_REQUESTS, _DISTRIBUTED = "tests/explorer/test_request_guard.py", "tests/training/test_distributed.py"
+_OWN_FOLDERS = "tests/data/test_own_folders.py"
 _CLI, _DISCOVER = "tests/test_cli.py", "tests/discovery/test_discover.py"
 
 
@@ -79,7 +81,9 @@ FAULTS = (
     Fault(12, "a run is stopped and resumed at any step", _in(
         _TRAINING, "resumed_training_equals_the_undisturbed_one",
         "a_resumed_training_under_spectral_norm_is_the_same")),
-    Fault(13, "a run is resumed with another number of processes"),
+    Fault(13, "a run is resumed with another number of processes", _in(
+        _DISTRIBUTED, "several_processes_train_as_one_does",
+        "a_signal_to_any_process_saves_the_run_at_one_step")),
     Fault(14, "SIGTERM at any time", _in(
         _TRAINING, "a_signal_in_a_step_saves_and_stops", "a_second_sigterm_changes_nothing",
         "a_signal_while_a_picture_is_drawn", "a_signal_while_images_are_loaded",
@@ -140,13 +144,29 @@ FAULTS = (
              "an_unknown_key_is_named_with_its_line_and_the_nearest_known"))),
     Fault(34, "files of another version", (
         "tests/config/test_migration.py", *_in("tests/runs/test_checkpoint.py", "another_format_is_named"))),
-    Fault(35, "requests to the explorer that do not fit"),
-    Fault(36, "requests to the explorer that lead out"),
-    Fault(37, "a reader that has gone", _in(
-        _CLI, "a_reader_that_has_gone_is_no_error", "streams_that_the_shell_closed")),
-    Fault(38, "one of several processes dies"),
-    Fault(39, "processes disagree on images or configuration"),
-    Fault(40, "an export differs from the model"),
+    Fault(35, "requests to the explorer that do not fit", (
+        *_in(_SERVICE, "a_question_that_makes_no_sense_is_refused", "large_numbers_are_clamped",
+             "a_file_that_is_no_picture_is_refused_with_the_reason", "a_decompression_bomb_is_refused",
+             "images_that_do_not_exist_are_refused", "a_name_that_does_not_fit_is_refused"),
+        *_in(_REQUESTS, "a_body_over_the_limit_is_refused_also_without_its_length",
+             "a_false_length_is_refused", "too_many_requests_are_refused_and_later_ones_are_not",
+             "a_request_that_takes_too_long_is_ended", "a_body_that_does_not_arrive_is_not_waited_for"),
+        *_in(_SERVING, "many_requests_at_once_leave_the_server_alive",
+             "a_large_body_is_refused_before_it_is_read", "a_silent_connection_is_closed"))),
+    Fault(36, "requests to the explorer that lead out", (
+        *_in(_SERVICE, "no_other_file_is_served"),
+        *_in(_REQUESTS, "an_unknown_host_is_refused", "a_request_of_another_page_is_refused",
+             "a_token_is_needed_for_everything_but_the_page"))),
+    Fault(37, "a reader that has gone, a port in use", (
+        *_in(_CLI, "a_reader_that_has_gone_is_no_error", "streams_that_the_shell_closed"),
+        *_in(_SERVING, "the_next_free_port_is_used", "a_given_port_in_use_is_refused_with_a_free_one"))),
+    Fault(38, "one of several processes dies", _in(
+        _DISTRIBUTED, "when_one_process_is_killed_the_other_ends_and_the_checkpoint_is_good")),
+    Fault(39, "processes disagree on images or configuration", _in(
+        _DISTRIBUTED, "a_process_with_other_images_is_refused_before_the_first_step")),
+    Fault(40, "an export differs from the model, or a package is missing", (
+        *_in("tests/export/test_onnx_files.py", "a_network_that_differs_from_the_model_is_refused"),
+        *_in("tests/export/test_hub_upload.py", "the_missing_package_is_named_with_its_extra"))),
     Fault(41, "images are added or removed after training", ("tests/test_changed_images.py",)),
     Fault(42, "several processes, containers or threads prepare one cache", _in(
         _CACHE, "containers_with_one_host_name_and_process_id_prepare_one_cache",
@@ -163,7 +183,13 @@ FAULTS = (
         "a_stopped_discovery_resumes_with_the_same_command", "a_damaged_state_is_refused_with_what_to_do")),
     Fault(47, "nobody reads stderr; stdout is full", _in(
         _CLI, "progress_that_nobody_reads_ends_no_training", "a_full_disk_behind_stdout_is_a_storage_error")),
-    Fault(48, "tables of codes meet unreadable images, foreign files and formulas"),
+    Fault(48, "tables of codes meet unreadable images, foreign files and formulas", (
+        *_in("tests/encoding/test_code_table.py", "unreadable_files_are_reported_and_have_no_row",
+             "no_readable_image_leaves_an_older_table_as_it_is"),
+        *_in("tests/encoding/test_table_files.py", "a_text_that_a_spreadsheet_would_run_becomes_a_path",
+             "a_file_of_somebody_else_is_never_replaced", "a_name_that_is_not_utf_8_can_be_stored",
+             "an_error_while_writing_keeps_the_older_file"),
+        *_in(_OWN_FOLDERS, "the_tables_of_prepared_images_hold_no_formulas"))),
     Fault(49, "SIGHUP and SIGXCPU", (
         *_in("tests/test_signals.py", "a_signal_raises_at_once", "a_hangup_that_nohup_ignores_stays_ignored"),
         *_in(_TRAINING, "a_signal_in_a_step_saves_and_stops"))),
@@ -204,4 +230,13 @@ FAULTS = (
         _PYTHON, "a_run_trained_on_an_array_is_evaluated_reported_and_resumed_from_anywhere",
         "an_array_may_be_given_to_resume", "one_of_several_seeds_finds_the_images_of_all")),
     Fault(62, "crafted prepared folders, models and checkpoints with right checksums: with --fuzz"),
+    Fault(63, "a data set of the hub gets a new commit, or there is no connection", _in(
+        "tests/data/sources/test_hub.py", "a_run_records_the_commit_and_finds_its_images_after_a_new_one",
+        "prepared_images_stay_those_of_their_commit", "offline_another_commit_is_refused",
+        "out_of_reach_the_hub_is_asked_once")),
+    Fault(64, "the files of a named data set are others than in training", _in(
+        "tests/test_changed_images.py", "a_run_of_a_named_data_set_refuses_other_files_of_it")),
+    Fault(65, "a small .npz file that holds a large array", _in(
+        _ARRAYS, "a_large_array_that_is_packed_too_small_is_refused_unread",
+        "a_bomb_that_keeps_its_promise_is_refused_unread")),
 )  # fmt: skip

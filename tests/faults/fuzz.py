@@ -94,8 +94,9 @@ def _picture(form: str, **options: object) -> bytes:
 
 def _decode(content: bytes, _folder: Path) -> object:
     from infogan.data.decoding import Item, decoded
+    from infogan.data.preprocessing import Form
 
-    for image in decoded([Item("picture", lambda: content)], 16, 3):
+    for image in decoded([Item("picture", lambda: content)], Form(16, 3)):
         if isinstance(image, Skipped):
             raise InfoGANError(image.reason, "", "")
     return None
@@ -103,6 +104,7 @@ def _decode(content: bytes, _folder: Path) -> object:
 
 def _pictures() -> list[Parser]:
     forms = {"PNG": {}, "JPEG": {}, "WEBP": {}, "BMP": {}, "TIFF": {"compression": "tiff_lzw"}, "GIF": {}}
+    forms |= {"PPM": {}, "PCX": {}, "SGI": {}, "ICO": {}}
     if features.check("jpg_2000"):
         forms["JPEG2000"] = {}
     if "avif" in features.get_supported_modules():
@@ -126,6 +128,16 @@ def _tar(packed: bool) -> bytes:
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
     return buffer.getvalue()
+
+
+def _tables() -> list[Parser]:
+    import pyarrow
+    from pyarrow import parquet
+
+    buffer = io.BytesIO()
+    images = [{"bytes": _picture("PNG"), "path": f"{number}.png"} for number in range(3)]
+    parquet.write_table(pyarrow.table({"image": images, "label": [0, 1, 0]}), buffer)
+    return [Parser("parquet", buffer.getvalue(), _in_file("a.parquet", _read_folder))]
 
 
 def _read_folder(path: Path) -> object:
@@ -284,12 +296,15 @@ def _resealed(
 def _own_files() -> list[Parser]:
     import tempfile
 
+    import torch
+
     from infogan.config import Config, DataConfig, LatentsConfig, NetworkConfig, parse_codes
-    from infogan.data import prepared
+    from infogan.data import loading, prepared
     from infogan.data.dataset import Found, Split, Truth
     from infogan.discovery.state import STATE, _read
     from infogan.model import InfoGAN
-    from infogan.runs import checkpoint
+    from infogan.runs import checkpoint, code_names, representation_files
+    from infogan.runs.representation_files import Representation
 
     def prepare(folder: Path) -> None:
         images = Split(_GRAY[..., None], truth=Truth(np.arange(12), tuple("abcdefghijkl")))
@@ -316,10 +331,28 @@ def _own_files() -> list[Parser]:
         saved = checkpoint.save(folder.parent, 1, tensors, tensors, {"trainer": {}, "seconds": 1.0}, 1)
         saved.rename(folder)
 
+    def prepare_files(folder: Path) -> None:
+        pictures = folder.parent / "pictures"
+        pictures.mkdir(exist_ok=True)
+        for number in range(4):
+            Image.fromarray(_GRAY[number]).save(pictures / f"{number}.png")
+        loading.prepare(DataConfig(source="folder", path=str(pictures)), folder)
+
+    def save_representation(folder: Path) -> None:
+        anchors = {"digit": torch.zeros(4, 3)}
+        representation_files.save(folder, Representation(anchors, candidates=[{"name": "digit"}]))
+
     arrays = ("images.npy", "labels.npy", "keys.npy", "skipped.csv")
     weights = ("config.toml", "model.safetensors", "provenance.json")
     targets = [
         ("prepared", prepare, prepared.read, ("MANIFEST.json", *arrays)),
+        ("prepared", prepare_files, prepared.read, ("audit.json", "names.json")),
+        (
+            "representation",
+            save_representation,
+            representation_files.load,
+            ("MANIFEST.json", representation_files.ANCHORS, representation_files.CANDIDATES),
+        ),
         ("model", save_model, InfoGAN.from_pretrained, ("MANIFEST.json", *weights)),
         (
             "checkpoint",
@@ -329,6 +362,13 @@ def _own_files() -> list[Parser]:
         ),
     ]
     found = [
+        Parser(
+            "codes.json",
+            json.dumps(
+                {"digit": {"name": "shape", "description": "", "categories": {"0": "round"}}}
+            ).encode(),
+            _in_file("codes.json", lambda path: code_names.read(path.parent, config.latents.codes)),
+        ),
         Parser("metrics.jsonl", _metrics(), _in_file("metrics.jsonl", _read_metrics)),
         Parser(
             "selection.json", json.dumps(_SELECTION).encode(), _in_file("selection.json", _read_selection)
@@ -356,7 +396,7 @@ def parsers() -> list[Parser]:
         Parser("tar", _tar(packed=False), folder("a.tar")),
         Parser("tar.gz", _tar(packed=True), folder("a.tar.gz")),
     ]
-    return [*_pictures(), *archives, *_arrays(), *_texts(), *_own_files()]
+    return [*_pictures(), *archives, *_tables(), *_arrays(), *_texts(), *_own_files()]
 
 
 # --- mutation ------------------------------------------------------------------------------------------
@@ -401,6 +441,9 @@ def run(count: int, folder: Path, only: str = "") -> list[Row]:
         if only not in parser.name:
             continue
         row = Row(parser.name)
+        own = folder / f"good-{number}"
+        own.mkdir()
+        parser.parse(parser.content, own)  # if this raises, all inputs would be refused, and test nothing
         for start in range(0, count, _BATCH):
             _batch(parser, (number, start), min(_BATCH, count - start), folder, row)
         rows.append(row)

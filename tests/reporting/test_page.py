@@ -117,6 +117,7 @@ def test_a_report_names_no_folder_of_this_machine(tmp_path: Path, monkeypatch: p
     api.train(images, out=run, steps=4, device="cpu", settings=TINY)
     text = api.report(run).read_text()
     assert "secret" not in text and str(tmp_path) not in text
+    assert "images.npy: 40 images" in text and "exact copies" in text  # the audit
     assert "infogan train --config config.toml --data IMAGES --out run" in text
     assert "IMAGES: the path of images.npy" in text
 

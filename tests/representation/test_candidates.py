@@ -125,8 +125,9 @@ def test_nothing_is_found_in_images_without_common_factors(images: Callable[[int
 
 @pytest.mark.slow
 @pytest.mark.parametrize("images", [white_noise, permuted_digits])
-def test_nothing_is_found_in_ten_of_ten_nulls(images: Callable[[int], np.ndarray]) -> None:
-    assert [find(images(seed), seed=seed) for seed in range(1, 11)] == [[]] * 10
+def test_nothing_is_found_with_another_seed(images: Callable[[int], np.ndarray]) -> None:
+    """tests/long has ten of ten."""
+    assert find(images(1), seed=1) == []
 
 
 def test_fewer_than_300_different_images_have_no_candidates() -> None:

@@ -90,8 +90,8 @@ def test_every_spelling_of_off(tmp_path: Path, text: str) -> None:
         ("a.obj", "v 0 1e300 0\n" + CORNERS + "f 1 2 3\n", "line 1: the vertex '0 1e300 0'"),
         ("a.obj", "v 0 0\n" + CORNERS + "f 1 2 3\n", "line 1: the vertex '0 0'"),
         ("a.obj", "v 1 1 1\nv 1 1 1\nv 1 1 1\nf 1 2 3\n", "all vertices are one point"),
-        ("a.obj", CORNERS + "\0\1\2", "line 5: bytes that are no text"),
-        ("a.obj", CORNERS + "x" * (1 << 17), "line 5: bytes that are no text"),
+        ("a.obj", CORNERS + "\0\1\2", "line 5: bytes that are not text"),
+        ("a.obj", CORNERS + "x" * (1 << 17), "line 5: bytes that are not text"),
         ("a.off", "COFF\n4 1 0\n", "line 1: a file that begins with 'COFF'"),
         ("a.off", "", "line 1: a file that begins with ''"),
         ("a.off", "OFF", "line 1: the file ends before its counts"),
@@ -106,7 +106,7 @@ def test_every_spelling_of_off(tmp_path: Path, text: str) -> None:
         ("a.off", "OFF\n4 1 0\n" + POINTS + "3 0 1 4\n", "line 7: a face with the vertex number 4"),
         ("a.off", "OFF\n4 1 0\n" + POINTS + "3 0 1 -1\n", "line 7: a face with the vertex number -1"),
         ("a.off", "OFF\n1 1 0\n0 0 nan\n3 0 0 0\n", "line 3: the vertex '0 0 nan'"),
-        ("a.stl", CORNERS, "is no mesh by its name"),
+        ("a.stl", CORNERS, "does not have the name of a mesh"),
     ],
 )
 def test_what_is_no_mesh_is_refused(tmp_path: Path, name: str, text: str, happened: str) -> None:

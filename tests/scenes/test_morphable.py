@@ -151,7 +151,7 @@ def test_pickled_arrays_are_refused_and_those_beside_left_alone(tmp_path: Path) 
     [
         ({"shapeMU": None}, "no array 'shapeMU'"),
         ({"tl": None}, "no array 'tl'"),
-        ({"shapeMU": np.ones((11, 1))}, "no multiple of 3"),
+        ({"shapeMU": np.ones((11, 1))}, "not a multiple of 3"),
         ({"shapeMU": np.ones((1, 12))}, "shapeMU is"),
         ({"shapePC": np.ones((9, 2))}, "shapePC is"),
         ({"shapeEV": np.ones((3, 1))}, "shapeEV is"),

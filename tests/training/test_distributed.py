@@ -12,16 +12,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from infogan import config as configuration
 from infogan.config import Config
-from infogan.errors import ConfigError
+from infogan.data import Dataset, Split
+from infogan.errors import ConfigError, DataError
 from infogan.model import InfoGAN
 from infogan.runs import checkpoint, metrics_log
 from infogan.runs.directory import RunDirectory
-from infogan.training import launcher
+from infogan.training import launcher, runner
 from infogan.training.distributed import Ranks
 from tests.training.step_builders import with_training
 
@@ -147,6 +150,20 @@ def test_an_error_of_the_command_keeps_its_exit_code(tmp_path: Path) -> None:
     ended = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 2
     assert "no-such-preset" in ended.stderr
+
+
+def test_a_process_with_other_images_is_refused_before_the_first_step(tiny_config: Config) -> None:
+    class Received(Ranks):
+        def receive(self) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+            return {"config": configuration.to_toml(tiny_config), "data": "0" * 64}, {}
+
+    def load(config: Config) -> Dataset:
+        assert config == tiny_config  # the configuration is that of process 0
+        images = np.zeros((8, 8, 8, 1), np.uint8)
+        return Dataset("folder", Split(images), Split(images))
+
+    with pytest.raises(DataError, match="process 1: the training images are not those of process 0"):
+        runner.follow(Received(1, 2, None), load)
 
 
 # --- what cannot be divided ------------------------------------------------------------------------------

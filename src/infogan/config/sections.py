@@ -122,6 +122,12 @@ class DataConfig(Section):
         description="images that stay on one side of the split: identical ones, those of one folder, or "
         "those whose names differ only in their last number; unset: content",
     )
+    revision: str | None = Field(
+        default=None,
+        pattern=r"^[\w./-]+$",
+        description="branch, tag or commit of a data set of the Hugging Face Hub; a run records the commit; "
+        "unset: the newest one when the images are prepared",
+    )
     count: int | None = Field(
         default=None, ge=2, le=10**7, description="number of images to render, for sources that render them"
     )
@@ -369,6 +375,19 @@ class TrainingConfig(Section):
     learning_rate_generator: float = Field(
         default=1e-3, gt=0, le=1e6, description="Adam's learning rate for G"
     )
+    recognition_rate: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="factor on the learning rate of Q if Q has its own encoder, which has learned before",
+    )
+    final_statistics: int = Field(
+        default=0,
+        ge=0,
+        le=100_000,
+        description="batches of real images, without augmentation, from which Q's running statistics are "
+        "estimated again for the stored model; 0: those of training",
+    )
     beta1: float = Field(default=0.5, ge=0, lt=1, description="Adam's beta1")
     beta2: float = Field(default=0.999, ge=0, lt=1, description="Adam's beta2")
     generator_updates: int = Field(
@@ -415,7 +434,7 @@ class TrainingConfig(Section):
     )
     graph: bool | Literal["auto"] = Field(
         default="auto",
-        description="capture a training step as a CUDA graph and replay it; auto: on GPUs of NVIDIA; on a "
+        description="capture a training step as a CUDA graph and replay it; auto: on NVIDIA GPUs; on a "
         "CPU, true copies the inputs of each step into static buffers, for tests",
     )
     seeds_at_once: Annotated[int, Field(ge=1, le=100)] | Literal["auto"] = Field(

@@ -13,7 +13,7 @@ from infogan.data.loading import from_array, from_found, load, load_all, prepare
 from infogan.data.prepared import collect
 from infogan.data.python_images import as_found
 from infogan.data.source import SOURCES, About, source
-from infogan.data.sources.folder import SUFFIXES, read_images
+from infogan.data.sources.folder import SUFFIXES
 from infogan.file_listing import Skipped
 
 __all__ = [
@@ -37,7 +37,6 @@ __all__ = [
     "load",
     "load_all",
     "prepare",
-    "read_images",
     "source",
     "splits",
 ]

@@ -1,4 +1,4 @@
-"""Pictures inside a zip or tar file, read one after the other and never unpacked to the disk.
+"""Pictures inside a zip or tar file, read one after the other and never unpacked to disk.
 
 Archives are not trusted: members whose names lead out of the archive, links and devices are refused, and the
 number of members and the size of each are limited.
@@ -18,7 +18,7 @@ from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
-from infogan.data.arrays import UNREADABLE
+from infogan.data.arrays import MOST_RATIO, UNREADABLE
 from infogan.data.decoding import Item
 from infogan.data.signatures import HEAD
 from infogan.errors import DataError
@@ -32,20 +32,12 @@ MOST_MEMBERS = 5_000_000
 MOST_BYTES = 256 << 20
 """Limit for the uncompressed size of one member, which is above that of 50 million uncompressed pixels."""
 
-MOST_RATIO = 200
-"""Limit for the compression ratio of members above one megabyte. A zip bomb has about 1,000."""
-
 _SMALL = 1 << 20
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _BLOCK = 512  # of a tar file, which ends with two blocks of zeros
 _OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 _OPEN = 16  # archives that are open at once
 _Key = tuple[Path, int, int]
-
-
-def is_archive(path: Path) -> bool:
-    """Return True if the file's name is that of a supported archive."""
-    return path.name.lower().endswith(SUFFIXES)
 
 
 def members(path: Path, wanted: Callable[[str], bool], skipped: list[Skipped]) -> list[Item]:

@@ -38,6 +38,10 @@ LABEL_NAMES = ("labels", "y", "y_train")
 MOST_BYTES = 1 << 34
 """Limit for one array, uncompressed. A zip file can announce, and contain, far more than its own length."""
 
+MOST_RATIO = 200
+"""Limit for the compression ratio of large members of archives. A zip bomb has about 1,000."""
+
+_SMALL = 256 << 20  # bytes of an array of any ratio
 _MOST_ARRAYS = 1_000
 _CHUNK = 1_024
 _MOST_SAMPLED = 20_000_000  # values by which percentiles are measured
@@ -132,6 +136,9 @@ def _read_raw(path: Path) -> tuple[np.ndarray, Truth, str]:
             with zipfile.ZipFile(path) as archive:
                 headers = read_headers(archive, path)
                 name = _choose(headers, path)
+                others = [one for one in headers if one != name and headers[one].holds_images()]
+                if others:
+                    log.warning("%s: the images are %s; not read: %s", path, name, ", ".join(others))
                 where = f"{path}, array {name!r}"
                 _check_header(headers[name], where)
                 images = read_member(archive, name)
@@ -173,7 +180,7 @@ def picture_from_npy(file: IO[bytes], index: int, rules: Conversion | None) -> I
     """
     header = read_header(file, file.seek(0, 2), start=0)
     if not pictures_in(header):
-        raise ValueError(f"an array of {header}, which is no image")
+        raise ValueError(f"an array of {header}, which is not an image")
     array = _load(file, header)
     if pictures_in(header) > 1:
         array = array[index]
@@ -272,7 +279,11 @@ def read_header(stream: IO[bytes], size: int, start: int | None = None) -> Heade
 
 
 def read_member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    """Read an array of a .npz file. Damaged files raise one of `UNREADABLE`."""
+    """Read an array of a .npz file. Damaged files and bombs raise one of `UNREADABLE`."""
+    info = archive.getinfo(f"{name}.npy")
+    if info.file_size > max(_SMALL, MOST_RATIO * info.compress_size):
+        packed = f"{info.file_size:,} bytes, packed into {info.compress_size:,}"
+        raise ValueError(f"{name} has {packed}: over {MOST_RATIO} times as many, as in a decompression bomb")
     with archive.open(f"{name}.npy") as stream:
         array: np.ndarray = npy.read_array(stream, allow_pickle=False)
     return array
@@ -334,7 +345,7 @@ def _read_truth(
 
 
 def _is_fractional(archive: zipfile.ZipFile, name: str, headers: Mapping[str, Header]) -> bool:
-    """Return True for floats that are no whole numbers: they are no labels but a factor."""
+    """Return True for floats that are not whole numbers: they are a factor, not labels."""
     if headers[name].dtype.kind != "f":
         return False
     values = read_member(archive, name)
@@ -348,12 +359,12 @@ def _labels(
     shape, kind = header.shape, header.dtype.kind
     rows = len(shape) in (1, 2) and shape[0] == count
     if not rows or kind not in "iufUS":
-        log.warning("%s is %s: no labels of %d images", where, header, count)
+        log.warning("%s is %s: it is not used as labels of %d images", where, header, count)
         return None, ()
     values = read_member(archive, where.rpartition("array ")[2].strip("'"))
     if values.ndim == 2 and values.shape[1] > 1:
         if kind in "US" or not ((values == 1).sum(1) == 1).all() or not np.isin(values, (0, 1)).all():
-            log.warning("%s is %s, and not one-hot: no labels", where, header)
+            log.warning("%s is %s and not one-hot: it is not used as labels", where, header)
             return None, ()
         values = values.argmax(1)
     values = values.reshape(-1)
@@ -363,7 +374,7 @@ def _labels(
     if kind == "f" and not (values == np.floor(values)).all():
         return None, ()  # a factor
     if values.min() < 0:
-        log.warning("%s: %d labels are negative: no labels", where, int((values < 0).sum()))
+        log.warning("%s is not used as labels: %d values are negative", where, int((values < 0).sum()))
         return None, ()
     return values.astype(np.int64), ()
 

@@ -1,4 +1,4 @@
-"""Audit images before anything is spent on them: sizes, ranges, blank images, duplicates, layout, damage.
+"""Audit images before training: sizes, ranges, blank images, duplicates, layout, damage.
 
 for line in audit(DataConfig(source="folder", path="my_images")).lines():
     print(line)
@@ -38,7 +38,7 @@ _FEWEST_PAIRS = 3
 
 @dataclass(frozen=True)
 class Audit:
-    """What is known of a set of images.
+    """Facts about a set of images.
 
     Attributes:
         path: of the images.
@@ -46,7 +46,7 @@ class Audit:
         sizes: number of images by (width, height).
         size: height and width to which they are resized.
         share_kept: mean share of an image's pixels inside the square that is used.
-        odd_size: name of one image of another size than nearly all others, or "".
+        odd_size: name of one image whose size differs from that of nearly all others, or "".
         channels: 1, 3 or 4.
         ranges: lowest and highest value, by the value of white (1, 255 or 65,535).
         in_range: True if a range is set.
@@ -168,7 +168,8 @@ class Audit:
         return [line for line in self._lines() if line]
 
     def _lines(self) -> Iterator[str]:
-        yield f"{self.path}: {self.images:,} images"
+        # The name only: the lines are shown in reports, which may be given to others.
+        yield f"{self.path.resolve().name}: {self.images:,} images"
         if self.images:
             yield self._size_line()
             colour = {1: "gray", 3: "RGB", 4: "RGBA"}[self.channels]
@@ -192,7 +193,7 @@ class Audit:
     def _size_line(self) -> str:
         sizes = [f"{width}x{height}" for width, height in sorted(self.sizes)]
         several = f"{len(sizes)} sizes from {sizes[0]} to {sizes[-1]}" if len(sizes) > 1 else sizes[0]
-        odd = f"; {self.odd_size!r} is of another size" if self.odd_size else ""
+        odd = f"; {self.odd_size!r} has another size" if self.odd_size else ""
         share = f"{self.share_kept:.0%} of its pixels are kept"
         kept = {"crop": share, "pad": "padded to a square", "stretch": "stretched to a square"}[self.fit]
         return (
@@ -216,8 +217,9 @@ class Audit:
         by = "labels" if not self.in_files else "folders"
         parts = [f"{classes} classes by {by}, for evaluation only" if classes else "no classes"]
         if self.stray:
+            outside = "the folders of classes" if classes else "its folders, which are therefore no classes"
             count = len(self.layout.strays)
-            parts.append(f"{count:,} images lie outside of the folders of classes, {self.stray!r} the first")
+            parts.append(f"{count:,} images lie outside of {outside}, {self.stray!r} the first")
         if self.layout.test is None:
             parts.append("a tenth is held out by content (--set data.held_out=N, --split-by folder|prefix)")
         else:
@@ -259,10 +261,15 @@ def pairs(names: Sequence[str]) -> dict[str, int]:
     """
     paths = [PurePosixPath(name) for name in names]
     stems = {str(path.with_suffix("")) for path in paths}
+    anywhere = {path.stem for path in paths}
     found: Counter[str] = Counter()
     for path in paths:
         match = _SUFFIX.match(path.stem)
-        if match and str(path.with_name(match["stem"])) in stems:
+        if not match:
+            continue
+        # Masks and previews may lie in other folders than their images.
+        elsewhere = _MASKS.search(match["suffix"]) and match["stem"] in anywhere
+        if elsewhere or str(path.with_name(match["stem"])) in stems:
             found[f"*{match['suffix']}.*"] += 1
     for folder, count in _mask_folders(paths).items():
         found[f"{folder}/*"] += count

@@ -80,7 +80,7 @@ def _say_waiting() -> None:
 
 def mark_used(folder: Path) -> None:
     """Record that a prepared folder is used now."""
-    with suppress(OSError):  # a cache that is only read
+    with suppress(OSError):  # a read-only cache
         os.utime(folder / storage.MANIFEST)
 
 

@@ -1,4 +1,4 @@
-"""List what lies at a path: pictures in folders, archives, arrays and tables, and the files that are none."""
+"""List the contents of a path: pictures in folders, archives, arrays and tables, and all other files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from infogan.file_listing import Skipped, walk
 
 
 class FileVerdict(NamedTuple):
-    """What became of a file.
+    """The verdict on a file.
 
     Attributes:
         path: below the folder or archive.
@@ -59,6 +59,9 @@ class _File(NamedTuple):
     place: str
     content: Path | Callable[[], bytes]
     head: bytes
+
+
+_UNPACK = "damaged, or a packed file that is no archive: unpack it (gunzip FILE)"
 
 
 def list_contents(path: Path, exclude: Sequence[str] = (), *, follow_links: bool = False) -> Contents:
@@ -102,7 +105,10 @@ def _judge_file(path: Path, name: str, contents: Contents, exclude: Sequence[str
         try:
             _open_container(path, name, contents, exclude)
         except DataError as error:
-            contents.others.append(FileVerdict(name, "left out", identify(head).name, error.happened))
+            reason = (
+                error.happened if path.name.lower().endswith((*archives.SUFFIXES, ".parquet")) else _UNPACK
+            )
+            contents.others.append(FileVerdict(name, "left out", identify(head).name, reason))
     else:
         _judge(_File(name, "", path, head), contents)
 

@@ -129,7 +129,7 @@ class Split:
     ) -> Int64[np.ndarray, "n count"]:
         """Return `pixel_neighbours.nearest` of these images, computed once for all seeds of a run."""
         if (count, search) not in self._nearest:
-            from infogan.data import pixel_neighbours  # late: scikit-learn and torch are slow to import
+            from infogan.data import pixel_neighbours  # lazy: scikit-learn and torch are slow to import
 
             self._nearest[count, search] = pixel_neighbours.nearest(self.images, count, search)
         return self._nearest[count, search]
@@ -164,6 +164,7 @@ class Found:
         skipped: files that could not be opened.
         survey: collects facts about a user's images while they are decoded; None: nothing is collected.
         value_range: the values that became 0 and 255, where a range is set.
+        revision: the commit that was downloaded, for a data set of the Hugging Face Hub.
     """
 
     train: Split | Stream
@@ -171,6 +172,7 @@ class Found:
     skipped: tuple[Skipped, ...] = ()
     survey: Survey | None = None
     value_range: ValueRange | None = None
+    revision: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,6 +194,7 @@ class Dataset:
         audit: lines about a user's own images.
         problem: why training on them is pointless, or None.
         known_fingerprint: the fingerprint, if it need not be computed.
+        revision: the commit, for a data set of the Hugging Face Hub.
     """
 
     name: str
@@ -207,6 +210,7 @@ class Dataset:
     audit: tuple[str, ...] = ()
     problem: DataError | None = None
     known_fingerprint: str | None = None
+    revision: str | None = None
 
     @cached_property
     def fingerprint(self) -> str:

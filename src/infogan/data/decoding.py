@@ -23,7 +23,7 @@ from infogan.data.arrays import picture_from_npy
 from infogan.data.dataset import Stream, Truth
 from infogan.data.preprocessing import DEFAULT_SIZE, Conversion, Form, common_size, fit, is_gray
 from infogan.data.signatures import HEAD, FileType, identify
-from infogan.errors import DataError
+from infogan.errors import DataError, InfoGANError
 from infogan.file_listing import Skipped
 
 MOST_PIXELS = 50_000_000
@@ -262,9 +262,11 @@ def skipping(name: str, skipped: list[Skipped]) -> Iterator[None]:
     try:
         yield
     # Decoders of damaged files raise almost anything (struct.error, IndexError, SyntaxError, ...), and
-    # Pillow's DecompressionBombError is no OSError.
+    # Pillow's DecompressionBombError is not an OSError.
     except Exception as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        if isinstance(error, InfoGANError):
+            reason = error.happened
         if isinstance(error, UnidentifiedImageError):  # whose own text repeats the path
             reason = "damaged, or of a variant that is not read"
         skipped.append(Skipped(name, reason))

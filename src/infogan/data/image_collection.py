@@ -214,7 +214,11 @@ def _listed(path: Path, like: DataConfig | None) -> tuple[Sequence[Item], list[S
             reading = identify(file.read(HEAD), path.name).reading
         if reading not in ("archive", "table"):
             return [Item(path.name, path)], []
-    contents = list_contents(path, () if like is None else like.exclude or ())
+    contents = (
+        list_contents(path)
+        if like is None
+        else list_contents(path, like.exclude or (), follow_links=bool(like.follow_links))
+    )
     if like is not None and like.frames == "all":
         return all_frames(contents.items, contents.unreadable), contents.unreadable
     return contents.items, contents.unreadable

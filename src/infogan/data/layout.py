@@ -19,7 +19,7 @@ from jaxtyping import Bool
 from infogan.data.dataset import Truth
 
 TRAIN = ("train", "training")
-"""Names of folders of training images, in small or capital letters."""
+"""Names of folders of training images, in small or capital letters, and with a year: train2017."""
 
 HELD_OUT = ("test", "testing", "val", "valid", "validation")
 """Names of folders of images that are not used for training: together they are the test split."""
@@ -28,7 +28,7 @@ NO_FOLDER = "(no folder)"
 """Class of the few images that lie outside of all class folders."""
 
 MOST_STRAYS = 0.1
-"""Share of images outside of class folders, above which folders are no classes."""
+"""Share of images outside of class folders, above which folders are not classes."""
 
 _Parts = tuple[str, ...]
 _NUMBERS = re.compile(r"(?:[-_. ]?(?:of)?[-_. ]?\d+)+$")
@@ -109,8 +109,13 @@ def _split_level(paths: Sequence[_Parts]) -> int | None:
 
 
 def _word(path: _Parts, level: int) -> str:
-    """Return the name of a folder of an image in small letters; "" if it lies in fewer folders."""
-    return path[level].lower() if len(path) > level + 1 else ""
+    """Return the name of a folder of an image in small letters; "" if it lies in fewer folders.
+
+    Splits lose the year that some data sets have: train2017 is "train".
+    """
+    name = path[level].lower() if len(path) > level + 1 else ""
+    plain = name.rstrip("0123456789")
+    return plain if plain in {*TRAIN, *HELD_OUT} else name
 
 
 def _without_split(path: _Parts, level: int) -> _Parts:

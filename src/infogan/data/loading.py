@@ -26,7 +26,8 @@ from infogan.file_listing import Skipped
 
 log = logging.getLogger(__name__)
 
-OWN = ("fit", "range", "background", "frames", "exclude", "allow_unreadable", "follow_links", "split_by")
+OWN = ("fit", "range", "background", "frames", "exclude", "allow_unreadable", "follow_links", "split_by",
+       "revision")  # fmt: skip
 """Settings that only some sources use."""
 
 _ANY = 10**7  # files that may be unreadable
@@ -78,7 +79,11 @@ def _from_prepared(entry: Source, config: DataConfig, stored: Prepared) -> Datas
     keys = stored.keys if stored.train is None else None
     dataset = _dataset(entry, config, _Pool(stored.all, keys, start, stored.skipped))
     value_range = stored.facts.get("range")
-    dataset = replace(dataset, value_range=value_range, audit=stored.audit, problem=stored.problem)
+    # A prepared folder of a hub's data set may be given as a folder, which has no revision.
+    revision = stored.facts.get("settings", {}).get("revision") if "revision" in entry.settings else None
+    dataset = replace(
+        dataset, value_range=value_range, revision=revision, audit=stored.audit, problem=stored.problem
+    )
     return _with_fingerprint(dataset, stored)
 
 
@@ -259,19 +264,19 @@ def _open(config: DataConfig) -> tuple[Source, Prepared]:
 
 def _open_cached(entry: Source, config: DataConfig) -> tuple[Path, Prepared]:
     """Return the folder in the cache and its images; they are preprocessed first if necessary."""
-    note = _range_note(config)
-    if note is not None and note.is_file():
-        config = config.model_copy(update={"range": note.read_text(encoding="utf-8")})
-    folder = cached(config)
+    key, note = _note(entry, config)
+    known = {key: note.read_text(encoding="utf-8")} if note is not None and note.is_file() else {}
+    folder = cached(config.model_copy(update=known))
     if (stored := _read_cached(folder)) is not None:
         return folder, stored
-    found = entry.read(config)
-    if found.value_range is not None:
-        note = _range_note(config)
-        config = config.model_copy(update={"range": str(found.value_range)})
-        if note is not None:
+    # Without prepared images, a branch of the hub is looked up again: it may have moved.
+    found = entry.read(config if key == "revision" else config.model_copy(update=known))
+    if (value := found.revision if key == "revision" else found.value_range) is not None:
+        _, note = _note(entry, config)
+        if note is not None and str(value) != getattr(config, key):
             note.parent.mkdir(parents=True, exist_ok=True)
-            storage.write_text(note, str(found.value_range))
+            storage.write_text(note, str(value))
+        config = config.model_copy(update={key: str(value)})
     folder = cached(config)  # again: a download changes the files, and with them the key
     with cache.writing(folder):
         if (stored := _read_cached(folder)) is None:  # not prepared by another process meanwhile
@@ -295,16 +300,20 @@ def _read_cached(folder: Path) -> Prepared | None:
     return stored
 
 
-def _range_note(config: DataConfig) -> Path | None:
-    """Return the file with the values at the configured percentiles; None if no percentiles are set."""
-    if config.range is None or not ValueRange.parse(config.range).percentiles:
-        return None
-    place: Path = cached(config).parents[1] / "ranges"
-    return place / cached(config).name
+def _note(entry: Source, config: DataConfig) -> tuple[str, Path | None]:
+    """Return a setting that reading the images resolves, and the file with its value.
+
+    It is the values at percentiles, or the commit of a branch of the hub. Without either, there is no file.
+    """
+    place = cache.prepared_folder().parent
+    if "revision" in entry.settings:
+        return "revision", place / "revisions" / cached(config).name
+    percentiles = config.range is not None and ValueRange.parse(config.range).percentiles
+    return "range", place / "ranges" / cached(config).name if percentiles else None
 
 
 def _write(entry: Source, config: DataConfig, folder: Path, found: Found) -> None:
-    from infogan import __version__  # late: infogan/__init__.py imports this package
+    from infogan import __version__  # lazy: infogan/__init__.py imports this package
 
     count = prepared.count(found)
     if config.count not in (None, count):

@@ -47,7 +47,7 @@ def nearest(
     Raises:
         UsageError: the index is needed, and faiss is not installed.
     """
-    from sklearn.neighbors import NearestNeighbors  # late: slow to import
+    from sklearn.neighbors import NearestNeighbors  # lazy: slow to import
 
     points, most = _points(images), min(count, len(images) - 1)
     if search == "index" and len(images) > INDEXED:
@@ -115,7 +115,7 @@ def _others(found: Int64[np.ndarray, "n more"]) -> Int64[np.ndarray, "n count"]:
 
 def pixels(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n pixels"]:
     """Return float32 pixels in [0, 1]; images of more than 32x32 are averaged down to it."""
-    import torch  # late: slow to import
+    import torch  # lazy: slow to import
     import torch.nn.functional as F
 
     x = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255

@@ -42,7 +42,7 @@ from infogan.data.layout import groups
 from infogan.data.preprocessing import Conversion, Form, common_size, preprocess_one
 from infogan.data.progress_bar import progress_bar
 from infogan.errors import DataError, StorageError, UsageError
-from infogan.file_listing import Skipped
+from infogan.file_listing import Skipped, harmless
 
 VERSION = 2
 """Version of the contents of a prepared folder; a folder with another version is prepared again."""
@@ -197,7 +197,7 @@ def _keys_of_groups(
     """Return the keys by which images of one group stay together.
 
     Raises:
-        DataError: the images are no files, or all in one group.
+        DataError: the images are not files, or all in one group.
     """
     names = part.names if isinstance(part, Stream) else ()
     by = config.split_by
@@ -346,7 +346,7 @@ def _check_size(images: Path, size: int) -> None:
         raise StorageError(
             f"{images.name} has {images.stat().st_size - header:,} bytes of images instead of {size:,}",
             "a file that only this process writes",
-            "type the same command again",
+            "run the same command again",
         )
 
 
@@ -399,8 +399,9 @@ def _write_truth(folder: Path, truth: Truth) -> dict[str, Any]:
 
 def _write_rows(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     text = io.StringIO()
+    cells = [[harmless(cell) for cell in row] for row in rows]
     # All quoted, because names may contain line ends.
-    csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows([header, *rows])
+    csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows([header, *cells])
     path.write_text(text.getvalue(), encoding="utf-8", errors="surrogateescape", newline="")
 
 

@@ -116,6 +116,11 @@ class Form:
     crop: int | None = None
     rules: Conversion = PLAIN
 
+    @classmethod
+    def of(cls, config: DataConfig, size: int, channels: int) -> Form:
+        """Return the form of this size with the crop and the rules of a configuration."""
+        return cls(size, channels, config.crop, Conversion.of(config))
+
 
 def fit(
     image: Image.Image, size: int, channels: int, crop: int | None = None, rules: Conversion = PLAIN

@@ -21,7 +21,7 @@ def progress_bar(text: str, total: int, *, shown: bool = True) -> tqdm:
         total: number of images.
         shown: if False, nothing is written.
     """
-    from tqdm import tqdm  # late: no import for a run without a bar
+    from tqdm import tqdm  # lazy: no import for a run without a bar
 
     closed = sys.stderr is None  # by the shell: 2>&-
     interval = _PLAIN if closed or not sys.stderr.isatty() else _LIVE

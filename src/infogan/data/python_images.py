@@ -100,7 +100,7 @@ def _with_labels(found: Found, truth: Truth) -> Found:
 
 
 def _hugging_face(images: Any, config: DataConfig) -> Found:
-    from infogan.data.sources import hub  # late: it is needed for these alone
+    from infogan.data.sources import hub  # lazy: it is needed for these alone
 
     return hub.found(images if isinstance(images, Mapping) else {"train": images}, "the data set", config)
 

@@ -1,4 +1,4 @@
-"""One table of file types: recognised by their first bytes, read how, or why not and what to do instead.
+"""The table of file types: how each is recognised by its first bytes, and how it is read or converted.
 
 The extension of a name does not matter, because it is often wrong. Folders, archives, arrays and tables use
 the same table.
@@ -69,7 +69,7 @@ _RAW_MARKS = (
 _DEVELOP = "develop it to TIFF or PNG, for example with: darktable-cli INPUT OUTPUT.png"
 _SAVE = "save it as PNG, for example with ImageMagick: magick INPUT OUTPUT.png"
 _HEIC = "convert it with heif-convert, or with pillow-heif: pillow_heif.open_heif(PATH).to_pillow().save(PNG)"
-_FRAMES = "extract frames with: ffmpeg -i FILM -r 2 frame%05d.png"
+_FRAMES = "extract frames with: ffmpeg -i VIDEO -r 2 frame%05d.png"
 _SLICES = "save slices as arrays: numpy.save('slice-001.npy', array)"
 _NUMPY = "numpy.save('images.npy', images), with images [N, H, W] or [N, H, W, C]"
 _H5 = "with h5py: numpy.save('images.npy', h5py.File(PATH)['NAME'][:])"
@@ -244,7 +244,7 @@ TYPES: tuple[FileType, ...] = (
         advice=f"infogan.data.idx.read_idx(PATH, 3), then {_NUMPY}",
     ),
     FileType(
-        "a film",
+        "a video",
         "unread",
         (
             ((0, b"RIFF"), (8, b"AVI ")),
@@ -302,9 +302,6 @@ EXTENSIONS = tuple(
 )
 """Usual extensions of the images that are decoded."""
 
-DECODERS = tuple(dict.fromkeys(file_type.decoder for file_type in (*TYPES, _BMP, _TGA) if file_type.decoder))
-"""Pillow's decoders that are used. The others are not: some start other programs, some are rarely tested."""
-
 
 def identify(head: bytes, name: str = "") -> FileType:
     """Return the type of a file.
@@ -332,7 +329,7 @@ def of_extension(name: str) -> FileType | None:
 
 
 def counted(names: Sequence[str], most: int = 4) -> str:
-    """Return what occurs how often, the most frequent first: "3 a film, 1 a web page"."""
+    """Return how often each occurs, the most frequent first: "3 x a video, 1 x a web page"."""
     counts: dict[str, int] = {}
     for name in names:
         counts[name] = counts.get(name, 0) + 1

@@ -1,7 +1,7 @@
 """Choose the test images: in what order images are stored, and where the test split begins.
 
 Images of a source without test images are stored in an order in which every test split is a slice: the last
-images, however many. There are two versions of that order.
+images, whatever their number. There are two versions of that order.
 
 1. A fixed permutation of the number of images. Published results on named data sets depend on it. One more
    image changes the whole split.

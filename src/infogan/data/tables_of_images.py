@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from infogan.data.arrays import MOST_RATIO, UNREADABLE
 from infogan.data.decoding import Item
 from infogan.data.layout import without_numbers
 from infogan.data.signatures import HEAD, identify
@@ -15,6 +17,7 @@ from infogan.errors import DataError
 
 _LABELS = ("label", "labels", "class", "fine_label")
 _OPEN = 2  # groups of rows in memory
+_LARGE = 256 << 20  # bytes of images in a group of rows, at any compression ratio
 
 _Key = tuple[Path, int, int]
 
@@ -29,35 +32,43 @@ def rows(path: Path, name: str) -> list[Item]:
     Raises:
         DataError: the table has no column of images, cannot be read, or needs the extra "tables".
     """
-    file = _parquet(path)
-    column = _image_column(file, path)
+    with _reading(path) as file:
+        column = _image_column(file, path)
+        labels = list(_labels(file))
     prefix = name or path.name
     status = path.stat()
     key = path.resolve(), status.st_size, status.st_mtime_ns
     folder = PurePosixPath(name).parent / without_numbers(PurePosixPath(prefix).stem)
     items = []
-    for number, label in enumerate(_labels(file)):
+    for number, label in enumerate(labels):
         place = folder / label / str(number) if label else folder / str(number)
         items.append(Item(f"{prefix}/{number:06d}", partial(_cell, key, column, number), str(place)))
     return items
 
 
-def _parquet(path: Path) -> Any:
+def _parquet() -> Any:
     try:
-        import pyarrow
         from pyarrow import parquet
     except ImportError:
         raise DataError(
-            f"{path} is a Parquet table, and the package pyarrow is not installed",
+            "the images are in a Parquet table, and the package pyarrow is not installed",
             "pyarrow",
             "pip install 'infogan[tables]'",
         ) from None
+    return parquet
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[Any]:
+    """Open a table, and turn an error in the block into a DataError: damage shows at every page."""
+    parquet = _parquet()
+    from pyarrow import ArrowException
+
     try:
-        return parquet.ParquetFile(path)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(
-            f"cannot read the table {path}: {str(error).splitlines()[0]}", "a Parquet file", "another copy"
-        ) from None
+        yield parquet.ParquetFile(path)
+    except (ArrowException, *UNREADABLE) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise DataError(f"cannot read the table {path}: {reason}", "a Parquet file", "another copy") from None
 
 
 def _image_column(file: Any, path: Path) -> str:
@@ -109,6 +120,12 @@ def _class_names(file: Any, column: str) -> list[str]:
 
 
 def _column(file: Any, group: int, column: str) -> list[bytes | None]:
+    stored = file.metadata.row_group(group)
+    chunks = [stored.column(index) for index in range(stored.num_columns)]
+    packed = sum(one.total_compressed_size for one in chunks if one.path_in_schema == column)
+    size = sum(one.total_uncompressed_size for one in chunks if one.path_in_schema == column)
+    if size > max(_LARGE, MOST_RATIO * packed):
+        raise ValueError(f"{size:,} bytes packed into {packed:,}")
     table = file.read_row_group(group, columns=[column])
     values = table.column(0)
     if column.endswith(".bytes"):
@@ -119,16 +136,17 @@ def _column(file: Any, group: int, column: str) -> list[bytes | None]:
 
 @lru_cache(maxsize=_OPEN)
 def _group(path: Path, _size: int, _time: int, column: str, group: int) -> list[bytes | None]:
-    return _column(_parquet(path), group, column)
+    with _reading(path) as file:
+        return _column(file, group, column)
 
 
 @lru_cache(maxsize=64)
 def _starts(path: Path, _size: int, _time: int) -> list[int]:
     """Return the first row of each group of rows, and the number of rows."""
-    metadata = _parquet(path).metadata
     starts = [0]
-    for group in range(metadata.num_row_groups):
-        starts.append(starts[-1] + metadata.row_group(group).num_rows)
+    with _reading(path) as file:
+        for group in range(file.metadata.num_row_groups):
+            starts.append(starts[-1] + file.metadata.row_group(group).num_rows)
     return starts
 
 

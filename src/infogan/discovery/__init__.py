@@ -1,4 +1,4 @@
-"""`infogan discover`: what a folder of images offers, learned from the real images first."""
+"""`infogan discover`: find the factors of variation in a folder of images within a time budget."""
 
 from infogan.discovery.discover import discover
 from infogan.discovery.outcome import summary

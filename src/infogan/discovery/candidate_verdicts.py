@@ -1,4 +1,4 @@
-"""Verdicts: stability on real images, and what an independent encoder sees in generated ones."""
+"""Verdicts on candidates: stability on real images, and agreement with an independent encoder."""
 
 from __future__ import annotations
 
@@ -16,49 +16,52 @@ from infogan.training.anchoring import fit_recognition
 from infogan.training.anchors import Anchors
 
 SHOWN = 0.5
-"""Agreement of a code with an independent reading of generated images from which the images show it."""
+"""Least agreement with the independent encoder at which generated images are said to show a code."""
 
 AS_GOOD = 0.95
-"""Agreement with a principal component from which the component does as well."""
+"""Least agreement with a principal component at which the component is said to do as well as the code."""
 
 _GENERATED = 2_000
 
 
-def independent_reader(model: InfoGAN, dataset: Dataset, learned: Learned, steps: int) -> InfoGAN:
-    """Return Q fitted to the anchors by real images only, from another seed and other first weights.
+def independent_encoder(model: InfoGAN, dataset: Dataset, learned: Learned, steps: int) -> InfoGAN:
+    """Return a Q that is fitted to the anchors on real images only, with another seed and other initial
+    weights.
 
-    It judges generated images: a generator can write texture that the Q which trained it reads.
+    It evaluates generated images. The Q that trained the generator could not: the generator can hide codes in
+    texture that only this Q detects.
     """
     seed = (model.config.training.seed + 1) % 2**63
-    reader = InfoGAN(model.config.replace(training={"seed": seed}))
+    encoder = InfoGAN(model.config.replace(training={"seed": seed}))
     images = np.asarray(dataset.train.images)
-    fit_recognition(reader, images, Anchors(learned.anchors()), steps, seed=seed)
-    return reader
+    fit_recognition(encoder, images, Anchors(learned.anchors()), steps, seed=seed)
+    return encoder
 
 
-def agreements(model: InfoGAN, reader: InfoGAN, names: Mapping[str, Any]) -> dict[str, float]:
-    """Return how well the reader's codes of generated images agree with the codes they were generated from.
+def agreements(model: InfoGAN, encoder: InfoGAN, names: Mapping[str, Any]) -> dict[str, float]:
+    """Return how well predicted codes of generated images agree with the codes they were generated from.
 
-    Of categories, the adjusted mutual information; of others, rank or circular correlation; from 0 to 1.
+    This is the adjusted mutual information for categories, and rank or circular correlation for other codes,
+    from 0 to 1.
 
     Args:
         model: the generator.
-        reader: from `independent_reader`.
+        encoder: from `independent_encoder`.
         names: codes with anchors.
     """
-    from sklearn.metrics import adjusted_mutual_info_score  # late: slow to import
+    from sklearn.metrics import adjusted_mutual_info_score  # lazy: slow to import
 
     noise, codes = model.draw(_GENERATED, seed=1, stream="discovery/verdicts")
-    read = reader.encode(model.generate(noise, codes), domain="fake")
+    predicted = encoder.encode(model.generate(noise, codes), domain="fake")
     values = {}
     for name in names:
         code, given = model.config.latents.codes[name], codes[name].numpy()
         if isinstance(code, Categorical):
-            score = adjusted_mutual_info_score(given.argmax(1), read[name].argmax(1))
+            score = adjusted_mutual_info_score(given.argmax(1), predicted[name].argmax(1))
             values[name] = float(max(0.0, score))
             continue
         circle = isinstance(code, Periodic)
-        angle = read[name]
+        angle = predicted[name]
         seen = np.arctan2(angle[:, 1], angle[:, 0]) / np.pi if circle else angle
         pair = (Coordinate(v.astype(np.float32).reshape(-1), circle) for v in (given, seen))
         values[name] = agreement(*pair)
@@ -66,13 +69,13 @@ def agreements(model: InfoGAN, reader: InfoGAN, names: Mapping[str, Any]) -> dic
 
 
 def verdicts(
-    learned: Learned, readings: Sequence[Mapping[str, float]] = (), best: int = 0
+    learned: Learned, agreed: Sequence[Mapping[str, float]] = (), best: int = 0
 ) -> dict[str, dict[str, Any]]:
     """Return the figures and the verdict of each candidate, by the code's name.
 
     Args:
         learned: from the real images.
-        readings: from `agreements`, of each generator; empty before there is one.
+        agreed: from `agreements`, of each generator; empty before there is one.
         best: index of the generator that is shown.
     """
     entries: dict[str, dict[str, Any]] = {}
@@ -95,9 +98,9 @@ def verdicts(
             "principal_component_agreement": value,
         }
     for name, entry in entries.items():
-        if readings:
-            entry["generated_agreement"] = readings[best][name]
-            entry["generated_agreements"] = [reading[name] for reading in readings]
+        if agreed:
+            entry["generated_agreement"] = agreed[best][name]
+            entry["generated_agreements"] = [values[name] for values in agreed]
         entry["verdict"] = _sentence(entry)
     return entries
 

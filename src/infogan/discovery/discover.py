@@ -1,13 +1,13 @@
-"""Discover what a set of images offers within a budget of minutes: real images first, then one generator.
+"""Find the factors of variation in a set of images within a time budget: first in the real images.
 
-1. Without training: categories by principal components of the pixels, coordinates and components. The first
-   page is written.
-2. A contrastive encoder is trained; categories are searched again by its features.
-3. Q is fitted to what was found, and a generator learns to follow it.
-4. An independent encoder reads generated images, for the verdicts. With an hour or more, generators of two or
-   three seeds are trained, and the one that the encoder reads best is shown.
+1. Without training, search for categories in the principal components of the pixels, and for coordinates and
+   components. Write the first page.
+2. Train a contrastive encoder, and search for categories again in its features.
+3. Fit Q to what was found, and train a generator that follows it.
+4. Encode generated images with an independent encoder, for the verdicts. With an hour or more, train
+   generators with two or three seeds, and show the one whose codes this encoder predicts best.
 
-Every phase is kept on disk; a stop at any moment resumes with the same command.
+Every phase is kept on disk. A discovery that was stopped at any moment is resumed by the same command.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from infogan import api, evaluation, networks, signals, storage
+from infogan import api, configuring, evaluation, networks, signals, storage
 from infogan import config as configuration
 from infogan.config import Config
 from infogan.data import Dataset, image_collection
 from infogan.data.preprocessing import Form
 from infogan.discovery.budget import ENCODER_SHARE, Budget, steps_within
-from infogan.discovery.candidate_verdicts import agreements, independent_reader, verdicts
+from infogan.discovery.candidate_verdicts import agreements, independent_encoder, verdicts
 from infogan.discovery.given_images import GivenImages
 from infogan.discovery.outcome import Outcome, Shown, Stage
 from infogan.discovery.state import AUDIT, RESULT, State, open_state
@@ -92,7 +92,7 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
             resumed. When left out, the newest such discovery in runs/, or the next free of runs/discover-001.
         seed: random seed.
         categories: number of categories; None: chosen by stability; 0: none.
-        settings: values by key for the generator's run, as in `infogan.api.configure`.
+        settings: values by key for the generator's run, as in `infogan.configure`.
         threads: number of threads; None: that of the discovery so far, or torch's own. 1 is fastest if other
             processes keep the cores busy.
         progress: called with a message when a part begins.
@@ -153,8 +153,8 @@ def _configured(
     images: GivenImages, seed: int, settings: Mapping[str, Any], progress: Progress
 ) -> tuple[Config, Dataset]:
     """Return the configuration of the generator's run, and the images: in their own size, at most SIZE."""
-    plain = api.configure(images.source, recipe="anchored", codes=FREE_CODES)
-    config = api.configure(images.source, recipe="anchored", codes=FREE_CODES, settings=settings)
+    plain = configuring.configure(images.source, recipe="anchored", codes=FREE_CODES)
+    config = configuring.configure(images.source, recipe="anchored", codes=FREE_CODES, settings=settings)
     changed = configuration.changes(plain, config)
     own = sorted(key for key in changed if key in _OWN or key.startswith(_OWN_SECTIONS))
     if own:
@@ -255,11 +255,11 @@ class _Discovery:
         return self._judged(learned, models).write(self.state.folder)
 
     def _judged(self, learned: Learned, models: Sequence[InfoGAN]) -> Outcome:
-        """Return the outcome with the model that an independent encoder reads best; write codes.csv."""
-        self.progress("fitting an independent encoder, and reading generated images with it")
-        reader = independent_reader(models[0], self.dataset, learned, int(self.state.facts["fit_steps"]))
-        readings = [agreements(model, reader, learned.anchors()) for model in models]
-        best = max(range(len(models)), key=lambda number: sum(readings[number].values()))
+        """Return the outcome with the model that agrees best with an independent encoder; write codes.csv."""
+        self.progress("fitting an independent encoder, and encoding generated images with it")
+        encoder = independent_encoder(models[0], self.dataset, learned, int(self.state.facts["fit_steps"]))
+        agreed = [agreements(model, encoder, learned.anchors()) for model in models]
+        best = max(range(len(models)), key=lambda number: sum(agreed[number].values()))
         model = models[best]
         scores = evaluation.evaluate(model, self.dataset, samples=_SAMPLES, only=METRICS)
         images, names = self.given.load_all(self.config.data)
@@ -270,7 +270,7 @@ class _Discovery:
         steps = int(self.state.facts["fit_steps"]) // 2
         budget = evaluation.Budget(max_steps=steps, held_out=_SAMPLES)
         fresh = evaluation.fit_recognition(model, budget=budget, samples=_SAMPLES)["codes"]
-        entries = verdicts(learned, readings, best)
+        entries = verdicts(learned, agreed, best)
         for name, entry in entries.items():
             entry["bound_nats"] = scores["codes"][name]["mutual_information_nats"]
             entry["fresh_bound_nats"] = fresh[name]["mutual_information_nats"]
@@ -279,7 +279,7 @@ class _Discovery:
 
     @property
     def _generators(self) -> int:
-        """Number of generators: one, and with a budget of 60 and of 90 minutes one more."""
+        """Number of generators: one; two with a budget of 60 minutes, three with 90."""
         return 1 + sum(self.budget.seconds >= 60 * minutes for minutes in _MORE_GENERATORS)
 
     def _run(self, number: int) -> Path:
@@ -290,7 +290,7 @@ class _Discovery:
         return np.asarray(self.dataset.train.images)
 
     def _first(self) -> Learned:
-        """Return what the images offer without training."""
+        """Return what is found in the images without training."""
         return self._kept(
             "first",
             lambda: learning.learn(
@@ -302,8 +302,8 @@ class _Discovery:
         )
 
     def _learned(self, first: Learned, encoder: Encoder) -> Learned:
-        """Return what the images offer by learned features; the candidates of the pixels stay."""
-        self.progress("searching categories by learned features")
+        """Return what is found with learned features; the candidates from the pixels are kept."""
+        self.progress("searching for categories in learned features")
         return self._kept(
             "learned",
             lambda: learning.learn(

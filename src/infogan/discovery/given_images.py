@@ -26,7 +26,7 @@ class GivenImages:
 
     @property
     def source(self) -> str | Path:
-        """The source of the configuration, as in `infogan.api.configure`."""
+        """The source of the configuration, as in `infogan.configure`."""
         return "folder" if self.in_memory else self._images
 
     def __str__(self) -> str:

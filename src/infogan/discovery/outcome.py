@@ -41,7 +41,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What is known after one phase of a discovery.
+    """The results of a discovery after one of its phases.
 
     Attributes:
         learned: categories and candidates of the real images.
@@ -140,7 +140,7 @@ class Outcome:
         return pictures.sample_grid(self.images[none[np.linspace(0, len(none) - 1, count).astype(int)]])
 
     def _tree(self) -> list[str]:
-        """Return the merges of categories as sentences, the least costly first."""
+        """Return the merges of categories into 2 or more as sentences, the least costly first."""
         found = self.learned.categories
         if found is None:
             return []
@@ -148,7 +148,7 @@ class Outcome:
         row = {category: n + 1 for n, category in enumerate(np.argsort(-counts, kind="stable").tolist())}
         names = {category: f"{row[category]}" for category in row}
         lines = []
-        for number, (left, right, lost, _) in enumerate(found.tree):
+        for number, (left, right, lost, _) in enumerate(found.tree[:-1]):
             first, second = names[int(left)], names[int(right)]
             names[len(row) + number] = f"({first} + {second})"
             lines.append(

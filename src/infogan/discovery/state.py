@@ -1,4 +1,4 @@
-"""The state of a discovery on disk: a stop at any moment resumes with the same command.
+"""The state of a discovery on disk: one that was stopped at any moment is resumed by the same command.
 
 OUT/
     discovery-state.json    the images, the options, seconds spent, and the steps of each phase
@@ -27,7 +27,7 @@ STATE, AUDIT, RESULT = "discovery-state.json", "audit.txt", "discovery.json"
 
 @dataclass
 class State:
-    """What a discovery has done so far.
+    """The progress of a discovery.
 
     Attributes:
         folder: OUT.

@@ -1,1 +1,1 @@
-"""What a trained model says about many images: tables of their codes, and folders of them by category."""
+"""Encode many images with a trained model: tables of their codes, and folders of images by category."""

@@ -57,7 +57,7 @@ def write_codes(  # noqa: PLR0913 - three things to read, one to write
 
     Raises:
         DataError: no image can be read.
-        UsageError: the name is not that of a table, a package is missing, or two columns have one name.
+        UsageError: the name is not that of a table, a package is missing, or two columns have the same name.
         StorageError: the table cannot be written.
     """
     rows = 0

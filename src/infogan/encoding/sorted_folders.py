@@ -44,7 +44,7 @@ Rows = Int64[np.ndarray, " n"]
 
 @dataclass(frozen=True)
 class _Found:
-    """What the model says about each readable image.
+    """The model's predictions for each readable image.
 
     Attributes:
         indices: of the images in the collection.

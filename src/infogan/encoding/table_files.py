@@ -1,7 +1,7 @@
 """Tables that are written in parts: CSV and Parquet.
 
-Text in a CSV file comes from file names, which may be those of strangers, and a spreadsheet runs a cell that
-starts with "=". `harmless` makes such a cell text.
+Text in a CSV file comes from file names, which are not trusted, and a spreadsheet runs a cell that starts
+with "=". `harmless` makes such a cell text.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from infogan import storage
 from infogan.encoding.code_columns import Column
 from infogan.errors import UsageError
 from infogan.file_listing import harmless
+
+FIRST_COLUMN = "image"
+"""Name of the first column of every table: the path of the image, or its index."""
 
 ROWS_PER_GROUP = 16_384
 """Rows that are written together. A reader needs the memory of one group."""
@@ -114,6 +117,38 @@ def check_name(path: Path) -> None:
         _pyarrow(path)
 
 
+def check_replaceable(path: Path) -> None:
+    """Check that a file is missing, empty, or a table of codes, so that writing one loses nothing else.
+
+    Raises:
+        UsageError: it is something else; or as in `check_name`.
+    """
+    check_name(path)
+    parquet = _pyarrow(path) if path.suffix.lower() == ".parquet" else None
+    if path.is_file() and path.stat().st_size and _first_column(path, parquet) != FIRST_COLUMN:
+        other = str(path.with_name(f"{path.stem}-2{path.suffix}"))
+        raise UsageError(
+            f"{path} exists, and is not a table that infogan wrote: it would be lost",
+            f"a new file, or an older table, whose first column is {FIRST_COLUMN!r}",
+            f"out={other!r}",
+            command=f"--out {other}",
+        )
+
+
+def _first_column(path: Path, parquet: Any) -> str | None:
+    """Return the name of the first column of a table; None if the file is none."""
+    if parquet is None:
+        with path.open("rb") as file:
+            return file.read(1024).partition(b",")[0].decode("utf-8", "replace")
+    import pyarrow
+
+    try:
+        names = parquet.read_schema(path).names
+    except (pyarrow.ArrowException, OSError):
+        return None
+    return str(names[0]) if names else None
+
+
 @contextmanager
 def writing_table(path: Path) -> Iterator[Callable[[Mapping[str, Column]], None]]:
     """Write a table in parts; an older file is replaced when the block ends without an error.
@@ -162,13 +197,13 @@ def _arrow(column: Column) -> Any:
 
 
 def _printable(text: str) -> str:
-    """Return a text as UTF-8 can store it: bytes of a file name that are no UTF-8 as \\udcff."""
+    """Return a text as UTF-8 can store it: bytes of a file name that are not UTF-8 as \\udcff."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _pyarrow(path: Path) -> Any:
     try:
-        import pyarrow.parquet  # late: an optional dependency
+        import pyarrow.parquet  # lazy: an optional dependency
     except ImportError:
         raise UsageError(
             f"{path} is a Parquet file, and the package pyarrow is not installed",

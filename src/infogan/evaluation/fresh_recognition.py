@@ -39,7 +39,7 @@ class Budget:
     """Length of the training of a new Q, and its criterion of convergence.
 
     Attributes:
-        max_steps: the most steps of Adam.
+        max_steps: largest number of steps of Adam.
         patience: steps without a better held-out bound of any code after which training ends. Q may stay at
             0 nats for a hundred steps before it learns a code.
         check_every: steps between evaluations of the held-out bound.

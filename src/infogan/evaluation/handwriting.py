@@ -129,7 +129,7 @@ def score_factors(
 
 
 def _applies(subject: Subject) -> bool:
-    """Return whether the images are handwriting, white on black, and some continuous code has an order."""
+    """Return True if the images are handwriting, white on black, and some continuous code has an order."""
     dataset = subject.dataset
     return (
         dataset is not None

@@ -1,4 +1,4 @@
-"""Where the explorer listens."""
+"""The address that the explorer listens on."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from infogan.model import InfoGAN
 from infogan.runs.code_names import CodeNames, Note
 
 RESERVED = ("seed", "noise", "view", "range", "picture")
-"""Keys of the page's link that are no codes; a code of such a name has the key `code.NAME`."""
+"""Keys of the page's link that are not codes; a code with one of these names has the key `code.NAME`."""
 
 
 @dataclass

@@ -38,7 +38,7 @@ class Gallery:
         return thread
 
     def compute(self) -> None:
-        """Load and encode the images. Without them, the page shows the reason and generates all the same."""
+        """Load and encode the images. If this fails, the page shows the reason and still generates images."""
         torch.set_num_threads(1)
         try:
             self._found = open_images(self.model, self.load(), self.folder, self._progress)

@@ -38,7 +38,7 @@ class Inversion:
 def invert(
     model: InfoGAN, image: UInt8[np.ndarray, "h w c"], codes: Mapping[str, Tensor], *, seconds: float = 5.0
 ) -> Inversion:
-    """Optimise the noise so that the generated image is near to a given one; the codes stay as they are.
+    """Optimise the noise so that the generated image is close to a given one; the codes stay unchanged.
 
     The start is the best of 64 random samples of the noise. The best four are then optimised by Adam.
 
@@ -46,7 +46,7 @@ def invert(
         model: the model.
         image: of the model's size and channels.
         codes: values of every code, [1, width].
-        seconds: the most time of the optimisation.
+        seconds: time limit of the optimisation.
     """
     end = time.monotonic() + seconds
     network = model.generator if model.ema is None else model.ema

@@ -22,7 +22,7 @@ REACH = 4.0
 """How far a continuous code can be moved, in half ranges from its centre."""
 
 MOST_ROWS = 256
-"""Images that one request can ask for."""
+"""Largest number of images in one request."""
 
 
 @dataclass(frozen=True)
@@ -100,13 +100,13 @@ def parse(latents: Latents, body: bytes) -> tuple[Float32[Tensor, "n noise"], Co
     count, rest = divmod(len(body), 4 * width)
     if rest or not 1 <= count <= MOST_ROWS:
         raise UsageError(
-            f"{len(body)} bytes are no rows of {width} float32 numbers",
+            f"{len(body)} bytes are not rows of {width} float32 numbers",
             f"1 to {MOST_ROWS} rows of {4 * width} bytes",
-            "the page of this model, loaded again",
+            "reload the page of this model",
         )
     rows = np.frombuffer(body, "<f4").reshape(count, width).astype(np.float32)
     if not np.isfinite(rows).all():
-        raise UsageError("a latent is not a finite number", "finite numbers", "the page, loaded again")
+        raise UsageError("a latent is not a finite number", "finite numbers", "reload the page")
     limit = 1.0 if latents.noise_prior == "uniform" else 6.0
     noise = torch.from_numpy(rows[:, : latents.noise].clip(-limit, limit))
     numbers = [

@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 from starlette.requests import Request
 
 from infogan.data.decoding import Item, decode
-from infogan.data.preprocessing import Conversion, Form
+from infogan.data.preprocessing import Form
 from infogan.errors import UsageError
 from infogan.model import InfoGAN
 
@@ -33,10 +33,10 @@ def flag(request: Request, name: str) -> bool:
 def ids(body: bytes, count: int, most: int) -> np.ndarray:
     """Return the numbers of images from a body of little-endian uint32."""
     if len(body) % 4 or len(body) > 4 * most:
-        raise UsageError(f"{len(body)} bytes are no list of images", f"at most {most} numbers", "the page")
+        raise UsageError(f"{len(body)} bytes are not a list of images", f"at most {most} numbers", "the page")
     ids = np.frombuffer(body, "<u4").astype(np.int64)
     if len(ids) and ids.max() >= count:
-        raise UsageError(f"there is no image {ids.max()}", f"numbers below {count}", "the page, loaded again")
+        raise UsageError(f"there is no image {ids.max()}", f"numbers below {count}", "reload the page")
     return ids
 
 
@@ -51,12 +51,9 @@ def pixels(body: bytes, model: InfoGAN) -> UInt8[np.ndarray, "n h w c"]:
 
 def decoded(content: bytes, model: InfoGAN) -> UInt8[np.ndarray, "h w c"]:
     """Decode a picture that was dropped in, by the rules for files of a data set."""
-    crop = model.config.data.crop
+    form = Form.of(model.config.data, model.size, model.channels)
     try:
-        return decode(
-            Item("picture", lambda: content),
-            Form(model.size, model.channels, crop, Conversion.of(model.config.data)),
-        )
+        return decode(Item("picture", lambda: content), form)
     except Exception as error:  # decoders of damaged files raise almost anything
         raise UsageError(
             f"the file cannot be read as a picture: {str(error)[:200] or type(error).__name__}",
@@ -73,4 +70,4 @@ def json_object(body: bytes) -> dict[str, Any]:
             return content
     except (ValueError, RecursionError):
         pass
-    raise UsageError("the request is not a JSON object", "a JSON object", "the page, loaded again")
+    raise UsageError("the request is not a JSON object", "a JSON object", "reload the page")

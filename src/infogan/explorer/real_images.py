@@ -54,7 +54,7 @@ class Images:
 
 @dataclass(frozen=True, eq=False)
 class Recognised:
-    """What the recognition network makes of all images.
+    """The outputs of the recognition network for all images.
 
     Attributes:
         raw: raw outputs of Q.
@@ -76,7 +76,7 @@ class Recognised:
 
 
 class RealImages:
-    """Questions about real images by their codes.
+    """Finds real images by their codes.
 
     Args:
         model: the model.
@@ -157,11 +157,11 @@ class RealImages:
     def along(
         self, control: Control, count: int, within: tuple[Control, int] | None = None
     ) -> tuple[Int64[np.ndarray, " m"], Float[np.ndarray, " m"], int]:
-        """Return images at equal ranks along a continuous code, with their values and the number of all.
+        """Return images at evenly spaced ranks along a continuous code, their values and the total number.
 
         Args:
             control: of a continuous or Bernoulli code.
-            count: the most images to return.
+            count: largest number of images to return.
             within: only images of this category of another code.
         """
         values = self.values(control)
@@ -179,7 +179,7 @@ class RealImages:
 
         Args:
             image: one image.
-            count: the most images to return.
+            count: largest number of images to return.
             generated: the image comes from the generator.
         """
         features = self.model.features(image, domain="fake" if generated else "real")
@@ -270,5 +270,5 @@ def _write(folder: Path, key: str, recognised: Recognised) -> None:
     tensors = {name: tensor.contiguous() for name, tensor in vars(recognised).items()}
     try:
         storage.write_folder(folder, {_FILE: safetensors.torch.save(tensors)}, {"key": key}, exactly=True)
-    except InfoGANError as error:  # a run that cannot be written is explored all the same
+    except InfoGANError as error:  # a run that cannot be written can still be explored
         log.warning("note: codes of real images are not stored: %s", error.happened)

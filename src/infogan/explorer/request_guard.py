@@ -59,7 +59,7 @@ class Guard:
 
     Args:
         app: the application.
-        hosts: names and addresses that the Host header may have, in small letters.
+        hosts: names and addresses that the Host header may have, in lower case.
         port: the port of the server.
         token: required in the header X-Infogan-Token of every request under /api; None: none is required.
         any_address: the server listens on all addresses: an IP address in the Host header is accepted.
@@ -73,7 +73,7 @@ class Guard:
     any_address: bool = False
     limits: Limits = field(default_factory=Limits)
     _allowance: float = 0.0
-    _checked: float = float("-inf")  # so that the first request finds the whole allowance
+    _checked: float = float("-inf")  # long ago: the first requests have the whole allowance
     _active: int = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,7 +81,7 @@ class Guard:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        if scope["type"] != "http":  # no handler speaks websocket
+        if scope["type"] != "http":  # no handler supports WebSocket
             await send({"type": "websocket.close", "code": 1008})
             return
         send = _with_headers(send)

@@ -36,7 +36,7 @@ from infogan.runs.code_names import as_note
 Result = TypeVar("Result")
 
 MOST_PICTURES = 500
-"""Real images that one request can ask for."""
+"""Largest number of real images in one request."""
 
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 

@@ -79,7 +79,7 @@ def serve(
 
 
 class _ImpatientProtocol(H11Protocol):
-    """Closes a connection that sends no complete head of a request for a while: each one uses a place."""
+    """Closes a connection that does not complete its request header in time, since it occupies a slot."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)

@@ -33,7 +33,7 @@ def explore(  # noqa: PLR0913 - the arguments of `infogan.explore`
     Args:
         model: the model of the run.
         run: the run directory or model folder.
-        load: loads the images of training, in a thread of its own.
+        load: loads the training images, in a thread of its own.
         address: host and port.
         browser: open the page in a browser.
         announce: called with each message.

@@ -1,4 +1,4 @@
-"""The targets of an export: each writes one sort of file."""
+"""The targets of an export: each writes one type of output."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from infogan import data, storage
+from infogan import storage
+from infogan.data import image_collection
+from infogan.data.preprocessing import Form
 from infogan.errors import UsageError, did_you_mean
 from infogan.explorer.real_images import Images, RealImages, open_images
 from infogan.export import hub_upload, onnx_check, onnx_files, web_page, web_runtime
@@ -20,7 +22,7 @@ from infogan.export.onnx_files import OnnxNetworks, Precision
 Progress = Callable[[str], None]
 
 TARGETS = ("onnx", "html", "safetensors", "hub:OWNER/NAME")
-"""What a model can be exported to."""
+"""Names of the targets of an export."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Options:
         for name, (given, targets) in belongs.items():
             if given and target not in targets:
                 raise UsageError(
-                    f"{name} has no meaning for the target {target}",
+                    f"{name} does not apply to the target {target}",
                     f"{name} with the target {' or '.join(targets)}",
                     f"export_model without {name}",
                     command=f"infogan export without --{name}",
@@ -144,12 +146,16 @@ def _converted(
 def _real_images(source: Source, path: Path, limit: int, progress: Progress) -> RealImages:
     """Return real images with their codes, at most `limit`, sampled evenly over the order of their names."""
     model = source.model
-    pixels, names = data.read_images(
-        path, model.size, model.channels, model.config.data.crop, like=model.config.data
-    )
-    chosen = np.linspace(0, len(pixels) - 1, min(limit, len(pixels))).round().astype(int)
-    progress(f"export: encoding {len(chosen):,} of {len(pixels):,} real images")
-    images = Images(np.ascontiguousarray(pixels[chosen]), [names[index] for index in chosen], str(path))
+    like = model.config.data
+    found = image_collection.open_collection(path, Form.of(like, model.size, model.channels), like)
+    chosen = np.linspace(0, len(found) - 1, min(limit, len(found))).round().astype(int)
+    batches = list(found.batches(chosen))
+    if not batches:
+        raise found.nothing_readable()
+    names = [found.name(index) for batch in batches for index in batch.indices]
+    unreadable = f", {len(found.skipped):,} unreadable" if found.skipped else ""
+    progress(f"export: encoding {len(names):,} of {len(found):,} real images{unreadable}")
+    images = Images(np.concatenate([batch.images for batch in batches]), names, str(path))
     return open_images(model, images, None, lambda *_: None)
 
 

@@ -70,7 +70,7 @@ class Source:
 
 
 def _scores(path: Path, model: InfoGAN) -> dict[str, Any]:
-    """Return evaluation.json if it is of this model; {} if there is none, or of other steps."""
+    """Return evaluation.json if it is of this model; {} if it is missing, or of another step."""
     if not path.is_file():
         return {}
     try:

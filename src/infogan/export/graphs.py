@@ -34,7 +34,7 @@ class Port:
     Attributes:
         name: its name.
         shape: its shape without the batch, which comes first and has any size.
-        text: what it is, for people.
+        text: a description for people.
         dtype: "float32" or "uint8".
     """
 

@@ -94,13 +94,13 @@ def _upload(repository: str, folder: Path, private: bool) -> str:
         raise StorageError(
             f"{repository}: the Hub refused the upload: {str(error).strip().splitlines()[0]}",
             "a repository that this user may write to",
-            f"the same again later; the files are in {folder}",
+            f"again later; the files are in {folder}",
         ) from error
     except (httpx.HTTPError, OSError) as error:
         raise StorageError(
             f"{repository}: the Hub cannot be reached: {error}",
             "a connection to the Hub",
-            f"the same again later; the files are in {folder}",
+            f"again later; the files are in {folder}",
         ) from error
     return str(address)
 

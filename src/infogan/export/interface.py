@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from infogan import __version__
 from infogan.config import Bernoulli, Categorical, Code, Normal
@@ -14,8 +14,6 @@ from infogan.runs.code_names import CodeNames
 
 FORMAT = 1
 """Version of this description."""
-
-Network = Literal["generator", "recognition"]
 
 _COLOURS = {1: "gray", 3: "RGB", 4: "RGBA"}
 

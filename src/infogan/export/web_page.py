@@ -29,7 +29,7 @@ _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval' blob:; style-src 'unsafe-inline'; "
     "img-src data: blob:; base-uri 'none'; form-action 'none'"
 )
-"""The browser itself keeps the page from the network: it has no connect-src."""
+"""The content security policy of the page. Without connect-src, the browser blocks all network requests."""
 
 
 def render(source: Source, networks: OnnxNetworks, runtime: Runtime, real: RealImages | None) -> str:

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
 
-_COLUMNS = 800  # the most per block
+_COLUMNS = 800  # largest number per block
 _FEW_CHANNELS = 4
 _STRIDE, _PADDING = 2, 1
 

@@ -66,6 +66,7 @@ class Contents:
         samples: generated images.
         clusters: real images by category of the first categorical code, if there is one.
         images: description of the data, if it differs from the name of the data set.
+        audit: lines about a user's own images.
         hidden_clusters: number of categories that are empty or not shown.
         clustered: number of real images from which those of the clusters were chosen.
         clustered_train: number of training images among them.
@@ -88,6 +89,7 @@ class Contents:
     samples: Image.Image
     clusters: Sequence[Cluster] = ()
     images: str = ""
+    audit: Sequence[str] = ()
     hidden_clusters: int = 0
     clustered: int = 0
     clustered_train: int = 0

@@ -66,6 +66,7 @@ def write(  # noqa: PLR0913 - the run, and how it compares with others
     contents = html.Contents(
         title=run.path.resolve().name,
         images=_description(place or model.config.data.path, dataset),
+        audit=dataset.audit,
         scores=scores,
         lines=lines,
         warnings=state.messages(),
@@ -158,7 +159,7 @@ def typical_and_doubtful(
     Args:
         probabilities: of every category, for each image.
         category: its number; an image belongs to its most probable category.
-        count: the most rows of each; no image is in both.
+        count: largest number of rows of each; no image is in both.
     """
     members = np.flatnonzero(probabilities.argmax(1) == category)
     order = members[np.argsort(-probabilities[members, category], kind="stable")]

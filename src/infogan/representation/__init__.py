@@ -1,1 +1,1 @@
-"""What real images offer before any generator: neighbours, categories, coordinates, components."""
+"""Learn from real images, without a generator: neighbours, categories, coordinates, components."""

@@ -1,7 +1,8 @@
-"""Candidates: the continuous factors and attributes that real images offer, each found again on other images.
+"""Candidates: continuous factors and attributes of real images, each confirmed on other images.
 
-A candidate counts if two disjoint parts of the images give it independently: both versions are extended to a
-third part, where they must agree. Principal components, metric and graph are computed again on each part.
+A candidate is accepted if it is found independently on two disjoint parts of the images: both versions are
+extended to a third part, where they must agree. Principal components, metric and graph are computed again on
+each part.
 """
 
 from __future__ import annotations
@@ -27,22 +28,22 @@ from infogan.representation.slow_coordinates import (
 )
 
 METRICS = tuple(Metric(count, whitened) for whitened in (False, True) for count in (10, 20, 40, 80))
-"""The metrics that are tried: the wrong one hides a factor, and stability decides, not the reader."""
+"""The metrics that are tried. A factor may be visible in few of them; stability shows in which."""
 
 LEAST = 0.7
 """Least agreement of two versions of a candidate: half of the variance of its ranks is reproducible."""
 
 MOST_COORDINATES, MOST_COMPONENTS = 6, 10
 FEW_FACTORS = 0.6
-"""Share of the images' variance that coordinates predict, from which no attributes are searched: what a few
-factors generate, such as renders of one object, has peaked components without a meaning of their own."""
+"""If coordinates predict this share of the images' variance, there is no search for attributes: images of a
+few factors, such as renders of one object, have peaked components without a meaning of their own."""
 
 FITTED = 10_000
 """Largest number of images that coordinates are computed on; others get the mean of their neighbours."""
 
 _PART = 4_000  # images in each part for coordinates
-_SAME = 0.8  # agreement above which the candidates of two metrics are one
-_NEW = 0.6  # unpredicted share of a candidate that accepted ones do not explain
+_SAME = 0.8  # agreement above which candidates of two metrics are the same
+_NEW = 0.6  # least share of a candidate that accepted ones do not predict
 _NONE = (0, 0.0)
 _BASELINES = 16  # principal components that a candidate is compared with
 _SPREADING = Metric(40, whitened=False)  # in which images that were not fitted get their values
@@ -55,7 +56,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A continuous factor that real images offer before training.
+    """A continuous factor found in real images, before the generator is trained.
 
     Attributes:
         name: as the code is named, such as "coordinate1".
@@ -110,9 +111,10 @@ def find(
     """Return the continuous candidates of a set of images: coordinates and circles first, then components.
 
     Args:
-        images: uint8, 0..255; exact duplicates are left out of the search and get the value of their twin.
+        images: uint8, 0..255; exact duplicates are left out of the search and get the value of the first
+            copy.
         seed: of the split into parts and of the permuted images.
-        metrics: the distances of images that coordinates are searched in.
+        metrics: the distances of images in which coordinates are searched for.
         progress: called with a message when a part begins.
     """
     unique, inverse = unique_images(images)
@@ -246,7 +248,7 @@ def matched(
     first: Sequence[Coordinate], second: Sequence[Coordinate]
 ) -> list[tuple[Coordinate, Coordinate, float]]:
     """Return pairs of coordinates in the one-to-one matching of the highest sum of agreements."""
-    from scipy.optimize import linear_sum_assignment  # late: slow to import
+    from scipy.optimize import linear_sum_assignment  # lazy: slow to import
 
     if not first or not second:
         return []
@@ -362,7 +364,7 @@ def component_candidates(
 
 
 def _is_one_pixel(column: Float[np.ndarray, " n"], flat: Float[np.ndarray, "n p"]) -> bool:
-    """Return whether a component is correlated with one pixel more than twice as much as with the next."""
+    """Return True if a component is correlated with one pixel over twice as much as with the next."""
     changing = flat[:, flat.std(0) > 0]
     standard = (changing - changing.mean(0)) / changing.std(0)
     covariances = np.sort(np.abs(standard.T @ (column - column.mean())))

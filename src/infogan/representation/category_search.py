@@ -3,12 +3,13 @@
 Two partitions are learned on two disjoint parts of the images and compared on a third one. Their agreement
 alone (adjusted mutual information) prefers few categories; the information that they share, in nats above
 what unrelated partitions share, grows until further categories are not reproducible. The smallest number that
-keeps 90 % of the most information is chosen: rather too many than too few, since `merge_tree` merges them.
+keeps 90 % of the largest information is chosen. It errs on the large side, since `merge_tree` merges
+categories.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +19,7 @@ from jaxtyping import Bool, Float, Int64
 
 from infogan import streams
 from infogan.representation.categories import Head, Votes, heads, spectral_votes, to_points
+from infogan.representation.merging import merge_tree, neighbour_table
 from infogan.representation.neighbours import Neighbours, nearest
 
 COUNTS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30)
@@ -30,8 +32,9 @@ Source = Literal["heads", "spectral"]
 
 _LARGEST_PART = 2_000
 _LEAST_PART = 6  # images per category in a part
-_ENOUGH = 0.9  # share of the most information
+_ENOUGH = 0.9  # share of the largest information
 _FEW = 5  # below, agreement does not compare methods: spectral clustering cuts off a stable fragment
+_COMPARED = (10, 20)  # numbers of categories by which spaces are compared
 _NULL_RUNS = 8
 _LEVEL = 0.01
 _JACCARD = 0.5
@@ -76,6 +79,7 @@ class Categories:
         threshold: agreement that partitions of data without categories exceed in 1 % of searches.
         curve: stability of all methods and numbers that were compared.
         tree: which categories merge into larger ones; see `merge_tree`.
+        space: what the images were compared by.
     """
 
     labels: Int64[np.ndarray, " n"]
@@ -85,6 +89,7 @@ class Categories:
     threshold: float
     curve: tuple[Stability, ...]
     tree: Float[np.ndarray, "merges 4"]
+    space: str = "pixels"
 
     @property
     def accepted(self) -> bool:
@@ -92,12 +97,13 @@ class Categories:
         return self.chosen.agreement > self.threshold
 
 
-def category_search(
+def category_search(  # noqa: PLR0913 - the features, and what is searched
     features: Float[np.ndarray, "n f"],
     *,
     seed: int,
     categories: int | None = None,
     sources: Sequence[Source] = ("heads", "spectral"),
+    compared: int = 1,
     after_step: Callable[[str], None] | None = None,
 ) -> Categories:
     """Find categories of images by their features, choose method and number, and test them against a null.
@@ -109,6 +115,8 @@ def category_search(
         seed: random seed.
         categories: their number, if it is known; the method is chosen still.
         sources: the methods that are compared; the more stable one is chosen, on a tie the first.
+        compared: number of sets of features from which these were chosen, such as by `steadiest`; the test
+            counts them all.
         after_step: called with a sentence after each step, to report progress.
 
     Raises:
@@ -125,7 +133,7 @@ def category_search(
     for source in sources:
         curve += stability(points, counts, source, seed=seed)
         report(f"stability of {source} with {counts[0]} to {counts[-1]} categories measured")
-    chosen, threshold = _test(points, curve, seed, report)
+    chosen, threshold = _test(points, curve, seed, report, compared)
     neighbours = nearest(points)
     rule: Rule = (
         heads(points, neighbours.indices, chosen.categories, seed=seed)
@@ -146,24 +154,53 @@ def category_search(
 
 
 def _test(
-    points: Float[np.ndarray, "n d"], curve: Sequence[Stability], seed: int, report: Callable[[str], None]
+    points: Float[np.ndarray, "n d"],
+    curve: Sequence[Stability],
+    seed: int,
+    report: Callable[[str], None],
+    compared: int,
 ) -> tuple[Stability, float]:
     """Return the chosen method and number with its threshold; if it fails the test, the most stable one.
 
-    The number that keeps most information may fail where a smaller one passes: two clusters far apart.
+    The number that keeps most information may fail where a smaller one passes, for example with two distant
+    clusters.
     """
     tested: list[tuple[Stability, float]] = []
     for candidate in (choose(curve), max(curve, key=lambda point: point.agreement)):
-        threshold = null_threshold(points, candidate, seed=seed, searched=len(curve))
-        report(f"{candidate.categories} categories: stability {candidate.agreement:.2f} of {threshold:.2f}")
+        threshold = null_threshold(points, candidate, seed=seed, searched=compared * len(curve))
+        reached = f"stability {candidate.agreement:.2f}; required {threshold:.2f}"
+        report(f"{candidate.categories} categories: {reached}")
         tested.append((candidate, threshold))
         if candidate.agreement > threshold:
             return candidate, threshold
     return tested[0]
 
 
+def steadiest(
+    spaces: Mapping[str, Float[np.ndarray, "n _"]], *, seed: int, categories: int | None = None
+) -> str:
+    """Return the name of the space in which spectral clusters are reproduced best, on a tie the first one.
+
+    Neighbours by learned features share a category more often on photographs, neighbours by pixels on digits,
+    and neighbours by both where each knows something. Partitions of disjoint parts show which.
+
+    Args:
+        spaces: features of the same images by their name.
+        seed: random seed.
+        categories: their number, if it is known.
+    """
+    wanted = _COMPARED if categories is None else (categories,)
+    agreements = {}
+    for name, features in spaces.items():
+        points = to_points(np.unique(features, axis=0))
+        counts = [count for count in wanted if count <= len(points) // 3 // _LEAST_PART] or [2]
+        curve = stability(points, counts, "spectral", seed=seed)
+        agreements[name] = float(np.mean([point.agreement for point in curve]))
+    return max(agreements, key=lambda name: agreements[name])
+
+
 def _without_empty(probabilities: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n categories"]:
-    """Drop the categories that are no image's most probable one."""
+    """Drop the categories that are not the most probable one of any image."""
     kept = probabilities[:, np.unique(probabilities.argmax(1))]
     return np.asarray(kept / np.maximum(kept.sum(1, keepdims=True), _TINY), np.float32)
 
@@ -234,7 +271,7 @@ def stability(
 
 def _compare(first: Int64[np.ndarray, " n"], second: Int64[np.ndarray, " n"]) -> tuple[float, float, float]:
     """Return agreement, information above chance and confirmed share of two partitions."""
-    from sklearn.metrics import adjusted_mutual_info_score, mutual_info_score  # late: slow to import
+    from sklearn.metrics import adjusted_mutual_info_score, mutual_info_score  # lazy: slow to import
 
     rng = np.random.default_rng(0)
     unrelated = np.mean([mutual_info_score(first, rng.permutation(second)) for _ in range(5)])
@@ -262,7 +299,7 @@ def null_threshold(points: Float[np.ndarray, "n d"], chosen: Stability, *, seed:
         seed: random seed.
         searched: number of methods and numbers of categories that were compared.
     """
-    from scipy.stats import t  # late: slow to import
+    from scipy.stats import t  # lazy: slow to import
 
     agreements: list[float] = []
     for run in range(_NULL_RUNS):
@@ -276,7 +313,7 @@ def null_threshold(points: Float[np.ndarray, "n d"], chosen: Stability, *, seed:
     return float(np.tanh(transformed.mean() + deviations * transformed.std(ddof=1)))
 
 
-# --- images of no category, and larger categories ---------------------------------------------------------
+# --- images of no category --------------------------------------------------------------------------------
 
 
 def none_of_these(
@@ -291,76 +328,3 @@ def none_of_these(
     lower, upper = np.quantile(distance, [0.25, 0.75])
     far = distance > upper + _FENCE * (upper - lower)
     return np.asarray(far | (probabilities.max(1) <= _CONFIDENT))
-
-
-def neighbour_table(
-    labels: Int64[np.ndarray, " n"], neighbours: Neighbours
-) -> Float[np.ndarray, "categories categories"]:
-    """Return the joint probabilities of the categories of an image and of a neighbour; symmetric."""
-    count = int(labels.max()) + 1
-    table = np.zeros((count, count))
-    np.add.at(table, (labels[:, None], labels[neighbours.indices]), 1)
-    return np.asarray((table + table.T) / (2 * neighbours.indices.size))
-
-
-def merge_tree(table: Float[np.ndarray, "k k"]) -> Float[np.ndarray, "merges 4"]:
-    """Merge, again and again, the two categories whose merging loses the least information of neighbours.
-
-    This is the agglomerative information bottleneck (Slonim & Tishby 1999). `cut` returns the categories at
-    any level.
-
-    Args:
-        table: from `neighbour_table`.
-
-    Returns:
-        One row for each merge, as in scipy's linkage: the numbers of both parts, the information lost so far
-        in nats, and the number of first categories in the new part. The n-th merge makes part k + n.
-    """
-    count = len(table)
-    parts, sizes = list(range(count)), [1] * count
-    rows: list[tuple[float, float, float, float]] = []
-    lost = 0.0
-    while len(parts) > 1:
-        pairs = [(i, j) for i in range(len(parts)) for j in range(i)]
-        merged = [_merge(table, i, j) for i, j in pairs]
-        losses = _table_information(table) - np.array([_table_information(joint) for joint in merged])
-        best = int(losses.argmin())
-        (i, j), table = pairs[best], merged[best]
-        lost += max(0.0, float(losses[best]))
-        rows.append((parts[j], parts[i], lost, sizes[i] + sizes[j]))
-        parts[j], sizes[j] = count + len(rows) - 1, sizes[i] + sizes[j]
-        del parts[i], sizes[i]
-    return np.array(rows, np.float64).reshape(-1, 4)
-
-
-def cut(tree: Float[np.ndarray, "merges 4"], count: int) -> Int64[np.ndarray, " k"]:
-    """Return the larger category, 0 to `count` - 1, of each category when `count` are left.
-
-    Args:
-        tree: from `merge_tree`.
-        count: 1 to the number of categories.
-    """
-    first = len(tree) + 1
-    members = {number: [number] for number in range(first)}
-    for number, (left, right, _, _) in enumerate(tree[: first - count]):
-        members[first + number] = sorted(members.pop(int(left)) + members.pop(int(right)))
-    larger = np.zeros(first, np.int64)
-    for number, group in enumerate(sorted(members.values())):
-        larger[group] = number
-    return larger
-
-
-def _merge(table: np.ndarray, i: int, j: int) -> Float[np.ndarray, "k k"]:
-    """Return the table with category `i` merged into `j`, where j < i."""
-    rows = table.copy()
-    rows[j] += rows[i]
-    rows[:, j] += rows[:, i]
-    return np.asarray(np.delete(np.delete(rows, i, 0), i, 1))
-
-
-def _table_information(table: Float[np.ndarray, "k k"]) -> float:
-    """Return the mutual information of a joint table in nats."""
-    marginal = table.sum(1)
-    expected = np.outer(marginal, marginal)
-    filled = table > 0
-    return float((table[filled] * np.log(table[filled] / expected[filled])).sum())

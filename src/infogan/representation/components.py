@@ -63,7 +63,7 @@ def independent_components(
     Returns:
         The components; None if FastICA does not converge, as on noise, or all images are equal.
     """
-    from scipy.stats import kurtosis, skew  # late: slow to import
+    from scipy.stats import kurtosis, skew  # lazy: slow to import
     from sklearn.decomposition import FastICA
     from sklearn.exceptions import ConvergenceWarning
 

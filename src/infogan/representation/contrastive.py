@@ -110,7 +110,7 @@ def contrastive_loss(
     """Compute InfoNCE in nats: find the other view of an image among all views of the batch.
 
     The similarity is the cosine over the temperature (Chen et al. 2020: NT-Xent; van den Oord et al. 2018:
-    InfoNCE). An image that the batch holds twice is no negative of itself.
+    InfoNCE). Copies of one image in a batch are not negatives of each other.
 
     Args:
         projections: of a first view of each image, followed by those of the second views.

@@ -1,7 +1,8 @@
-"""Tell categories from slices: whether images lie along a coordinate with gaps between the categories.
+"""Distinguish categories from slices: there are gaps between categories along a coordinate, but not between
+slices.
 
-A coordinate that takes one range of values in each category may be a line that was cut into slices, or show
-clusters that an eigenvector put in a row. In the neighbour graph, clusters have few edges across a boundary;
+A coordinate that takes one range of values in each category may be a line that was cut into slices, or a row
+of clusters in an eigenvector. In the neighbour graph, clusters have few edges across a boundary;
 slices have as many there as everywhere else.
 """
 
@@ -15,12 +16,13 @@ from jaxtyping import Float, Int64
 from infogan.representation.slow_coordinates import Coordinate
 
 GAP = 0.5
-"""Edges across the boundaries of categories, relative to the median along the coordinate, below which there
-are gaps."""
+"""There are gaps if fewer edges cross the boundaries of categories, relative to the median along the
+coordinate."""
 
 SLICES = 0.8
-"""Adjusted mutual information of categories with their prediction by lines, relative to that by all points,
-from which they are slices. Digits have .63, slices of a circle .97 and of faces .88."""
+"""Categories are slices if the adjusted mutual information with their prediction by lines is at least this
+share of that with their prediction by all points. Digits have .63, slices of a circle .97 and of faces
+.88."""
 
 _BINS = 200
 _MOST = 3_000  # images that categories are predicted for
@@ -30,7 +32,7 @@ _FOLDS, _NEIGHBOURS = 5, 10
 def has_gaps(
     coordinate: Coordinate, labels: Int64[np.ndarray, " n"], neighbours: Int64[np.ndarray, "n k"]
 ) -> bool:
-    """Return whether few edges of the neighbour graph cross the boundaries of categories on a coordinate.
+    """Return True if few edges of the neighbour graph cross the boundaries of categories on a coordinate.
 
     Args:
         coordinate: of the images, spread evenly over [-1, 1].
@@ -65,7 +67,7 @@ def crossing_edges(
 def are_slices(
     coordinates: Sequence[Coordinate], labels: Int64[np.ndarray, " n"], points: Float[np.ndarray, "n f"]
 ) -> bool:
-    """Return whether coordinates predict categories nearly as well as points do: these divide a continuum.
+    """Return True if coordinates predict categories nearly as well as points do: these divide a continuum.
 
     Args:
         coordinates: lines and circles, without those that have gaps.
@@ -82,7 +84,7 @@ def are_slices(
 
 def _predictability(points: Float[np.ndarray, "n f"], labels: Int64[np.ndarray, " n"]) -> float:
     """Return the adjusted mutual information of labels with their prediction from the nearest points."""
-    from sklearn.metrics import adjusted_mutual_info_score  # late: slow to import
+    from sklearn.metrics import adjusted_mutual_info_score  # lazy: slow to import
     from sklearn.model_selection import cross_val_predict
     from sklearn.neighbors import KNeighborsClassifier
 

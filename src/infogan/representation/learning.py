@@ -1,4 +1,4 @@
-"""What is learned from real images before the generator: categories and continuous candidates, as codes.
+"""Learn codes from real images, before the generator is trained: categories and continuous candidates.
 
 The result says which codes a generator should have, and what their values are for every training image.
 """
@@ -20,7 +20,14 @@ from infogan.config import Categorical, Periodic, Uniform
 from infogan.config.codes import CONTINUOUS_WEIGHT
 from infogan.config.codes import Code as AnyCode
 from infogan.representation.candidates import METRICS, Candidate, find, unique_images
-from infogan.representation.category_search import Categories, Source, Stability, category_search
+from infogan.representation.categories import to_points
+from infogan.representation.category_search import (
+    Categories,
+    Source,
+    Stability,
+    category_search,
+    steadiest,
+)
 from infogan.representation.gaps import are_slices, explained_by_categories, has_gaps
 from infogan.representation.neighbours import Metric, PrincipalComponents, nearest
 from infogan.representation.slow_coordinates import dependence as _dependence
@@ -30,7 +37,7 @@ CATEGORY = "type"
 """Name of the categorical code."""
 
 FEWEST = 120
-"""Fewest different images from which anything is learned."""
+"""Smallest number of distinct images from which anything is learned."""
 
 _ARRAYS, _FACTS = "arrays.safetensors", "candidates.json"
 _LEAST_PROBABILITY = 1e-3
@@ -93,6 +100,7 @@ class Learned:
             facts["categories"] = {
                 "chosen": asdict(self.categories.chosen),
                 "threshold": self.categories.threshold,
+                "space": self.categories.space,
                 "curve": [asdict(point) for point in self.categories.curve],
             }
         return facts
@@ -124,6 +132,7 @@ class Learned:
                 **{name: arrays[name] for name in ("labels", "probabilities", "none", "tree")},
                 chosen=Stability(**known["chosen"]),
                 threshold=known["threshold"],
+                space=known.get("space", "pixels"),
                 curve=tuple(Stability(**point) for point in known["curve"]),
             )
         candidates, categorical = (
@@ -177,11 +186,12 @@ def learn(  # noqa: PLR0913 - the images, what is known of them, and what to sea
 
     Args:
         images: uint8, 0..255.
-        features: learned features, in which neighbours share a category; None: principal components of the
-            pixels, which need no training.
+        features: learned features. Categories are searched by these, by principal components of the pixels or
+            by both together, whichever partitions are more stable; None: by the pixels, which need no
+            training.
         categories: the number of categories, which are then kept even if they are not stable; None: chosen
             by stability; 0: no categories.
-        candidates: continuous candidates of these images that are known; None: they are searched.
+        candidates: known continuous candidates of these images; None: search for them.
         metrics: as in `candidates.find`.
         seed: random seed.
         progress: called with a message when a part begins.
@@ -190,24 +200,37 @@ def learn(  # noqa: PLR0913 - the images, what is known of them, and what to sea
     if len(unique) < FEWEST:
         return Learned(None, (), len(images))
     found = None
-    points = PrincipalComponents(images[unique]).scores(images).values if features is None else features
+    spaces = {"pixels": PrincipalComponents(images[unique]).scores(images).values}
+    if features is not None:
+        both = np.concatenate([to_points(spaces["pixels"]), to_points(features)], 1)
+        spaces = {"features": features, "pixels and features": both, **spaces}
+    space = next(iter(spaces))
     if categories != 0:
         sources: tuple[Source, ...] = ("spectral",) if features is None else ("heads", "spectral")
+        if len(spaces) > 1:
+            space = steadiest(spaces, seed=seed, categories=categories)
+            progress(f"categories are searched by {space}")
         searched = category_search(
-            points, seed=seed, categories=categories, sources=sources, after_step=progress
+            spaces[space],
+            seed=seed,
+            categories=categories,
+            sources=sources,
+            compared=len(spaces),
+            after_step=progress,
         )
+        searched = replace(searched, space=space)
         found = searched if searched.accepted or categories is not None else None
     if candidates is None:
         candidates = find(images, seed=seed, metrics=metrics, progress=progress)
     if found is None:
         return Learned(None, tuple(candidates), len(images))
-    return _combined(found, candidates, points, fixed=categories is not None)
+    return _combined(found, candidates, spaces[space], fixed=categories is not None)
 
 
 def _combined(
     found: Categories, candidates: Sequence[Candidate], points: Float[np.ndarray, "n f"], *, fixed: bool
 ) -> Learned:
-    """Return categories and candidates without what one of them says again.
+    """Return categories and candidates without redundant ones.
 
     A candidate that the categories predict is dropped, unless images lie along it without gaps: then it is a
     line, and categories that lines predict are slices of them, which are dropped unless their number is

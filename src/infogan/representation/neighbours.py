@@ -66,7 +66,7 @@ class PrincipalComponents:
     """
 
     def __init__(self, images: UInt8[np.ndarray, "n h w c"], components: int = MOST_COMPONENTS) -> None:
-        from sklearn.decomposition import PCA  # late: slow to import
+        from sklearn.decomposition import PCA  # lazy: slow to import
 
         x = pixels(images)
         count = min(components, len(x) - 1, x.shape[1])
@@ -112,7 +112,7 @@ def nearest(
         count: 1 or more; reduced to the number of points that there are.
         queries: other points; None: the points themselves, each without itself.
     """
-    from sklearn.neighbors import NearestNeighbors  # late: slow to import
+    from sklearn.neighbors import NearestNeighbors  # lazy: slow to import
 
     most = len(points) - (queries is None)
     # Without queries, kneighbors excludes each point from its own neighbours, even among equal points.
@@ -134,7 +134,7 @@ def graph(
     Returns:
         A sparse float64 matrix [N, N].
     """
-    from scipy.sparse import csr_matrix  # late: slow to import
+    from scipy.sparse import csr_matrix  # lazy: slow to import
 
     n, count = indices.shape
     starts = np.arange(0, n * count + 1, count)

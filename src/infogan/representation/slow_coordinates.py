@@ -94,7 +94,7 @@ def slow_coordinates(
         count: number of neighbours; three times as many in fewer than 2.5 dimensions, where a gap in a sample
             of a circle would look like two ends.
     """
-    from scipy.sparse.csgraph import connected_components  # late: slow to import
+    from scipy.sparse.csgraph import connected_components  # lazy: slow to import
     from scipy.sparse.linalg import ArpackNoConvergence
 
     if len(points) < FEWEST:
@@ -138,7 +138,7 @@ def eigenvectors(
         The rate at which the walk forgets each vector, ascending, and the vectors, without the constant one.
         The entry of largest magnitude of each is positive.
     """
-    from scipy.sparse import diags  # late: slow to import
+    from scipy.sparse import diags  # lazy: slow to import
     from scipy.sparse.linalg import eigsh
 
     dimension = intrinsic_dimension(near.distances)
@@ -170,7 +170,7 @@ def _sums(kernel: csr_matrix) -> Float[np.ndarray, " n"]:
 def independent(
     vectors: Float[np.ndarray, "n count"], speeds: Float[np.ndarray, " count"], most: int = MOST
 ) -> list[list[Float[np.ndarray, " n"]]]:
-    """Return the vectors that are no functions of those kept before, in groups of near-equal rates.
+    """Return the vectors that are not functions of those kept before, in groups of near-equal rates.
 
     Two harmonics of one coordinate, or the product of two coordinates, come before the first vector of a
     short coordinate (Dsilva et al. 2018). Within a group the test is weaker: of two sides of a circle and a
@@ -208,7 +208,7 @@ def _tied(speeds: Float[np.ndarray, " count"]) -> list[list[int]]:
 
 
 def _is_new(known: list[np.ndarray], vector: Float[np.ndarray, " n"], least: float) -> bool:
-    """Return whether the share of a vector that others do not predict exceeds `least`."""
+    """Return True if the share of a vector that others do not predict exceeds `least`."""
     others = [Coordinate(uniform_ranks(other)) for other in known]
     return unpredicted_share(others, Coordinate(uniform_ranks(vector))) > least
 
@@ -254,7 +254,7 @@ def _residuals(known: Float[np.ndarray, "n d"], targets: Float[np.ndarray, "n t"
 
 def uniform_ranks(values: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, "n ..."]:
     """Return the ranks of values along the first axis, spread evenly over [-1, 1]."""
-    from scipy.stats import rankdata  # late: slow to import
+    from scipy.stats import rankdata  # lazy: slow to import
 
     ranks = (rankdata(values, axis=0) - 0.5) / len(values) * 2 - 1
     return np.asarray(ranks, dtype=np.float32)
@@ -290,7 +290,7 @@ def _circle_among(part: Float[np.ndarray, "n k"]) -> list[int] | None:
 
 
 def is_circle(plane: Float[np.ndarray, "n 2"]) -> bool:
-    """Return whether points of a plane lie around a circle: few inside, and some in every direction.
+    """Return True if points of a plane lie around a circle: few inside, and some in every direction.
 
     Two sides of a square give cosines of independent coordinates, which fill the plane.
     """
@@ -306,14 +306,14 @@ def is_circle(plane: Float[np.ndarray, "n 2"]) -> bool:
 def unmixed(coordinates: list[Coordinate]) -> list[Coordinate]:
     """Rotate the coordinates on lines to be as independent as possible.
 
-    Two factors of nearly equal eigenvalues come out of an eigenvector solver in any rotation. The rotation by
-    FastICA is kept if it lowers the dependence of the coordinates. Order and signs follow the coordinates
-    before the rotation.
+    An eigenvector solver returns two factors of nearly equal eigenvalues in an arbitrary rotation. The
+    rotation by FastICA is kept if it lowers the dependence of the coordinates. Order and signs follow the
+    coordinates before the rotation.
     """
     lines = [coordinate for coordinate in coordinates if not coordinate.circle]
     if len(lines) < 2:
         return coordinates
-    from scipy.optimize import linear_sum_assignment  # late: slow to import
+    from scipy.optimize import linear_sum_assignment  # lazy: slow to import
 
     before = np.stack([line.values for line in lines], 1)
     sources = _light_tailed_sources(before)
@@ -335,7 +335,7 @@ def _light_tailed_sources(values: Float[np.ndarray, "n k"]) -> Float[np.ndarray,
     """
     import warnings
 
-    from sklearn.decomposition import FastICA  # late: slow to import
+    from sklearn.decomposition import FastICA  # lazy: slow to import
     from sklearn.exceptions import ConvergenceWarning
 
     ica = FastICA(whiten="unit-variance", fun="cube", max_iter=500, tol=1e-3, random_state=0)

@@ -1,8 +1,8 @@
 """Augmented views of images: two views of one image should have the same features.
 
-The augmentations express prior knowledge: what they vary, the features lose. By default these are position,
-size, small rotations, light and colour. Mirror images stay different, since a mirrored hand sign or digit
-means something else.
+The augmentations express prior knowledge: features become invariant to what they vary. By default this is
+position, size, small rotations, light and colour. Mirror images stay different, since a mirrored hand sign or
+digit means something else.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ _NAME = re.compile(r"[^\W_](?:[\w -]*\w)?")
 
 @dataclass(frozen=True)
 class Note:
-    """What a user has written about one code.
+    """The notes of a user on one code.
 
     Attributes:
         name: shown instead of the configured name; empty: none.

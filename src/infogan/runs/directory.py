@@ -132,7 +132,7 @@ class RunDirectory:
         )
 
     def _repr_html_(self) -> str:
-        from infogan.runs import inline_run  # late: only a notebook needs it, and it imports Pillow
+        from infogan.runs import inline_run  # lazy: only a notebook needs it, and it imports Pillow
 
         return inline_run.html(self)
 

@@ -1,4 +1,4 @@
-"""What a notebook shows for a run: its state, its last metrics and its newest pictures. Imports no torch."""
+"""A run as HTML for notebooks: its state, its last metrics and its newest pictures. Imports no torch."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ _ADVICE = "another copy of the folder, or infogan train, for a new run"
 
 @dataclass(frozen=True)
 class Representation:
-    """What was found in the real images before the generator is trained.
+    """Codes that were found in the real images before the generator is trained.
 
     Attributes:
         anchors: targets of codes, as `infogan.training.anchors.Anchors` has them.

@@ -58,7 +58,7 @@ def read_mesh(path: Path) -> Mesh:
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        raise DataError(f"{path} is no mesh by its name", " or ".join(_READERS), _ADVICE)
+        raise DataError(f"{path} does not have the name of a mesh", " or ".join(_READERS), _ADVICE)
     surface = _Surface(path)
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -158,7 +158,7 @@ def _lines(file: BinaryIO, surface: _Surface) -> Iterator[Line]:
     while raw := file.readline(_LONGEST_LINE):
         number += 1
         if len(raw) == _LONGEST_LINE or _NO_TEXT.search(raw):
-            problem = f"bytes that are no text, or over {_LONGEST_LINE} of them"
+            problem = f"bytes that are not text, or over {_LONGEST_LINE} of them"
             raise surface.error(number, problem, "the text of a mesh")
         # Names of materials may be in any encoding; all that is read is ASCII.
         text = start + raw.decode("ascii", "replace").split("#", 1)[0].rstrip()

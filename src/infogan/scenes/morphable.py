@@ -137,7 +137,7 @@ def read_basel_2009(path: Path) -> MorphableModel:
     mean, modes, deviations, corners = _read(path, ("shapeMU", "shapePC", "shapeEV", "tl"), fail, mat=True)
     _floats("shapeMU", mean, (-1, 1), fail)
     if len(mean) % 3:
-        fail(f"shapeMU has {len(mean)} rows, which is no multiple of 3")
+        fail(f"shapeMU has {len(mean)} rows, which is not a multiple of 3")
     _floats("shapePC", modes, (len(mean), -1), fail)
     _floats("shapeEV", deviations, (modes.shape[1], 1), fail)
     if (deviations <= 0).any():

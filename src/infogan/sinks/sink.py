@@ -30,8 +30,8 @@ from infogan.runs.directory import RunDirectory
 class Sink:
     """Receives the metrics, pictures and messages of one run. Override the methods that you need.
 
-    A sink is made whenever the run trains: at its start, and again when it is resumed. If a method raises an
-    exception, the sink is closed with a warning, and training continues.
+    A sink is created each time the run trains: at its start, and again when it is resumed. If a method raises
+    an exception, the sink is closed with a warning, and training continues.
 
     Args:
         run: the run directory, in which the sink may keep files of its own.
@@ -130,7 +130,7 @@ class OpenSinks:
         makers: from `find`.
         run: the run directory.
         config: of the run.
-        warn: called with a message when a sink fails. It is not used any more then.
+        warn: called with a message when a sink fails. The sink is then closed.
     """
 
     def __init__(

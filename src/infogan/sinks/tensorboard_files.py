@@ -25,7 +25,7 @@ class TensorBoardFiles(Sink):
 
     def __init__(self, run: RunDirectory, config: Config) -> None:
         super().__init__(run, config)
-        from tensorboardX import SummaryWriter  # late: an optional dependency
+        from tensorboardX import SummaryWriter  # lazy: an optional dependency
 
         folder = run.path / "tensorboard"
         lines = metrics_log.read(run.metrics_path)

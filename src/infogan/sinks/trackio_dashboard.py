@@ -20,12 +20,12 @@ PROJECT = "infogan"
 class TrackioDashboard(Sink):
     """Logs numbers and pictures to the project "infogan", under the name of the run's folder.
 
-    The folder is TRACKIO_DIR, or else one of trackio's own. A resumed run continues the one of its name.
+    The folder is TRACKIO_DIR, or else one of trackio's own. A resumed run continues the one with its name.
     """
 
     def __init__(self, run: RunDirectory, config: Config) -> None:
         super().__init__(run, config)
-        import trackio  # late: an optional dependency
+        import trackio  # lazy: an optional dependency
 
         self._trackio = trackio
         # Another run may have had the same name; only one that has lines of metrics is a resumed one.

@@ -25,7 +25,7 @@ class WeightsAndBiases(Sink):
 
     def __init__(self, run: RunDirectory, config: Config) -> None:
         super().__init__(run, config)
-        import wandb  # late: an optional dependency
+        import wandb  # lazy: an optional dependency
 
         self._wandb = wandb
         path = run.path / _ID

@@ -71,7 +71,7 @@ class Phase:
         if done is None:
             images = np.asarray(self.dataset.train.images)
             encoder = self._encoder(images)
-            self.say("searching categories and continuous candidates")
+            self.say("searching for categories and continuous candidates")
             learned = learning.learn(
                 images,
                 features=None if encoder is None else encoder.features(images),

@@ -4,7 +4,7 @@ Every process runs the same step on the whole batch: it samples the same latents
 computes the same losses. Only the passes through generator, trunk, encoder and contrastive classifier are
 divided: a process computes its part of the batch, and the outputs of all parts are gathered. Therefore every
 term of the loss sees the whole batch, whether it is a mean over images or not. Batch norm inside of these
-networks takes its statistics over all parts. The conjugate pair of operations is that of tensor parallelism
+networks takes its statistics over all parts. This pair of operations is that of tensor parallelism
 (Shoeybi et al. 2019: Megatron-LM, section 3): the backward pass of gathering takes a part, and the backward
 pass of taking a part gathers.
 

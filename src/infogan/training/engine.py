@@ -209,7 +209,7 @@ def sent(tensor: Tensor, device: torch.device) -> Tensor:
 
 
 def new_stream(device: torch.device) -> Callable[[], AbstractContextManager[object]]:
-    """Return a function that makes the work of a block go to a stream of its own, on a GPU.
+    """Return a context for blocks whose work goes to a stream of their own, on a GPU.
 
     Trainings on streams of their own compute at the same time.
     """

@@ -1,7 +1,7 @@
 """Replay a function of tensors, captured once as a CUDA graph and then started by one call of the host.
 
-A training step starts about 2,000 small operations, and the host needs longer to start them than a GPU to
-compute them. A captured function reads its inputs from static buffers and writes its results to the same
+A training step launches about 2,000 small operations, and launching them takes longer than computing them on
+a GPU. A captured function reads its inputs from static buffers and writes its results to the same
 memory each time. The Python code of the function runs only while it is captured. So everything that changes
 between two steps is a tensor that is changed in place, or an input: a tensor, or a float such as a scheduled
 weight. All other parts of the inputs are its structure; each structure is captured separately.
@@ -42,7 +42,7 @@ def direct(function: Function, rngs: Rngs) -> Function:
 
 
 class Recorder(ABC):
-    """Records a function on one sort of device.
+    """Records a function on one type of device.
 
     Attributes:
         warm_ups: number of calls before the function is recorded.
@@ -114,7 +114,7 @@ def recorder(device: torch.device, setting: bool | Literal["auto"]) -> Recorder 
 
     Args:
         device: the device of the training.
-        setting: `training.graph`; "auto" records on GPUs of NVIDIA only.
+        setting: `training.graph`; "auto" records on NVIDIA GPUs only.
     """
     if setting is False or (setting == "auto" and device.type != "cuda"):
         return None
@@ -147,7 +147,7 @@ class Graphs:
         return self.recorder is not None and not any(function.failed for function in self._replayed)
 
     def clear(self) -> None:
-        """Forget all records. To be called after tensors that the functions use were replaced."""
+        """Forget all records. Call this after tensors that the functions use have been replaced."""
         for function in self._replayed:
             function.forget()
 
@@ -256,7 +256,8 @@ class _Record:
 
 
 def _is_frozen(value: Any) -> bool:
-    return is_dataclass(value) and not isinstance(value, type) and value.__dataclass_params__.frozen
+    parameters = getattr(type(value), "__dataclass_params__", None)
+    return parameters is not None and bool(parameters.frozen)
 
 
 def _structure(value: Any, leaves: list[Tensor | float]) -> Hashable:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from itertools import groupby
 
 import torch
 from jaxtyping import Float
@@ -11,10 +12,17 @@ from torch import Tensor, nn
 from infogan.errors import StorageError
 
 _STATE_KEYS = {"step", "exp_avg", "exp_avg_sq"}
+_FACTOR = "factor"  # of a group of parameters, on the learning rate
 
 
-def adam(
-    module: nn.Module, learning_rate: float, beta1: float, beta2: float = 0.999, *, captured: bool = False
+def adam(  # noqa: PLR0913 - Adam's hyperparameters, and how they are kept
+    module: nn.Module,
+    learning_rate: float,
+    beta1: float,
+    beta2: float = 0.999,
+    *,
+    factors: Mapping[nn.Module, float] | None = None,
+    captured: bool = False,
 ) -> torch.optim.Adam:
     """Return Adam over the parameters of a module, fused into one kernel.
 
@@ -23,35 +31,54 @@ def adam(
         learning_rate: of the first step.
         beta1: decay of the mean of gradients.
         beta2: decay of the mean of squared gradients.
+        factors: factors on the learning rate of parts of the module, where it is not 1.
         captured: True if updates are recorded (`infogan.training.graph`). The learning rate is then a tensor,
             as always on a GPU, so that the updates are the same either way.
     """
-    parameters = list(module.parameters())
-    device = parameters[0].device
-    rate: float | Tensor = learning_rate
-    if captured or device.type == "cuda":
+    device = next(module.parameters()).device
+
+    def rate(factor: float) -> float | Tensor:
+        if not captured and device.type != "cuda":
+            return learning_rate * factor
         # The kernels read float32 on a GPU, and float64 on a CPU.
         dtype = torch.float32 if device.type == "cuda" else torch.float64
-        rate = torch.tensor(learning_rate, dtype=dtype, device=device)
+        return torch.tensor(learning_rate * factor, dtype=dtype, device=device)
+
+    groups = [
+        {"params": list(group), "lr": rate(factor), _FACTOR: factor}
+        for factor, group in groupby(module.parameters(), _factor_of(factors or {}))
+    ]
     optimizer = torch.optim.Adam(
-        parameters,
-        lr=rate,
+        groups,
+        lr=rate(1.0),
         betas=(beta1, beta2),
         fused=device.type != "meta",
         capturable=captured and device.type == "cuda",
     )
     # The first steps of a training are not captured, about which torch would warn.
-    optimizer._warned_capturable_if_run_uncaptured = True  # type: ignore[attr-defined]
+    optimizer._warned_capturable_if_run_uncaptured = True
     return optimizer
+
+
+def _factor_of(factors: Mapping[nn.Module, float]) -> Callable[[nn.Parameter], float]:
+    """Return a function from a parameter to the factor on its learning rate."""
+    known = {id(weight): factor for part, factor in factors.items() for weight in part.parameters()}
+    return lambda parameter: known.get(id(parameter), 1.0)
+
+
+def parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    """Return all parameters of an optimizer, in the order of their index in its state."""
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Set the learning rate of the next update, without waiting for the device."""
-    (group,) = optimizer.param_groups
-    if isinstance(group["lr"], Tensor):
-        group["lr"].fill_(rate)
-    else:
-        group["lr"] = rate
+    for group in optimizer.param_groups:
+        own = rate * group[_FACTOR]
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(own)
+        else:
+            group["lr"] = own
 
 
 def update(optimizer: torch.optim.Optimizer, failed: Float[Tensor, ""]) -> None:
@@ -84,7 +111,7 @@ def load_moments(optimizers: Mapping[str, torch.optim.Optimizer], tensors: Mappi
         if name == "contrastive" and not any(key.startswith("contrastive.") for key in tensors):
             optimizer.state.clear()
             continue
-        for index, parameter in enumerate(optimizer.param_groups[0]["params"]):
+        for index, parameter in enumerate(parameters(optimizer)):
             prefix = f"{name}.{index}."
             loaded = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
             if not loaded and any(key.startswith(f"{name}.") for key in tensors):

@@ -105,7 +105,7 @@ def other_conditions(state: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
     return (
         f"note: the checkpoint was saved with {named(before)}; this session has {named(after)}. Sums are "
-        "rounded differently, so the run is not bit for bit one without interruption"
+        "rounded differently, so the result is not bit for bit that of an uninterrupted run"
     )
 
 

@@ -29,7 +29,7 @@ from infogan.runs import checkpoint, health, metrics_log, representation_files
 from infogan.runs.directory import RunDirectory
 from infogan.runs.representation_files import Representation
 from infogan.sinks import OpenSinks
-from infogan.training import engine, resumption
+from infogan.training import engine, final_statistics, resumption
 from infogan.training.anchoring import Phase, load_representation
 from infogan.training.anchors import Anchors
 from infogan.training.distributed import Ranks
@@ -91,6 +91,8 @@ def resolve(config: Config, dataset: Dataset) -> Config:
     images = {"size": height, "channels": channels, "crop": dataset.crop}
     if dataset.value_range is not None:
         images["range"] = dataset.value_range  # percentiles, as they were measured
+    if dataset.revision is not None:
+        images["revision"] = dataset.revision  # the commit of a branch
     images |= {"split_version": dataset.split_version, "split_at": dataset.split_at}
     if dataset.split_at is not None:
         images["held_out"] = None  # the recorded boundary replaces it
@@ -307,7 +309,7 @@ class _Session:
         self.ranks = ranks
         self.config, self.run, self.data = config, run, dataset.fingerprint
         self.data_sample = [] if dataset.split_at is None else splits.sample(dataset.train.images).tolist()
-        self.steps = config.training.steps
+        self.steps, self.images = config.training.steps, np.asarray(dataset.train.images)
         self.progress = Progress(self.steps, log_path=run.log_path, output=output)
         self._new_sinks, self.sinks = output.sinks, OpenSinks((), run, config, self.progress.say)
         device = engine.choose_device(config.training.device)
@@ -320,7 +322,7 @@ class _Session:
         with engine.memory_errors(config.training.batch_size, self._last_checkpoint):
             self.trainer = Trainer(
                 self._model(),
-                torch.from_numpy(np.asarray(dataset.train.images)),  # without copying a memory map
+                torch.from_numpy(self.images),  # a memory map is not copied
                 device=device,
                 precision=precision,
                 nearest=nearest_images(config, dataset.train),
@@ -334,18 +336,22 @@ class _Session:
         self.seconds = 0.0  # of training in earlier sessions
         self._started = self._window_started = time.perf_counter()
         self._window_step = 0
-        threads = torch.get_num_threads()
+        self._announce(dataset, f"{device}, {precision}")
+
+    def _announce(self, dataset: Dataset, where: str) -> None:
+        """Say what is trained and how, and which files could not be read."""
+        config, threads = self.config, torch.get_num_threads()
         self.progress.say(
             f"{config.preset}: {len(dataset.train.images):,} images of "
-            f"{config.data.size}x{config.data.size}x{config.data.channels}, {device}, {precision}, "
+            f"{config.data.size}x{config.data.size}x{config.data.channels}, {where}, "
             f"{threads} thread{'s' if threads > 1 else ''}, seed {config.training.seed}"
-            + (f", {ranks.size} processes" if ranks is not None else "")
+            + (f", {self.ranks.size} processes" if self.ranks is not None else "")
         )
         if dataset.skipped:
-            write_skipped(run, dataset)
+            write_skipped(self.run, dataset)
             count = len(dataset.skipped)
             files = "1 file" if count == 1 else f"{count:,} files"
-            self.progress.say(f"warning: {files} could not be read; see {run.path}/skipped.csv")
+            self.progress.say(f"warning: {files} could not be read; see {self.run.path}/skipped.csv")
 
     def _anchors(self) -> Anchors | None:
         known = self.representation
@@ -528,10 +534,14 @@ class _Session:
     def _save(self) -> None:
         with signals.deferred():
             self.save_checkpoint()
-            model = self.trainer.model
+            model, training = self.trainer.model, self.config.training
+            if training.final_statistics:
+                final_statistics.estimate(
+                    model, self.images, batches=training.final_statistics, batch_size=training.batch_size
+                )
             model.provenance = {
                 "steps": self.trainer.step,
-                "images_seen": self.trainer.step * self.config.training.batch_size,
+                "images_seen": self.trainer.step * training.batch_size,
                 "train_seconds": round(self._elapsed(), 3),
                 "dataset": self.config.preset,
                 "data": self.data,

@@ -215,11 +215,10 @@ class _Seeds:
         if self.jobs is not None:
             return self._train_by_jobs(self.jobs, seeds, step)
         training = self.config.training
-        device, at_once = engine.choose_device(training.device), training.seeds_at_once
-        if device.type == "cuda":
-            at_once = engine.MOST_STREAMED if at_once == "auto" else min(at_once, engine.MOST_STREAMED)
-        elif at_once == "auto":
-            at_once = 1
+        device = engine.choose_device(training.device)
+        on_gpu, wanted = device.type == "cuda", training.seeds_at_once
+        at_once = (engine.MOST_STREAMED if on_gpu else 1) if wanted == "auto" else wanted
+        at_once = min(at_once, engine.MOST_STREAMED) if on_gpu else at_once
         # Of seeds that are trained at the same time, only the first reports in the terminal.
         trainings = {
             seed: self._training(seed, step, output=self._output(at_once > 1 and seed != seeds[0]))

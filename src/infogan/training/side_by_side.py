@@ -39,7 +39,7 @@ def train_together(
     Args:
         trainings: by key; they have not begun.
         device: where they are trained.
-        at_once: the most that are trained at the same time; the others begin when one ends.
+        at_once: largest number that are trained at the same time; the others begin when one ends.
 
     Raises:
         Interrupted: a signal came; each training that had begun has saved its state.

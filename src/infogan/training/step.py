@@ -184,7 +184,7 @@ class Step:
         optimizer = self.optimizers[update]
         optimizer.zero_grad(set_to_none=True)
         total.backward()
-        parameters = optimizer.param_groups[0]["params"]
+        parameters = optimizers.parameters(optimizer)
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         stacked = torch.stack([value.detach().float() for value in values.values()])
         if self.ranks is not None:
@@ -227,6 +227,7 @@ class Step:
         """Compute -V(D, G), the bound of each code, and the terms on real images, without gradients for G."""
         model, views = self.model, self.views(batches, randomness)
         latents = randomness.latents["discriminator"]
+        anchors = targets if targets and settings.active("anchors") else {}
         seen = sum(map(len, views))
         with self._autocast():
             with torch.no_grad():
@@ -236,10 +237,10 @@ class Step:
             domains: list[Domain] = ["real"] * len(views)
             features = model.trunk(torch.cat([*views, fake]), (*domains, "fake"))
             logits = self._logits(features, randomness, len(views), latents.codes)
-            raw = self._predict_generated(fake, features[seen:])
-            sample = randomness.augmentations.get("codes/discriminator")
-            bounds = self._bounds(raw, generated, latents.codes, sample)
-            anchors = targets if targets and settings.active("anchors") else {}
+            with self._encoder_fixed(bool(anchors)):
+                raw = self._predict_generated(fake, features[seen:])
+                sample = randomness.augmentations.get("codes/discriminator")
+                bounds = self._bounds(raw, generated, latents.codes, sample)
             with torch.set_grad_enabled(self.config.reads_real or bool(anchors)):
                 # With the recipe `paper`, this pass only updates the batch norm statistics for encoding.
                 real = features[:seen] if model.encoder is None else model.encoder(torch.cat(views), domains)
@@ -328,6 +329,20 @@ class Step:
             pairs = torch.cat([*[join(latents, real, real)] * batches, join(latents, codes, real)])
         logits: Tensor = self.model.discriminator(features, pairs)
         return logits
+
+    @contextmanager
+    def _encoder_fixed(self, anchored: bool) -> Iterator[None]:
+        """Inside the block, Q's own encoder gets no gradients if the run is `anchored`; its head still does.
+
+        The encoder then learns from real images alone. The first images of G are far from these: codes that
+        were to be read from them made Q forget what it had learned (docs/lab-notes/recognition-rate.md).
+        """
+        encoder = self.model.encoder
+        if encoder is None or not anchored:
+            yield
+            return
+        with _frozen(encoder):
+            yield
 
     def _predict_generated(
         self,

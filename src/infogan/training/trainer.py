@@ -157,7 +157,7 @@ class Trainer:
         """Repair a categorical code if that is due, or undo a repair that did not help."""
         if not self.repair.due(self.step):
             return
-        self.check()  # the statistics of a training that has diverged are no reason for a repair
+        self.check()  # the statistics of a training that has diverged are not a reason for a repair
         notes, undo = self.repair.act(self.step, self.optimizers, self._networks_and_moments)
         self.notes += notes
         if notes:  # the statistics and the moments are then other tensors
@@ -251,12 +251,16 @@ def _optimizers(model: InfoGAN, *, captured: bool) -> dict[str, torch.optim.Adam
         "discriminator": training.learning_rate_discriminator,
         "generator": training.learning_rate_generator,
     }
+    # A trunk that Q shares with D has the rate of D.
+    q = () if model.encoder is None else (model.recognition, model.encoder)
+    factors: dict[nn.Module, float] = dict.fromkeys(q, training.recognition_rate)
     adams = {
         update: optimizers.adam(
             nn.ModuleList(network for name in names if (network := getattr(model, name)) is not None),
             rates[update],
             training.beta1,
             training.beta2,
+            factors=factors,
             captured=captured,
         )
         for update, names in objective.UPDATES.items()

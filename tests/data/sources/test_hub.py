@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import infogan
 from infogan.config import DataConfig
-from infogan.data import Dataset, load
+from infogan.data import Dataset, cache, load
 from infogan.errors import ConfigError, DataError
+from infogan.runs.directory import RunDirectory
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), dtype=np.uint8)
 LABELS = [0, 1, 2] * 4
@@ -164,7 +166,7 @@ def test_out_of_reach_the_hub_is_asked_once(monkeypatch: pytest.MonkeyPatch, dat
 
     asked = []
 
-    def unreachable(self: object, name: str, timeout: float) -> None:
+    def unreachable(self: object, name: str, revision: None, timeout: float) -> None:
         asked.append((name, timeout))
         raise OSError("no route to host")
 
@@ -175,6 +177,74 @@ def test_out_of_reach_the_hub_is_asked_once(monkeypatch: pytest.MonkeyPatch, dat
     assert asked == [("ylecun/mnist", 10)]
     assert "'ylecun/mnist': the hub cannot be reached: no route to host" in caught.value.happened
     assert "HF_HUB_OFFLINE=1" in caught.value.advice
+
+
+FIRST, SECOND = "1" * 40, "2" * 40
+
+
+@pytest.fixture
+def commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, datasets: Any) -> dict[str, str]:
+    """A data set with two commits on a hub, and the commit of each of its branches."""
+    import huggingface_hub
+
+    branches = {"main": FIRST}
+    folders = {
+        FIRST: lay(tmp_path / "first", train=table(datasets, slice(0, 8))),
+        SECOND: lay(tmp_path / "second", train=table(datasets, slice(4, 12))),
+    }
+    load_dataset = datasets.load_dataset
+
+    def info(self: object, name: str, revision: str | None, timeout: float) -> Any:
+        sha = revision if revision in folders else branches[revision or "main"]
+        return huggingface_hub.DatasetInfo(id=name, sha=sha, siblings=[])
+
+    def load_commit(path: str, name: str | None, revision: str) -> Any:
+        return load_dataset(str(folders[revision]), cache_dir=str(tmp_path / "cache-of-datasets"))
+
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", info)
+    monkeypatch.setattr(datasets, "load_dataset", load_commit)
+    return branches
+
+
+def test_a_run_records_the_commit_and_finds_its_images_after_a_new_one(
+    commits: dict[str, str], tmp_path: Path
+) -> None:
+    settings = {"steps": 2, "batch_size": 4, "network.width": 0.05, "objective.neighbours": 0, "noise": 4}
+    settings |= {"data.source": "hub", "data.path": "owner/shapes"}
+    infogan.train("folder", settings=settings, out=tmp_path / "run", progress=False)
+    recorded = RunDirectory(tmp_path / "run").read_config().data
+    assert recorded.revision == FIRST
+    commits["main"] = SECOND
+    cache.clean()
+    infogan.resume(tmp_path / "run", steps=3, progress=False)  # which refuses other images
+    assert load(DataConfig(source="hub", path="owner/shapes")).revision == SECOND
+
+
+def test_prepared_images_stay_those_of_their_commit(commits: dict[str, str]) -> None:
+    config = DataConfig(source="hub", path="owner/shapes")
+    before = load(config)
+    commits["main"] = SECOND
+    assert load(config).fingerprint == before.fingerprint
+    newer = load(config.model_copy(update={"revision": SECOND}))
+    assert (newer.revision, newer.fingerprint == before.fingerprint) == (SECOND, False)
+
+
+def test_a_folder_has_no_commits(tmp_path: Path, datasets: Any) -> None:
+    path = lay(tmp_path / "set", train=table(datasets, slice(0, 8)))
+    with pytest.raises(ConfigError, match="is a folder, which has no commits"):
+        load(DataConfig(source="hub", path=str(path), revision="main"))
+
+
+def test_offline_another_commit_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, datasets: Any
+) -> None:
+    cached = lay(tmp_path / "set", train=table(datasets, slice(0, 8)))
+    splits = datasets.load_dataset(str(cached), cache_dir=str(tmp_path / "cache"))
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets, "load_dataset", lambda **_: splits)
+    with pytest.raises(DataError, match=f"holds the commit unknown, not {SECOND}"):
+        load(DataConfig(source="hub", path="owner/shapes", revision=SECOND))
 
 
 @pytest.mark.parametrize("path", ["/nowhere/ylecun/mnist", "mnist", "a/b/c"])

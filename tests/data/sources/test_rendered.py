@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from infogan import api
+from infogan import api, configuring
 from infogan.cli import main
 from infogan.config import DataConfig
 from infogan.data import SOURCES, Dataset, load, loading, prepare
@@ -162,4 +162,4 @@ def test_a_folder_with_aubrys_tar_file_is_no_folder_of_meshes(tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", [name for name in PRESETS if name in SOURCES])
 def test_prepare_and_train_read_one_folder(name: str) -> None:
-    assert loading.cached(api.data_config(name)) == loading.cached(api.configure(name).data)
+    assert loading.cached(configuring.data_config(name)) == loading.cached(api.configure(name).data)

@@ -109,8 +109,8 @@ def test_other_contents_are_refused(tmp_path: Path, arrays: dict[str, np.ndarray
 @pytest.mark.parametrize(
     ("content", "part"),
     [
-        (b"", "is no MATLAB file: it begins with ''"),
-        (b"<html>not found</html>", "is no MATLAB file: it begins with '<html>"),
+        (b"", "is not a MATLAB file: it begins with ''"),
+        (b"<html>not found</html>", "is not a MATLAB file: it begins with '<html>"),
         (
             b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(512) + b"\x89HDF\r\n\x1a\n",
             "MATLAB 7.3 file (HDF5)",

@@ -87,7 +87,7 @@ def drawn_chairs(config: DataConfig) -> Found:
     Factors: azimuth on the whole circle, 0 where the chair faces the camera; elevation 20 or 30 degrees;
     width as a multiple of the chair's own. Labels are styles. No chair is in both splits.
     """
-    from infogan.scenes.chair_scene import CLOSED, procedural  # late: torch is slow to import
+    from infogan.scenes.chair_scene import CLOSED, procedural  # lazy: torch is slow to import
 
     return _rendered(procedural(_SEED), STYLES, config, CLOSED)
 
@@ -112,7 +112,7 @@ def chair_meshes(config: DataConfig) -> Found:
         ConfigError: there is no path.
         DataError: there are fewer than two meshes, or one is damaged.
     """
-    from infogan.scenes.chair_scene import LOOK  # late: torch is slow to import
+    from infogan.scenes.chair_scene import LOOK  # lazy: torch is slow to import
     from infogan.scenes.meshes import mesh_files, read_mesh
 
     meshes = [
@@ -122,14 +122,14 @@ def chair_meshes(config: DataConfig) -> Found:
 
 
 def _has_meshes(path: Path) -> bool:
-    from infogan.scenes.meshes import SUFFIXES  # late: torch is slow to import
+    from infogan.scenes.meshes import SUFFIXES  # lazy: torch is slow to import
 
     return any(file.suffix.lower() in SUFFIXES for file in path.iterdir())
 
 
 def _rendered(shape: Callable[[int], Mesh], styles: int, config: DataConfig, look: Look) -> Found:
     """Return pictures of chairs with their factors; `shape` returns the mesh of each of the `styles`."""
-    from infogan.scenes.chair_scene import render_chairs, sample_factors  # late: torch is slow to import
+    from infogan.scenes.chair_scene import render_chairs, sample_factors  # lazy: torch is slow to import
 
     count, size = config.count or COUNT, config.size or SIZE
     factors = sample_factors(styles, count, _SEED)

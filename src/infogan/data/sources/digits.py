@@ -27,7 +27,7 @@ def digits(config: DataConfig) -> Found:
 
     Their values count the dark pixels of a 4x4 block, 0 to 16, and are scaled to 0..255.
     """
-    from sklearn.datasets import load_digits  # late: slow to import
+    from sklearn.datasets import load_digits  # lazy: slow to import
 
     bunch = load_digits()
     images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)

@@ -71,7 +71,7 @@ def heads(config: DataConfig) -> Found:
     60, elevation from -20 to 20, light_azimuth from -80 to 80, light_elevation from 0 to 30 degrees, and
     width, the ratio of the width of the face to its height.
     """
-    from infogan.scenes.head import head_model  # late: torch is slow to import
+    from infogan.scenes.head import head_model  # lazy: torch is slow to import
 
     return _rendered(head_model(), config)
 
@@ -97,7 +97,7 @@ def basel_faces(config: DataConfig) -> Found:
         ConfigError: there is no path.
         DataError: the file is missing or has other contents.
     """
-    from infogan.scenes.morphable import read_basel_2009  # late: torch is slow to import
+    from infogan.scenes.morphable import read_basel_2009  # lazy: torch is slow to import
 
     return _rendered(read_basel_2009(path_of(config, expected="01_MorphableModel.mat")), config)
 
@@ -122,14 +122,14 @@ def ict_faces(config: DataConfig) -> Found:
         ConfigError: there is no path.
         DataError: the file is missing or has other contents.
     """
-    from infogan.scenes.morphable import read_ict  # late: torch is slow to import
+    from infogan.scenes.morphable import read_ict  # lazy: torch is slow to import
 
     return _rendered(read_ict(path_of(config, expected="the .npz file of the ICT face model")), config)
 
 
 def _rendered(model: MorphableModel, config: DataConfig) -> Found:
     """Return pictures of a model's faces, each of another identity, with their factors."""
-    from infogan.scenes.face_scene import render_faces, sample_factors  # late: torch is slow to import
+    from infogan.scenes.face_scene import render_faces, sample_factors  # lazy: torch is slow to import
 
     count, size = config.count or COUNT, config.size or SIZE
     factors = sample_factors(model, count, _SEED)

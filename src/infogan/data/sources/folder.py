@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import math
 import os
-import tempfile
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from jaxtyping import UInt8
 
 from infogan.config import DataConfig
 from infogan.config.value_range import ValueRange
-from infogan.data import archives, prepared, splits, value_ranges
+from infogan.data import archives, splits, value_ranges
 from infogan.data.arrays import SUFFIXES as ARRAY_SUFFIXES
 from infogan.data.arrays import array_range, read_array
 from infogan.data.contents import Contents, list_contents
 from infogan.data.dataset import Found, Stream
 from infogan.data.decoding import (
-    MOST_UNREADABLE,
     Item,
     all_frames,
     check_share,
-    decode,
-    decoded,
     first_of,
     picture_stream,
     read_form,
-    skipping,
 )
 from infogan.data.image_survey import Survey
 from infogan.data.layout import Layout, read_layout
-from infogan.data.preprocessing import Conversion, Form, common_size, preprocess, usual_size
+from infogan.data.preprocessing import Conversion, Form, common_size, usual_size
 from infogan.data.signatures import HEAD, FileType, counted, identify
 from infogan.data.source import About, path_of, source
 from infogan.errors import DataError
@@ -44,8 +37,6 @@ EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 """Extensions of image files in named data sets, in small or capital letters."""
 
 _EXPECTED = "a folder with images in it, or an archive, a Parquet table, or a .npy or .npz file of images"
-
-_IN_MEMORY = 2**28  # bytes of decoded images
 
 
 @source(
@@ -68,7 +59,7 @@ _IN_MEMORY = 2**28  # bytes of decoded images
         "follow_links",
         "split_by",
     ),
-    version=2,
+    version=3,
 )
 def folder(config: DataConfig) -> Found:
     """Your own images: a folder, a zip or tar file, a Parquet table, or a .npy or .npz file with an array.
@@ -144,77 +135,8 @@ def _is_array(path: Path, file_type: FileType) -> bool:
     return file_type.reading == "array" or path.suffix.lower() in ARRAY_SUFFIXES
 
 
-def read_images(
-    path: Path, size: int, channels: int, crop: int | None = None, *, like: DataConfig | None = None
-) -> tuple[UInt8[np.ndarray, "n h w c"], list[str]]:
-    """Read all images at a path in the form that a model needs, and the name of each.
-
-    Args:
-        path: an image file, a folder, archive or table of them, or a .npy or .npz file.
-        size: height and width in pixels.
-        channels: 1, 3 or 4.
-        crop: side of the central square of each picture that is used, as in training; None: the largest.
-        like: the configuration of the training images, whose range, background, fit, frames and patterns
-            are used.
-
-    Returns:
-        images; and their paths below the given one, or their indices in the array.
-
-    Raises:
-        DataError: the path does not exist, a file is not an image, or over 1 % of them cannot be read.
-    """
-    path = path.expanduser()
-    config = like or DataConfig(source="folder")
-    rules = Conversion.of(config)
-    if path.is_dir() and prepared.is_prepared(path):
-        images, names = prepared.read(path).named()
-        return preprocess(images, size, channels), names
-    if path.is_dir():
-        return _read_all(path, Form(size, channels, crop, rules), config)
-    if path.is_file() and _is_array(path, _type_of(path)):
-        chosen = None if config.range is None else ValueRange.parse(config.range)
-        images = preprocess(read_array(path, chosen).images, size, channels, crop, rules.in_8_bits)
-        return images, [str(index) for index in range(len(images))]
-    if path.is_file() and _type_of(path).reading in ("archive", "table"):
-        return _read_all(path, Form(size, channels, crop, rules), config)
-    skipped: list[Skipped] = []
-    if path.is_file():
-        with skipping(str(path), skipped):
-            return decode(Item(str(path), path), Form(size, channels, crop, rules))[None], [str(path)]
-    raise DataError(
-        f"{path} cannot be read: {skipped[0].reason}" if skipped else f"{path} does not exist",
-        "an image; a folder, archive or table of images; or a .npy or .npz file",
-        "infogan encode RUN FOLDER",
-    )
-
-
 def _contents(path: Path, config: DataConfig) -> Contents:
     return list_contents(path, config.exclude or (), follow_links=bool(config.follow_links))
-
-
-def _read_all(path: Path, form: Form, config: DataConfig) -> tuple[UInt8[np.ndarray, "n h w c"], list[str]]:
-    contents = _contents(path, config)
-    skipped = contents.unreadable
-    _check_count(path, contents, 1)
-    items = all_frames(contents.items, skipped) if config.frames == "all" else contents.items
-    images, names = _empty((len(items), form.size, form.size, form.channels)), list[str]()
-    for item, image in zip(items, decoded(items, form), strict=True):
-        if isinstance(image, Skipped):
-            skipped.append(image)
-        else:
-            images[len(names)] = image
-            names.append(item.name)
-    allowed = MOST_UNREADABLE if config.allow_unreadable is None else config.allow_unreadable
-    check_share(str(path), len(names) + len(skipped), skipped, allowed)
-    return images[: len(names)], names
-
-
-def _empty(shape: tuple[int, int, int, int]) -> UInt8[np.ndarray, "n h w c"]:
-    """Return an array for images: in a temporary file if they would fill the memory."""
-    if math.prod(shape) <= _IN_MEMORY:
-        return np.empty(shape, np.uint8)
-    with tempfile.TemporaryFile() as file:  # it lives as long as the array
-        return np.memmap(file, np.uint8, "w+", shape=shape)
 
 
 def read_pictures(path: Path, config: DataConfig) -> Found:

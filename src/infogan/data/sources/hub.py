@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,11 +22,14 @@ from infogan.data.source import About, path_of, source, unsupported
 from infogan.errors import DataError
 from infogan.file_listing import Skipped
 
+log = logging.getLogger(__name__)
+
 IMAGE_NAMES = ("image", "img")
 """Names of the column of images, in order of preference."""
 
 _LABELS = "label"
 _NAME = re.compile(r"[\w.-]+/[\w.-]+")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _TIMEOUT = 10.0  # seconds for the first answer of the hub
 _SET_PATH = "data.path=OWNER/NAME or OWNER/NAME:CONFIGURATION as a setting, or the path of a folder"
 
@@ -38,6 +43,7 @@ _SET_PATH = "data.path=OWNER/NAME or OWNER/NAME:CONFIGURATION as a setting, or t
         origin="huggingface.co, or a folder with the same layout; needs infogan[hub]",
         people=None,
     ),
+    settings=("revision",),
 )
 def hub(config: DataConfig) -> Found:
     """Hugging Face data sets by name (ylecun/mnist), or a folder with the same layout.
@@ -52,14 +58,18 @@ def hub(config: DataConfig) -> Found:
     some images of train, or of the only split, are held out; other splits are ignored. Sizes and channels are
     determined as by `folder`.
 
-    A data set is prepared once: later revisions on the hub are not detected.
+    `config.revision` is a branch, tag or commit; the default is the newest commit. The commit is recorded
+    with the prepared images and in the run, so that a run always has the same images. A data set is prepared
+    once: later commits are not detected.
 
     Raises:
-        ConfigError: there is no path, or held_out is set for a data set with a test split.
+        ConfigError: there is no path, held_out is set for a data set with a test split, or revision for a
+            folder.
         DataError: the package datasets is missing, the hub cannot be reached, or the set cannot be read.
     """
     path = str(path_of(config, expected=f"a data set: {_SET_PATH}"))
-    return found(_load(path), path, config)
+    splits, commit = _load(path, config)
+    return replace(found(splits, path, config), revision=commit)
 
 
 def found(splits: Mapping[str, Any], path: str, config: DataConfig) -> Found:
@@ -92,15 +102,18 @@ def found(splits: Mapping[str, Any], path: str, config: DataConfig) -> Found:
 # --- loading ---------------------------------------------------------------------------------------------
 
 
-def _load(path: str) -> Mapping[str, Any]:
-    """Return the splits by name, each a `datasets.Dataset`."""
+def _load(path: str, config: DataConfig) -> tuple[Mapping[str, Any], str | None]:
+    """Return the splits by name, each a `datasets.Dataset`, and their commit; None for a folder."""
     try:
-        import datasets  # late: an optional dependency, which takes seconds to import
+        import datasets  # lazy: an optional dependency, which takes seconds to import
     except ImportError:
         problem = f"data.path = {path!r}: the package datasets is not installed"
         raise DataError(problem, "datasets", "pip install 'infogan[hub]'") from None
     folder = Path(path)
+    commit = config.revision
     if folder.is_dir():
+        if commit is not None:
+            raise unsupported(config, "revision", f"{path} is a folder, which has no commits")
         _refuse_scripts(path, [file.name for file in folder.iterdir()], folder.resolve().name)
         arguments: dict[str, Any] = {"path": path, "cache_dir": str(cache_folder() / "hub")}
     else:
@@ -112,8 +125,8 @@ def _load(path: str) -> Mapping[str, Any]:
                 _SET_PATH,
             )
         if not datasets.config.HF_HUB_OFFLINE:
-            _check_hub(name)
-        arguments = {"path": name, "name": configuration or None}
+            commit = _commit_of(name, commit)
+        arguments = {"path": name, "name": configuration or None, "revision": commit}
     try:
         splits: Mapping[str, Any] = datasets.load_dataset(**arguments)
     # The package raises exceptions of many libraries: of parquet, HTTP clients, yaml, and its own.
@@ -123,16 +136,47 @@ def _load(path: str) -> Mapping[str, Any]:
             "a data set of images in parquet files, with at most one configuration unless one is named",
             _SET_PATH,
         ) from None
-    return splits
+    if folder.is_dir() or not datasets.config.HF_HUB_OFFLINE:
+        return splits, commit
+    return splits, _cached_commit(splits, path, commit)
 
 
-def _check_hub(name: str) -> None:
-    """Request the data set once, because `load_dataset` takes half a minute to fail without a connection."""
+def _cached_commit(splits: Mapping[str, Any], path: str, wanted: str | None) -> str | None:
+    """Return the commit of splits that were read offline; None if it is unknown and none is wanted.
+
+    Offline, `load_dataset` returns the newest commit in its cache, whatever was asked for. The folder of the
+    cache has the name of the commit.
+    """
+    files = next(iter(splits.values())).cache_files
+    name = Path(files[0]["filename"]).parent.name if files else ""
+    commit = name if _COMMIT.fullmatch(name) else None
+    if wanted is not None and wanted != commit:
+        raise DataError(
+            f"{path}: the cache of datasets holds the commit {commit or 'unknown'}, not {wanted}",
+            "the same commit, without a connection to the hub",
+            "the same again without HF_HUB_OFFLINE",
+        )
+    if commit is None:
+        log.warning("%s: the commit is unknown, and is not recorded", path)
+    return commit
+
+
+def _commit_of(name: str, revision: str | None) -> str | None:
+    """Return the commit of a branch or tag; by default the newest one.
+
+    This request comes first because `load_dataset` takes half a minute to fail without a connection.
+    """
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import RepositoryNotFoundError
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
     try:
-        siblings = HfApi().dataset_info(name, timeout=_TIMEOUT).siblings or []
+        info = HfApi().dataset_info(name, revision=revision, timeout=_TIMEOUT)
+    except RevisionNotFoundError:
+        raise DataError(
+            f"data.revision = {revision!r}: {name} has no such branch, tag or commit",
+            "a revision of the data set",
+            "no data.revision, for the newest commit",
+        ) from None
     except RepositoryNotFoundError:
         raise DataError(
             f"data.path = {name!r}: huggingface.co has no such data set, or it is not public",
@@ -145,7 +189,9 @@ def _check_hub(name: str) -> None:
             "a connection to huggingface.co, or the data set in Hugging Face's cache on this machine",
             "HF_HUB_OFFLINE=1 in front of the command, to use that cache; or data.path of a folder",
         ) from None
-    _refuse_scripts(name, [file.rfilename for file in siblings], name.rpartition("/")[2])
+    files = [file.rfilename for file in info.siblings or []]
+    _refuse_scripts(name, files, name.rpartition("/")[2])
+    return info.sha
 
 
 def _refuse_scripts(path: str, files: list[str], name: str) -> None:

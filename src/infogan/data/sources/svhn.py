@@ -136,7 +136,7 @@ def _check_format(path: Path) -> None:
         )
     if start != matlab.SIGNATURE:
         raise DataError(
-            f"{path} is no MATLAB file: it begins with {start.decode('latin-1')!r}",
+            f"{path} is not a MATLAB file: it begins with {start.decode('latin-1')!r}",
             f"a file that begins with {matlab.SIGNATURE.decode()!r}, and holds {_FORM}",
             _BY_HAND,
         )

@@ -19,13 +19,13 @@ from infogan.evaluation.resampling import halves_interval
 from infogan.evaluation.subject import Progress, Subject, drawn_subset, silent
 
 IMAGES = 2_000
-"""The most test images of the fast variant; the full one uses all."""
+"""Largest number of test images in the fast variant; the full one uses all."""
 
 FEWEST = 200
-"""The fewest test images: half of a half of them has to show every level."""
+"""Smallest number of test images: half of a half of them has to show every level."""
 
 HALVES = 8
-"""Random halves of the images, for an interval."""
+"""Number of random halves of the images, for an interval."""
 
 Rng = Callable[[str], np.random.Generator]
 
@@ -39,7 +39,7 @@ def score_all(
         codes: float [n, k], one column a code.
         levels: int [n, f], one column a factor, as `as_levels` gives them.
         rng: returns the random generator of a score, by its name.
-        full: use the long variant, which takes some ten times as long.
+        full: use the long variant, which takes about ten times as long.
         progress: called with the name of each score when it starts.
 
     Returns:

@@ -1,4 +1,4 @@
-"""FactorVAE's score: whether the same code is the most constant one each time a factor is fixed."""
+"""FactorVAE's score: how often the same code is the most constant one when a factor is fixed."""
 
 from __future__ import annotations
 

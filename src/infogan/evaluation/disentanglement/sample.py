@@ -19,7 +19,7 @@ With few images, fine levels cannot be predicted, and every code seems to matter
 """
 
 LEAST = 40
-"""The fewest images outside the most frequent level, so that a quarter of all images still shows others."""
+"""Smallest number of images outside the most frequent level: a quarter of all images still shows others."""
 
 CODE_BINS = 20
 """Number of bins of equal width for a code, as in disentanglement_lib."""

@@ -1,7 +1,7 @@
 /* The controls of codes: a slider, a dial for an angle, pictures of categories, a switch. */
 "use strict";
 {
-  const { make, draw, valueText, categoryName } = Explorer.elements;
+  const { make, draw, valueText, categoryName, categoryText } = Explorer.elements;
   const { limits, isDiscrete } = Explorer.latents;
   const SHOWN_CATEGORIES = 30;
 
@@ -148,7 +148,7 @@
     }
 
     show(value) {
-      this.output.textContent = categoryName(this.control, value);
+      this.output.textContent = categoryText(this.control, value);
       this.buttons.forEach((button, index) => {
         button.setAttribute("aria-checked", index === value);
         button.tabIndex = index === value || (value >= this.count && index === 0) ? 0 : -1;

@@ -60,6 +60,9 @@
   /** Return a category as text: its name, or its index. */
   const categoryName = (control, index) => control.categories[index] || String(index);
 
+  /** Return a category as text in a sentence: an index alone could be taken for the digit that it shows. */
+  const categoryText = (control, index) => control.categories[index] || `category ${index}`;
+
   /** Return the value of a control as text. */
   const valueText = (control, value) => {
     if (control.kind === "categorical") return categoryName(control, value);
@@ -81,7 +84,7 @@
           .sort((a, b) => b.probability - a.probability)[0];
         certainty = `${percent(share)} certain`;
         if (second && second.probability >= 0.01) {
-          certainty += `; next ${categoryName(control, second.index)} with ${percent(second.probability)}`;
+          certainty += `; next ${categoryText(control, second.index)} with ${percent(second.probability)}`;
         }
       } else if (control.kind === "bernoulli") {
         share = Math.max(found.probability, 1 - found.probability);
@@ -93,8 +96,9 @@
       }
       const bar = make("meter", { min: 0, max: 1, value: share, "aria-label": `certainty of ${control.title}` });
       const exact = found.mean === undefined ? found.value : found.mean;
-      return make("tr", {}, make("th", { scope: "row" }, control.title),
-        make("td", {}, valueText(control, exact)), make("td", {}, bar, make("span", { class: "quiet" }, certainty)));
+      const text = control.kind === "categorical" ? categoryText(control, exact) : valueText(control, exact);
+      return make("tr", {}, make("th", { scope: "row" }, control.title), make("td", {}, text),
+        make("td", {}, bar, make("span", { class: "quiet" }, certainty)));
     });
     return make("table", { class: "codes" },
       make("thead", {}, make("tr", {}, ["Code", "Value", "Certainty"].map((text) => make("th", { scope: "col" }, text)))),
@@ -117,5 +121,5 @@
     }
   };
 
-  Explorer.elements = { make, draw, picture, pictureButton, number, percent, categoryName, valueText, predictions, copy };
+  Explorer.elements = { make, draw, picture, pictureButton, number, percent, categoryName, categoryText, valueText, predictions, copy };
 }

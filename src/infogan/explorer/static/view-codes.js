@@ -1,8 +1,9 @@
 /* Names and descriptions of the codes, saved in the run. */
 "use strict";
 {
-  const { make } = Explorer.elements;
+  const { make, draw } = Explorer.elements;
   const MOST_NAMED = 100; // categories with a field for a name
+  const MOST_PICTURES = 30; // categories with a picture next to the field
 
   Explorer.views.push({
     name: "codes",
@@ -21,7 +22,19 @@
     renamed() {
       const { controls } = this.app.model;
       const first = controls.filter((control, position) => controls.findIndex((other) => other.code === control.code) === position);
+      this.pictures = []; // of the categories of a control
       this.forms.replaceChildren(...first.map((control) => this.form(control)));
+    },
+
+    /** Draw the categories with the noise and the other codes of the current picture. */
+    idle() {
+      const { app } = this;
+      for (const { position, canvases } of this.pictures) {
+        app.queue.add(`named ${position}`, 3, async () => {
+          const pixels = await app.render(canvases.map((_, index) => app.varied(position, index)));
+          canvases.forEach((canvas, index) => draw(canvas, app.model, pixels, index));
+        });
+      }
     },
 
     form(control) {
@@ -32,8 +45,10 @@
       about.value = control.description;
       const categories = control.kind === "categorical"
         ? Array.from({ length: Math.min(control.size, MOST_NAMED) }, (_, index) =>
-          make("label", { class: "named" }, `${index} `, make("input", { type: "text", maxlength: 40, autocomplete: "off", value: control.categories[index] || "", "aria-label": `Name of category ${index} of ${control.code}` })))
+          make("label", { class: "named" }, index < MOST_PICTURES ? make("canvas", { "aria-hidden": "true" }) : null, `${index} `, make("input", { type: "text", maxlength: 40, autocomplete: "off", value: control.categories[index] || "", "aria-label": `Name of category ${index} of ${control.code}` })))
         : [];
+      const canvases = categories.map((label) => label.querySelector("canvas")).filter(Boolean);
+      if (canvases.length) this.pictures.push({ position: this.app.model.controls.indexOf(control), canvases });
       const save = async (event) => {
         event.preventDefault();
         const texts = categories.map((label) => label.lastChild.value);

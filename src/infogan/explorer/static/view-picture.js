@@ -66,11 +66,26 @@
       this.neighbours = make("div", {});
       this.result.replaceChildren(
         make("h2", {}, name),
+        make("div", { class: "row" },
+          make("button", { type: "button", onclick: () => this.invertBrightness(name) }, "Swap dark and light"),
+          make("span", { class: "quiet" }, "if the background is light here but dark in training, or the reverse")),
         make("div", { class: "pair" }, original, backend.features.has("invert") ? make("figure", {}, this.generated, this.near) : ""),
         predictions(model, codes), this.edits, this.neighbours);
       document.dispatchEvent(new CustomEvent("explorer:drawn", { detail: { layer: "encoded" } }));
       if (backend.features.has("invert")) await this.invert();
       if (backend.features.has("real") && app.real.status.state === "ready") await this.showNearest();
+    },
+
+    /** Show the picture with dark and light swapped: ink on paper is dark, but the strokes of MNIST are light. */
+    async invertBrightness(name) {
+      const { app, own } = this;
+      const { channels } = app.model;
+      const pixels = own.pixels.map((level, at) => (channels === 4 && at % 4 === 3 ? level : 255 - level));
+      try {
+        await this.show(pixels, await app.backend.encodePixels(pixels, false), name);
+      } catch (error) {
+        app.say(error.message);
+      }
     },
 
     async invert() {

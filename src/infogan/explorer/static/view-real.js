@@ -105,9 +105,10 @@
         parts.push(make("h2", {}, title), make("p", { class: "quiet" }, about),
           await app.real.grid(found.ids, found.values.map(percent), `${title} image`));
       }
-      const name = `${control.title} ${categoryName(control, category)}`;
+      const name = control.categories[category]
+        ? `of ${control.title} ${control.categories[category]}` : `in category ${category} of ${control.title}`;
       this.results.replaceChildren(
-        make("p", {}, `${total.toLocaleString("en")} of ${app.real.status.total.toLocaleString("en")} images are of ${name}. The number below an image is the probability of this category.`),
+        make("p", {}, `${total.toLocaleString("en")} of ${app.real.status.total.toLocaleString("en")} images are ${name}. The number below an image is the probability of this category.`),
         ...parts);
       document.dispatchEvent(new CustomEvent("explorer:drawn", { detail: { layer: "real" } }));
     },
