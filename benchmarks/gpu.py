@@ -14,6 +14,7 @@ import argparse
 import gc
 import json
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -595,6 +596,11 @@ def table(results: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _file_name(device: str) -> str:
+    """Return the name of a device in lower case, with hyphens."""
+    return "-".join(re.findall(r"[a-z0-9]+", device.lower()))
+
+
 def _batch(trainer: Trainer) -> int:
     return int(trainer.config.training.batch_size)
 
@@ -618,7 +624,9 @@ SMALL = {"network.width": 0.03, "training.batch_size": 8, "data.size": 16}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, and print a table; return 1 if a part failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("gpu.json"), help="default: gpu.json")
+    parser.add_argument(
+        "--out", type=Path, help="default: docs/results/gpu-NAME.json, with the name of the GPU"
+    )
     parser.add_argument(
         "--mnist", type=Path, help="folder with the files of MNIST, for the time to 5 %% error"
     )
@@ -630,6 +638,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if not given.cpu_smoke and not torch.cuda.is_available():
         parser.error("this machine has no GPU; --cpu-smoke tests the script")
+    if given.cpu_smoke and given.out is None and not given.parts:
+        parser.error("--cpu-smoke needs --out: its figures mean nothing and do not belong to the results")
     # A smoke test may run on a busy machine.
     minutes, limit = (60.0, 600.0) if given.cpu_smoke else (5.5, LIMIT)
     setup = Setup(
@@ -646,9 +656,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command += ["--compile"] if given.compile else []
     command += ["--cpu-smoke"] if given.cpu_smoke else []
     command += [f"--mnist={setup.mnist}"] if setup.mnist else []
-    results = Supervisor(command, given.out, setup.deadline, limit).run(names_of(setup, given.only))
+    out = given.out or ROOT / "docs" / "results" / f"gpu-{_file_name(machine(setup)['device'])}.json"
+    results = Supervisor(command, out, setup.deadline, limit).run(names_of(setup, given.only))
     print(table(results))
-    print(f"written: {given.out}")
+    print(f"written: {out}")
     return int(any("failed" in part for part in results["parts"].values()))
 
 
