@@ -135,44 +135,55 @@ def _anonymous(pid: int) -> Iterator[int]:
 
 
 def measure_memory(folder: Path, count: int, steps: int, width: float) -> dict[str, Any]:
-    """Make images, prepare them, train, evaluate and encode; return seconds and memory of each command."""
+    """Make images, prepare them, train, evaluate and encode; return seconds and memory of each command.
+
+    The results are kept in FOLDER/measured.json after each command. Commands that are measured there are not
+    run again, so that a measurement that was interrupted is completed by the same call.
+    """
     os.environ["INFOGAN_CACHE"] = str(folder / "cache")
-    images, run, log = folder / "images.npy", folder / "run", folder / "commands.log"
-    if not images.is_file():
+    images, prepared, log = folder / "images.npy", folder / "prepared", folder / "commands.log"
+    kept = folder / "measured.json"
+    facts = {"images": count, "steps": steps, "width": width, "bytes": count * _SIDE * _SIDE * 3}
+    measured: dict[str, Any] = json.loads(kept.read_text()) if kept.is_file() else facts
+    if {name: measured[name] for name in facts} != facts:
+        raise SystemExit(f"{kept} is of {measured['images']:,} images; use another folder")
+    if "prepare" not in measured and not images.is_file():
         _say(f"making {count:,} images")
-        make_images(images, count)
-    prepared = folder / "prepared"
-    infogan = ("-m", "infogan")
-    settings = ("--steps", str(steps), "--set", f"network.width={width}")
-    commands = {
-        "prepare": ("-m", "benchmarks.data_size", "prepare", str(images), str(prepared)),
-        "first step": ("-m", "benchmarks.data_size", "first-step", str(prepared), f"--width={width}"),
-        "train": (*infogan, "train", str(prepared), "--out", str(run), *settings),
-        "evaluate": (*infogan, "evaluate", str(run), "--samples", "1000"),
-        "encode": (*infogan, "encode", str(run), str(prepared), "--out", str(folder / "codes.csv")),
-    }
-    measured: dict[str, Any] = {"images": count, "steps": steps, "bytes": count * _SIDE * _SIDE * 3}
-    for name, command in commands.items():
+        unfinished = folder / "unfinished.npy"
+        make_images(unfinished, count)
+        unfinished.rename(images)
+    for name, command in _commands(folder, steps, width).items():
+        if name in measured:
+            continue
         _say(f"{name}: python {' '.join(command)}")
-        measured[name] = peak_of(command, log)
-        _say(f"  {measured[name]}")
+        result: dict[str, Any] = peak_of(command, log)
+        if name == "first step":
+            result["first_step_seconds"] = float(_last_line(log, "first step after"))
+        _say(f"  {result}")
+        measured[name] = result
+        kept.write_text(json.dumps(measured, indent=1))
         if name == "prepare":
             images.unlink()  # so that the disk holds the images once
-    measured["first step"]["first_step_seconds"] = float(_last_line(log, "first step after"))
+            assert prepared.is_dir()
     return measured
+
+
+def _commands(folder: Path, steps: int, width: float) -> dict[str, Sequence[str]]:
+    """Return the arguments of Python for each command, by what it does."""
+    prepared, run, infogan = str(folder / "prepared"), str(folder / "run"), ("-m", "infogan")
+    settings = ("--recipe", "paper", "--steps", str(steps), "--set", f"network.width={width}")
+    return {
+        "prepare": (*infogan, "data", "prepare", str(folder / "images.npy"), "--out", prepared),
+        "first step": ("-m", "benchmarks.data_size", "first-step", prepared, f"--width={width}"),
+        "train": (*infogan, "train", prepared, "--out", run, *settings),
+        "evaluate": (*infogan, "evaluate", run, "--samples", "1000"),
+        "encode": (*infogan, "encode", run, prepared, "--out", str(folder / "codes.csv")),
+    }
 
 
 def _last_line(log: Path, start: str) -> str:
     lines = [line for line in log.read_text().splitlines() if line.startswith(start)]
     return lines[-1].split()[-2]
-
-
-def prepare(images: Path, prepared: Path) -> None:
-    """Prepare images as `infogan data prepare` does, but without the audit, which looks at every image."""
-    from infogan import data
-    from infogan.config import DataConfig
-
-    data.prepare(DataConfig(source="folder", path=str(images)), prepared)
 
 
 def first_step(prepared: Path, width: float, began: float) -> None:
@@ -189,7 +200,7 @@ def first_step(prepared: Path, width: float, began: float) -> None:
     Trainer.advance = timed  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as folder:
         settings = {"training.steps": 1, "network.width": width}
-        api.train(prepared, out=Path(folder) / "run", settings=settings, progress=False)
+        api.train(prepared, recipe="paper", out=Path(folder) / "run", settings=settings, progress=False)
 
 
 # --- the command -----------------------------------------------------------------------------------------
@@ -220,9 +231,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; return 1 if a target is missed."""
     began = time.time()
     parser = argparse.ArgumentParser(prog="python -m benchmarks.data_size", description=__doc__)
-    parser.add_argument("what", choices=("steps", "memory", "prepare", "first-step"))
-    parser.add_argument("paths", nargs="*", type=Path, help="for prepare and first-step, which memory runs")
-    parser.add_argument("--folder", type=Path, help="for the images, 26 GB at a million; default: temporary")
+    parser.add_argument("what", choices=("steps", "memory", "first-step"))
+    parser.add_argument("paths", nargs="*", type=Path, help="for first-step, which memory runs")
+    parser.add_argument(
+        "--folder", type=Path, help="for the images, up to 37 GB for a million; default: temporary"
+    )
     parser.add_argument("--images", type=int, default=1_000_000)
     parser.add_argument("--steps", type=int, default=200, help="training steps for memory")
     parser.add_argument("--width", type=float, default=0.25, help="of the networks for memory")
@@ -230,9 +243,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if given.what == "first-step":
         first_step(given.paths[0], given.width, began)
-        return 0
-    if given.what == "prepare":
-        prepare(given.paths[0], given.paths[1])
         return 0
     folder = given.folder or Path(tempfile.mkdtemp(prefix="infogan-data-size-"))
     folder.mkdir(parents=True, exist_ok=True)

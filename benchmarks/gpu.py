@@ -1,9 +1,11 @@
 """The speed of training on a GPU, in under six minutes: `python -m benchmarks.gpu --mnist FOLDER`.
 
 Each training is measured with eager steps and with captured ones (`training.graph`), on random images that
-are kept on the GPU. A part that fails is recorded with its error, and the others continue. The results are
-written after every part, so that a run that is cut off keeps what it has measured. `--cpu-smoke` runs every
-part at a tiny size on the CPU, to test this script; its figures mean nothing.
+are kept on the GPU. The results are written after every part, so that a run that is cut off keeps what it has
+measured. A part that fails is recorded with its error, and the others continue: the parts run in a process of
+their own, which is replaced when an error leaves the GPU unusable, when a part ends the process, and when it
+takes longer than its limit. `--cpu-smoke` runs every part at a tiny size on the CPU, to test this script; its
+figures mean nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import argparse
 import gc
 import json
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -593,6 +596,11 @@ def table(results: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _file_name(device: str) -> str:
+    """Return the name of a device in lower case, with hyphens."""
+    return "-".join(re.findall(r"[a-z0-9]+", device.lower()))
+
+
 def _batch(trainer: Trainer) -> int:
     return int(trainer.config.training.batch_size)
 
@@ -616,7 +624,9 @@ SMALL = {"network.width": 0.03, "training.batch_size": 8, "data.size": 16}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, and print a table; return 1 if a part failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("gpu.json"), help="default: gpu.json")
+    parser.add_argument(
+        "--out", type=Path, help="default: docs/results/gpu-NAME.json, with the name of the GPU"
+    )
     parser.add_argument(
         "--mnist", type=Path, help="folder with the files of MNIST, for the time to 5 %% error"
     )
@@ -628,6 +638,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if not given.cpu_smoke and not torch.cuda.is_available():
         parser.error("this machine has no GPU; --cpu-smoke tests the script")
+    if given.cpu_smoke and given.out is None and not given.parts:
+        parser.error("--cpu-smoke needs --out: its figures mean nothing and do not belong to the results")
     # A smoke test may run on a busy machine.
     minutes, limit = (60.0, 600.0) if given.cpu_smoke else (5.5, LIMIT)
     setup = Setup(
@@ -644,9 +656,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command += ["--compile"] if given.compile else []
     command += ["--cpu-smoke"] if given.cpu_smoke else []
     command += [f"--mnist={setup.mnist}"] if setup.mnist else []
-    results = Supervisor(command, given.out, setup.deadline, limit).run(names_of(setup, given.only))
+    out = given.out or ROOT / "docs" / "results" / f"gpu-{_file_name(machine(setup)['device'])}.json"
+    results = Supervisor(command, out, setup.deadline, limit).run(names_of(setup, given.only))
     print(table(results))
-    print(f"written: {given.out}")
+    print(f"written: {out}")
     return int(any("failed" in part for part in results["parts"].values()))
 
 

@@ -63,7 +63,8 @@ def plain_step(step: Callable[[], None]) -> Callable[[], None]:
 def compare_layers(turns: int, steps_a_turn: int) -> dict[str, object]:
     """Measure turns of steps with infogan's layers, with torch's own, and of the products of their shapes.
 
-    They alternate in one process, so that a change of the machine's speed affects all of them.
+    They alternate in one process, so that a change of the machine's speed affects all of them. CPU time is
+    measured: on one thread it is that of an idle machine, also where other processes keep the core busy.
 
     Returns:
         Medians over the turns: `over_plain`, the speed relative to torch's layers; `product_rate`, the time
@@ -80,10 +81,10 @@ def compare_layers(turns: int, steps_a_turn: int) -> dict[str, object]:
     for _ in range(turns):
         seconds = []
         for step in (ours, plain):
-            start = time.perf_counter()
+            start = time.process_time()
             for _ in range(steps_a_turn):
                 step()
-            seconds.append((time.perf_counter() - start) / steps_a_turn)
+            seconds.append((time.process_time() - start) / steps_a_turn)
         over_plain.append(seconds[1] / seconds[0])
         rates.append(alone.seconds() / seconds[0])
     return {"over_plain": statistics.median(over_plain), "product_rate": statistics.median(rates)}

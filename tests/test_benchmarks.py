@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from benchmarks import bench, gpu, operations, pictures, preparing, products, to_error, worker
+from benchmarks import bench, data_size, gpu, operations, pictures, preparing, products, to_error, worker
 from benchmarks.textbook import CATEGORIES, CONTINUOUS, Textbook, information_loss
 from infogan import data, presets, recipes
 from infogan.config import Config
@@ -306,6 +306,34 @@ def test_preprocessing_is_compared_with_decoding_of_the_same_files(tmp_path: Pat
 def test_waiting_is_a_share_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INFOGAN_CACHE", "")  # which the measurement sets to a place of its own
     assert 0 < preparing.share_of_waiting(1) < 1
+
+
+def test_a_measurement_of_memory_is_completed_after_an_interruption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+
+    def peak_of(command: Sequence[str], log: Path) -> dict[str, float]:
+        assert "prepare" in command or not (tmp_path / "images.npy").exists()
+        if "train" in command and "train" not in ran:
+            ran.append("train")
+            raise RuntimeError("killed")
+        ran.append(
+            next(word for word in command if word in {"prepare", "first-step", "train", "evaluate", "encode"})
+        )
+        (tmp_path / "prepared").mkdir(exist_ok=True)
+        log.write_text("first step after 1.50 s\n")
+        return {"seconds": 1.0, "anonymous_gb": 0.1}
+
+    monkeypatch.setattr(data_size, "peak_of", peak_of)
+    monkeypatch.setenv("INFOGAN_CACHE", "")  # which the measurement sets to a place of its own
+    with pytest.raises(RuntimeError, match="killed"):
+        data_size.measure_memory(tmp_path, 10, 5, 0.25)
+    measured = data_size.measure_memory(tmp_path, 10, 5, 0.25)
+    assert ran == ["prepare", "first-step", "train", "train", "evaluate", "encode"]
+    assert measured["first step"]["first_step_seconds"] == 1.5
+    with pytest.raises(SystemExit, match="of 10 images"):
+        data_size.measure_memory(tmp_path, 20, 5, 0.25)
 
 
 # --- the GPU ---------------------------------------------------------------------------------------------

@@ -256,7 +256,8 @@ class _Record:
 
 
 def _is_frozen(value: Any) -> bool:
-    parameters = getattr(type(value), "__dataclass_params__", None)
+    """Return True for an object of a frozen dataclass."""
+    parameters = getattr(value, "__dataclass_params__", None)
     return parameters is not None and bool(parameters.frozen)
 
 
