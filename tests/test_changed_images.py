@@ -75,7 +75,7 @@ def test_commands_say_that_images_were_added(
     add(folder, 1)
     samples = ["--samples", "20"] if command == "evaluate" else []
     assert main([command, str(run), *samples]) == 0
-    assert "not exactly those of training: 54 of 54 images" in caplog.text
+    assert "54 of 54 training images that were checked" in caplog.text
 
 
 def test_images_that_were_saved_in_another_form_are_noticed(

@@ -271,7 +271,9 @@ def test_configurations_stay_as_they_were_published(name: str) -> None:
                 },
                 "network": {"spectral_iterations"},
                 "objective": {"neighbour_search"},
-                "training": {"graph", "seeds_at_once", "deterministic"},
+                "training": {
+                    "graph", "seeds_at_once", "deterministic", "recognition_rate", "final_statistics"
+                },
                 "representation": True,
             }  # fmt: skip
             text = configuration.model_dump_json(exclude=newer)

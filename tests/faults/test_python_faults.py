@@ -228,6 +228,6 @@ def test_fewer_images_than_a_batch_are_trained_or_refused(count: int, tmp_path: 
             progress=False,
         )
     except InfoGANError as error:
-        assert f"the images are {count - 1} of" in error.happened
+        assert f"{count - 1} of {count} images is left" in error.happened
     else:
         assert np.isfinite(next(model.parameters()).detach().numpy()).all()

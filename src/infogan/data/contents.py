@@ -61,7 +61,7 @@ class _File(NamedTuple):
     head: bytes
 
 
-_UNPACK = "damaged, or a packed file that is no archive: unpack it (gunzip FILE)"
+_UNPACK = "damaged, or a compressed file that is not an archive: unpack it (gunzip FILE)"
 
 
 def list_contents(path: Path, exclude: Sequence[str] = (), *, follow_links: bool = False) -> Contents:

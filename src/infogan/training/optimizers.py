@@ -74,7 +74,7 @@ def parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Set the learning rate of the next update, without waiting for the device."""
     for group in optimizer.param_groups:
-        own = rate * group[_FACTOR]
+        own = rate * group.get(_FACTOR, 1.0)
         if isinstance(group["lr"], Tensor):
             group["lr"].fill_(own)
         else:
