@@ -267,7 +267,7 @@ def test_configurations_stay_as_they_were_published(name: str) -> None:
             newer: Any = {  # keys of later releases, at their defaults
                 "data": {
                     "split_version", "split_at", "fit", "range", "background", "frames", "exclude",
-                    "allow_unreadable", "follow_links", "split_by",
+                    "allow_unreadable", "follow_links", "split_by", "revision",
                 },
                 "network": {"spectral_iterations"},
                 "objective": {"neighbour_search"},
