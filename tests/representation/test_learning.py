@@ -205,19 +205,19 @@ def test_nothing_is_learned_from_fewer_than_120_different_images(count: int) -> 
     assert result.images == 240
 
 
-@pytest.mark.parametrize("shown_by", ["pixels", "features"])
-def test_categories_are_searched_by_what_shows_them(shown_by: str) -> None:
+@pytest.mark.parametrize("space", ["pixels and features", "features"])
+def test_categories_are_searched_by_what_shows_them(space: str) -> None:
     """Pixels of clusters with features of noise, and the reverse."""
     from sklearn.metrics import adjusted_rand_score
 
     rng = np.random.default_rng(0)
     images, labels = clustered_images(300)
     features = rng.standard_normal((len(images), 8))
-    if shown_by == "features":
+    if space == "features":
         images = rng.integers(0, 256, images.shape, dtype=np.uint8)
         features[:, :3] += np.eye(3)[labels] * 9
     found = learn(images, features=features.astype(np.float32), categories=3, candidates=()).categories
-    assert found is not None and shown_by in found.space
+    assert found is not None and found.space == space
     assert adjusted_rand_score(labels, found.labels) > 0.9
 
 

@@ -186,9 +186,8 @@ def learn(  # noqa: PLR0913 - the images, what is known of them, and what to sea
 
     Args:
         images: uint8, 0..255.
-        features: learned features. Categories are searched for in these, in principal components of the
-            pixels, and in both together; the most stable ones are kept. None: only in the pixels, which needs
-            no training.
+        features: learned features. Categories are searched for in these, or in these and principal components
+            of the pixels together, whichever are more stable. None: in the pixels, which needs no training.
         categories: the number of categories, which are then kept even if they are not stable; None: chosen
             by stability; 0: no categories.
         candidates: known continuous candidates of these images; None: search for them.
@@ -203,7 +202,8 @@ def learn(  # noqa: PLR0913 - the images, what is known of them, and what to sea
     spaces = {"pixels": PrincipalComponents(images[unique]).scores(images).values}
     if features is not None:
         both = np.concatenate([to_points(spaces["pixels"]), to_points(features)], 1)
-        spaces = {"features": features, "pixels and features": both, **spaces}
+        # Not the pixels alone: what is most stable there may be slices of the brightness.
+        spaces = {"features": features, "pixels and features": both}
     space = next(iter(spaces))
     if categories != 0:
         sources: tuple[Source, ...] = ("spectral",) if features is None else ("heads", "spectral")
