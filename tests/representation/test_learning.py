@@ -205,6 +205,7 @@ def test_nothing_is_learned_from_fewer_than_120_different_images(count: int) -> 
     assert result.images == 240
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", ["pixels and features", "features"])
 def test_categories_are_searched_by_what_shows_them(space: str) -> None:
     """Pixels of clusters with features of noise, and the reverse."""
