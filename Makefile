@@ -32,13 +32,13 @@ demo: $(VENV)/.installed-demo  ## train on 5,000 real digits and look at the pic
 	$(BIN)/infogan train mnist-5k
 
 test: $(VENV)/.installed-dev  ## the quick tests: some minutes on two cores
-	$(TEST) -n 2 --dist loadfile -m 'not slow' tests --ignore tests/long
+	$(TEST) -n 2 --dist loadfile -m 'not slow and not long' tests --ignore tests/long
 
 test-all: $(VENV)/.installed-dev  ## all tests but those of `make experiments`
-	$(TEST) -n 2 --dist loadfile tests --ignore tests/long
+	$(TEST) -n 2 --dist loadfile -m 'not long' tests --ignore tests/long
 
 test-slow: $(VENV)/.installed-dev  ## the tests of `make test-all` that `make test` leaves out
-	$(TEST) -n 2 --dist loadfile -m slow tests --ignore tests/long
+	$(TEST) -n 2 --dist loadfile -m 'slow and not long' tests --ignore tests/long
 
 # Under 20 minutes on two cores; the tests alone are part of `make test-all`.
 faults: $(VENV)/.installed-dev  ## kill, truncate, fill up, flip bits, mutate: nothing may be lost
@@ -55,6 +55,7 @@ bench: $(VENV)/.installed-dev  ## speeds as ratios within one run, into benchmar
 # Takes minutes, so it is not part of `make test`.
 experiments: $(VENV)/.installed-dev  ## smoke tests of every preset and every figure of the paper
 	$(TEST) -n 2 tests/long
+	$(TEST) -n 2 --dist loadfile -m long tests
 
 REPRODUCE := $(BIN)/infogan reproduce
 ON_MNIST := figure1 mnist-paper robust-mnist robust mnist verdicts-mnist

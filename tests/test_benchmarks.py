@@ -339,7 +339,7 @@ def test_a_measurement_of_memory_is_completed_after_an_interruption(
 # --- the GPU ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_part_of_the_benchmark_on_a_gpu_runs_at_a_tiny_size(tmp_path: Path) -> None:
     out = tmp_path / "gpu.json"
     assert gpu.main(["--cpu-smoke", "--out", str(out)]) == 0

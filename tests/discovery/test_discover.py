@@ -44,7 +44,7 @@ def test_a_budget_counts_earlier_sessions_and_keeps_a_reserve() -> None:
     assert steps_within(10, 0.1, least=20) == 100 and steps_within(0, 0.1, least=20) == 20
 
 
-@pytest.mark.parametrize("options", [["--categories", "0"], pytest.param([], marks=pytest.mark.slow)])
+@pytest.mark.parametrize("options", [["--categories", "0"], pytest.param([], marks=pytest.mark.long)])
 def test_nothing_is_found_in_white_noise_and_no_generator_is_trained(
     tmp_path: Path, options: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

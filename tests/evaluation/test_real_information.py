@@ -66,7 +66,7 @@ def test_a_q_that_is_unsure_keeps_little_though_its_best_category_survives() -> 
     assert found[SURE] == pytest.approx(math.log(4), abs=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_intervals_hold_the_truth_about_95_times_in_100() -> None:
     truth, held = math.log(4) + 0.8 * math.log(0.8) + 0.2 * math.log(0.2 / 3), 0
     for repeat in range(60):

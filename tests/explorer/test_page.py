@@ -331,6 +331,7 @@ def test_a_server_that_has_ended_is_named(browser: Any, trained: Path) -> None:
     page.close()
 
 
+@pytest.mark.long
 def test_the_benchmark_measures_both_targets(trained: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.explorer", str(trained), "--moves", "3"]
     found = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=120, check=False)

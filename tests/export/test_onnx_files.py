@@ -194,19 +194,6 @@ def test_every_sort_of_code_is_exported(tiny_config: Config) -> None:
     assert errors.largest < 1e-4
 
 
-def variants() -> list[tuple[str, str]]:
-    """Return presets and recipes so that every form of the networks occurs once."""
-    named = [(name, recipe) for name in PRESETS for recipe in (PRESETS[name].recipe, "paper")]
-    named += [("sprites", "cr"), ("folder", "anchored"), ("celeba", "anchored")]
-    forms = {}
-    for name, recipe in named:
-        config = configuration(name, recipe)
-        form = (config.network, config.data.size, config.data.channels, config.augmentation.moves,
-                config.reads_through_noise, config.training.ema_decay is None, config.latents)  # fmt: skip
-        forms.setdefault(str(form), (name, recipe))
-    return list(forms.values())
-
-
 def configuration(preset: str, recipe: str) -> Config:
     config = PRESETS[preset].configuration(recipe)
     if config.data.size is None or config.data.channels is None:
@@ -214,8 +201,11 @@ def configuration(preset: str, recipe: str) -> Config:
     return config.replace(network={"width": 0.125})
 
 
-@pytest.mark.parametrize(("preset", "recipe"), variants())
-def test_networks_of_every_preset_agree_with_torch_over_1000_latents(preset: str, recipe: str) -> None:
+@pytest.mark.parametrize(
+    ("preset", "recipe"), [("mnist", "robust"), ("folder", "anchored"), ("sprites", "cr")]
+)
+def test_networks_agree_with_torch_over_1000_latents(preset: str, recipe: str) -> None:
+    """tests/long has every preset."""
     model = with_varied_weights(InfoGAN(configuration(preset, recipe)))
     model.provenance["steps"] = model.config.training.steps
     networks = onnx_files.convert(model, describe(model))

@@ -25,7 +25,7 @@ def write_classes(folder: Path, count: int = 200) -> None:
         Image.fromarray(image).save(path)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_each_folder_gets_one_discovery_and_the_scores_of_all_methods(tmp_path: Path) -> None:
     for name in ("first", "second"):
         write_classes(tmp_path / "data" / name)

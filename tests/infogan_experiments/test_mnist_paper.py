@@ -27,7 +27,7 @@ def test_the_lowest_mean_is_over_the_hundred_steps_before_each_line() -> None:
     assert lowest_mean(lines, 1_000) is None
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_first_seed_is_trained_further_than_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -82,7 +82,7 @@ def test_own_data_are_refused_with_the_command_that_takes_them(tmp_path: Path) -
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_from_files_to_a_page_of_a_smoke_test(tmp_path: Path) -> None:
     for _ in range(2):  # the second time finds everything done
         run("own-pictures", Options(out=tmp_path, quick=True))

@@ -55,7 +55,7 @@ def test_the_tables_show_every_seed_means_the_selected_run_and_all_steps() -> No
     assert f"| FactorVAE, {sprites_study.regularised(100)} | 0.203 | 0.405 |" in shown
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_variant_is_trained_and_the_regulariser_starts_late(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -59,7 +59,7 @@ def test_overlapping_clusters_are_found_and_rather_too_many_than_too_few() -> No
     assert found.none.mean() < 0.1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_heads_are_chosen_where_they_are_as_stable() -> None:
     features, labels = clusters(4, 60)
     found = category_search(features, seed=0, categories=4)
@@ -68,7 +68,7 @@ def test_the_heads_are_chosen_where_they_are_as_stable() -> None:
     assert agreement(labels, found.labels) > 0.9
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_search_is_a_function_of_the_seed() -> None:
     features, _ = clusters(3, 60)
     first, second = (category_search(features, seed=1, categories=3, sources=["heads"]) for _ in range(2))

@@ -55,8 +55,14 @@ def worker(ranks: int, recipe: str, dtype: str, out: Path) -> list[dict[str, flo
     return lines
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("recipe", "ranks"), [("paper", 2), ("robust", 2), ("cr", 3)])
+@pytest.mark.parametrize(
+    ("recipe", "ranks"),
+    [
+        pytest.param("paper", 2, marks=pytest.mark.slow),
+        pytest.param("robust", 2, marks=pytest.mark.slow),
+        pytest.param("cr", 3, marks=pytest.mark.long),
+    ],
+)
 def test_several_processes_train_as_one_does(recipe: str, ranks: int, tmp_path: Path) -> None:
     """A third of 128 images, from which continuous codes are predicted, is not even divided evenly."""
     alone = worker(1, recipe, "float64", tmp_path / "alone.json")
@@ -65,7 +71,7 @@ def test_several_processes_train_as_one_does(recipe: str, ranks: int, tmp_path: 
         assert other == pytest.approx(one, rel=1e-9, abs=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_in_single_precision_the_first_steps_differ_by_rounding_alone(tmp_path: Path) -> None:
     alone = worker(1, "paper", "float32", tmp_path / "alone.json")
     divided = worker(2, "paper", "float32", tmp_path / "divided.json")
