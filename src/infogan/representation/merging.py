@@ -83,9 +83,10 @@ def _losses(table: Float[np.ndarray, "k k"]) -> Float[np.ndarray, "k k"]:
     # The sum over all others also has the pair itself, whose four entries become one.
     diagonal = own.diagonal()
     corner = np.add.outer(table.diagonal(), table.diagonal()) + 2 * table
-    twice = table.diagonal()[:, None] + table
-    both = 2 * (np.add.outer(diagonal, diagonal) + 2 * own - _entropy_terms(twice) - _entropy_terms(twice.T))
-    apart = np.add.outer(diagonal, diagonal) + 2 * own - _entropy_terms(corner)
+    once = _entropy_terms(table.diagonal()[:, None] + table)
+    four = np.add.outer(diagonal, diagonal) + 2 * own
+    both = 2 * (four - once - once.T)
+    apart = four - _entropy_terms(corner)
     marginal = table.sum(1)
     of_marginal = _entropy_terms(marginal)
     sums = np.add.outer(of_marginal, of_marginal) - _entropy_terms(np.add.outer(marginal, marginal))
@@ -104,6 +105,6 @@ def _merge(table: np.ndarray, i: int, j: int) -> Float[np.ndarray, "k k"]:
 
 def _entropy_terms(p: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
     """Return p log p, in nats; 0 at 0."""
-    from scipy.special import xlogy  # late: slow to import
+    from scipy.special import xlogy  # lazy: slow to import
 
     return np.asarray(xlogy(p, p))

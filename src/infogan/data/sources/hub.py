@@ -144,7 +144,7 @@ def _load(path: str, config: DataConfig) -> tuple[Mapping[str, Any], str | None]
 def _cached_commit(splits: Mapping[str, Any], path: str, wanted: str | None) -> str | None:
     """Return the commit of splits that were read offline; None if it is unknown and none is wanted.
 
-    Offline, `load_dataset` returns the newest commit in its cache, whatever was asked for. The folder of the
+    Offline, `load_dataset` returns the newest commit in its cache, not the requested one. The folder of the
     cache has the name of the commit.
     """
     files = next(iter(splits.values())).cache_files
