@@ -22,9 +22,9 @@ def test_no_continuous_candidate_is_found(images: Callable[[int], np.ndarray]) -
 def test_no_category_is_found_by_spectral_clustering(
     features: Callable[[int], np.ndarray], seed: int
 ) -> None:
-    assert not category_search(features(seed), seed=seed, sources=["spectral"]).accepted
+    assert category_search(features(seed), seed=seed, sources=["spectral"]) is None
 
 
 @pytest.mark.parametrize("features", [test_category_search.white_noise, test_category_search.permuted_pixels])
 def test_no_category_is_found_by_heads(features: Callable[[int], np.ndarray]) -> None:
-    assert not category_search(features(0), seed=0).accepted
+    assert category_search(features(0), seed=0) is None

@@ -9,16 +9,13 @@ import pytest
 
 from infogan.representation.candidates import (
     Candidate,
-    Parts,
     component_candidates,
     explained_by,
     find,
-    matched,
-    mean_coordinate,
-    permuted_images,
     predicted_variance,
     unique_images,
 )
+from infogan.representation.coordinate_search import permuted_images
 from infogan.representation.neighbours import Metric
 from infogan.representation.slow_coordinates import Coordinate, agreement, uniform_ranks
 
@@ -176,46 +173,11 @@ def test_other_sizes_and_channels_are_no_error(shape: tuple[int, int, int]) -> N
 # --- its parts -------------------------------------------------------------------------------------------
 
 
-def test_parts_are_disjoint_and_a_function_of_the_seed() -> None:
-    parts = Parts.of(100, 0, 0.4, 1_000)
-    rows = np.concatenate([parts.first, parts.second, parts.third])
-    assert sorted(rows) == list(range(100))
-    assert (len(parts.first), len(parts.second)) == (40, 40)
-    assert np.array_equal(parts.first, Parts.of(100, 0, 0.4, 1_000).first)
-    assert len(Parts.of(100, 0, 0.4, 10).third) == 10
-
-
-def test_permuted_images_keep_the_values_of_each_pixel() -> None:
-    images = digits()[:50]
-    permuted = permuted_images(images, np.random.default_rng(0))
-    assert not np.array_equal(permuted, images)
-    assert np.array_equal(np.sort(permuted, axis=0), np.sort(images, axis=0))
-
-
 def test_distinct_images_are_kept_in_their_order() -> None:
     images = np.array([3, 1, 3, 2, 1], dtype=np.uint8).reshape(5, 1, 1, 1)
     unique, inverse = unique_images(images)
     assert unique.tolist() == [0, 1, 3]
     assert np.array_equal(images[unique][inverse], images)
-
-
-def test_versions_are_matched_one_to_one() -> None:
-    a, b, c = (Coordinate(column) for column in uniform(3))
-    pairs = matched([a, b], [c, Coordinate(-b.values), a])
-    assert [(first, value) for first, _, value in pairs] == [
-        (a, pytest.approx(1)),
-        (b, pytest.approx(1)),
-    ]
-    assert matched([a], []) == []
-
-
-def test_the_mean_of_versions_ignores_sign_sense_and_start() -> None:
-    x, noise = uniform(2)
-    line = mean_coordinate([Coordinate(x), Coordinate(-x)], [1.0, 3.0])
-    assert line.values == pytest.approx(uniform_ranks(x), abs=1e-6)
-    angle = Coordinate(x, circle=True)
-    turned = Coordinate(((-x + 0.05 * noise + 2) % 2 - 1).astype(np.float32), circle=True)
-    assert agreement(mean_coordinate([angle, turned], [1.0, 1.0]), angle) > 0.99
 
 
 def test_the_explaining_component_counts_from_one_and_circles_take_two() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 from infogan.representation.category_search import (
+    Categories,
+    Source,
     Stability,
     category_search,
     choose,
@@ -45,13 +48,25 @@ def permuted_pixels(seed: int) -> np.ndarray:
     return np.stack([rng.permutation(pixel) for pixel in pixels.T], 1).astype(np.float32)
 
 
+def searched(
+    features: np.ndarray,
+    *,
+    seed: int = 0,
+    categories: int | None = None,
+    sources: Sequence[Source] = ("spectral",),
+) -> Categories:
+    """Return categories, which must be found."""
+    found = category_search(features, seed=seed, categories=categories, sources=sources)
+    assert found is not None
+    return found
+
+
 # --- clusters -------------------------------------------------------------------------------------------
 
 
 def test_overlapping_clusters_are_found_and_rather_too_many_than_too_few() -> None:
     features, labels = clusters(6, 100)
-    found = category_search(features, seed=0, sources=["spectral"])
-    assert found.accepted
+    found = searched(features)
     assert 6 <= found.chosen.categories <= 10
     assert agreement(labels, found.labels) > 0.8
     assert found.chosen.agreement > found.threshold + 0.1
@@ -62,8 +77,8 @@ def test_overlapping_clusters_are_found_and_rather_too_many_than_too_few() -> No
 @pytest.mark.long
 def test_the_heads_are_chosen_where_they_are_as_stable() -> None:
     features, labels = clusters(4, 60)
-    found = category_search(features, seed=0, categories=4)
-    assert found.accepted
+    found = searched(features, categories=4, sources=("heads", "spectral"))
+    assert found.chosen.agreement > found.threshold
     assert {point.source for point in found.curve} == {"heads", "spectral"}
     assert agreement(labels, found.labels) > 0.9
 
@@ -71,7 +86,7 @@ def test_the_heads_are_chosen_where_they_are_as_stable() -> None:
 @pytest.mark.long
 def test_the_search_is_a_function_of_the_seed() -> None:
     features, _ = clusters(3, 60)
-    first, second = (category_search(features, seed=1, categories=3, sources=["heads"]) for _ in range(2))
+    first, second = (searched(features, seed=1, categories=3, sources=["heads"]) for _ in range(2))
     assert np.array_equal(first.probabilities, second.probabilities)
     assert first.threshold == second.threshold
     assert np.array_equal(first.tree, second.tree)
@@ -80,15 +95,14 @@ def test_the_search_is_a_function_of_the_seed() -> None:
 def test_two_components_are_two_categories() -> None:
     features, _ = clusters(1, 150)
     features[100:] += 100
-    found = category_search(features, seed=0, sources=["spectral"])
-    assert found.accepted
+    found = searched(features)
     assert agreement(np.repeat([0, 1], [100, 50]), cut(found.tree, 2)[found.labels]) == 1
 
 
 def test_duplicates_change_no_category() -> None:
     features, _ = clusters(4, 60)
-    alone = category_search(features, seed=0, categories=4, sources=["spectral"])
-    repeated = category_search(np.repeat(features, 3, 0), seed=0, categories=4, sources=["spectral"])
+    alone = searched(features, categories=4)
+    repeated = searched(np.repeat(features, 3, 0), categories=4)
     assert np.array_equal(repeated.labels, np.repeat(alone.labels, 3))
     assert repeated.threshold == alone.threshold
 
@@ -96,7 +110,7 @@ def test_duplicates_change_no_category() -> None:
 def test_three_outliers_belong_to_no_category_and_are_none() -> None:
     features, labels = clusters(4, 60)
     features[[0, 70, 130]] += np.random.default_rng(1).standard_normal((3, 12)).astype(np.float32) * 30
-    found = category_search(features, seed=0, categories=4, sources=["spectral"])
+    found = searched(features, categories=4)
     assert found.none[[0, 70, 130]].all()
     assert found.none.mean() < 0.1
     assert np.bincount(found.labels).min() > 20
@@ -106,8 +120,7 @@ def test_three_outliers_belong_to_no_category_and_are_none() -> None:
 def test_unequal_clusters_are_found() -> None:
     features, labels = clusters(3, 300)
     kept = np.concatenate([np.arange(300), np.arange(300, 360), np.arange(600, 660)])
-    found = category_search(features[kept], seed=0, sources=["spectral"])
-    assert found.accepted
+    found = searched(features[kept])
     assert agreement(labels[kept], cut(found.tree, 3)[found.labels]) > 0.8
 
 
@@ -132,7 +145,7 @@ def test_progress_is_reported() -> None:
 @pytest.mark.parametrize("null", [white_noise, permuted_pixels])
 def test_no_category_is_found_in_noise(null: object, seed: int) -> None:
     features = white_noise(seed) if null is white_noise else permuted_pixels(seed)
-    assert not category_search(features, seed=seed, sources=["spectral"]).accepted
+    assert category_search(features, seed=seed, sources=["spectral"]) is None
 
 
 # --- parts ----------------------------------------------------------------------------------------------

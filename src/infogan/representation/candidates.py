@@ -16,38 +16,26 @@ from jaxtyping import Float, Int64, UInt8
 
 from infogan.data.pixel_neighbours import pixels
 from infogan.representation.components import independent_components
-from infogan.representation.neighbours import Metric, PrincipalComponents, nearest
+from infogan.representation.coordinate_search import FITTED, LEAST, METRICS, Found, Parts, stable_coordinates
+from infogan.representation.neighbours import Metric, PrincipalComponents
 from infogan.representation.slow_coordinates import (
     Coordinate,
     agreement,
     local_residuals,
-    slow_coordinates,
     uniform_ranks,
-    unmixed,
     unpredicted_share,
 )
 
-METRICS = tuple(Metric(count, whitened) for whitened in (False, True) for count in (10, 20, 40, 80))
-"""The metrics that are tried. A factor may be visible in few of them; stability shows in which."""
+MOST_COMPONENTS = 10
+"""Largest number of components."""
 
-LEAST = 0.7
-"""Least agreement of two versions of a candidate: half of the variance of its ranks is reproducible."""
-
-MOST_COORDINATES, MOST_COMPONENTS = 6, 10
 FEW_FACTORS = 0.6
 """If coordinates predict this share of the images' variance, there is no search for attributes: images of a
 few factors, such as renders of one object, have peaked components without a meaning of their own."""
 
-FITTED = 10_000
-"""Largest number of images that coordinates are computed on; others get the mean of their neighbours."""
-
-_PART = 4_000  # images in each part for coordinates
-_SAME = 0.8  # agreement above which candidates of two metrics are the same
-_NEW = 0.6  # least share of a candidate that accepted ones do not predict
+_NEW = 0.6  # least share of a component that accepted candidates do not predict
 _NONE = (0, 0.0)
 _BASELINES = 16  # principal components that a candidate is compared with
-_SPREADING = Metric(40, whitened=False)  # in which images that were not fitted get their values
-_NULL_DEVIATIONS = 3.5  # of the null's agreements: the 99th percentile of the largest of some 50
 
 Images = UInt8[np.ndarray, "_ h w c"]
 Kind = Literal["coordinate", "circle", "component"]
@@ -82,29 +70,6 @@ class Candidate:
         return Coordinate(self.values, circle=self.kind == "circle")
 
 
-@dataclass(frozen=True)
-class Parts:
-    """Indices of three disjoint parts of the images: two to fit, and one to compare on."""
-
-    first: Int64[np.ndarray, " a"]
-    second: Int64[np.ndarray, " b"]
-    third: Int64[np.ndarray, " c"]
-
-    @classmethod
-    def of(cls, count: int, seed: int, share: float, most: int) -> Parts:
-        """Split `count` images at random.
-
-        Args:
-            count: number of images.
-            seed: of the split.
-            share: of the images in each of the first two parts.
-            most: largest number of images in a part.
-        """
-        order = np.random.default_rng(seed).permutation(count)
-        fitted = min(most, int(share * count))
-        return cls(order[:fitted], order[fitted : 2 * fitted], order[2 * fitted :][:most])
-
-
 def find(
     images: Images, *, seed: int = 0, metrics: Sequence[Metric] = METRICS, progress: Progress = lambda _: None
 ) -> list[Candidate]:
@@ -122,7 +87,7 @@ def find(
     if len(distinct) < 3 * 100:
         return []
     progress("slow coordinates of the neighbourhood graph")
-    coordinates = coordinate_candidates(distinct, seed=seed, metrics=metrics)
+    coordinates = _named(stable_coordinates(distinct, seed=seed, metrics=metrics))
     scores = PrincipalComponents(distinct).scores(distinct).values
     components: list[Candidate] = []
     if predicted_variance([c.coordinate for c in coordinates], scores) < FEW_FACTORS:
@@ -136,6 +101,19 @@ def find(
         )
         for candidate in coordinates + components
     ]
+
+
+def _named(found: Sequence[Found]) -> list[Candidate]:
+    """Return coordinates and circles as candidates, each kind numbered from 1."""
+    candidates: list[Candidate] = []
+    for one in found:
+        kind: Kind = "circle" if one.coordinate.circle else "coordinate"
+        number = sum(candidate.kind == kind for candidate in candidates) + 1
+        source, values = ", ".join(map(str, one.metrics)), one.coordinate.values
+        candidates.append(
+            Candidate(f"{kind}{number}", kind, source, values, one.stability, one.threshold, _NONE)
+        )
+    return candidates
 
 
 def predicted_variance(known: Sequence[Coordinate], scores: Float[np.ndarray, "n k"]) -> float:
@@ -154,169 +132,6 @@ def unique_images(images: Images) -> tuple[Int64[np.ndarray, " u"], Int64[np.nda
     twins = [first.setdefault(hashlib.sha256(image.tobytes()).digest(), i) for i, image in enumerate(images)]
     unique = np.array(sorted(first.values()), dtype=np.int64)
     return unique, np.searchsorted(unique, twins)
-
-
-def permuted_images(images: Images, rng: np.random.Generator) -> Images:
-    """Permute each pixel and channel independently across images: a null without any common factor."""
-    flat = rng.permuted(images.reshape(len(images), -1), axis=0)
-    return np.ascontiguousarray(flat.reshape(images.shape))
-
-
-# --- coordinates -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Stable:
-    """A coordinate of one metric, with its agreement and the mean of both versions on the third part."""
-
-    metric: Metric
-    stability: float
-    on_third: Coordinate
-
-
-@dataclass(frozen=True)
-class _Version:
-    """A coordinate of all images in one metric, and its stability."""
-
-    metric: Metric
-    coordinate: Coordinate
-    stability: float
-
-
-def coordinate_candidates(
-    images: Images, *, seed: int = 0, metrics: Sequence[Metric] = METRICS
-) -> list[Candidate]:
-    """Return the slow coordinates that two parts of the images agree on, most stable first.
-
-    The coordinates of all metrics are pooled: versions of the same factor in several metrics are averaged,
-    which needs no choice of a metric and cancels their errors.
-
-    Args:
-        images: uint8, without duplicates.
-        seed: of the split into parts and of the permuted images.
-        metrics: the distances of images to search in.
-    """
-    parts = Parts.of(len(images), seed, 1 / 3, _PART)
-    of_parts = [images[rows] for rows in (parts.first, parts.second, parts.third)]
-    null = permuted_images(np.concatenate(of_parts), np.random.default_rng(seed + 1))
-    cuts = np.cumsum([len(part) for part in of_parts])[:-1]
-    threshold = _threshold(_stable_coordinates(np.split(null, cuts), metrics))
-    stable = [found for found in _stable_coordinates(of_parts, metrics) if found.stability > threshold]
-    rows = np.sort(np.random.default_rng(seed).permutation(len(images))[:FITTED])
-    components = PrincipalComponents(images[rows])
-    fitted, third = components.scores(images[rows]), components.scores(of_parts[2])
-    versions = []
-    for metric in dict.fromkeys(found.metric for found in stable):
-        points = metric.points(fitted)
-        near = nearest(points, queries=metric.points(third))
-        own = [found.on_third for found in stable if found.metric == metric]
-        kept = [c for c in slow_coordinates(points) if _agrees(c.extend(near), own)]
-        versions += [_Version(metric, c, _best(c.extend(near), stable)) for c in unmixed(kept)]
-    accepted = _pooled(versions, threshold)
-    if len(rows) == len(images):
-        return accepted
-    near = nearest(_SPREADING.points(fitted), queries=_SPREADING.points(components.scores(images)))
-    return [replace(c, values=c.coordinate.extend(near).values) for c in accepted]
-
-
-def _agrees(coordinate: Coordinate, others: Sequence[Coordinate]) -> bool:
-    return any(agreement(coordinate, other) > LEAST for other in others)
-
-
-def _best(coordinate: Coordinate, stable: Sequence[_Stable]) -> float:
-    """Return the stability of the stable coordinate that agrees best with another."""
-    return max(stable, key=lambda found: agreement(coordinate, found.on_third)).stability
-
-
-def _stable_coordinates(parts: Sequence[Images], metrics: Sequence[Metric]) -> list[_Stable]:
-    """Return the coordinates of the first part, matched one to one with those of the second, on the third."""
-    fitted = [PrincipalComponents(part) for part in parts[:2]]
-    of_parts = [(c.scores(part), c.scores(parts[2])) for c, part in zip(fitted, parts[:2], strict=True)]
-    stable = []
-    for metric in metrics:
-        versions = []
-        for part, third in of_parts:
-            points = metric.points(part)
-            near = nearest(points, queries=metric.points(third))
-            versions.append([coordinate.extend(near) for coordinate in slow_coordinates(points)])
-        for first, second, value in matched(*versions):
-            stable.append(_Stable(metric, value, mean_coordinate([first, second], [1.0, 1.0])))
-    return stable
-
-
-def matched(
-    first: Sequence[Coordinate], second: Sequence[Coordinate]
-) -> list[tuple[Coordinate, Coordinate, float]]:
-    """Return pairs of coordinates in the one-to-one matching of the highest sum of agreements."""
-    from scipy.optimize import linear_sum_assignment  # lazy: slow to import
-
-    if not first or not second:
-        return []
-    table = np.array([[agreement(a, b) for b in second] for a in first])
-    rows, columns = linear_sum_assignment(table, maximize=True)
-    return [(first[i], second[j], float(table[i, j])) for i, j in zip(rows, columns, strict=True)]
-
-
-def _threshold(null: Sequence[_Stable]) -> float:
-    """Return the agreement to exceed: at least LEAST, and above what permuted images reach.
-
-    The agreements of the null are compared on Fisher's scale, where they are about normal.
-    """
-    if not null:
-        return LEAST
-    values = np.arctanh(np.clip([coordinate.stability for coordinate in null], 0, 0.999))
-    return max(LEAST, float(np.tanh(values.mean() + _NULL_DEVIATIONS * values.std())))
-
-
-def _pooled(versions: Sequence[_Version], threshold: float) -> list[Candidate]:
-    """Return one candidate for each group of versions that agree, without those that earlier ones predict.
-
-    Versions that agree with many others come first: each factor is an average over the metrics that show it.
-    """
-    accepted: list[Candidate] = []
-    left = [version for version in versions if version.stability > threshold]
-    while left and len(accepted) < MOST_COORDINATES:
-        leader = max(
-            left, key=lambda v: sum(w.stability * agreement(v.coordinate, w.coordinate) ** 2 for w in left)
-        )
-        group = [v for v in left if agreement(leader.coordinate, v.coordinate) > _SAME or v is leader]
-        left = [version for version in left if not any(version is member for member in group)]
-        mean = mean_coordinate(
-            [leader.coordinate, *(v.coordinate for v in group)],
-            [leader.stability, *(v.stability for v in group)],
-        )
-        if accepted and unpredicted_share([c.coordinate for c in accepted], mean) < _NEW:
-            continue
-        kind: Kind = "circle" if mean.circle else "coordinate"
-        number = sum(candidate.kind == kind for candidate in accepted) + 1
-        source = ", ".join(dict.fromkeys(str(version.metric) for version in group))
-        stability = max(version.stability for version in group)
-        accepted.append(Candidate(f"{kind}{number}", kind, source, mean.values, stability, threshold, _NONE))
-    turned = unmixed([candidate.coordinate for candidate in accepted])
-    return [replace(c, values=t.values) for c, t in zip(accepted, turned, strict=True)]
-
-
-def mean_coordinate(coordinates: Sequence[Coordinate], weights: Sequence[float]) -> Coordinate:
-    """Return the weighted mean of versions of one coordinate, after each is aligned with the first.
-
-    Lines are aligned by their sign, circles by sense and start.
-    """
-    first = coordinates[0]
-    if not first.circle:
-        total = np.zeros(len(first.values), dtype=np.float64)
-        for coordinate, weight in zip(coordinates, weights, strict=True):
-            ranks = uniform_ranks(coordinate.values)
-            total += weight * ranks * np.sign(np.corrcoef(ranks, first.values)[0, 1] or 1.0)
-        return Coordinate(uniform_ranks(total))
-    angle, mean = np.pi * first.values, np.zeros(len(first.values), dtype=complex)
-    for coordinate, weight in zip(coordinates, weights, strict=True):
-        other = np.pi * coordinate.values
-        sense = (
-            1 if abs(np.exp(1j * (angle - other)).mean()) >= abs(np.exp(1j * (angle + other)).mean()) else -1
-        )
-        offset = np.angle(np.exp(1j * (angle - sense * other)).mean())
-        mean += weight * np.exp(1j * (sense * other + offset))
-    return Coordinate(uniform_ranks(np.angle(mean)), circle=True)
 
 
 # --- components ------------------------------------------------------------------------------------------

@@ -91,11 +91,6 @@ class Categories:
     tree: Float[np.ndarray, "merges 4"]
     space: str = "pixels"
 
-    @property
-    def accepted(self) -> bool:
-        """True if the partition is more stable than those of data without categories."""
-        return self.chosen.agreement > self.threshold
-
 
 def category_search(  # noqa: PLR0913 - the features, and what is searched
     features: Float[np.ndarray, "n f"],
@@ -105,10 +100,11 @@ def category_search(  # noqa: PLR0913 - the features, and what is searched
     sources: Sequence[Source] = ("heads", "spectral"),
     compared: int = 1,
     after_step: Callable[[str], None] | None = None,
-) -> Categories:
+) -> Categories | None:
     """Find categories of images by their features, choose method and number, and test them against a null.
 
-    Equal images count once. The result is a function of the arguments.
+    Equal images count once. The result is a function of the arguments: None if no number of categories
+    passes the test, unless `categories` is given.
 
     Args:
         features: of the images, such as those of `Encoder.features`, or principal components of pixels.
@@ -134,6 +130,8 @@ def category_search(  # noqa: PLR0913 - the features, and what is searched
         curve += stability(points, counts, source, seed=seed)
         report(f"stability of {source} with {counts[0]} to {counts[-1]} categories measured")
     chosen, threshold = _test(points, curve, seed, report, compared)
+    if categories is None and chosen.agreement <= threshold:
+        return None
     neighbours = nearest(points)
     rule: Rule = (
         heads(points, neighbours.indices, chosen.categories, seed=seed)

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from infogan.config import Categorical, Periodic, Uniform
 from infogan.config.codes import CONTINUOUS_WEIGHT
 from infogan.config.codes import Code as AnyCode
-from infogan.representation.candidates import METRICS, Candidate, find, unique_images
+from infogan.representation.candidates import Candidate, find, unique_images
 from infogan.representation.categories import to_points
 from infogan.representation.category_search import (
     Categories,
@@ -28,6 +28,7 @@ from infogan.representation.category_search import (
     category_search,
     steadiest,
 )
+from infogan.representation.coordinate_search import METRICS
 from infogan.representation.gaps import are_slices, explained_by_categories, has_gaps
 from infogan.representation.neighbours import Metric, PrincipalComponents, nearest
 from infogan.representation.slow_coordinates import dependence as _dependence
@@ -198,33 +199,41 @@ def learn(  # noqa: PLR0913 - the images, what is known of them, and what to sea
     unique, _ = unique_images(images)
     if len(unique) < FEWEST:
         return Learned(None, (), len(images))
-    found = None
-    spaces = {"pixels": PrincipalComponents(images[unique]).scores(images).values}
-    if features is not None:
-        both = np.concatenate([to_points(spaces["pixels"]), to_points(features)], 1)
-        # Not the pixels alone: what is most stable there may be slices of the brightness.
-        spaces = {"features": features, "pixels and features": both}
-    space = next(iter(spaces))
-    if categories != 0:
-        sources: tuple[Source, ...] = ("spectral",) if features is None else ("heads", "spectral")
-        if len(spaces) > 1:
-            space = steadiest(spaces, seed=seed, categories=categories)
-            progress(f"searching for categories in {space}")
-        searched = category_search(
-            spaces[space],
-            seed=seed,
-            categories=categories,
-            sources=sources,
-            compared=len(spaces),
-            after_step=progress,
-        )
-        searched = replace(searched, space=space)
-        found = searched if searched.accepted or categories is not None else None
     if candidates is None:
         candidates = find(images, seed=seed, metrics=metrics, progress=progress)
+    if categories == 0:
+        return Learned(None, tuple(candidates), len(images))
+    spaces = _spaces(images, unique, features)
+    space = next(iter(spaces))
+    if len(spaces) > 1:
+        space = steadiest(spaces, seed=seed, categories=categories)
+        progress(f"searching for categories in {space}")
+    sources: tuple[Source, ...] = ("spectral",) if features is None else ("heads", "spectral")
+    found = category_search(
+        spaces[space],
+        seed=seed,
+        categories=categories,
+        sources=sources,
+        compared=len(spaces),
+        after_step=progress,
+    )
     if found is None:
         return Learned(None, tuple(candidates), len(images))
-    return _combined(found, candidates, spaces[space], fixed=categories is not None)
+    return _combined(replace(found, space=space), candidates, spaces[space], fixed=categories is not None)
+
+
+def _spaces(
+    images: UInt8[np.ndarray, "n h w c"],
+    unique: Int64[np.ndarray, " u"],
+    features: Float[np.ndarray, "n f"] | None,
+) -> dict[str, Float[np.ndarray, "n d"]]:
+    """Return the spaces in which categories may be searched for, by name."""
+    components = PrincipalComponents(images[unique]).scores(images).values
+    if features is None:
+        return {"pixels": components}
+    both = np.concatenate([to_points(components), to_points(features)], 1)
+    # Not the pixels alone: what is most stable there may be slices of the brightness.
+    return {"features": features, "pixels and features": both}
 
 
 def _combined(

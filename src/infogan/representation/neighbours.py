@@ -112,8 +112,14 @@ def nearest(
         count: 1 or more; reduced to the number of points that there are.
         queries: other points; None: the points themselves, each without itself.
     """
-    from sklearn.neighbors import NearestNeighbors  # lazy: slow to import
+    from scipy.spatial import KDTree  # lazy: slow to import
+    from sklearn.neighbors import NearestNeighbors
 
+    if queries is not None and points.shape[1] <= _TREE_DIMENSIONS:
+        # Some times faster than scikit-learn's tree for the many small searches of local regressions.
+        ranks = np.arange(1, min(count, len(points)) + 1)
+        distances, indices = KDTree(points).query(queries, ranks)
+        return Neighbours(np.asarray(indices, np.int64), np.asarray(distances, np.float64))
     most = len(points) - (queries is None)
     # Without queries, kneighbors excludes each point from its own neighbours, even among equal points.
     algorithm = "kd_tree" if points.shape[1] <= _TREE_DIMENSIONS else "brute"  # both are exact

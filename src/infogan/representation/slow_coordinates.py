@@ -79,6 +79,11 @@ class Coordinate:
         return Coordinate((np.arctan2(mean[:, 1], mean[:, 0]) / np.pi).astype(np.float32), circle=True)
 
 
+def joined(coordinates: Sequence[Coordinate]) -> Float[np.ndarray, "n d"]:
+    """Return coordinates as points, one or two columns for each."""
+    return np.concatenate([coordinate.columns for coordinate in coordinates], 1)
+
+
 def slow_coordinates(
     points: Float[np.ndarray, "n d"], *, most: int = MOST, count: int = NEIGHBOURS
 ) -> list[Coordinate]:
@@ -222,7 +227,7 @@ def unpredicted_share(known: Sequence[Coordinate], coordinate: Coordinate) -> fl
     predicts nothing well. Of a circle, cosine and sine are predicted.
     """
     rng = np.random.default_rng(0)
-    predictors = np.concatenate([c.columns for c in known], 1)
+    predictors = joined(known)
     rows = np.sort(rng.permutation(len(predictors))[:_REGRESSED])
     predictors, target = predictors[rows], coordinate.columns[rows]
     permuted = rng.permutation(len(rows))
@@ -236,7 +241,7 @@ def local_residuals(
     known: Sequence[Coordinate], targets: Float[np.ndarray, "n t"]
 ) -> Float[np.ndarray, " t"]:
     """Return the relative residual of each target under a cross-validated local regression on coordinates."""
-    predictors = np.concatenate([c.columns for c in known], 1)
+    predictors = joined(known)
     rows = np.sort(np.random.default_rng(0).permutation(len(predictors))[:_REGRESSED])
     return _residuals(predictors[rows], targets[rows])
 
