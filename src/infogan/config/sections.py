@@ -315,6 +315,11 @@ class ObjectiveConfig(Section):
         description="exact: all pairs of images are compared; index: above 50,000 images an approximate "
         "index is searched, which needs the extra infogan[index]",
     )
+    neighbour_space: Literal["pixels", "joint"] = Field(
+        default="pixels",
+        description="pixels: images are compared by principal components of the pixels; joint: by these and "
+        "the features of the contrastive encoder, which is trained first (representation.contrastive_steps)",
+    )
     neighbour_share: float = Field(
         default=1.0, ge=0, le=1, description="share of images whose second view is of a neighbour"
     )
@@ -465,7 +470,7 @@ class RepresentationConfig(Section):
         default=0,
         ge=0,
         le=MOST_STEPS,
-        description="steps in which Q learns to predict the candidates; 0: no phase before training",
+        description="steps in which Q learns to predict the candidates; 0: none are searched for",
     )
     contrastive_steps: int = Field(
         default=0,
@@ -524,6 +529,8 @@ class Config(Section):
                 "training.repair_end = 0 with network.spectral_recognition: category repair edits Q's "
                 "weights, which spectral norm computes again"
             )
+        if objective.neighbour_space == "joint" and not self.representation.contrastive_steps:
+            raise ValueError('objective.neighbour_space = "joint" needs representation.contrastive_steps')
         if training.repair_end and not objective.subcode_weight:
             raise ValueError("training.repair_end needs sub-codes: set objective.subcode_weight")
         return self
@@ -554,6 +561,11 @@ class Config(Section):
     def seeks_neighbours(self) -> bool:
         """True if the second view of an image may be taken from a neighbour."""
         return self.reads_real and self.objective.neighbours > 0 and self.objective.neighbour_share > 0
+
+    @property
+    def learns_neighbours(self) -> bool:
+        """True if neighbours are searched for in features that are learned before training."""
+        return self.seeks_neighbours and self.objective.neighbour_space == "joint"
 
     def replace(self, **values: Mapping[str, Any] | str) -> Config:
         """Return a copy with other values: `config.replace(training={"steps": 100}, preset="mine")`.

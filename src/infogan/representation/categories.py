@@ -55,6 +55,11 @@ def to_points(features: Float[np.ndarray, "n f"]) -> Float[np.ndarray, "n d"]:
     return np.asarray(scores * (_SPREAD / max(spread, _TINY)), np.float32)
 
 
+def side_by_side(*features: Float[np.ndarray, "n _"]) -> Float[np.ndarray, "n d"]:
+    """Return several features of the same images as points, each of the same total variance."""
+    return np.concatenate([to_points(each) for each in features], 1)
+
+
 # --- heads ---------------------------------------------------------------------------------------------
 
 

@@ -20,7 +20,7 @@ from infogan.config import Categorical, Periodic, Uniform
 from infogan.config.codes import CONTINUOUS_WEIGHT
 from infogan.config.codes import Code as AnyCode
 from infogan.representation.candidates import Candidate, find, unique_images
-from infogan.representation.categories import to_points
+from infogan.representation.categories import side_by_side
 from infogan.representation.category_search import (
     Categories,
     Source,
@@ -231,7 +231,7 @@ def _spaces(
     components = PrincipalComponents(images[unique]).scores(images).values
     if features is None:
         return {"pixels": components}
-    both = np.concatenate([to_points(components), to_points(features)], 1)
+    both = side_by_side(components, features)
     # Not the pixels alone: what is most stable there may be slices of the brightness.
     return {"features": features, "pixels and features": both}
 

@@ -4,6 +4,7 @@
         anchors.safetensors     targets of codes for all training images, [N, width] by the code's name
         encoder.safetensors     weights that Q's encoder started from, if it was trained before
         recognition.safetensors weights that Q's head started from, if it was fitted to the anchors
+        neighbours.safetensors  nearest neighbours of all training images, if learned features define them
         candidates.json         how the anchors were found
         MANIFEST.json           sizes and sha256 sums
 
@@ -26,9 +27,10 @@ from infogan import storage
 from infogan.errors import StorageError
 
 ANCHORS, ENCODER, CANDIDATES = "anchors.safetensors", "encoder.safetensors", "candidates.json"
-RECOGNITION = "recognition.safetensors"
+RECOGNITION, NEIGHBOURS = "recognition.safetensors", "neighbours.safetensors"
 
-_TENSORS = (ANCHORS, ENCODER, RECOGNITION)
+_TENSORS = (ANCHORS, ENCODER, RECOGNITION, NEIGHBOURS)
+_INDICES = "indices"
 _ADVICE = "another copy of the folder, or infogan train, for a new run"
 
 
@@ -42,6 +44,8 @@ class Representation:
         recognition: the state dict of Q's head, fitted to the anchors; None: it starts untrained.
         candidates: how the anchors were found, as JSON.
         sha256: of each file, once it is on disk.
+        neighbours: int64 [N, count], indices of the nearest neighbours of each training image; None: those by
+            the pixels are used.
     """
 
     anchors: Mapping[str, Tensor]
@@ -49,6 +53,7 @@ class Representation:
     candidates: Any = None
     recognition: Mapping[str, Tensor] | None = None
     sha256: Mapping[str, str] | None = None
+    neighbours: Tensor | None = None
 
 
 def save(folder: Path, representation: Representation) -> None:
@@ -64,6 +69,8 @@ def save(folder: Path, representation: Representation) -> None:
         files[ENCODER] = _bytes(representation.encoder)
     if representation.recognition is not None:
         files[RECOGNITION] = _bytes(representation.recognition)
+    if representation.neighbours is not None:
+        files[NEIGHBOURS] = _bytes({_INDICES: representation.neighbours})
     storage.write_folder(folder, files)
 
 
@@ -88,7 +95,14 @@ def load(folder: Path) -> Representation | None:
         candidates = json.loads(files[CANDIDATES])
     except (safetensors.SafetensorError, ValueError) as error:
         raise StorageError(f"{folder} cannot be read: {error}", "files written by infogan", _ADVICE) from None
-    return Representation(tensors[ANCHORS], tensors.get(ENCODER), candidates, tensors.get(RECOGNITION), sums)
+    return Representation(
+        tensors[ANCHORS],
+        tensors.get(ENCODER),
+        candidates,
+        tensors.get(RECOGNITION),
+        sums,
+        tensors.get(NEIGHBOURS, {}).get(_INDICES),
+    )
 
 
 def check(folder: Path, found: Representation | None, trained_with: Mapping[str, str]) -> None:

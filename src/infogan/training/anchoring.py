@@ -7,14 +7,14 @@ contrastive training resumes from RUN/representation-training.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import safetensors.torch
 import torch
-from jaxtyping import UInt8
-from torch import nn
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor, nn
 
 from infogan import images as edge
 from infogan import recipes, regularizers, signals, storage, streams
@@ -24,8 +24,10 @@ from infogan.data import Dataset
 from infogan.errors import Interrupted
 from infogan.model import InfoGAN
 from infogan.representation import learning
+from infogan.representation.categories import side_by_side
 from infogan.representation.contrastive import ContrastiveSettings, ContrastiveTraining, Encoder
 from infogan.representation.learning import Learned
+from infogan.representation.neighbours import PrincipalComponents, nearest
 from infogan.representation.views import Views
 from infogan.runs import representation_files
 from infogan.runs.directory import RunDirectory
@@ -47,7 +49,7 @@ class Phase:
     """The phase before training of one run.
 
     Attributes:
-        config: with `representation.fit_steps` above 0.
+        config: with a phase, if `representation.fit_steps` is above 0 or neighbours are learned.
         dataset: only its training images are used, without labels.
         run: the run directory.
         say: called with messages.
@@ -65,25 +67,46 @@ class Phase:
             Interrupted: a signal came; the state was saved.
             StorageError: the disk is full, or a file is damaged.
         """
-        if not self.config.representation.fit_steps:
+        if not self.config.representation.fit_steps and not self.config.learns_neighbours:
             return self.config
         done = representation_files.load(self.run.representation)
         if done is None:
             images = np.asarray(self.dataset.train.images)
             encoder = self._encoder(images)
-            self.say("searching for categories and continuous candidates")
-            learned = learning.learn(
-                images,
-                features=None if encoder is None else encoder.features(images),
-                categories=self.config.representation.categories,
-                seed=self.config.training.seed,
-                progress=self.say,
-            )
-            done = self.fit(learned, encoder)
+            features = None if encoder is None else encoder.features(images)
+            done = self._found(images, features, encoder)
+            if self.config.learns_neighbours:
+                assert features is not None
+                done = replace(done, neighbours=self._neighbours(images, features))
             representation_files.save(self.run.representation, done)
             if self._unfinished.exists():
                 storage.remove_folder(self._unfinished)
         return self.config if done.candidates["empty"] else with_codes(self.config, done)
+
+    def _found(
+        self, images: UInt8[np.ndarray, "n h w c"], features: np.ndarray | None, encoder: Encoder | None
+    ) -> Representation:
+        """Return the anchors of what is found in the images, and Q fitted to them."""
+        if not self.config.representation.fit_steps:
+            return Representation({}, None, {"empty": True})
+        self.say("searching for categories and continuous candidates")
+        learned = learning.learn(
+            images,
+            features=features,
+            categories=self.config.representation.categories,
+            seed=self.config.training.seed,
+            progress=self.say,
+        )
+        return self.fit(learned, encoder)
+
+    def _neighbours(
+        self, images: UInt8[np.ndarray, "n h w c"], features: Float[np.ndarray, "n f"]
+    ) -> Int64[Tensor, "n k"]:
+        """Return neighbours by principal components of the pixels and by features, side by side."""
+        count = self.config.objective.neighbours
+        self.say(f"finding the {count} nearest neighbours of each image by pixels and features")
+        components = PrincipalComponents(images).scores(images).values
+        return torch.from_numpy(nearest(side_by_side(components, features), count).indices)
 
     @property
     def _unfinished(self) -> Path:

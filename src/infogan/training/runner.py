@@ -270,7 +270,7 @@ def follow(ranks: Ranks, load_data: Callable[[Config], Dataset]) -> Trained:
         torch.from_numpy(np.asarray(dataset.train.images)),
         device=device,
         precision=engine.choose_precision(config.training.precision, device),
-        nearest=nearest_images(config, dataset.train),
+        nearest=nearest_images(config, dataset.train, tensors.get("neighbours")),
         anchors=Anchors(anchors) if anchors else None,
         ranks=ranks,
     )
@@ -331,7 +331,7 @@ class _Session:
                 torch.from_numpy(self.images),  # a memory map is not copied
                 device=device,
                 precision=precision,
-                nearest=nearest_images(config, dataset.train),
+                nearest=nearest_images(config, dataset.train, self._learned_neighbours()),
                 anchors=self._anchors(),
                 log=self.progress.say,
                 ranks=ranks,
@@ -362,6 +362,9 @@ class _Session:
     def _anchors(self) -> Anchors | None:
         known = self.representation
         return Anchors(known.anchors) if known is not None and known.anchors else None
+
+    def _learned_neighbours(self) -> torch.Tensor | None:
+        return None if self.representation is None else self.representation.neighbours
 
     def _model(self) -> InfoGAN:
         """Return the model before its first step, with the encoder of the run's representation."""
@@ -442,6 +445,8 @@ class _Session:
         tensors |= {f"optimizer.{name}": value for name, value in trainer.optimizer_tensors().items()}
         if anchors is not None:
             tensors |= {f"anchors.{name}": value for name, value in anchors.targets.items()}
+        if (neighbours := self._learned_neighbours()) is not None:
+            tensors["neighbours"] = neighbours
         ranks.send(facts, tensors)
 
     def restore(self, allow_changes: bool) -> bool:

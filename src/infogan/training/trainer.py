@@ -44,10 +44,21 @@ VARIANCE_EVERY = 100
 """Steps between two measurements of the images' variance; a multiple of METRICS_EVERY."""
 
 
-def nearest_images(config: Config, images: Split) -> Int64[Tensor, "n k"] | None:
-    """Return the nearest neighbours of all training images, or None if the configuration uses none."""
+def nearest_images(
+    config: Config, images: Split, learned: Int64[Tensor, "n k"] | None = None
+) -> Int64[Tensor, "n k"] | None:
+    """Return the nearest neighbours of all training images, or None if the configuration uses none.
+
+    Args:
+        config: of the run.
+        images: the training images.
+        learned: neighbours by learned features, for a configuration that wants these.
+    """
     if not config.seeks_neighbours:
         return None
+    if config.learns_neighbours:
+        assert learned is not None  # the phase before training writes them
+        return learned
     objective = config.objective
     return torch.from_numpy(images.nearest(objective.neighbours, objective.neighbour_search))
 
