@@ -27,6 +27,7 @@ from infogan.errors import ConfigError, DivergenceError, UsageError
 from infogan.evaluation.resampling import numpy_generator
 from infogan.model import InfoGAN
 from infogan.reporting.markdown import markdown_table
+from infogan.representation.coordinate_search import permuted_images
 from infogan.runs.directory import RunDirectory
 from infogan_experiments.attribute_tables import attributes_table
 from infogan_experiments.experiment import EXPERIMENTS, Experiment, Options
@@ -96,7 +97,7 @@ class Job:
 
     @property
     def files(self) -> Path:
-        """The folder of images; noise differs between discoveries, photographs do not."""
+        """The folder of images; those of a null differ between discoveries, photographs do not."""
         own = self.trial.labelled is None or self.options.quick
         return self.path.with_name(f"pictures-{self.path.name}" if own else "pictures")
 
@@ -242,6 +243,12 @@ def _write_noise(job: Job, folder: Path) -> None:
     _write_images(images, folder)
 
 
+def _write_permuted(job: Job, folder: Path) -> None:
+    """Write digits with each pixel permuted across images, which keeps nothing but its distribution."""
+    rng = numpy_generator(job.seed, "experiments/permuting")
+    _write_images(permuted_images(_digits(job).train.images[: job.count], rng), folder)
+
+
 TRIALS = (
     Trial(
         "discover-fashion",
@@ -275,6 +282,15 @@ TRIALS = (
         minutes=1.5,
         count=1_500,
         write=_write_noise,
+        labelled=None,
+        discoveries=10,
+    ),
+    Trial(
+        "discover-permuted",
+        "Discover factors in ten folders of digits with permuted pixels in 1.5 minutes each; none are there.",
+        minutes=1.5,
+        count=1_500,
+        write=_write_permuted,
         labelled=None,
         discoveries=10,
     ),

@@ -485,6 +485,11 @@ class RepresentationConfig(Section):
         description="number of categories; unset: chosen by stability; 0: no categories",
     )
     flip: bool = Field(default=False, description="mirror images are the same to the contrastive encoder")
+    codes: Literal["found", "given"] = Field(
+        default="found",
+        description="found: what is found replaces the configured categorical codes; given: the configured "
+        "codes stay, and the categorical one gets anchors, as many categories as it has",
+    )
 
 
 class Config(Section):
@@ -531,6 +536,8 @@ class Config(Section):
             )
         if objective.neighbour_space == "joint" and not self.representation.contrastive_steps:
             raise ValueError('objective.neighbour_space = "joint" needs representation.contrastive_steps')
+        if self.representation.codes == "given" and self._given_categories is None:
+            raise ValueError('representation.codes = "given" needs exactly one categorical code of dim 1')
         if training.repair_end and not objective.subcode_weight:
             raise ValueError("training.repair_end needs sub-codes: set objective.subcode_weight")
         return self
@@ -566,6 +573,26 @@ class Config(Section):
     def learns_neighbours(self) -> bool:
         """True if neighbours are searched for in features that are learned before training."""
         return self.seeks_neighbours and self.objective.neighbour_space == "joint"
+
+    @property
+    def learns_first(self) -> bool:
+        """True if there is a phase before training that learns from the real images."""
+        settings = self.representation
+        return bool(settings.fit_steps) or self.learns_neighbours or settings.codes == "given"
+
+    @property
+    def given_categories(self) -> tuple[str, int]:
+        """Name and size of the categorical code that gets anchors with `representation.codes` "given"."""
+        assert self._given_categories is not None  # checked when the configuration was made
+        return self._given_categories
+
+    @property
+    def _given_categories(self) -> tuple[str, int] | None:
+        found = {name: c for name, c in self.latents.codes.items() if isinstance(c, Categorical)}
+        if len(found) != 1:
+            return None
+        ((name, code),) = found.items()
+        return (name, code.size) if code.dim == 1 else None
 
     def replace(self, **values: Mapping[str, Any] | str) -> Config:
         """Return a copy with other values: `config.replace(training={"steps": 100}, preset="mine")`.

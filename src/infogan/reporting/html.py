@@ -132,7 +132,7 @@ def style() -> Markup:
 def data_url(image: Image.Image) -> str:
     """Return a picture as the URL of a PNG file, for an HTML page without other files."""
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
+    image.save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 

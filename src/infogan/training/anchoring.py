@@ -49,7 +49,7 @@ class Phase:
     """The phase before training of one run.
 
     Attributes:
-        config: with a phase, if `representation.fit_steps` is above 0 or neighbours are learned.
+        config: its `learns_first` is True if there is something to do.
         dataset: only its training images are used, without labels.
         run: the run directory.
         say: called with messages.
@@ -67,7 +67,7 @@ class Phase:
             Interrupted: a signal came; the state was saved.
             StorageError: the disk is full, or a file is damaged.
         """
-        if not self.config.representation.fit_steps and not self.config.learns_neighbours:
+        if not self.config.learns_first:
             return self.config
         done = representation_files.load(self.run.representation)
         if done is None:
@@ -81,12 +81,15 @@ class Phase:
             representation_files.save(self.run.representation, done)
             if self._unfinished.exists():
                 storage.remove_folder(self._unfinished)
-        return self.config if done.candidates["empty"] else with_codes(self.config, done)
+        given = self.config.representation.codes == "given"
+        return self.config if given or done.candidates["empty"] else with_codes(self.config, done)
 
     def _found(
         self, images: UInt8[np.ndarray, "n h w c"], features: np.ndarray | None, encoder: Encoder | None
     ) -> Representation:
         """Return the anchors of what is found in the images, and Q fitted to them."""
+        if self.config.representation.codes == "given":
+            return self._given(images, features)
         if not self.config.representation.fit_steps:
             return Representation({}, None, {"empty": True})
         self.say("searching for categories and continuous candidates")
@@ -99,10 +102,28 @@ class Phase:
         )
         return self.fit(learned, encoder)
 
+    def _given(self, images: UInt8[np.ndarray, "n h w c"], features: np.ndarray | None) -> Representation:
+        """Return anchors of the configured categorical code alone."""
+        name, size = self.config.given_categories
+        self.say(f"searching for {size} categories")
+        learned = learning.learn(
+            images,
+            features=features,
+            categories=size,
+            candidates=(),
+            seed=self.config.training.seed,
+            progress=self.say,
+        )
+        if learned.categories is None:
+            return Representation({}, None, {"empty": True})
+        probabilities = torch.from_numpy(learned.categories.probabilities)
+        unused = probabilities.new_zeros(len(probabilities), size - probabilities.shape[1])
+        return Representation({name: torch.cat([probabilities, unused], 1)}, None, learned.facts())
+
     def _neighbours(
         self, images: UInt8[np.ndarray, "n h w c"], features: Float[np.ndarray, "n f"]
     ) -> Int64[Tensor, "n k"]:
-        """Return neighbours by principal components of the pixels and by features, side by side."""
+        """Return the neighbours by principal components of the pixels and by features, side by side."""
         count = self.config.objective.neighbours
         self.say(f"finding the {count} nearest neighbours of each image by pixels and features")
         components = PrincipalComponents(images).scores(images).values
