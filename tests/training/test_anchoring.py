@@ -1,0 +1,93 @@
+"""The phase before training: anchors of the configured categories, and neighbours by learned features."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from infogan import api, data
+from infogan.config import Config
+from infogan.errors import ConfigError
+from infogan.model import InfoGAN
+from infogan.runs import representation_files
+from infogan.runs.directory import RunDirectory
+
+SETTINGS: dict[str, Any] = {
+    "steps": 2,
+    "batch_size": 8,
+    "network.width": 0.1,
+    "representation.contrastive_steps": 4,
+    "objective.neighbours": 5,
+}
+
+
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.datasets import load_digits
+
+    found = load_digits(n_class=4)
+    return (found.images[:400] * 15.9).astype(np.uint8)[..., None], found.target[:400]
+
+
+def configured(**settings: Any) -> Config:
+    config = api.configure("digits", recipe="anchored-categories", settings={**SETTINGS, **settings})
+    return config.replace(data={"source": "folder", "held_out": 40})
+
+
+def trained(config: Config, path: Path) -> RunDirectory:
+    images, _ = digits()
+    return api.train_config(config, dataset=data.from_array(images, config.data), out=path).run
+
+
+def test_the_configured_codes_stay_and_the_categories_get_anchors(tmp_path: Path) -> None:
+    config = configured()
+    run = trained(config, tmp_path / "run")
+    known = representation_files.load(run.representation)
+    assert known is not None
+    (name,) = known.anchors
+    shares = known.anchors[name]
+    assert list(run.read_config().latents.codes) == list(config.latents.codes)
+    assert shares.shape == (360, 10)
+    assert torch.allclose(shares.sum(1), torch.ones(360), atol=1e-3)
+    assert '"anchors"' in run.metrics_path.read_text()
+
+
+def test_neighbours_by_learned_features_are_those_of_the_run(tmp_path: Path) -> None:
+    run = trained(configured(), tmp_path / "run")
+    known = representation_files.load(run.representation)
+    assert known is not None
+    assert known.neighbours is not None
+    assert known.neighbours.shape == (360, 5)
+    own = torch.arange(360)[:, None]
+    assert not (known.neighbours == own).any()
+    of_pixels = trained(configured(**{"objective.neighbour_space": "pixels"}), tmp_path / "pixels")
+    pixels = representation_files.load(of_pixels.representation)
+    assert pixels is not None
+    assert pixels.neighbours is None
+
+
+def test_a_run_with_learned_neighbours_is_resumed_with_the_same_ones(tmp_path: Path) -> None:
+    config = configured()
+    whole = trained(config.replace(training={"steps": 4}), tmp_path / "whole")
+    stopped = trained(config, tmp_path / "stopped")
+    images, _ = digits()
+    api.resume_run(stopped.path, settings={"training.steps": 4}, dataset=data.from_array(images, config.data))
+    neighbours, weights = [], []
+    for run in (whole, stopped):
+        known = representation_files.load(run.representation)
+        assert known is not None
+        assert known.neighbours is not None
+        neighbours.append(known.neighbours)
+        weights.append(InfoGAN.from_pretrained(run.path).state_dict())
+    assert torch.equal(*neighbours)
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+
+
+def test_settings_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"needs representation\.contrastive_steps"):
+        configured(**{"representation.contrastive_steps": 0})
+    with pytest.raises(ConfigError, match="exactly one categorical code"):
+        api.configure("faces-azimuth", recipe="anchored-categories")
