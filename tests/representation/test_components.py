@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -37,13 +39,22 @@ def test_the_most_peaked_components_are_the_rare_marks(fitted: IndependentCompon
 
 def test_values_have_mean_0_and_variance_1_over_the_images_of_the_fit(fitted: IndependentComponents) -> None:
     values = fitted.values(images_with_marks()[0])
-    assert values.mean(0) == pytest.approx(np.zeros(5), abs=1e-3)
-    assert values.std(0) == pytest.approx(np.ones(5), abs=1e-2)
+    assert np.abs(values.mean(0)).max() < 1e-3
+    assert values.std(0) == pytest.approx(np.ones(values.shape[1]), abs=1e-2)
 
 
 def test_the_order_takes_the_most_and_the_least_peaked_in_turn(fitted: IndependentComponents) -> None:
-    ranks = np.argsort(np.argsort(-fitted.kurtosis))
-    assert ranks[fitted.order].tolist() == [0, 4, 1, 3, 2]
+    kurtosis = np.array([0.1, -0.9, 5.0, -1.1, 2.0])
+    some = dataclasses.replace(fitted, unmixing=fitted.unmixing[:5], kurtosis=kurtosis)
+    assert some.order.tolist() == [2, 3, 4, 1, 0]
+
+
+def test_components_of_several_fits_that_are_the_same_are_one(fitted: IndependentComponents) -> None:
+    values = fitted.values(images_with_marks()[0])
+    correlations = np.abs(np.corrcoef(values.T)) - np.eye(values.shape[1])
+    assert correlations.max() < 0.9
+    peaked = values[:, fitted.kurtosis > 3]
+    assert peaked.shape[1] == 2
 
 
 def test_the_same_images_give_the_same_bytes() -> None:

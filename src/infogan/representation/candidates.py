@@ -34,6 +34,7 @@ FEW_FACTORS = 0.6
 few factors, such as renders of one object, have peaked components without a meaning of their own."""
 
 _NEW = 0.6  # least share of a component that accepted candidates do not predict
+_SIMILAR = 0.5  # correlation from which a component is a variant of an accepted one
 _NONE = (0, 0.0)
 _BASELINES = 16  # principal components that a candidate is compared with
 
@@ -160,12 +161,15 @@ def component_candidates(
     on_third = whole.values(third)
     values = whole.values(images)
     accepted: list[Candidate] = []
+    kept: list[int] = []
     explained = [candidate.coordinate for candidate in known]
     for column in whole.order:
         a = int(_correlations(on_third[:, column], first).argmax())
         b = int(_correlations(on_third[:, column], second).argmax())
         stability = float(_correlations(first[:, a], second[:, [b]])[0])
         if stability < LEAST or len(accepted) == MOST_COMPONENTS:
+            continue
+        if kept and _correlations(values[:, column], values[:, kept]).max() > _SIMILAR:
             continue
         if _is_one_pixel(on_third[:, column], flat):
             continue
@@ -175,6 +179,7 @@ def component_candidates(
         name = f"component{len(accepted) + 1}"
         source = f"independent component of kurtosis {whole.kurtosis[column]:.1f}"
         accepted.append(Candidate(name, "component", source, coordinate.values, stability, LEAST, _NONE))
+        kept.append(int(column))
     return accepted
 
 
