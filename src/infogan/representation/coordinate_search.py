@@ -47,7 +47,9 @@ _SAME = 0.8  # agreement above which versions of two metrics are the same
 _NEW = 0.6  # least share of a coordinate that accepted ones do not predict
 _LEFT = 0.25  # least share of the variance of a version that is left by the accepted coordinates
 _LEAST_NOISE = 0.01
-_AROUND = 40  # images whose mean is subtracted to remove the accepted coordinates
+_CLEAR = 0.1  # least support of a coordinate, relative to the clearest of its round
+_UNMIXED = 0.95  # share of the variance from which a version counts as not mixed
+_AROUND = 80  # images whose mean is subtracted to remove the accepted coordinates
 _NULL_METRICS = 2  # every second metric measures the null, which permuted images reach in any of them
 _NULL_DEVIATIONS = 3.5  # of the null's agreements: the 99th percentile of the largest of some 50
 
@@ -119,12 +121,12 @@ def stable_coordinates(images: Images, *, seed: int = 0, metrics: Sequence[Metri
     whole = _Whole.of(images, of_parts[2], seed)
     accepted: list[Found] = []
     while len(accepted) < MOST:
-        before = len(accepted)
         stable = _stable(_left(versions, whole.on_third(accepted)), threshold)
         known = [found.coordinate for found in accepted]
-        accepted = _pooled(accepted, whole.versions(stable, known), threshold)
-        if len(accepted) == before:
+        found = _clearest(whole.versions(stable, known), known, threshold)
+        if not found:
             break
+        accepted = _unmixed([*accepted, *found])
     return whole.spread(whole.averaged(accepted), images)
 
 
@@ -179,16 +181,18 @@ def left_by(around: Int64[np.ndarray, "n k"], coordinates: Sequence[Coordinate])
 
     Args:
         around: for each image, those of the most similar known coordinates, whose mean is subtracted.
-        coordinates: circles are left out.
+        coordinates: circles and lines that known coordinates predict little of are returned as they are, as
+            the mean of few images is noisy.
     """
     left = []
     for coordinate in coordinates:
-        if coordinate.circle:
-            continue
-        ranks = uniform_ranks(coordinate.values)
-        residual = ranks - ranks[around].mean(1)
-        if residual.var() > _LEFT * ranks.var():
-            left.append(Coordinate(uniform_ranks(residual)))
+        columns = coordinate.columns if coordinate.circle else uniform_ranks(coordinate.columns)
+        residual = columns - columns[around].mean(1)
+        share = residual.var(0).sum() / columns.var(0).sum()
+        if share > _UNMIXED or (coordinate.circle and share > _LEFT):
+            left.append(coordinate)
+        elif share > _LEFT:
+            left.append(Coordinate(uniform_ranks(residual[:, 0])))
     return left
 
 
@@ -330,32 +334,46 @@ def _precision(stability: float) -> float:
     return stability / max(1 - stability, _LEAST_NOISE)
 
 
-def _pooled(accepted: Sequence[Found], versions: Sequence[_Version], threshold: float) -> list[Found]:
-    """Return accepted coordinates and one for each group of versions that agree.
+def _clearest(versions: Sequence[_Version], known: Sequence[Coordinate], threshold: float) -> list[Found]:
+    """Return the coordinates that stand out most, each the mean of the versions that agree.
 
-    Versions that agree with many others come first: each factor is an average over the metrics that show it,
-    which needs no choice of a metric and cancels their errors. Groups that earlier ones predict are left out.
+    They are those with the most precise versions: each factor is an average over the metrics that show it,
+    which needs no choice of a metric and cancels their errors. Coordinates with less than a tenth of the
+    first one's support are left for later rounds, which return one coordinate each: they are clearer once the
+    others are removed.
+
+    Args:
+        versions: of coordinates, without what known ones predict.
+        known: coordinates that were accepted before.
+        threshold: that the stability of the versions exceeds.
     """
-    pooled, left = list(accepted), list(versions)
-    while left and len(pooled) < MOST:
-        leader = max(
-            left,
-            key=lambda v: sum(
-                _precision(w.stability) * agreement(v.coordinate, w.coordinate) ** 2 for w in left
-            ),
-        )
+    clearest: list[Found] = []
+    left, most = list(versions), 0.0
+    while left and len(clearest) < (1 if known else MOST):
+        supports = [sum(_support(version, other) for other in left) for version in left]
+        leader, support = left[int(np.argmax(supports))], max(supports)
         group = [v for v in left if agreement(leader.coordinate, v.coordinate) > _SAME or v is leader]
         left = [version for version in left if not any(version is member for member in group)]
         mean = mean_coordinate(
             [leader.coordinate, *(v.coordinate for v in group)],
             [_precision(version.stability) for version in [leader, *group]],
         )
-        if pooled and unpredicted_share([found.coordinate for found in pooled], mean) < _NEW:
+        others = [*known, *(found.coordinate for found in clearest)]
+        if support < _CLEAR * most or (others and unpredicted_share(others, mean) < _NEW):
             continue
+        most = max(most, support)
         metrics = tuple(dict.fromkeys(version.metric for version in [leader, *group]))
-        pooled.append(Found(mean, metrics, max(version.stability for version in group), threshold))
-    turned = unmixed([found.coordinate for found in pooled])
-    return [replace(found, coordinate=other) for found, other in zip(pooled, turned, strict=True)]
+        clearest.append(Found(mean, metrics, max(version.stability for version in group), threshold))
+    return clearest
+
+
+def _support(version: _Version, other: _Version) -> float:
+    return _precision(other.stability) * agreement(version.coordinate, other.coordinate) ** 2
+
+
+def _unmixed(accepted: Sequence[Found]) -> list[Found]:
+    turned = unmixed([found.coordinate for found in accepted])
+    return [replace(found, coordinate=other) for found, other in zip(accepted, turned, strict=True)]
 
 
 def mean_coordinate(coordinates: Sequence[Coordinate], weights: Sequence[float]) -> Coordinate:
