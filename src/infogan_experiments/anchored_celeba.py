@@ -30,7 +30,10 @@ from infogan_experiments.study import Study, train_study
 ATTRIBUTES = ("Smiling", "Eyeglasses", "Wearing_Hat", "Bangs", "Blond_Hair")
 """The attributes that the targets name."""
 
-STEPS = 1_400
+STEPS = 700
+SIDE = 120
+"""Height and width of the central square that is resized to 32x32: the face without its surroundings."""
+
 _JUDGE_STEPS, _GENERATED = 1_500, 3_000
 _PARTS = {"read": "attributes", "representation": "representation"}
 
@@ -38,6 +41,7 @@ _PARTS = {"read": "attributes", "representation": "representation"}
 def _configure(options: Options, seed: int) -> dict[str, Config]:
     steps = options.steps or STEPS
     settings = {
+        "data.crop": SIDE,
         "training.seed": seed,
         "training.steps": steps,
         "training.learning_rate_schedule": [[steps // 2, 1.0], [steps, 0.05]],
