@@ -37,7 +37,10 @@ REGULARISED_FROM = CR_START / CR_STEPS
 ANCHORED_STEPS = 2_000
 
 ANCHORED_UNTIL = [[200, 1.0], [500, 0.0]]
-"""Schedule of the anchors in `anchored-categories`: they choose the clusters, which information improves."""
+"""Schedule of the anchors in `anchored-categories`.
+
+They decide which categories form; the information on real images then refines them.
+"""
 
 RECOGNITION_RATE = 0.1
 """Factor on Q's learning rate in `anchored`: Q has learned before, and G follows Q in evaluation mode.
@@ -217,7 +220,7 @@ _ROBUST: Changes = {
         "repair_end": 2_000,
     },
 }
-_SMALL_CHANGES: Mapping[str, Any] = {
+_AUGMENTATION: Mapping[str, Any] = {
     "rotation": 15.0,
     "shift": 0.07,
     "scale": 0.12,
@@ -233,7 +236,7 @@ _TABLE = (
         "Q is also trained on augmented real images, so that codes are meaningful with every seed "
         "(docs/recipe.md).",
         changes=_ROBUST,
-        augmentation=_SMALL_CHANGES,
+        augmentation=_AUGMENTATION,
         max_width=0.5,
         code=_softer,
     ),
@@ -251,7 +254,7 @@ _TABLE = (
             "representation": {"contrastive_steps": 1_000, "codes": "given"},
             "training": {**_ROBUST["training"], "repair_start": 0, "repair_end": 0},
         },
-        augmentation=_SMALL_CHANGES,
+        augmentation=_AUGMENTATION,
         max_width=0.5,
         code=_softer,
     ),

@@ -1,4 +1,4 @@
-"""The recipe `anchored` on CelebA: attributes that Q reads from unseen faces, and that G obeys.
+"""The recipe `anchored` on CelebA: attributes that Q predicts of unseen faces, and that codes control.
 
 Codes are independent components and slow coordinates of the training images. Attributes are used for
 evaluation only. Generated images are judged by a network that is trained to predict the true attributes of
@@ -63,8 +63,7 @@ def measure(trained: Trained) -> dict[str, Any]:
 
 def generated_table(model: InfoGAN, dataset: Dataset) -> dict[str, dict[str, float]]:
     """Return by code |rank correlation| with what the judge sees of each attribute in generated images."""
-    known = dataset.train.truth.attributes
-    names = [name for name in ATTRIBUTES if name in known]
+    known, names = dataset.train.truth.attributes, ATTRIBUTES
     config = model.config.replace(
         latents={"codes": {name.lower(): Bernoulli() for name in names}},
         network={"pairs": False},
@@ -84,20 +83,20 @@ def generated_table(model: InfoGAN, dataset: Dataset) -> dict[str, dict[str, flo
     }
 
 
-def obeyed(scores: Mapping[str, Any], attribute: str) -> float:
+def controlled(scores: Mapping[str, Any], attribute: str) -> float:
     """Return the rank correlation of an attribute in generated images with the code that predicts it best."""
     code = scores["attributes"][attribute]["code"]
     return float(scores["generated"][code][attribute])
 
 
 def summary(results: Sequence[Result]) -> dict[str, Any]:
-    """Return the mean over seeds of each attribute's AUC and obedience, with t intervals."""
+    """Return means over seeds, with t intervals: AUC of real images, and correlation in generated ones."""
     found: dict[str, Any] = {}
     for attribute in ATTRIBUTES:
         for title, section in _PARTS.items():
             mean = mean_over_seeds([one["scores"][section][attribute]["auc"] for one in results])
             found[f"{title}.{attribute}"] = {"mean": mean.value, "interval": list(mean.interval or ())}
-        mean = mean_over_seeds([obeyed(one["scores"], attribute) for one in results])
+        mean = mean_over_seeds([controlled(one["scores"], attribute) for one in results])
         found[f"generated.{attribute}"] = {"mean": mean.value, "interval": list(mean.interval or ())}
     return found
 
@@ -108,15 +107,15 @@ def _publish(study: Study, options: Options) -> None:
     for attribute in ATTRIBUTES:
         for title, section in _PARTS.items():
             columns[f"{attribute}: {title}"] = value(f"scores.{section}.{attribute}.auc", ".3f")
-        columns[f"{attribute}: generated"] = partial(_obeyed_cell, attribute)
+        columns[f"{attribute}: generated"] = partial(_controlled_cell, attribute)
         columns[f"{attribute}: PCA"] = value(f"scores.baselines.pca.attributes.{attribute}.auc", ".3f")
     publish(
         folder, study.name, {"summary": summary(results), "rows": results}, results_table(results, columns)
     )
 
 
-def _obeyed_cell(attribute: str, result: Result) -> str:
-    return f"{obeyed(result['scores'], attribute):.3f}"
+def _controlled_cell(attribute: str, result: Result) -> str:
+    return f"{controlled(result['scores'], attribute):.3f}"
 
 
 STUDY = Study("anchored-celeba", _configure, seeds=3, train=partial(train_and_measure, measure=measure))

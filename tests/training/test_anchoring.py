@@ -15,6 +15,7 @@ from infogan.errors import ConfigError
 from infogan.model import InfoGAN
 from infogan.runs import representation_files
 from infogan.runs.directory import RunDirectory
+from infogan.training.trainer import nearest_images
 
 SETTINGS: dict[str, Any] = {
     "steps": 2,
@@ -61,6 +62,10 @@ def test_neighbours_by_learned_features_are_those_of_the_run(tmp_path: Path) -> 
     assert known is not None
     assert known.neighbours is not None
     assert known.neighbours.shape == (360, 5)
+    train = data.from_array(digits()[0], run.read_config().data).train
+    used = nearest_images(run.read_config(), train, known.neighbours)
+    assert used is known.neighbours
+    assert not torch.equal(known.neighbours, torch.from_numpy(train.nearest(5, "exact")))
     own = torch.arange(360)[:, None]
     assert not (known.neighbours == own).any()
     of_pixels = trained(configured(**{"objective.neighbour_space": "pixels"}), tmp_path / "pixels")
@@ -86,8 +91,32 @@ def test_a_run_with_learned_neighbours_is_resumed_with_the_same_ones(tmp_path: P
     assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
 
 
+def test_a_run_is_not_resumed_with_neighbours_that_do_not_fit(tmp_path: Path) -> None:
+    config = configured()
+    dataset = data.from_array(digits()[0], config.data)
+    run = trained(config, tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"neighbours of shape \[360, 5\]"):
+        api.resume_run(
+            run.path, settings={"objective.neighbours": 3, "steps": 4}, dataset=dataset, override=True
+        )
+
+
+def test_few_images_have_no_anchors_and_a_message_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = configured().replace(data={"held_out": 10})
+    images = digits()[0][:100]
+    run = api.train_config(config, dataset=data.from_array(images, config.data), out=tmp_path / "run").run
+    known = representation_files.load(run.representation)
+    assert known is not None
+    assert known.anchors == {}
+    assert "the categories have no anchors" in capsys.readouterr().err
+
+
 def test_settings_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"needs representation\.contrastive_steps"):
         configured(**{"representation.contrastive_steps": 0})
+    with pytest.raises(ConfigError, match="has no fit"):
+        configured(**{"representation.fit_steps": 5})
     with pytest.raises(ConfigError, match="exactly one categorical code"):
         api.configure("faces-azimuth", recipe="anchored-categories")

@@ -470,7 +470,8 @@ class RepresentationConfig(Section):
         default=0,
         ge=0,
         le=MOST_STEPS,
-        description="steps in which Q learns to predict the candidates; 0: none are searched for",
+        description="steps in which Q is fitted to what was found; 0: nothing is searched for, unless codes "
+        'is "given"',
     )
     contrastive_steps: int = Field(
         default=0,
@@ -488,7 +489,7 @@ class RepresentationConfig(Section):
     codes: Literal["found", "given"] = Field(
         default="found",
         description="found: what is found replaces the configured categorical codes; given: the configured "
-        "codes stay, and the categorical one gets anchors, as many categories as it has",
+        "codes stay, and clusters of the images, one for each category, are anchors of the categorical code",
     )
 
 
@@ -538,6 +539,8 @@ class Config(Section):
             raise ValueError('objective.neighbour_space = "joint" needs representation.contrastive_steps')
         if self.representation.codes == "given" and self._given_categories is None:
             raise ValueError('representation.codes = "given" needs exactly one categorical code of dim 1')
+        if self.representation.codes == "given" and self.representation.fit_steps:
+            raise ValueError('representation.codes = "given" has no fit: set representation.fit_steps = 0')
         if training.repair_end and not objective.subcode_weight:
             raise ValueError("training.repair_end needs sub-codes: set objective.subcode_weight")
         return self

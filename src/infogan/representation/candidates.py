@@ -151,25 +151,25 @@ def component_candidates(
         seed: of the split into parts.
     """
     parts = Parts.of(len(images), seed, 0.4, FITTED)
-    fits = [independent_components(images[rows]) for rows in (parts.first, parts.second)]
-    whole = independent_components(images[np.concatenate([parts.first, parts.second])])
-    if whole is None or fits[0] is None or fits[1] is None:
-        return []
     third = images[parts.third]
-    flat = pixels(third)
-    first, second = (fit.values(third) for fit in fits if fit is not None)
-    on_third = whole.values(third)
-    values = whole.values(images)
+    of_parts: list[Float[np.ndarray, "n k"]] = []
+    for rows in (parts.first, parts.second, np.concatenate([parts.first, parts.second])):
+        fit = independent_components(images[rows])
+        if fit is None:
+            return []
+        of_parts.append(fit.values(third))
+    assert fit is not None  # the last one, of both parts
+    flat, values, (first, second, on_third) = pixels(third), fit.values(images), of_parts
+    nearest = [_correlations(on_third, part).argmax(1) for part in (first, second)]
+    stability = np.diagonal(_correlations(first[:, nearest[0]], second[:, nearest[1]]))
+    among = _correlations(values, values)
     accepted: list[Candidate] = []
     kept: list[int] = []
     explained = [candidate.coordinate for candidate in known]
-    for column in whole.order:
-        a = int(_correlations(on_third[:, column], first).argmax())
-        b = int(_correlations(on_third[:, column], second).argmax())
-        stability = float(_correlations(first[:, a], second[:, [b]])[0])
-        if stability < LEAST or len(accepted) == MOST_COMPONENTS:
-            continue
-        if kept and _correlations(values[:, column], values[:, kept]).max() > _SIMILAR:
+    for column in map(int, fit.order):
+        if len(accepted) == MOST_COMPONENTS:
+            break
+        if stability[column] < LEAST or (kept and among[column, kept].max() > _SIMILAR):
             continue
         if _is_one_pixel(on_third[:, column], flat):
             continue
@@ -177,9 +177,10 @@ def component_candidates(
         if explained and unpredicted_share(explained, Coordinate(values[:, column])) < _NEW:  # with its tail
             continue
         name = f"component{len(accepted) + 1}"
-        source = f"independent component of kurtosis {whole.kurtosis[column]:.1f}"
-        accepted.append(Candidate(name, "component", source, coordinate.values, stability, LEAST, _NONE))
-        kept.append(int(column))
+        source = f"independent component of kurtosis {fit.kurtosis[column]:.1f}"
+        agreed = float(stability[column])
+        accepted.append(Candidate(name, "component", source, coordinate.values, agreed, LEAST, _NONE))
+        kept.append(column)
     return accepted
 
 
@@ -192,9 +193,11 @@ def _is_one_pixel(column: Float[np.ndarray, " n"], flat: Float[np.ndarray, "n p"
 
 
 def _correlations(
-    column: Float[np.ndarray, " n"], others: Float[np.ndarray, "n k"]
-) -> Float[np.ndarray, " k"]:
-    return np.asarray(np.abs(np.corrcoef(column, others.T)[0, 1:]))
+    first: Float[np.ndarray, "n j"], second: Float[np.ndarray, "n k"]
+) -> Float[np.ndarray, "j k"]:
+    """Return |correlation| of each column of the first with each of the second."""
+    parts = [(values - values.mean(0)) / np.maximum(values.std(0), 1e-12) for values in (first, second)]
+    return np.asarray(np.abs(parts[0].T @ parts[1]) / len(first))
 
 
 def explained_by(coordinate: Coordinate, scores: Float[np.ndarray, "n k"]) -> tuple[int, float]:

@@ -103,8 +103,8 @@ def category_search(  # noqa: PLR0913 - the features, and what is searched
 ) -> Categories | None:
     """Find categories of images by their features, choose method and number, and test them against a null.
 
-    Equal images count once. The result is a function of the arguments: None if no number of categories
-    passes the test, unless `categories` is given.
+    Equal images count once. The result is a function of the arguments: None if neither the chosen
+    number of categories nor the most stable one passes the test, unless `categories` is given.
 
     Args:
         features: of the images, such as those of `Encoder.features`, or principal components of pixels.

@@ -52,10 +52,10 @@ class IndependentComponents:
 
     @property
     def order(self) -> Int[np.ndarray, " k"]:
-        """The components from the most extreme shape to the least: the flattest and the most peaked in turn.
+        """The components from the most extreme shape to the least: the most peaked and the flattest in turn.
 
-        Components that are flatter than a normal distribution come first in each turn. Once there are none
-        left, all others follow by their kurtosis, the most peaked first.
+        Only components that are flatter than a normal distribution count as flat. Once there are none left,
+        the others follow by their kurtosis.
         """
         by_kurtosis = np.argsort(-self.kurtosis, kind="stable")
         error = np.sqrt(24 / self.images)  # of the kurtosis of a normal sample
@@ -92,10 +92,12 @@ def independent_components(
     if rank == 0:
         return None
     values = scores.values[:, :rank]
-    fits = [_unmixing(values, start) for start in range(starts)]
-    converged = [fit for fit in fits if fit is not None]
-    if 2 * len(converged) <= starts:
-        return None
+    converged: list[Float[np.ndarray, "d d"]] = []
+    for start in range(starts):
+        fit = _unmixing(values, start)
+        converged += [] if fit is None else [fit]
+        if start + 1 - len(converged) >= starts / 2:  # the others would not change the result
+            return None
     mean = values.mean(0)
     unmixing = np.concatenate(converged)
     sources = (values - mean) @ unmixing.T

@@ -49,8 +49,9 @@ _LEFT = 0.25  # least share of the variance of a version that is left by the acc
 _LEAST_NOISE = 0.01
 _CLEAR = 0.1  # least support of a coordinate, relative to the clearest of its round
 _UNMIXED = 0.95  # share of the variance from which a version counts as not mixed
-_AROUND = 80  # images whose mean is subtracted to remove the accepted coordinates
-_NULL_METRICS = 2  # every second metric measures the null, which permuted images reach in any of them
+_LEAST_AROUND, _AROUND = 5, 80  # images whose mean is subtracted to remove the accepted coordinates
+_LEAST_VARIANCE = 1e-12  # of a version that is constant
+_NULL_METRICS = 2  # every second metric is enough to estimate the null's mean and standard deviation
 _NULL_DEVIATIONS = 3.5  # of the null's agreements: the 99th percentile of the largest of some 50
 
 Images = UInt8[np.ndarray, "_ h w c"]
@@ -103,7 +104,10 @@ def permuted_images(images: Images, rng: np.random.Generator) -> Images:
 
 
 def stable_coordinates(images: Images, *, seed: int = 0, metrics: Sequence[Metric] = METRICS) -> list[Found]:
-    """Return the slow coordinates of images that are stable, those of most metrics first.
+    """Return the slow coordinates of images that are stable, the clearest first.
+
+    The threshold is that of the first round, which counts all metrics as one search. Permuted images never
+    reach a later round.
 
     Args:
         images: uint8, without duplicates.
@@ -113,11 +117,11 @@ def stable_coordinates(images: Images, *, seed: int = 0, metrics: Sequence[Metri
     parts = Parts.of(len(images), seed, 1 / 3, _PART)
     of_parts = [images[rows] for rows in (parts.first, parts.second, parts.third)]
     versions = _of_two_parts(of_parts, metrics)
-    threshold = LEAST
-    if _stable(versions, LEAST):
-        null = permuted_images(np.concatenate(of_parts), np.random.default_rng(seed + 1))
-        cuts = np.cumsum([len(part) for part in of_parts])[:-1]
-        threshold = _threshold(_stable(_of_two_parts(np.split(null, cuts), metrics[::_NULL_METRICS]), 0.0))
+    if not _stable(versions, LEAST):
+        return []
+    null = permuted_images(np.concatenate(of_parts), np.random.default_rng(seed + 1))
+    cuts = np.cumsum([len(part) for part in of_parts])[:-1]
+    threshold = _threshold(_stable(_of_two_parts(np.split(null, cuts), metrics[::_NULL_METRICS]), 0.0))
     whole = _Whole.of(images, of_parts[2], seed)
     accepted: list[Found] = []
     while len(accepted) < MOST:
@@ -172,15 +176,21 @@ def _left(versions: Versions, known: Sequence[Coordinate]) -> Versions:
     """Return what known coordinates leave of each version; see `left_by`."""
     if not known:
         return versions
-    around = nearest(joined(known), _AROUND).indices
+    around = neighbours_along(known)
     return {metric: [left_by(around, part) for part in parts] for metric, parts in versions.items()}
+
+
+def neighbours_along(known: Sequence[Coordinate]) -> Int64[np.ndarray, "n k"]:
+    """Return the images of the most similar known coordinates, at most 80 and a twentieth of all images."""
+    points = joined(known)
+    return nearest(points, max(_LEAST_AROUND, min(_AROUND, len(points) // 20))).indices
 
 
 def left_by(around: Int64[np.ndarray, "n k"], coordinates: Sequence[Coordinate]) -> list[Coordinate]:
     """Return lines without what known coordinates predict of them; functions of these are left out.
 
     Args:
-        around: for each image, those of the most similar known coordinates, whose mean is subtracted.
+        around: for each image, those whose mean is subtracted, from `neighbours_along`.
         coordinates: circles and lines that known coordinates predict little of are returned as they are, as
             the mean of few images is noisy.
     """
@@ -188,7 +198,7 @@ def left_by(around: Int64[np.ndarray, "n k"], coordinates: Sequence[Coordinate])
     for coordinate in coordinates:
         columns = coordinate.columns if coordinate.circle else uniform_ranks(coordinate.columns)
         residual = columns - columns[around].mean(1)
-        share = residual.var(0).sum() / columns.var(0).sum()
+        share = residual.var(0).sum() / max(columns.var(0).sum(), _LEAST_VARIANCE)
         if share > _UNMIXED or (coordinate.circle and share > _LEFT):
             left.append(coordinate)
         elif share > _LEFT:
@@ -232,7 +242,7 @@ class _Version:
     stability: float
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Whole:
     """The images that the returned coordinates are fitted to, all or a random part of them.
 
@@ -280,7 +290,7 @@ class _Whole:
             stable: on the third part, without what known coordinates predict.
             known: of the fitted images.
         """
-        around = nearest(joined(known), _AROUND).indices if known else None
+        around = neighbours_along(known) if known else None
         versions = []
         for metric in dict.fromkeys(found.metric for found in stable):
             own = [found.on_third for found in stable if found.metric == metric]
@@ -312,7 +322,7 @@ class _Whole:
         self, others: Sequence[Coordinate], found: Found
     ) -> dict[Metric, tuple[Coordinate, float]]:
         """Return versions in further metrics, without what `others` predict, and their weights."""
-        around = nearest(joined(others), _AROUND).indices
+        around = neighbours_along(others)
         versions = {}
         for metric in (metric for metric in self.of_metrics if metric not in found.metrics):
             left = left_by(around, self._coordinates(metric)[0])
@@ -352,17 +362,17 @@ def _clearest(versions: Sequence[_Version], known: Sequence[Coordinate], thresho
     while left and len(clearest) < (1 if known else MOST):
         supports = [sum(_support(version, other) for other in left) for version in left]
         leader, support = left[int(np.argmax(supports))], max(supports)
-        group = [v for v in left if agreement(leader.coordinate, v.coordinate) > _SAME or v is leader]
-        left = [version for version in left if not any(version is member for member in group)]
+        others = [version for version in left if version is not leader]
+        group = [leader, *(v for v in others if agreement(leader.coordinate, v.coordinate) > _SAME)]
+        left = [version for version in others if not any(version is member for member in group)]
         mean = mean_coordinate(
-            [leader.coordinate, *(v.coordinate for v in group)],
-            [_precision(version.stability) for version in [leader, *group]],
+            [version.coordinate for version in group], [_precision(version.stability) for version in group]
         )
-        others = [*known, *(found.coordinate for found in clearest)]
-        if support < _CLEAR * most or (others and unpredicted_share(others, mean) < _NEW):
+        before = [*known, *(found.coordinate for found in clearest)]
+        if support < _CLEAR * most or (before and unpredicted_share(before, mean) < _NEW):
             continue
         most = max(most, support)
-        metrics = tuple(dict.fromkeys(version.metric for version in [leader, *group]))
+        metrics = tuple(dict.fromkeys(version.metric for version in group))
         clearest.append(Found(mean, metrics, max(version.stability for version in group), threshold))
     return clearest
 

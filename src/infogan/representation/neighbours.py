@@ -116,7 +116,7 @@ def nearest(
     from sklearn.neighbors import NearestNeighbors
 
     if queries is not None and points.shape[1] <= _TREE_DIMENSIONS:
-        # Some times faster than scikit-learn's tree for the many small searches of local regressions.
+        # Several times faster than scikit-learn's tree for the many small searches of local regressions.
         ranks = np.arange(1, min(count, len(points)) + 1)
         distances, indices = KDTree(points).query(queries, ranks)
         return Neighbours(np.asarray(indices, np.int64), np.asarray(distances, np.float64))

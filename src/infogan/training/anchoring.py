@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors.torch
@@ -76,7 +77,7 @@ class Phase:
             features = None if encoder is None else encoder.features(images)
             done = self._found(images, features, encoder)
             if self.config.learns_neighbours:
-                assert features is not None
+                assert features is not None  # the configuration was checked
                 done = replace(done, neighbours=self._neighbours(images, features))
             representation_files.save(self.run.representation, done)
             if self._unfinished.exists():
@@ -91,7 +92,7 @@ class Phase:
         if self.config.representation.codes == "given":
             return self._given(images, features)
         if not self.config.representation.fit_steps:
-            return Representation({}, None, {"empty": True})
+            return Representation({}, None, _facts(Learned(None, (), len(images))))
         self.say("searching for categories and continuous candidates")
         learned = learning.learn(
             images,
@@ -115,10 +116,11 @@ class Phase:
             progress=self.say,
         )
         if learned.categories is None:
-            return Representation({}, None, {"empty": True})
+            self.say(f"fewer than {learning.FEWEST} different images: the categories have no anchors")
+            return Representation({}, None, _facts(learned))
         probabilities = torch.from_numpy(learned.categories.probabilities)
         unused = probabilities.new_zeros(len(probabilities), size - probabilities.shape[1])
-        return Representation({name: torch.cat([probabilities, unused], 1)}, None, learned.facts())
+        return Representation({name: torch.cat([probabilities, unused], 1)}, None, _facts(learned))
 
     def _neighbours(
         self, images: UInt8[np.ndarray, "n h w c"], features: Float[np.ndarray, "n f"]
@@ -142,7 +144,7 @@ class Phase:
 
     def fit(self, learned: Learned, encoder: Encoder | None) -> Representation:
         """Return the representation: anchors, and Q fitted to them."""
-        facts = {**learned.facts(), "empty": learned.empty, "dependence": learned.dependence()}
+        facts = _facts(learned)
         if learned.empty:
             self.say("no candidate is stable: the codes have no anchors")
             return Representation({}, None, facts)
@@ -158,6 +160,11 @@ class Phase:
         return Representation(
             anchors, model.encoder.state_dict(), facts, recognition=model.recognition.state_dict()
         )
+
+
+def _facts(learned: Learned) -> dict[str, Any]:
+    """Return how the anchors were found, as JSON."""
+    return {**learned.facts(), "empty": learned.empty, "dependence": learned.dependence()}
 
 
 def contrastive_settings(config: Config, steps: int | None = None) -> ContrastiveSettings:

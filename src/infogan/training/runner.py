@@ -321,7 +321,7 @@ class _Session:
         device = engine.choose_device(config.training.device)
         device = device if ranks is None else ranks.device(device)
         precision = engine.choose_precision(config.training.precision, device)
-        if config.seeks_neighbours:
+        if config.seeks_neighbours and not config.learns_neighbours:
             count = config.objective.neighbours
             self.progress.say(f"finding the {count} nearest neighbours of each image")
         self.representation = representation_files.load(run.representation)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from infogan import objective
 from infogan.config import Config
 from infogan.data.dataset import Split
+from infogan.errors import ConfigError
 from infogan.latents import Codes
 from infogan.model import InfoGAN
 from infogan.training import engine, graph, optimizers
@@ -53,11 +54,21 @@ def nearest_images(
         config: of the run.
         images: the training images.
         learned: neighbours by learned features, for a configuration that wants these.
+
+    Raises:
+        ConfigError: `learned` does not fit the configuration.
     """
     if not config.seeks_neighbours:
         return None
     if config.learns_neighbours:
-        assert learned is not None  # the phase before training writes them
+        shape = [len(images.images), min(config.objective.neighbours, len(images.images) - 1)]
+        found = None if learned is None else list(learned.shape)
+        if learned is None or found != shape:
+            raise ConfigError(
+                f'objective.neighbour_space = "joint": the run has neighbours of shape {found}',
+                f"neighbours of shape {shape}, from the phase before training",
+                "a new run, since this phase is complete",
+            )
         return learned
     objective = config.objective
     return torch.from_numpy(images.nearest(objective.neighbours, objective.neighbour_search))
