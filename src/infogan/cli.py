@@ -761,7 +761,12 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
                     "help": "a preset; a folder, archive or array of images; or a .toml configuration file"}),
         _DATA,
         _flag("--out", _path, "RUN", "run directory (default: runs/PRESET-NNN)"),
-        _flag("--recipe", str, "RECIPE", "robust, anchored, paper or cr (default: the preset's recipe)"),
+        _flag(
+            "--recipe",
+            str,
+            "RECIPE",
+            "robust, anchored, anchored-categories, paper or cr (default: that of the preset)",
+        ),
         _STEPS,
         _FIRST_SEED,
         _flag("--seeds", _whole(1, 100), "N", "train N seeds, prune weak ones, keep the best (default: 1)",
