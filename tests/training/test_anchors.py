@@ -34,6 +34,16 @@ def test_the_targets_of_some_images_are_their_rows() -> None:
     assert anchors.images == 5
 
 
+def test_codes_do_not_depend_on_the_order_of_the_anchors() -> None:
+    """A safetensors file with several tensors has another order at each load."""
+    targets = rows(50, style=[2.0], size=[1.0])
+    drawn = [
+        sample_codes(LATENTS, Anchors(some).of(torch.arange(50)), streams.generator(0, "test"))
+        for some in (targets, dict(reversed(targets.items())))
+    ]
+    assert all(torch.equal(drawn[0][name], drawn[1][name]) for name in targets)
+
+
 @pytest.mark.parametrize(
     ("targets", "message"),
     [

@@ -37,6 +37,10 @@ class Anchors:
 
     targets: Mapping[str, Float[Tensor, "n width"]]
 
+    def __post_init__(self) -> None:
+        # Codes are sampled in this order. That of a safetensors file differs from one load to the next.
+        object.__setattr__(self, "targets", dict(sorted(self.targets.items())))
+
     @property
     def images(self) -> int:
         """The number of training images."""
