@@ -12,20 +12,19 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 
 from infogan import evaluation
 from infogan.config import Bernoulli, Config
 from infogan.data import Dataset
 from infogan.evaluation.true_factors import spearman
 from infogan.model import InfoGAN
-from infogan.training.anchoring import before_training, fit_recognition
-from infogan.training.anchors import Anchors
+from infogan.training.anchoring import before_training
 from infogan.training.runner import Trained
 from infogan_experiments.experiment import EXPERIMENTS, Experiment, Options, configure
 from infogan_experiments.result_tables import Cell, Result, mean_over_seeds, results_table, value
 from infogan_experiments.results import publish, train_and_measure
 from infogan_experiments.study import Study, train_study
+from infogan_experiments.supervised_judge import judged
 
 ATTRIBUTES = ("Smiling", "Eyeglasses", "Wearing_Hat", "Bangs", "Blond_Hair")
 """The attributes that the targets name."""
@@ -34,7 +33,6 @@ STEPS = 700
 SIDE = 120
 """Height and width of the central square that is resized to 32x32: the face without its surroundings."""
 
-_JUDGE_STEPS, _GENERATED = 1_500, 3_000
 _PARTS = {"read": "attributes", "representation": "representation"}
 
 
@@ -63,21 +61,13 @@ def measure(trained: Trained) -> dict[str, Any]:
 
 def generated_table(model: InfoGAN, dataset: Dataset) -> dict[str, dict[str, float]]:
     """Return by code |rank correlation| with what the judge sees of each attribute in generated images."""
-    known, names = dataset.train.truth.attributes, ATTRIBUTES
-    config = model.config.replace(
-        latents={"codes": {name.lower(): Bernoulli() for name in names}},
-        network={"pairs": False},
-        training={"seed": model.config.training.seed + 1},
-    )
-    judge = InfoGAN(config)
-    anchors = {name.lower(): torch.from_numpy(known[name].astype(np.float32))[:, None] for name in names}
-    steps = min(_JUDGE_STEPS, 10 * config.training.steps)
-    fit_recognition(judge, np.asarray(dataset.train.images), Anchors(anchors), steps)
-    noise, given = model.draw(_GENERATED, seed=0, stream="experiments/anchored-celeba")
-    seen = judge.encode(model.generate(noise, given))
+    truth = {name: dataset.train.truth.attributes[name] for name in ATTRIBUTES}
+    codes = {name.lower(): Bernoulli() for name in truth}
+    targets = {name.lower(): values.astype(np.float32) for name, values in truth.items()}
+    given, seen = judged(model, dataset, codes, targets, stream="experiments/anchored-celeba")
     return {
         code: {
-            name: spearman(values.numpy()[:, 0], seen[name.lower()].reshape(len(values))) for name in names
+            name: spearman(values.numpy()[:, 0], seen[name.lower()].reshape(len(values))) for name in truth
         }
         for code, values in given.items()
     }

@@ -11,8 +11,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from infogan import evaluation
 from infogan.config import Config, Uniform
@@ -20,19 +18,18 @@ from infogan.data import Dataset
 from infogan.evaluation.true_factors import spearman
 from infogan.model import InfoGAN
 from infogan.representation.slow_coordinates import uniform_ranks
-from infogan.training.anchoring import before_training, fit_recognition
-from infogan.training.anchors import Anchors
+from infogan.training.anchoring import before_training
 from infogan.training.runner import Trained
 from infogan_experiments.experiment import EXPERIMENTS, Experiment, Options, configure
 from infogan_experiments.result_tables import Cell, Result, mean_over_seeds, results_table, value
 from infogan_experiments.results import publish, train_and_measure
 from infogan_experiments.study import Study, train_study
+from infogan_experiments.supervised_judge import judged
 
 FACTORS = ("azimuth", "light_azimuth", "elevation")
 """The factors that the targets name; the table also shows the others."""
 
 STEPS = 1_200
-_REGRESSOR_STEPS, _GENERATED = 1_500, 3_000
 _METRICS = ("true factors", "mutual information")
 
 
@@ -80,18 +77,9 @@ def generated_table(model: InfoGAN, dataset: Dataset) -> dict[str, dict[str, flo
     """Return |rank correlation| of codes with the factors that a supervised network sees in their images."""
     truth = factor_values(dataset.train.truth.factors)
     codes = {name: Uniform() for name in truth}
-    config = model.config.replace(latents={"codes": codes}, network={"pairs": False})
-    judge = InfoGAN(config.replace(training={"seed": model.config.training.seed + 1}))
-    anchors = {name: _column(uniform_ranks(values)) for name, values in truth.items()}
-    steps = min(_REGRESSOR_STEPS, 10 * config.training.steps)
-    fit_recognition(judge, np.asarray(dataset.train.images), Anchors(anchors), steps)
-    noise, given = model.draw(_GENERATED, seed=0, stream="experiments/anchored-faces")
-    seen = judge.encode(model.generate(noise, given))
+    targets = {name: uniform_ranks(values) for name, values in truth.items()}
+    given, seen = judged(model, dataset, codes, targets, stream="experiments/anchored-faces")
     return table({name: values.numpy()[:, 0] for name, values in given.items()}, seen)
-
-
-def _column(values: np.ndarray) -> Tensor:
-    return torch.from_numpy(values.astype(np.float32))[:, None]
 
 
 def best(figures: Mapping[str, Mapping[str, float]], factor: str) -> tuple[str, float]:
