@@ -88,7 +88,8 @@ def find(
     if len(distinct) < 3 * 100:
         return []
     progress("slow coordinates of the neighbourhood graph")
-    coordinates = _named(stable_coordinates(distinct, seed=seed, metrics=metrics))
+    found = stable_coordinates(distinct, seed=seed, metrics=metrics)
+    coordinates = numbered([_candidate(one) for one in found])
     scores = PrincipalComponents(distinct).scores(distinct).values
     components: list[Candidate] = []
     if predicted_variance([c.coordinate for c in coordinates], scores) < FEW_FACTORS:
@@ -104,17 +105,21 @@ def find(
     ]
 
 
-def _named(found: Sequence[Found]) -> list[Candidate]:
-    """Return coordinates and circles as candidates, each kind numbered from 1."""
-    candidates: list[Candidate] = []
-    for one in found:
-        kind: Kind = "circle" if one.coordinate.circle else "coordinate"
-        number = sum(candidate.kind == kind for candidate in candidates) + 1
-        source, values = ", ".join(map(str, one.metrics)), one.coordinate.values
-        candidates.append(
-            Candidate(f"{kind}{number}", kind, source, values, one.stability, one.threshold, _NONE)
-        )
-    return candidates
+def _candidate(found: Found) -> Candidate:
+    """Return a coordinate or circle as a candidate that has the name of its kind."""
+    kind: Kind = "circle" if found.coordinate.circle else "coordinate"
+    source = ", ".join(map(str, found.metrics))
+    return Candidate(kind, kind, source, found.coordinate.values, found.stability, found.threshold, _NONE)
+
+
+def numbered(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return the candidates named by their kind and its number from 1."""
+    counts: dict[str, int] = {}
+    renamed = []
+    for candidate in candidates:
+        counts[candidate.kind] = counts.get(candidate.kind, 0) + 1
+        renamed.append(replace(candidate, name=f"{candidate.kind}{counts[candidate.kind]}"))
+    return renamed
 
 
 def predicted_variance(known: Sequence[Coordinate], scores: Float[np.ndarray, "n k"]) -> float:
@@ -159,10 +164,12 @@ def component_candidates(
             return []
         of_parts.append(fit.values(third))
     assert fit is not None  # the last one, of both parts
-    flat, values, (first, second, on_third) = pixels(third), fit.values(images), of_parts
+    values, (first, second, on_third) = fit.values(images), of_parts
     nearest = [_correlations(on_third, part).argmax(1) for part in (first, second)]
     stability = np.diagonal(_correlations(first[:, nearest[0]], second[:, nearest[1]]))
     among = _correlations(values, values)
+    flat = pixels(third)
+    with_pixels = np.sort(_correlations(on_third, flat[:, flat.std(0) > 0]), 1)
     accepted: list[Candidate] = []
     kept: list[int] = []
     explained = [candidate.coordinate for candidate in known]
@@ -171,7 +178,7 @@ def component_candidates(
             break
         if stability[column] < LEAST or (kept and among[column, kept].max() > _SIMILAR):
             continue
-        if _is_one_pixel(on_third[:, column], flat):
+        if _is_one_pixel(with_pixels[column]):
             continue
         coordinate = Coordinate(uniform_ranks(values[:, column]))
         if explained and unpredicted_share(explained, Coordinate(values[:, column])) < _NEW:  # with its tail
@@ -184,12 +191,13 @@ def component_candidates(
     return accepted
 
 
-def _is_one_pixel(column: Float[np.ndarray, " n"], flat: Float[np.ndarray, "n p"]) -> bool:
-    """Return True if a component is correlated with one pixel over twice as much as with the next."""
-    changing = flat[:, flat.std(0) > 0]
-    standard = (changing - changing.mean(0)) / changing.std(0)
-    covariances = np.sort(np.abs(standard.T @ (column - column.mean())))
-    return len(covariances) < 2 or bool(covariances[-2] < covariances[-1] / 2)
+def _is_one_pixel(correlations: Float[np.ndarray, " p"]) -> bool:
+    """Return True if a component is correlated with one pixel over twice as much as with the next.
+
+    Args:
+        correlations: of the component with the changing pixels, ascending.
+    """
+    return len(correlations) < 2 or bool(correlations[-2] < correlations[-1] / 2)
 
 
 def _correlations(

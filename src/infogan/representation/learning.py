@@ -19,7 +19,7 @@ from torch import Tensor
 from infogan.config import Categorical, Periodic, Uniform
 from infogan.config.codes import CONTINUOUS_WEIGHT
 from infogan.config.codes import Code as AnyCode
-from infogan.representation.candidates import Candidate, find, unique_images
+from infogan.representation.candidates import Candidate, find, numbered, unique_images
 from infogan.representation.categories import side_by_side
 from infogan.representation.category_search import (
     Categories,
@@ -257,14 +257,4 @@ def _combined(
     lines = [candidate.coordinate for candidate in kept]
     if not fixed and are_slices(lines, labels, points):
         return Learned(None, tuple(candidates), len(points))
-    return Learned(found, tuple(_numbered(kept)), len(points), tuple(categorical))
-
-
-def _numbered(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Return the candidates with the numbers of their kind counted again from 1."""
-    counts: dict[str, int] = {}
-    renamed = []
-    for candidate in candidates:
-        counts[candidate.kind] = counts.get(candidate.kind, 0) + 1
-        renamed.append(replace(candidate, name=f"{candidate.kind}{counts[candidate.kind]}"))
-    return renamed
+    return Learned(found, tuple(numbered(kept)), len(points), tuple(categorical))
