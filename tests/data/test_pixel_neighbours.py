@@ -10,7 +10,7 @@ import torch
 
 from infogan import data, streams
 from infogan.config import DataConfig
-from infogan.data import pixel_neighbours
+from infogan.data import neighbour_index, pixel_neighbours
 from infogan.data.dataset import Split
 from infogan.data.pixel_neighbours import nearest
 from infogan.errors import UsageError
@@ -61,7 +61,7 @@ def small_index(monkeypatch: pytest.MonkeyPatch) -> None:
     """An index for a few hundred images, whose lists are all compared, so that it finds every neighbour."""
     pytest.importorskip("faiss")
     monkeypatch.setattr(pixel_neighbours, "INDEXED", 100)
-    monkeypatch.setattr(pixel_neighbours, "_PROBED", 1_000)
+    monkeypatch.setattr(neighbour_index, "_PROBED", 1_000)
 
 
 @pytest.mark.usefixtures("small_index")

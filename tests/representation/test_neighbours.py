@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from infogan.data import neighbour_index
+from infogan.representation import neighbours
 from infogan.representation.neighbours import (
     Metric,
     PrincipalComponents,
@@ -39,6 +41,18 @@ def test_no_point_is_its_own_neighbour_even_among_equal_points(width: int) -> No
 def test_few_points_have_as_many_neighbours_as_there_are() -> None:
     assert nearest(cloud(4, 2), 10).indices.shape == (4, 3)
     assert nearest(cloud(4, 2), 10, cloud(2, 2)).indices.shape == (2, 4)
+
+
+def test_an_index_of_many_points_finds_the_neighbours_of_an_exact_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("faiss")
+    monkeypatch.setattr(neighbours, "INDEXED", 100)
+    monkeypatch.setattr(neighbour_index, "_PROBED", 1_000)
+    points = cloud(3_000, 20)
+    exact, indexed = nearest(points, 7), nearest(points, 7, search="index")
+    assert np.array_equal(indexed.indices, exact.indices)
+    assert indexed.distances == pytest.approx(exact.distances, abs=1e-3)
 
 
 def test_the_graph_is_symmetric_and_connects_neighbours_only() -> None:

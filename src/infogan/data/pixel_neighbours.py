@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from jaxtyping import Float, Int64, UInt8
 
-from infogan.errors import UsageError
-
-Search = Literal["exact", "index"]
-"""How neighbours are found: "exact" compares all pairs; "index" compares few of them above 50,000 images."""
+from infogan.data.neighbour_index import INDEXED, Search, nearest_by_index
 
 COMPONENTS = 50
 """Number of principal components to compare. On MNIST, 50 are as good as all pixels and ten times faster."""
@@ -21,12 +16,7 @@ _SIDE = 32
 _FITTED = 10_000
 """Number of images that the components are fitted on, evenly spaced."""
 
-INDEXED = 50_000
-"""Number of images above which an index is worth its training; up to it the search is exact in seconds."""
-
 _CHUNK = 4_096
-_POINTS_PER_LIST = 64  # from which faiss learns the centre of a list of its index
-_PROBED = 16  # lists that are compared with each image
 
 
 def nearest(
@@ -41,8 +31,8 @@ def nearest(
     Args:
         images: 0..255.
         count: 1 or more; reduced to the number of other images.
-        search: "exact"; or "index", which finds most neighbours among more than `INDEXED` images by an
-            inverted file of faiss (Johnson et al. 2019), with a fixed seed and one thread.
+        search: "exact"; or "index", which finds most neighbours among more than 50,000 images, see
+            `nearest_by_index`.
 
     Raises:
         UsageError: the index is needed, and faiss is not installed.
@@ -51,7 +41,7 @@ def nearest(
 
     points, most = _points(images), min(count, len(images) - 1)
     if search == "index" and len(images) > INDEXED:
-        return _nearest_by_index(points, most)
+        return nearest_by_index(points, most)[0]
     # Without an argument, kneighbors excludes each point from its own neighbours, even among equal images.
     exact = NearestNeighbors(n_neighbors=most, algorithm="brute").fit(points)
     indices: Int64[np.ndarray, "n count"] = exact.kneighbors(return_distance=False).astype(np.int64)
@@ -73,44 +63,6 @@ def _points(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n compon
     parts = [components.transform(pixels(images[start : start + _CHUNK])) for start in starts]
     points: Float[np.ndarray, "n components"] = np.concatenate(parts).astype(np.float32)
     return points
-
-
-def _nearest_by_index(points: Float[np.ndarray, "n d"], count: int) -> Int64[np.ndarray, "n count"]:
-    """Return the nearest other points among those in the same and the neighbouring lists of an index."""
-    try:
-        import faiss
-    except ImportError:
-        raise UsageError(
-            f"objective.neighbour_search = 'index' for {len(points):,} images: faiss is not installed",
-            "the package faiss-cpu",
-            "pip install 'infogan[index]', or objective.neighbour_search='exact'",
-            command="pip install 'infogan[index]', or --set neighbour_search=exact",
-        ) from None
-    threads = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)  # the result does not depend on the machine's cores
-    try:
-        index = faiss.IndexIVFFlat(
-            faiss.IndexFlatL2(points.shape[1]), points.shape[1], round(4 * len(points) ** 0.5)
-        )
-        index.cp.max_points_per_centroid = _POINTS_PER_LIST
-        index.nprobe = _PROBED
-        index.train(points)
-        index.add(points)
-        starts = range(0, len(points), _CHUNK)
-        parts = [index.search(points[start : start + _CHUNK], count + 1)[1] for start in starts]
-    finally:
-        faiss.omp_set_num_threads(threads)
-    return _others(np.concatenate(parts))
-
-
-def _others(found: Int64[np.ndarray, "n more"]) -> Int64[np.ndarray, "n count"]:
-    """Remove each point from its own neighbours; if it is not among them, the last one."""
-    found = np.where(found < 0, found[:, :1], found)  # fewer were found than were requested
-    own = found == np.arange(len(found))[:, None]
-    own[np.flatnonzero(~own.any(1)), -1] = True
-    own &= own.cumsum(1) == 1
-    others: Int64[np.ndarray, "n count"] = found[~own].reshape(len(found), -1)
-    return others
 
 
 def pixels(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n pixels"]:

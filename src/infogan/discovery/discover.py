@@ -39,6 +39,7 @@ from infogan.errors import Interrupted, UsageError
 from infogan.evaluation.subject import Progress, silent
 from infogan.model import InfoGAN
 from infogan.representation import learning
+from infogan.representation.candidates import Candidate
 from infogan.representation.contrastive import ContrastiveTraining, Encoder
 from infogan.representation.learning import Learned
 from infogan.runs.directory import RunDirectory
@@ -291,29 +292,27 @@ class _Discovery:
 
     def _first(self) -> Learned:
         """Return what is found in the images without training."""
-        return self._kept(
-            "first",
-            lambda: learning.learn(
-                self._images,
-                categories=self.categories,
-                seed=self.config.training.seed,
-                progress=self.progress,
-            ),
-        )
+        return self._kept("first", self._learn)
 
     def _learned(self, first: Learned, encoder: Encoder) -> Learned:
         """Return what is found with learned features; the candidates from the pixels are kept."""
         self.progress("searching for categories in learned features")
         return self._kept(
             "learned",
-            lambda: learning.learn(
-                self._images,
-                features=encoder.features(self._images),
-                categories=self.categories,
-                candidates=[*first.candidates, *first.categorical],
-                seed=self.config.training.seed,
-                progress=self.progress,
-            ),
+            lambda: self._learn(encoder.features(self._images), [*first.candidates, *first.categorical]),
+        )
+
+    def _learn(
+        self, features: np.ndarray | None = None, candidates: Sequence[Candidate] | None = None
+    ) -> Learned:
+        return learning.learn(
+            self._images,
+            features=features,
+            categories=self.categories,
+            candidates=candidates,
+            search=self.config.objective.neighbour_search,
+            seed=self.config.training.seed,
+            progress=self.progress,
         )
 
     def _kept(self, name: str, compute: Callable[[], Learned]) -> Learned:

@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 
 from infogan import streams
+from infogan.data.neighbour_index import Search
 from infogan.representation.categories import Head, Votes, heads, spectral_votes, to_points
 from infogan.representation.merging import merge_tree, neighbour_table
 from infogan.representation.neighbours import Neighbours, nearest
@@ -99,6 +100,7 @@ def category_search(  # noqa: PLR0913 - the features, and what is searched
     categories: int | None = None,
     sources: Sequence[Source] = ("heads", "spectral"),
     compared: int = 1,
+    search: Search = "exact",
     after_step: Callable[[str], None] | None = None,
 ) -> Categories | None:
     """Find categories of images by their features, choose method and number, and test them against a null.
@@ -113,10 +115,12 @@ def category_search(  # noqa: PLR0913 - the features, and what is searched
         sources: the methods that are compared; the more stable one is chosen, on a tie the first.
         compared: number of sets of features from which these were chosen, such as by `steadiest`; the test
             counts them all.
+        search: how the neighbours of more than 50,000 images are found; see `nearest`.
         after_step: called with a sentence after each step, to report progress.
 
     Raises:
         ValueError: there are fewer than 36 different images.
+        UsageError: an index is needed, and faiss is not installed.
     """
     report = after_step or (lambda message: None)
     distinct, inverse = np.unique(features, axis=0, return_inverse=True)
@@ -132,7 +136,7 @@ def category_search(  # noqa: PLR0913 - the features, and what is searched
     chosen, threshold = _test(points, curve, seed, report, compared)
     if categories is None and chosen.agreement <= threshold:
         return None
-    neighbours = nearest(points)
+    neighbours = nearest(points, search=search)
     rule: Rule = (
         heads(points, neighbours.indices, chosen.categories, seed=seed)
         if chosen.source == "heads"

@@ -19,6 +19,7 @@ from torch import Tensor
 from infogan.config import Categorical, Periodic, Uniform
 from infogan.config.codes import CONTINUOUS_WEIGHT
 from infogan.config.codes import Code as AnyCode
+from infogan.data.neighbour_index import Search
 from infogan.representation.candidates import Candidate, find, numbered, unique_images
 from infogan.representation.categories import side_by_side
 from infogan.representation.category_search import (
@@ -180,6 +181,7 @@ def learn(  # noqa: PLR0913 - the images, what is known of them, and what to sea
     categories: int | None = None,
     candidates: Sequence[Candidate] | None = None,
     metrics: Sequence[Metric] = METRICS,
+    search: Search = "exact",
     seed: int = 0,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Learned:
@@ -193,8 +195,12 @@ def learn(  # noqa: PLR0913 - the images, what is known of them, and what to sea
             by stability; 0: no categories.
         candidates: known continuous candidates of these images; None: search for them.
         metrics: as in `candidates.find`.
+        search: how the neighbours of more than 50,000 images are found; see `neighbours.nearest`.
         seed: random seed.
         progress: called with a message when a part begins.
+
+    Raises:
+        UsageError: an index is needed, and faiss is not installed.
     """
     unique, _ = unique_images(images)
     if len(unique) < FEWEST:
@@ -215,6 +221,7 @@ def learn(  # noqa: PLR0913 - the images, what is known of them, and what to sea
         categories=categories,
         sources=sources,
         compared=len(spaces),
+        search=search,
         after_step=progress,
     )
     if found is None:

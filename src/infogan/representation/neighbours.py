@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int64, UInt8
 
+from infogan.data.neighbour_index import INDEXED, Search, nearest_by_index
 from infogan.data.pixel_neighbours import pixels
 
 if TYPE_CHECKING:
@@ -102,19 +103,29 @@ def nearest(
     points: Float[np.ndarray, "n d"],
     count: int = NEIGHBOURS,
     queries: Float[np.ndarray, "m d"] | None = None,
+    *,
+    search: Search = "exact",
 ) -> Neighbours:
     """Return the nearest points of each query by Euclidean distance.
 
-    The search is exact; its time grows with the product of the numbers of points and queries.
+    The time of an exact search grows with the product of the numbers of points and queries.
 
     Args:
         points: the points to search.
         count: 1 or more; reduced to the number of points that there are.
         queries: other points; None: the points themselves, each without itself.
+        search: "exact"; or "index", which finds most neighbours of more than 50,000 points among themselves,
+            see `nearest_by_index`.
+
+    Raises:
+        UsageError: the index is needed, and faiss is not installed.
     """
     from scipy.spatial import KDTree  # lazy: slow to import
     from sklearn.neighbors import NearestNeighbors
 
+    if search == "index" and queries is None and len(points) > INDEXED:
+        found, squares = nearest_by_index(np.ascontiguousarray(points, np.float32), count)
+        return Neighbours(found, np.sqrt(np.maximum(squares, 0)).astype(np.float64))
     if queries is not None and points.shape[1] <= _TREE_DIMENSIONS:
         # Several times faster than scikit-learn's tree for the many small searches of local regressions.
         ranks = np.arange(1, min(count, len(points)) + 1)
@@ -123,8 +134,8 @@ def nearest(
     most = len(points) - (queries is None)
     # Without queries, kneighbors excludes each point from its own neighbours, even among equal points.
     algorithm = "kd_tree" if points.shape[1] <= _TREE_DIMENSIONS else "brute"  # both are exact
-    search = NearestNeighbors(n_neighbors=min(count, most), algorithm=algorithm).fit(points)
-    distances, indices = search.kneighbors(queries)
+    exact = NearestNeighbors(n_neighbors=min(count, most), algorithm=algorithm).fit(points)
+    distances, indices = exact.kneighbors(queries)
     return Neighbours(indices.astype(np.int64), distances.astype(np.float64))
 
 

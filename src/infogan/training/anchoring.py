@@ -6,7 +6,7 @@ contrastive training resumes from RUN/representation-training.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from infogan.data import Dataset
 from infogan.errors import Interrupted
 from infogan.model import InfoGAN
 from infogan.representation import learning
+from infogan.representation.candidates import Candidate
 from infogan.representation.categories import side_by_side
 from infogan.representation.contrastive import ContrastiveSettings, ContrastiveTraining, Encoder
 from infogan.representation.learning import Learned
@@ -94,27 +95,31 @@ class Phase:
         if not self.config.representation.fit_steps:
             return Representation({}, None, _facts(Learned(None, (), len(images))))
         self.say("searching for categories and continuous candidates")
-        learned = learning.learn(
+        return self.fit(self._learn(images, features, self.config.representation.categories), encoder)
+
+    def _learn(
+        self,
+        images: UInt8[np.ndarray, "n h w c"],
+        features: np.ndarray | None,
+        categories: int | None,
+        candidates: Sequence[Candidate] | None = None,
+    ) -> Learned:
+        """Return what is found in the images; see `learning.learn`."""
+        return learning.learn(
             images,
             features=features,
-            categories=self.config.representation.categories,
+            categories=categories,
+            candidates=candidates,
+            search=self.config.objective.neighbour_search,
             seed=self.config.training.seed,
             progress=self.say,
         )
-        return self.fit(learned, encoder)
 
     def _given(self, images: UInt8[np.ndarray, "n h w c"], features: np.ndarray | None) -> Representation:
         """Return anchors of the configured categorical code alone."""
         name, size = self.config.given_categories
         self.say(f"searching for {size} categories")
-        learned = learning.learn(
-            images,
-            features=features,
-            categories=size,
-            candidates=(),
-            seed=self.config.training.seed,
-            progress=self.say,
-        )
+        learned = self._learn(images, features, size, candidates=())
         if learned.categories is None:
             self.say(f"fewer than {learning.FEWEST} different images: the categories have no anchors")
             return Representation({}, None, _facts(learned))
@@ -128,8 +133,9 @@ class Phase:
         """Return the neighbours by principal components of the pixels and by features, side by side."""
         count = self.config.objective.neighbours
         self.say(f"finding the {count} nearest neighbours of each image by pixels and features")
-        components = PrincipalComponents(images).scores(images).values
-        return torch.from_numpy(nearest(side_by_side(components, features), count).indices)
+        points = side_by_side(PrincipalComponents(images).scores(images).values, features)
+        search = self.config.objective.neighbour_search
+        return torch.from_numpy(nearest(points, count, search=search).indices)
 
     @property
     def _unfinished(self) -> Path:
