@@ -310,6 +310,7 @@ class _Discovery:
             features=features,
             categories=self.categories,
             candidates=candidates,
+            within=features is not None,
             search=self.config.objective.neighbour_search,
             seed=self.config.training.seed,
             progress=self.progress,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, Int64, UInt8
 from PIL import Image
 
 from infogan import storage
@@ -22,6 +22,7 @@ from infogan.representation.learning import CATEGORY, Learned
 Stage = Literal["first", "features", "generator", "nothing"]
 
 _SHOWN_CATEGORIES, _PER_CATEGORY, _ROWS, _COLUMNS = 30, 10, 3, 10
+_SHOWN_WITHIN = 6  # categories in the picture of a coordinate within categories
 
 
 @dataclass(frozen=True)
@@ -118,17 +119,33 @@ class Outcome:
         )
 
     def _strips(self) -> dict[str, Image.Image]:
-        """Return real images along each candidate: the values increase from left to right."""
+        """Return real images along each candidate: the values increase from left to right.
+
+        Each row of a coordinate within categories shows one of the largest categories.
+        """
         strips = {}
         for candidate in self.learned.candidates:
-            order = np.argsort(candidate.values, kind="stable")
-            places = (np.arange(_COLUMNS) + 0.5) / _COLUMNS * len(order)
-            offsets = np.arange(_ROWS) - _ROWS // 2
-            rows = np.clip(places.astype(int)[None] + offsets[:, None], 0, len(order) - 1)
+            if candidate.kind == "within":
+                rows = np.stack(
+                    [_spread(candidate.values, members) for members in self._largest_categories()]
+                )
+                label = "one category per row"
+            else:
+                offsets = range(-(_ROWS // 2), _ROWS - _ROWS // 2)
+                everything = np.arange(len(candidate.values))
+                rows = np.stack([_spread(candidate.values, everything, offset) for offset in offsets])
+                label = "real images"
             strips[candidate.name] = pictures.traversal_picture(
-                self.images[order[rows]], name=candidate.name, values=[""] * _COLUMNS, row_label="real images"
+                self.images[rows], name=candidate.name, values=[""] * _COLUMNS, row_label=label
             )
         return strips
+
+    def _largest_categories(self) -> list[Int64[np.ndarray, " m"]]:
+        """Return the images of the largest categories, the largest first."""
+        assert self.learned.categories is not None
+        labels = self.learned.categories.labels
+        counts = np.bincount(labels)
+        return [np.flatnonzero(labels == c) for c in np.argsort(-counts, kind="stable")[:_SHOWN_WITHIN]]
 
     def _none_picture(self) -> Image.Image | None:
         """Return images that belong to no category, evenly chosen; None if there are none."""
@@ -155,6 +172,15 @@ class Outcome:
                 f"{len(row) - 1 - number} categories: merge {first} and {second} ({lost:.2f} nats lost)"
             )
         return lines
+
+
+def _spread(
+    values: Float[np.ndarray, " n"], members: Int64[np.ndarray, " m"], offset: int = 0
+) -> Int64[np.ndarray, " columns"]:
+    """Return some of the images, evenly spread over the ranks of their values and moved by `offset` ranks."""
+    order = members[np.argsort(values[members], kind="stable")]
+    places = ((np.arange(_COLUMNS) + 0.5) / _COLUMNS * len(order)).astype(int)
+    return np.asarray(order[np.clip(places + offset, 0, len(order) - 1)])
 
 
 def _traversals(model: InfoGAN) -> dict[str, Image.Image]:

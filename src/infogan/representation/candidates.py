@@ -19,6 +19,7 @@ from infogan.representation.components import independent_components
 from infogan.representation.coordinate_search import FITTED, LEAST, METRICS, Found, Parts, stable_coordinates
 from infogan.representation.neighbours import Metric, PrincipalComponents
 from infogan.representation.slow_coordinates import (
+    NEW,
     Coordinate,
     agreement,
     local_residuals,
@@ -33,13 +34,12 @@ FEW_FACTORS = 0.6
 """If coordinates predict this share of the images' variance, there is no search for attributes: images of a
 few factors, such as renders of one object, have peaked components without a meaning of their own."""
 
-_NEW = 0.6  # least share of a component that accepted candidates do not predict
 _SIMILAR = 0.5  # correlation from which a component is a variant of an accepted one
 _NONE = (0, 0.0)
 _BASELINES = 16  # principal components that a candidate is compared with
 
 Images = UInt8[np.ndarray, "_ h w c"]
-Kind = Literal["coordinate", "circle", "component"]
+Kind = Literal["coordinate", "circle", "component", "within"]
 Progress = Callable[[str], None]
 
 
@@ -49,7 +49,7 @@ class Candidate:
 
     Attributes:
         name: as the code is named, such as "coordinate1".
-        kind: "coordinate", "circle" or "component".
+        kind: "coordinate", "circle" or "component"; "within": a coordinate within categories.
         source: how it was found, such as "plain 40, whitened 20".
         values: float32 [N], uniform ranks on [-1, 1]; of a circle, half turns in [-1, 1).
         stability: agreement, on a third part of the images, of versions from two disjoint parts, 0..1.
@@ -181,7 +181,7 @@ def component_candidates(
         if _is_one_pixel(with_pixels[column]):
             continue
         coordinate = Coordinate(uniform_ranks(values[:, column]))
-        if explained and unpredicted_share(explained, Coordinate(values[:, column])) < _NEW:  # with its tail
+        if explained and unpredicted_share(explained, Coordinate(values[:, column])) < NEW:  # with its tail
             continue
         name = f"component{len(accepted) + 1}"
         source = f"independent component of kurtosis {fit.kurtosis[column]:.1f}"

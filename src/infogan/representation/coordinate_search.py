@@ -18,6 +18,7 @@ from jaxtyping import Int64, UInt8
 
 from infogan.representation.neighbours import Metric, Neighbours, PrincipalComponents, Scores, nearest
 from infogan.representation.slow_coordinates import (
+    NEW,
     Coordinate,
     agreement,
     joined,
@@ -44,7 +45,6 @@ FITTED = 10_000
 
 _PART = 4_000  # images in each part
 _SAME = 0.8  # agreement above which versions of two metrics are the same
-_NEW = 0.6  # least share of a coordinate that accepted ones do not predict
 _LEFT = 0.25  # least share of the variance of a version that is left by the accepted coordinates
 _LEAST_NOISE = 0.01
 _CLEAR = 0.1  # least support of a coordinate, relative to the clearest of its round
@@ -369,7 +369,7 @@ def _clearest(versions: Sequence[_Version], known: Sequence[Coordinate], thresho
             [version.coordinate for version in group], [_precision(version.stability) for version in group]
         )
         before = [*known, *(found.coordinate for found in clearest)]
-        if support < _CLEAR * most or (before and unpredicted_share(before, mean) < _NEW):
+        if support < _CLEAR * most or (before and unpredicted_share(before, mean) < NEW):
             continue
         most = max(most, support)
         metrics = tuple(dict.fromkeys(version.metric for version in group))

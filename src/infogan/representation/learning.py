@@ -32,8 +32,14 @@ from infogan.representation.category_search import (
 from infogan.representation.coordinate_search import METRICS
 from infogan.representation.gaps import are_slices, explained_by_categories, has_gaps
 from infogan.representation.neighbours import Metric, PrincipalComponents, nearest
+from infogan.representation.shared_coordinates import Shared, ranks_within, shared_coordinates
+from infogan.representation.slow_coordinates import (
+    NEW,
+    Coordinate,
+    dependence_on_categories,
+    unpredicted_share,
+)
 from infogan.representation.slow_coordinates import dependence as _dependence
-from infogan.representation.slow_coordinates import dependence_on_categories
 
 CATEGORY = "type"
 """Name of the categorical code."""
@@ -44,6 +50,7 @@ FEWEST = 120
 _ARRAYS, _FACTS = "arrays.safetensors", "candidates.json"
 _LEAST_PROBABILITY = 1e-3
 _PREDICTED = 0.8  # R^2 from which a candidate is one that categories predict
+_MIXED = 0.25  # R^2 from which a line is not independent of the categories
 _GRAPH = 10_000  # images of the graph that shows gaps
 
 
@@ -55,7 +62,7 @@ class Learned:
         categories: None if no partition is more stable than on data without categories.
         candidates: continuous candidates: coordinates, circles and components.
         images: number of images.
-        categorical: candidates that the categories predict, which become no code.
+        categorical: candidates that follow the categories, or coordinates within them; they become no code.
     """
 
     categories: Categories | None
@@ -180,6 +187,7 @@ def learn(  # noqa: PLR0913 - the images, what is known of them, and what to sea
     features: Float[np.ndarray, "n f"] | None = None,
     categories: int | None = None,
     candidates: Sequence[Candidate] | None = None,
+    within: bool = False,
     metrics: Sequence[Metric] = METRICS,
     search: Search = "exact",
     seed: int = 0,
@@ -194,6 +202,7 @@ def learn(  # noqa: PLR0913 - the images, what is known of them, and what to sea
         categories: the number of categories, which are then kept even if they are not stable; None: chosen
             by stability; 0: no categories.
         candidates: known continuous candidates of these images; None: search for them.
+        within: also search for coordinates within the categories, see `shared_coordinates`.
         metrics: as in `candidates.find`.
         search: how the neighbours of more than 50,000 images are found; see `neighbours.nearest`.
         seed: random seed.
@@ -226,7 +235,12 @@ def learn(  # noqa: PLR0913 - the images, what is known of them, and what to sea
     )
     if found is None:
         return Learned(None, tuple(candidates), len(images))
-    return _combined(replace(found, space=space), candidates, spaces[space], fixed=categories is not None)
+    fixed = categories is not None
+    learned = _combined(replace(found, space=space), candidates, spaces[space], fixed=fixed)
+    if not within or learned.categories is None:
+        return learned
+    progress("searching for coordinates within the categories")
+    return with_shared(learned, images, seed)
 
 
 def _spaces(
@@ -265,3 +279,41 @@ def _combined(
     if not fixed and are_slices(lines, labels, points):
         return Learned(None, tuple(candidates), len(points))
     return Learned(found, tuple(numbered(kept)), len(points), tuple(categorical))
+
+
+def with_shared(learned: Learned, images: UInt8[np.ndarray, "n h w c"], seed: int) -> Learned:
+    """Return what was learned with the coordinates that categories share.
+
+    Lines that follow the categories in part become no code, since they could not be set freely; what they are
+    within categories may be shared. Candidates that the shared coordinates predict are dropped.
+    """
+    assert learned.categories is not None
+    unique, inverse = unique_images(images)
+    labels = learned.categories.labels[unique]
+    lines = {
+        candidate.name: Coordinate(candidate.values[unique])
+        for candidate in learned.candidates
+        if candidate.kind != "circle"
+    }
+    mixed = [name for name, line in lines.items() if explained_by_categories(line, labels) > _MIXED]
+    shared = shared_coordinates(images[unique], labels, [lines[name] for name in mixed], seed=seed)
+    found = [one.coordinate for one in shared]
+    similar = {
+        name
+        for name, line in lines.items()
+        if found and unpredicted_share(found, Coordinate(ranks_within(line.values, labels))) < NEW
+    }
+    dropped = similar.union(mixed)
+    kept = [candidate for candidate in learned.candidates if candidate.name not in dropped]
+    kept += [_shared_candidate(one, inverse) for one in shared]
+    categorical = [candidate for candidate in learned.candidates if candidate.name in dropped]
+    return replace(
+        learned, candidates=tuple(numbered(kept)), categorical=(*learned.categorical, *categorical)
+    )
+
+
+def _shared_candidate(found: Shared, inverse: Int64[np.ndarray, " n"]) -> Candidate:
+    """Return a shared coordinate of the distinct images as a candidate of all images."""
+    values = found.coordinate.values[inverse]
+    source = "coordinate within the categories"
+    return Candidate("within", "within", source, values, found.stability, found.threshold, found.explained_by)

@@ -35,6 +35,9 @@ MOST = 6
 FEWEST = 60
 """Fewest points in a connected component for coordinates."""
 
+NEW = 0.6
+"""Least share of a coordinate that accepted ones do not predict, see `unpredicted_share`."""
+
 _REGRESSED = 2_500  # points of the local regressions
 _LOCAL = 15  # neighbours of the local regressions
 _THIN = 2.5  # intrinsic dimension below which few neighbours leave gaps
@@ -87,7 +90,7 @@ def joined(coordinates: Sequence[Coordinate]) -> Float[np.ndarray, "n d"]:
 def slow_coordinates(
     points: Float[np.ndarray, "n d"], *, most: int = MOST, count: int = NEIGHBOURS
 ) -> list[Coordinate]:
-    """Return the slow coordinates of points, slowest first; none if the eigenvectors do not converge.
+    """Return the slow coordinates of points, slowest first; none of equal points.
 
     Points outside of the largest connected component of the graph get the mean of their nearest points in
     it: that two components are apart is a category, not a coordinate. So do outliers, ten times as far from
@@ -100,7 +103,7 @@ def slow_coordinates(
             of a circle would look like two ends.
     """
     from scipy.sparse.csgraph import connected_components  # lazy: slow to import
-    from scipy.sparse.linalg import ArpackNoConvergence
+    from scipy.sparse.linalg import ArpackError
 
     if len(points) < FEWEST:
         return []
@@ -119,7 +122,7 @@ def slow_coordinates(
         return [coordinate.extend(outside) for coordinate in coordinates]
     try:
         speeds, vectors = eigenvectors(near)
-    except ArpackNoConvergence:
+    except ArpackError:
         return []
     groups = independent(vectors, speeds, most)
     return [coordinate for group in groups for coordinate in _as_coordinates(group)]

@@ -110,6 +110,7 @@ class Phase:
             features=features,
             categories=categories,
             candidates=candidates,
+            within=candidates is None,
             search=self.config.objective.neighbour_search,
             seed=self.config.training.seed,
             progress=self.say,
