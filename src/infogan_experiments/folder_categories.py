@@ -20,10 +20,12 @@ from infogan import data, storage
 from infogan.config import Categorical, Config
 from infogan.data import Dataset
 from infogan.discovery import discover
-from infogan.discovery.discover import stored_encoder
+from infogan.discovery.discover import configured, stored_encoder
+from infogan.discovery.given_images import GivenImages
 from infogan.errors import UsageError
 from infogan.evaluation.baselines import fit_kmeans, pixel_components, untrained
 from infogan.evaluation.clustering import Assignments, Labels, classes_known, score
+from infogan.evaluation.subject import silent
 from infogan.model import InfoGAN
 from infogan.reporting.markdown import markdown_table
 from infogan.representation.categories import spectral_votes
@@ -99,8 +101,9 @@ def _discovered(path: Path | str, out: Path, options: Options, seed: int, minute
         "found": result["found"],
     }
     if result["run"] is not None:
-        values |= compared(out) | {"machine": RunDirectory.open(result["run"]).read_environment()}
-    return values
+        return values | compared(out) | {"machine": RunDirectory.open(result["run"]).read_environment()}
+    config, dataset = configured(GivenImages(path), seed, options.settings, silent)
+    return values | (_without_categories(dataset, out, config) if classes_known(dataset) else {})
 
 
 def compared(out: Path) -> dict[str, Any]:
@@ -109,10 +112,12 @@ def compared(out: Path) -> dict[str, Any]:
     model = InfoGAN.from_pretrained(run.path)
     dataset = data.load(model.config.data)
     code = model.config.latents.codes.get(CATEGORY)
-    if not classes_known(dataset) or not isinstance(code, Categorical):
+    if not classes_known(dataset):
         return {"scores": {}}
-    labels = Labels(np.asarray(dataset.train.labels), np.asarray(dataset.test.labels))
+    if not isinstance(code, Categorical):
+        return _without_categories(dataset, out, model.config)
     learned = Learned.from_files(storage.read_folder(out / "learned"))
+    labels = _labels(dataset)
     chosen, true = code.size, len(np.unique(labels.train))
     scores: dict[str, Any] = {}
     for title, count in (("chosen", chosen), ("true", true)):
@@ -120,11 +125,24 @@ def compared(out: Path) -> dict[str, Any]:
             **_clusterings(dataset, out, model.config, count),
             **_of_model(model, run, dataset, learned, count),
         }
-        scores[title] = {
-            "categories": count,
-            **{name: _scores(parts, labels, name) for name, parts in assigned.items()},
-        }
+        scores[title] = _all_scores(assigned, labels, count)
     return {"scores": scores, "classes": true, "test_images": len(labels.test)}
+
+
+def _without_categories(dataset: Dataset, out: Path, config: Config) -> dict[str, Any]:
+    """Return the scores of clustering methods at the true number, where the discovery has no categories."""
+    labels = _labels(dataset)
+    true = len(np.unique(labels.train))
+    scores = _all_scores(_clusterings(dataset, out, config, true), labels, true)
+    return {"scores": {"true": scores}, "classes": true, "test_images": len(labels.test)}
+
+
+def _labels(dataset: Dataset) -> Labels:
+    return Labels(np.asarray(dataset.train.labels), np.asarray(dataset.test.labels))
+
+
+def _all_scores(assigned: Mapping[str, Parts], labels: Labels, count: int) -> dict[str, Any]:
+    return {"categories": count, **{name: _scores(parts, labels, name) for name, parts in assigned.items()}}
 
 
 Parts = tuple[Int[np.ndarray, " n"], Int[np.ndarray, " m"]]

@@ -114,7 +114,7 @@ def discover(  # noqa: PLR0913 - the options of the command, and the clock
         raise UsageError(f"minutes = {minutes:g}", "more than 0", "minutes=10", command="--minutes 10")
     budget = Budget(60 * minutes, clock=clock)
     images = GivenImages(path)
-    config, dataset = _configured(images, seed, settings or {}, progress)
+    config, dataset = configured(images, seed, settings or {}, progress)
     identity = {
         "images": dataset.fingerprint,
         "minutes": minutes,
@@ -150,10 +150,20 @@ def _run(job: _Discovery) -> dict[str, Any]:
         state.write(seconds=budget.spent)
 
 
-def _configured(
+def configured(
     images: GivenImages, seed: int, settings: Mapping[str, Any], progress: Progress
 ) -> tuple[Config, Dataset]:
-    """Return the configuration of the generator's run, and the images: in their own size, at most SIZE."""
+    """Return the configuration of the generator's run, and the images: in their own size, at most SIZE.
+
+    Args:
+        images: as the user gave them.
+        seed: random seed.
+        settings: values by key.
+        progress: called with messages.
+
+    Raises:
+        UsageError: a key that discover sets itself, too few images, or a network without an encoder.
+    """
     plain = configuring.configure(images.source, recipe="anchored", codes=FREE_CODES)
     config = configuring.configure(images.source, recipe="anchored", codes=FREE_CODES, settings=settings)
     changed = configuration.changes(plain, config)
