@@ -305,7 +305,9 @@ def with_shared(learned: Learned, images: UInt8[np.ndarray, "n h w c"], seed: in
     }
     dropped = similar.union(mixed)
     kept = [candidate for candidate in learned.candidates if candidate.name not in dropped]
-    kept += [_shared_candidate(one, inverse) for one in shared]
+    new = [_shared_candidate(one, inverse) for one in shared]
+    components = [candidate for candidate in kept if candidate.kind == "component"]
+    kept = [*(candidate for candidate in kept if candidate.kind != "component"), *new, *components]
     categorical = [candidate for candidate in learned.candidates if candidate.name in dropped]
     return replace(
         learned, candidates=tuple(numbered(kept)), categorical=(*learned.categorical, *categorical)
