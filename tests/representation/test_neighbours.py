@@ -93,3 +93,12 @@ def test_large_images_are_averaged_to_32_pixels_a_side() -> None:
 def test_equal_images_have_equal_scores() -> None:
     images = np.full((40, 8, 8, 1), 7, dtype=np.uint8)
     assert np.abs(PrincipalComponents(images).scores(images).values).max() < 1e-5
+
+
+def test_components_of_many_images_are_fitted_to_some_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (300, 6, 6, 1), dtype=np.uint8)
+    everything = PrincipalComponents(images, 5).scores(images).values
+    monkeypatch.setattr(neighbours, "_MOST_BYTES", 100 * 36 * 4)
+    some = PrincipalComponents(images, 5).scores(images).values
+    assert np.array_equal(some, PrincipalComponents(images[::3], 5).scores(images).values)
+    assert not np.array_equal(some, everything)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ MOST_COMPONENTS = 80
 """Largest number of principal components that a metric uses."""
 
 _CHUNK = 4_096
+_MOST_BYTES = 2**28  # of the pixels that principal components are fitted to
 _TREE_DIMENSIONS = 8  # up to which a tree is faster than all distances
 
 
@@ -62,14 +64,15 @@ class PrincipalComponents:
     """Principal components of the pixels of images (scikit-learn's randomized solver).
 
     Args:
-        images: uint8, 0..255, that the components are fitted to.
+        images: uint8, 0..255, that the components are fitted to; of more than 256 MB of pixels in float32, as
+            many are used, evenly spaced.
         components: their number; reduced to the rank that the images allow.
     """
 
     def __init__(self, images: UInt8[np.ndarray, "n h w c"], components: int = MOST_COMPONENTS) -> None:
         from sklearn.decomposition import PCA  # lazy: slow to import
 
-        x = pixels(images)
+        x = pixels(images[_evenly_spaced(images)])
         count = min(components, len(x) - 1, x.shape[1])
         self._pca = PCA(count, svd_solver="randomized", iterated_power=3, random_state=0)
         with np.errstate(invalid="ignore"):  # a total variance of 0, if all images are equal
@@ -81,6 +84,12 @@ class PrincipalComponents:
         starts = range(0, len(images), _CHUNK)
         parts = [self._pca.transform(pixels(images[start : start + _CHUNK])) for start in starts]
         return Scores(np.concatenate(parts).astype(np.float32), self._std)
+
+
+def _evenly_spaced(images: UInt8[np.ndarray, "n h w c"]) -> slice:
+    """Return the images that components are fitted to: as many as fit into a fixed amount of memory."""
+    bytes_of_one = 4 * pixels(images[:1]).shape[1]
+    return slice(None, None, math.ceil(len(images) * bytes_of_one / _MOST_BYTES) or None)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int64, UInt8
 
-from infogan.data.pixel_neighbours import pixels
 from infogan.representation.neighbours import Metric, PrincipalComponents
 from infogan.representation.slow_coordinates import (
     NEW,
@@ -115,14 +114,17 @@ def shared_coordinates(
 def _deviations(
     images: UInt8[np.ndarray, "n h w c"], labels: Int64[np.ndarray, " n"]
 ) -> Float[np.ndarray, "n k"]:
-    """Return whitened principal components of the deviations of images from the mean of their category."""
+    """Return whitened principal components of the deviations of images from the mean of their category.
+
+    Deviations are taken in the first 80 principal components of the images, so that memory stays small.
+    """
     from sklearn.decomposition import PCA  # lazy: slow to import
 
-    x = pixels(images)
+    scores = PrincipalComponents(images).scores(images).values
     for category in np.unique(labels):
-        x[labels == category] -= x[labels == category].mean(0)
-    count = min(_COMPONENTS, len(x) - 1, x.shape[1])
-    return np.asarray(PCA(count, svd_solver="randomized", whiten=True, random_state=0).fit_transform(x))
+        scores[labels == category] -= scores[labels == category].mean(0)
+    count = min(_COMPONENTS, len(scores) - 1, scores.shape[1])
+    return np.asarray(PCA(count, whiten=True, random_state=0).fit_transform(scores))
 
 
 def ranks_within(
