@@ -79,6 +79,20 @@ def test_an_index_finds_no_image_itself_even_among_equal_ones() -> None:
     assert (found[:2_000] < 2_000).all()
 
 
+@pytest.mark.usefixtures("small_index")
+def test_an_index_searches_everywhere_where_the_nearest_lists_hold_too_few(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(neighbour_index, "_PROBED", 1)
+    points = np.random.default_rng(0).standard_normal((3_000, 2)).astype(np.float32)
+    points[:3] += 50  # a list of three points
+    indices, squares = neighbour_index.nearest_by_index(points, 8)
+    own = np.arange(3_000)[:, None]
+    assert (indices != own).all()
+    assert (indices >= 0).all()
+    assert (np.diff(squares, axis=1) >= 0).all()
+
+
 def test_few_images_need_no_index(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)
     images = np.random.default_rng(0).integers(0, 256, (300, 4, 4, 1), dtype=np.uint8)

@@ -57,9 +57,13 @@ def nearest_by_index(
         index.add(points)
         starts = range(0, len(points), _CHUNK)
         parts = [index.search(points[start : start + _CHUNK], count + 1) for start in starts]
+        distances, indices = (np.concatenate(column) for column in zip(*parts, strict=True))
+        missing = np.flatnonzero((indices < 0).any(1))  # the lists near them hold too few points
+        if len(missing):
+            index.nprobe = index.nlist
+            distances[missing], indices[missing] = index.search(points[missing], count + 1)
     finally:
         faiss.omp_set_num_threads(threads)
-    distances, indices = (np.concatenate(column) for column in zip(*parts, strict=True))
     return _others(indices, distances)
 
 
@@ -67,8 +71,6 @@ def _others(
     found: Int64[np.ndarray, "n more"], distances: Float[np.ndarray, "n more"]
 ) -> tuple[Int64[np.ndarray, "n count"], Float[np.ndarray, "n count"]]:
     """Remove each point from its own neighbours; if it is not among them, the last one."""
-    missing = found < 0  # fewer were found than were requested
-    found, distances = np.where(missing, found[:, :1], found), np.where(missing, distances[:, :1], distances)
     own = found == np.arange(len(found))[:, None]
     own[np.flatnonzero(~own.any(1)), -1] = True
     own &= own.cumsum(1) == 1

@@ -52,9 +52,10 @@ class Candidate:
         kind: "coordinate", "circle" or "component"; "within": a coordinate within categories.
         source: how it was found, such as "plain 40, whitened 20".
         values: float32 [N], uniform ranks on [-1, 1]; of a circle, half turns in [-1, 1).
-        stability: agreement, on a third part of the images, of versions from two disjoint parts, 0..1.
-        threshold: the agreement that it had to exceed.
-        explained_by: agreement with the best of the first principal components, 0..1, and its number from 1.
+        stability: agreement, on a third part of the images, of versions from two disjoint parts, 0..1; of a
+            coordinate within categories, see `Shared`.
+        threshold: the stability that it had to exceed.
+        explained_by: the principal component, counted from 1, that agrees best, and the agreement, 0..1.
     """
 
     name: str

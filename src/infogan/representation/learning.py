@@ -6,7 +6,7 @@ The result says which codes a generator should have, and what their values are f
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -50,7 +50,7 @@ FEWEST = 120
 _ARRAYS, _FACTS = "arrays.safetensors", "candidates.json"
 _LEAST_PROBABILITY = 1e-3
 _PREDICTED = 0.8  # R^2 from which a candidate is one that categories predict
-_MIXED = 0.25  # R^2 from which a line is not independent of the categories
+_MIXED = 0.4  # R^2 from which a candidate cannot be set independently of the categories
 _GRAPH = 10_000  # images of the graph that shows gaps
 
 
@@ -60,9 +60,10 @@ class Learned:
 
     Attributes:
         categories: None if no partition is more stable than on data without categories.
-        candidates: continuous candidates: coordinates, circles and components.
+        candidates: continuous candidates: coordinates, circles, coordinates within categories, components.
         images: number of images.
-        categorical: candidates that follow the categories, or coordinates within them; they become no code.
+        categorical: candidates that are predicted by the categories, or by coordinates within them. They
+            become no code.
     """
 
     categories: Categories | None
@@ -117,9 +118,9 @@ class Learned:
     def files(self) -> dict[str, bytes]:
         """Return the content of a folder from which `from_files` restores this."""
         arrays = {
-            f"{prefix}.{c.name}": np.ascontiguousarray(c.values)
+            f"{prefix}.{number}": np.ascontiguousarray(candidate.values)
             for prefix, candidates in (("values", self.candidates), ("categorical", self.categorical))
-            for c in candidates
+            for number, candidate in enumerate(candidates)  # names of the latter are not unique
         }
         if (found := self.categories) is not None:
             arrays |= {
@@ -144,13 +145,15 @@ class Learned:
                 space=known.get("space", "pixels"),
                 curve=tuple(Stability(**point) for point in known["curve"]),
             )
+        # Earlier versions wrote the arrays by the candidates' names.
+        by_number = {f"values.{entry['name']}" for entry in facts["candidates"]}.isdisjoint(arrays)
         candidates, categorical = (
             tuple(
                 Candidate(
                     **{**entry, "explained_by": tuple(entry["explained_by"])},
-                    values=arrays[f"{prefix}.{entry['name']}"],
+                    values=arrays[f"{prefix}.{number if by_number else entry['name']}"],
                 )
-                for entry in facts[key]
+                for number, entry in enumerate(facts[key])
             )
             for prefix, key in (("values", "candidates"), ("categorical", "categorical"))
         )
@@ -240,7 +243,7 @@ def learn(  # noqa: PLR0913 - the images, what is known of them, and what to sea
     if not within or learned.categories is None:
         return learned
     progress("searching for coordinates within the categories")
-    return with_shared(learned, images, seed)
+    return with_shared(learned, images, seed=seed, fixed=fixed, progress=progress)
 
 
 def _spaces(
@@ -281,36 +284,59 @@ def _combined(
     return Learned(found, tuple(numbered(kept)), len(points), tuple(categorical))
 
 
-def with_shared(learned: Learned, images: UInt8[np.ndarray, "n h w c"], seed: int) -> Learned:
+def with_shared(
+    learned: Learned,
+    images: UInt8[np.ndarray, "n h w c"],
+    *,
+    seed: int = 0,
+    fixed: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Learned:
     """Return what was learned with the coordinates that categories share.
 
-    Lines that follow the categories in part become no code, since they could not be set freely; what they are
-    within categories may be shared. Candidates that the shared coordinates predict are dropped.
+    Lines and circles that categories predict in large part become no code, since they could not be set
+    independently; what lines are within categories may be shared. Candidates that the shared coordinates
+    predict are dropped, too.
+
+    Args:
+        learned: with categories.
+        images: uint8, all of them.
+        seed: as in `shared_coordinates`.
+        fixed: the number of categories was given, so they may be slices of a line, which is then kept.
+        progress: called with a message about the candidates that are dropped.
     """
     assert learned.categories is not None
     unique, inverse = unique_images(images)
     labels = learned.categories.labels[unique]
-    lines = {
-        candidate.name: Coordinate(candidate.values[unique])
-        for candidate in learned.candidates
-        if candidate.kind != "circle"
-    }
-    mixed = [name for name, line in lines.items() if explained_by_categories(line, labels) > _MIXED]
-    shared = shared_coordinates(images[unique], labels, [lines[name] for name in mixed], seed=seed)
+    coordinates = {one.name: replace(one.coordinate, values=one.values[unique]) for one in learned.candidates}
+    predicted = {name: explained_by_categories(one, labels) for name, one in coordinates.items()}
+    sliced = {name for name, share in predicted.items() if fixed and share > _PREDICTED}
+    mixed = [name for name, share in predicted.items() if share > _MIXED and name not in sliced]
+    lines = {name: one for name, one in coordinates.items() if not one.circle}
+    ranks = {name: Coordinate(ranks_within(line.values, labels)) for name, line in lines.items()}
+    known = [lines[name] for name in mixed if name in lines]
+    shared = shared_coordinates(images[unique], labels, known, seed=seed)
+    stay = [one for name, one in coordinates.items() if one.circle and name not in mixed]
+    stay += [one for name, one in ranks.items() if name in sliced]
+    shared = [one for one in shared if not stay or unpredicted_share(stay, one.coordinate) > NEW]
     found = [one.coordinate for one in shared]
-    similar = {
-        name
-        for name, line in lines.items()
-        if found and unpredicted_share(found, Coordinate(ranks_within(line.values, labels))) < NEW
-    }
-    dropped = similar.union(mixed)
+    similar = [name for name, one in ranks.items() if found and unpredicted_share(found, one) < NEW]
+    dropped = {*mixed, *similar} - sliced
+    if dropped:
+        progress(f"predicted by categories and coordinates within them: {', '.join(sorted(dropped))}")
+    return _replaced(learned, dropped, [_shared_candidate(one, inverse) for one in shared])
+
+
+def _replaced(learned: Learned, dropped: Collection[str], new: Sequence[Candidate]) -> Learned:
+    """Return what was learned without some candidates, by name, and with new ones before the components."""
     kept = [candidate for candidate in learned.candidates if candidate.name not in dropped]
-    new = [_shared_candidate(one, inverse) for one in shared]
+    before = [candidate for candidate in kept if candidate.kind != "component"]
     components = [candidate for candidate in kept if candidate.kind == "component"]
-    kept = [*(candidate for candidate in kept if candidate.kind != "component"), *new, *components]
     categorical = [candidate for candidate in learned.candidates if candidate.name in dropped]
     return replace(
-        learned, candidates=tuple(numbered(kept)), categorical=(*learned.categorical, *categorical)
+        learned,
+        candidates=tuple(numbered([*before, *new, *components])),
+        categorical=(*learned.categorical, *categorical),
     )
 
 

@@ -95,7 +95,8 @@ class Phase:
         if not self.config.representation.fit_steps:
             return Representation({}, None, _facts(Learned(None, (), len(images))))
         self.say("searching for categories and continuous candidates")
-        return self.fit(self._learn(images, features, self.config.representation.categories), encoder)
+        count = self.config.representation.categories
+        return self.fit(self._learn(images, features, count, within=True), encoder)
 
     def _learn(
         self,
@@ -103,6 +104,8 @@ class Phase:
         features: np.ndarray | None,
         categories: int | None,
         candidates: Sequence[Candidate] | None = None,
+        *,
+        within: bool = False,
     ) -> Learned:
         """Return what is found in the images; see `learning.learn`."""
         return learning.learn(
@@ -110,7 +113,7 @@ class Phase:
             features=features,
             categories=categories,
             candidates=candidates,
-            within=candidates is None,
+            within=within,
             search=self.config.objective.neighbour_search,
             seed=self.config.training.seed,
             progress=self.say,
