@@ -65,6 +65,15 @@ def clustered_images(count: int = 240) -> tuple[np.ndarray, np.ndarray]:
     return images, labels
 
 
+def test_known_candidates_of_one_name_become_two_codes() -> None:
+    images, _ = clustered_images()
+    line, other = np.random.default_rng(0).uniform(-1, 1, (2, len(images)))
+    known = [candidate("coordinate1", "coordinate", line), candidate("coordinate1", "coordinate", other)]
+    learned = learn(images, candidates=known, categories=0)
+    assert list(learned.anchors()) == ["coordinate1", "coordinate2"]
+    assert np.array_equal(learned.candidates[1].values, known[1].values)
+
+
 # --- codes and their values ------------------------------------------------------------------------------
 
 

@@ -219,6 +219,7 @@ def learn(  # noqa: PLR0913 - the images, what is known of them, and what to sea
         return Learned(None, (), len(images))
     if candidates is None:
         candidates = find(images, seed=seed, metrics=metrics, progress=progress)
+    candidates = numbered(candidates)  # known ones may come from two lists, each with a number 1
     if categories == 0:
         return Learned(None, tuple(candidates), len(images))
     spaces = _spaces(images, unique, features)
