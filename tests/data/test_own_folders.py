@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -89,6 +91,33 @@ def test_a_byte_changed_anywhere_in_a_table_is_a_message(tmp_path: Path) -> None
         except DataError as error:
             refused += str(path) in error.happened
     assert refused
+
+
+@pytest.mark.slow
+def test_no_byte_of_the_footer_of_a_table_ends_the_process(tmp_path: Path) -> None:
+    """Arrow ends the process at some statistics of columns that do not fit their type."""
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install 'infogan[tables]'")
+    from pyarrow import parquet
+
+    images = [{"bytes": as_bytes(picture()), "path": None} for _ in range(4)]
+    parquet.write_table(pyarrow.table({"image": images, "label": [0, 1, 0, 1]}), tmp_path / "good.parquet")
+    program = """
+import sys
+from pathlib import Path
+from infogan.data.tables_of_images import rows
+from infogan.errors import DataError
+content, path = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2])
+for at in range(len(content) - 8 - int.from_bytes(content[-8:-4], "little"), len(content)):
+    for change in (1, 2, 4, 8):
+        path.write_bytes(content[:at] + bytes([content[at] ^ change]) + content[at + 1 :])
+        try:
+            rows(path, "")
+        except DataError:
+            pass
+"""
+    files = [str(tmp_path / name) for name in ("good.parquet", "damaged.parquet")]
+    ended = subprocess.run([sys.executable, "-c", program, *files], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_a_split_with_a_year_is_a_split(tmp_path: Path) -> None:

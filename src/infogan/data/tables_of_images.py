@@ -84,7 +84,7 @@ def _image_column(file: Any, path: Path) -> str:
     for name in names:
         if file.metadata.num_rows == 0 or file.metadata.num_row_groups == 0:
             break
-        first = next((one for one in _column(file, 0, name) if one), b"")
+        first = next((one for one in _column(file, path.stat().st_size, 0, name) if one), b"")
         if identify(first[:HEAD]).reading == "image":
             return name
     raise DataError(
@@ -119,13 +119,9 @@ def _class_names(file: Any, column: str) -> list[str]:
         return []
 
 
-def _column(file: Any, group: int, column: str) -> list[bytes | None]:
-    stored = file.metadata.row_group(group)
-    chunks = [stored.column(index) for index in range(stored.num_columns)]
-    packed = sum(one.total_compressed_size for one in chunks if one.path_in_schema == column)
-    size = sum(one.total_uncompressed_size for one in chunks if one.path_in_schema == column)
-    if size > max(_LARGE, MOST_RATIO * packed):
-        raise ValueError(f"{size:,} bytes packed into {packed:,}")
+def _column(file: Any, size: int, group: int, column: str) -> list[bytes | None]:
+    """Return the images in a group of rows; `size` is that of the file in bytes."""
+    _check_ratio(file, size, group)
     table = file.read_row_group(group, columns=[column])
     values = table.column(0)
     if column.endswith(".bytes"):
@@ -134,10 +130,22 @@ def _column(file: Any, group: int, column: str) -> list[bytes | None]:
     return result
 
 
+def _check_ratio(file: Any, size: int, group: int) -> None:
+    """Raise ValueError if a group of rows is far larger than its share, by rows, of the file.
+
+    The sizes of single columns would be more exact, but Arrow ends the process when `RowGroupMetaData.column`
+    meets damaged statistics: it throws a C++ exception where none is caught.
+    """
+    stored, rows = file.metadata.row_group(group), max(file.metadata.num_rows, 1)
+    packed = size * max(stored.num_rows, 1) // rows
+    if stored.total_byte_size > max(_LARGE, MOST_RATIO * packed):
+        raise ValueError(f"{stored.total_byte_size:,} bytes packed into about {packed:,}")
+
+
 @lru_cache(maxsize=_OPEN)
-def _group(path: Path, _size: int, _time: int, column: str, group: int) -> list[bytes | None]:
+def _group(path: Path, size: int, _time: int, column: str, group: int) -> list[bytes | None]:
     with _reading(path) as file:
-        return _column(file, group, column)
+        return _column(file, size, group, column)
 
 
 @lru_cache(maxsize=64)
