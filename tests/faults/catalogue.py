@@ -239,4 +239,7 @@ FAULTS = (
     Fault(65, "a small .npz file that holds a large array", _in(
         _ARRAYS, "a_large_array_that_is_packed_too_small_is_refused_unread",
         "a_bomb_that_keeps_its_promise_is_refused_unread")),
+    Fault(66, "a byte of a Parquet file at which Arrow ends the process", _in(
+        _OWN_FOLDERS, "a_byte_changed_anywhere_in_a_table_is_a_message",
+        "no_byte_of_the_footer_of_a_table_ends_the_process")),
 )  # fmt: skip
