@@ -250,6 +250,15 @@ def test_a_state_with_nan_is_never_written(folder: Path) -> None:
     assert names(folder) == []
 
 
+def test_a_state_that_is_no_object_is_damaged(folder: Path) -> None:
+    path = save(folder, 1)
+    files = {**storage.read_folder(path), "state.json": b'"seconds"'}
+    storage.remove_folder(path)
+    storage.write_folder(path, files, {"step": 1})
+    with pytest.raises(StorageError, match="no JSON object"):
+        checkpoint.load(path)
+
+
 def test_a_folder_deleted_during_training_is_an_error_with_path_and_sizes(folder: Path) -> None:
     folder.rmdir()
     with pytest.raises(

@@ -22,6 +22,7 @@ from torch import Tensor
 from infogan import InfoGAN, api, cli, config, presets, recipes
 from infogan.config import Config, Gaussian, TrainingConfig
 from infogan.data import Dataset, Split
+from infogan.errors import StorageError
 from infogan.runs import health, metrics_log
 from infogan.runs.directory import RunDirectory
 from infogan.runs.health import CALM, WARNINGS, Health
@@ -522,3 +523,9 @@ def test_a_warning_that_is_over_is_said_to_be(
     assert said[2] == "warning: early since step 20: early. It is early. What to do: wait"
     assert said[-2:] == ["resolved: early at step 60", "health: no warnings"]
     assert [line["health"] for line in metrics_log.read(run.metrics_path)] == [["early"], ["early"], []]
+
+
+@pytest.mark.parametrize("values", [{"loss": {"g": {}, "d": 0.5}}, {"loss": 3}, {"scores": []}])
+def test_a_line_of_other_values_is_damaged(values: dict[str, Any]) -> None:
+    with pytest.raises(StorageError, match=r"line of step 20 in metrics\.jsonl is damaged"):
+        health.replay([{"step": 20, **values}])

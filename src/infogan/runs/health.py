@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from infogan.errors import StorageError
+
 Line = Mapping[str, Any]
 """One line of metrics.jsonl: means over the 20 steps up to its "step"."""
 
@@ -383,10 +385,21 @@ class Health:
 
 
 def replay(lines: Iterable[Line]) -> Health:
-    """Return the state after earlier lines, whose messages have been logged already."""
+    """Return the state after earlier lines, whose messages have been logged already.
+
+    Raises:
+        StorageError: a line has values of other types than infogan writes.
+    """
     health = Health()
     for line in lines:
-        health.update(line)
+        try:
+            health.update(line)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise StorageError(
+                f"the line of step {line['step']} in metrics.jsonl is damaged: {error}",
+                "a line that infogan wrote",
+                f"delete the line of step {line['step']}",
+            ) from None
     return health
 
 
