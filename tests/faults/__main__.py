@@ -124,7 +124,9 @@ def main() -> int:
             from tests.faults import fuzz
 
             with _timed(result, "fuzz"):
-                result["fuzz"] = fuzz.as_json(fuzz.run(arguments.fuzz, folder, arguments.parser))
+                parsed = {row["parser"]: row for row in result.get("fuzz", [])}
+                new = fuzz.as_json(fuzz.run(arguments.fuzz, folder, arguments.parser))
+                result["fuzz"] = list((parsed | {row["parser"]: row for row in new}).values())
         if other is not None:
             other.wait()
             killed = json.loads((folder / "kills.json").read_text())
