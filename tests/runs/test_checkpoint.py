@@ -255,7 +255,7 @@ def test_a_state_that_is_no_object_is_damaged(folder: Path) -> None:
     files = {**storage.read_folder(path), "state.json": b'"seconds"'}
     storage.remove_folder(path)
     storage.write_folder(path, files, {"step": 1})
-    with pytest.raises(StorageError, match="no JSON object"):
+    with pytest.raises(StorageError, match="not a JSON object"):
         checkpoint.load(path)
 
 

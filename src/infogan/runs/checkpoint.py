@@ -121,7 +121,7 @@ def load(path: Path) -> Checkpoint:
     try:
         model, optimizer = (safetensors.torch.load(files[name]) for name in (MODEL, OPTIMIZER))
         if not isinstance(state := json.loads(files[STATE]), dict):
-            raise ValueError(f"{STATE} is no JSON object")
+            raise ValueError(f"{STATE} is not a JSON object")
     except (safetensors.SafetensorError, ValueError) as error:
         raise StorageError(f"{path} cannot be read: {error}", "files written by infogan", advice) from None
     return Checkpoint(manifest["step"], model, optimizer, state, path)
