@@ -223,10 +223,7 @@ def learn(  # noqa: PLR0913 - the images, what is known of them, and what to sea
     if categories == 0:
         return Learned(None, tuple(candidates), len(images))
     spaces = _spaces(images, unique, features)
-    space = next(iter(spaces))
-    if len(spaces) > 1:
-        space = steadiest(spaces, seed=seed, categories=categories)
-        progress(f"searching for categories in {space}")
+    space = _chosen(spaces, seed, categories, progress)
     sources: tuple[Source, ...] = ("spectral",) if features is None else ("heads", "spectral")
     found = category_search(
         spaces[space],
@@ -259,6 +256,20 @@ def _spaces(
     both = side_by_side(components, features)
     # Not the pixels alone: what is most stable there may be slices of the brightness.
     return {"features": features, "pixels and features": both}
+
+
+def _chosen(
+    spaces: Mapping[str, Float[np.ndarray, "n _"]],
+    seed: int,
+    categories: int | None,
+    progress: Callable[[str], None],
+) -> str:
+    """Return the name of the space with the most stable clusters."""
+    if len(spaces) == 1:
+        return next(iter(spaces))
+    space = steadiest(spaces, seed=seed, categories=categories)
+    progress(f"searching for categories in {space}")
+    return space
 
 
 def _combined(
