@@ -57,9 +57,12 @@ def joined() -> Iterator[Ranks | None]:
     with _watched():
         dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=STEP_TIMEOUT)
         waiting = dist.new_group(backend="gloo", timeout=WAIT_TIMEOUT)
+    ranks = Ranks(dist.get_rank(), dist.get_world_size(), waiting)
+    del waiting
     try:
-        yield Ranks(dist.get_rank(), dist.get_world_size(), waiting)
+        yield ranks
     finally:
+        ranks.leave()
         dist.destroy_process_group()
 
 
@@ -90,6 +93,14 @@ class Ranks:
     def __init__(self, rank: int, size: int, waiting: Any) -> None:
         self.rank, self.size, self._waiting = rank, size, waiting
         self._dividing = False
+
+    def leave(self) -> None:
+        """Forget the group of all processes, before it is destroyed.
+
+        A group that Python still refers to is not destroyed, and the threads of gloo may then end the process
+        with SIGABRT when it exits.
+        """
+        self._waiting = None
 
     def check(self, config: Config) -> None:
         """Raise ConfigError if the batch is too small to be divided, or the networks cannot be."""
