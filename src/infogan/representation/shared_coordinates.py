@@ -176,14 +176,12 @@ class _Group:
     Attributes:
         rows: their indices.
         values: known coordinates, and those of these images alone in all metrics, [m, coordinates].
-        deviations: principal components of the deviations, [m, k].
         gram: [k, k], of the deviations.
         products: [k, coordinates], of deviations and coordinates.
     """
 
     rows: Int64[np.ndarray, " m"]
     values: Float[np.ndarray, "m coordinates"]
-    deviations: Float[np.ndarray, "m k"]
     gram: Float[np.ndarray, "k k"]
     products: Float[np.ndarray, "k coordinates"]
 
@@ -202,7 +200,7 @@ class _Group:
             own_lines = slow_coordinates(metric.points(scores))
             lines += [coordinate.values for coordinate in own_lines if not coordinate.circle]
         values, own = np.array(lines, np.float32).reshape(len(lines), len(rows)).T, deviations[rows]
-        return cls(rows, values, own, own.T @ own, own.T @ values)
+        return cls(rows, values, own.T @ own, own.T @ values)
 
     def rotated(self, rng: np.random.Generator) -> _Group:
         """Return the category with its deviations in a random rotation: a null.
