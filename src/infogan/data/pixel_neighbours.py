@@ -67,6 +67,15 @@ def _points(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n compon
 
 def pixels(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n pixels"]:
     """Return float32 pixels in [0, 1]; images of more than 32x32 are averaged down to it."""
+    if max(images.shape[1:3]) <= _SIDE:
+        return _small(images)
+    # In chunks: in float32, large images take much memory until they are averaged.
+    starts = range(0, max(len(images), 1), _CHUNK)
+    return np.concatenate([_small(images[start : start + _CHUNK]) for start in starts])
+
+
+def _small(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n pixels"]:
+    """Return what `pixels` returns, of all images at once."""
     import torch  # lazy: slow to import
     import torch.nn.functional as F
 

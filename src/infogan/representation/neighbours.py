@@ -72,7 +72,7 @@ class PrincipalComponents:
     def __init__(self, images: UInt8[np.ndarray, "n h w c"], components: int = MOST_COMPONENTS) -> None:
         from sklearn.decomposition import PCA  # lazy: slow to import
 
-        x = np.concatenate([pixels(part) for part in _chunks(images[_evenly_spaced(images)])])
+        x = pixels(images[_evenly_spaced(images)])
         count = min(components, len(x) - 1, x.shape[1])
         self._pca = PCA(count, svd_solver="randomized", iterated_power=3, random_state=0)
         with np.errstate(invalid="ignore"):  # a total variance of 0, if all images are equal
@@ -81,13 +81,9 @@ class PrincipalComponents:
 
     def scores(self, images: UInt8[np.ndarray, "n h w c"]) -> Scores:
         """Return the scores of images of the same size."""
-        parts = [self._pca.transform(pixels(part)) for part in _chunks(images)]
+        starts = range(0, len(images), _CHUNK)
+        parts = [self._pca.transform(pixels(images[start : start + _CHUNK])) for start in starts]
         return Scores(np.concatenate(parts).astype(np.float32), self._std)
-
-
-def _chunks(images: UInt8[np.ndarray, "n h w c"]) -> list[UInt8[np.ndarray, "m h w c"]]:
-    """Return parts of the images: large ones are small only after `pixels`."""
-    return [images[start : start + _CHUNK] for start in range(0, len(images), _CHUNK)]
 
 
 def _evenly_spaced(images: UInt8[np.ndarray, "n h w c"]) -> slice:
