@@ -160,7 +160,7 @@ def _clusterings(dataset: Dataset, out: Path, config: Config, count: int) -> dic
     if len(x) <= _MOST_WARD:
         ward = AgglomerativeClustering(count).fit_predict(x)
         parts["ward"] = (ward, ward[nearest(x, 1, y).indices[:, 0]])
-    votes = spectral_votes(x.astype(np.float32), [count], seed=0, finer=(1.0,))[0]
+    votes = spectral_votes(x.astype(np.float32), count, seed=0)
     parts["spectral"] = tuple(votes.probabilities(z.astype(np.float32)).argmax(1) for z in (x, y))
     encoder = stored_encoder(out, config)
     if encoder is not None:

@@ -14,7 +14,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 1), dtype=np.uint8
 def categories(agreement: float = 0.8, threshold: float = 0.5) -> Categories:
     """Return three categories of 30, 20 and 10 images; the last four images belong to none."""
     labels = np.repeat([0, 1, 2], [30, 20, 10]).astype(np.int64)
-    chosen = Stability("spectral", 3, agreement, 0.9, 0.01, 0.9)
+    chosen = Stability("communities", 3, agreement, 0.9, 0.01, 0.9)
     return Categories(
         labels=labels,
         probabilities=np.eye(3, dtype=np.float32)[labels],

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from infogan.representation.categories import (
-    FINER,
     heads,
     spectral,
     spectral_votes,
@@ -73,7 +72,7 @@ def test_heads_know_new_points() -> None:
 def test_spectral_clustering_finds_overlapping_clusters_and_knows_new_points() -> None:
     features, labels = clusters(5, size=80)
     points = to_points(features)
-    (votes,) = spectral_votes(points[::2], [5], seed=0)
+    votes = spectral_votes(points[::2], 5, seed=0)
     assert votes.categories == 5
     assert same_partition(labels[1::2], votes.probabilities(points[1::2]).argmax(1)) > 0.9
 
@@ -97,29 +96,5 @@ def test_spectral_clustering_spends_no_category_on_fragments() -> None:
 def test_spectral_clustering_separates_components_of_the_graph() -> None:
     rng = np.random.default_rng(0)
     points = np.concatenate([rng.standard_normal((100, 4)), rng.standard_normal((50, 4)) + 50])
-    (votes,) = spectral_votes(points.astype(np.float32), [2], seed=0)
+    votes = spectral_votes(points.astype(np.float32), 2, seed=0)
     assert same_partition(np.repeat([0, 1], [100, 50]), votes.labels) == 1
-
-
-def test_one_call_clusters_for_several_numbers() -> None:
-    points = to_points(clusters(4)[0])
-    rules = spectral_votes(points, [2, 4, 8], seed=0)
-    assert [rule.categories for rule in rules] == [2, 4, 8]
-    (alone,) = spectral_votes(points, [4], seed=0)
-    assert same_partition(alone.labels, rules[1].labels) == 1
-
-
-def test_more_clusters_than_categories_that_are_merged_find_the_digits_better() -> None:
-    """Of ten clusters, one holds two digits, and another one a small part of a digit."""
-    from scipy.optimize import linear_sum_assignment
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    points = to_points(digits.data)
-    accuracies = []
-    for finer in ((1.0,), FINER):
-        (votes,) = spectral_votes(points, [10], seed=0, finer=finer)
-        table = np.zeros((10, 10))
-        np.add.at(table, (votes.probabilities(points).argmax(1), digits.target), 1)
-        accuracies.append(table[linear_sum_assignment(-table)].sum() / len(points))
-    assert accuracies[0] < 0.87 < 0.92 < accuracies[1]

@@ -53,7 +53,7 @@ def searched(
     *,
     seed: int = 0,
     categories: int | None = None,
-    sources: Sequence[Source] = ("spectral",),
+    sources: Sequence[Source] = ("communities",),
 ) -> Categories:
     """Return categories, which must be found."""
     found = category_search(features, seed=seed, categories=categories, sources=sources)
@@ -77,9 +77,9 @@ def test_overlapping_clusters_are_found_and_rather_too_many_than_too_few() -> No
 @pytest.mark.long
 def test_the_heads_are_chosen_where_they_are_as_stable() -> None:
     features, labels = clusters(4, 60)
-    found = searched(features, categories=4, sources=("heads", "spectral"))
+    found = searched(features, categories=4, sources=("heads", "communities"))
     assert found.chosen.agreement > found.threshold
-    assert {point.source for point in found.curve} == {"heads", "spectral"}
+    assert {point.source for point in found.curve} == {"heads", "communities"}
     assert agreement(labels, found.labels) > 0.9
 
 
@@ -132,9 +132,9 @@ def test_too_few_images_are_refused() -> None:
 def test_progress_is_reported() -> None:
     messages: list[str] = []
     category_search(
-        clusters(3, 40)[0], seed=0, categories=3, sources=["spectral"], after_step=messages.append
+        clusters(3, 40)[0], seed=0, categories=3, sources=["communities"], after_step=messages.append
     )
-    assert "stability of spectral" in messages[0]
+    assert "stability of communities" in messages[0]
     assert messages[1].startswith("3 categories: stability")
 
 
@@ -145,7 +145,7 @@ def test_progress_is_reported() -> None:
 @pytest.mark.parametrize("null", [white_noise, permuted_pixels])
 def test_no_category_is_found_in_noise(null: object, seed: int) -> None:
     features = white_noise(seed) if null is white_noise else permuted_pixels(seed)
-    assert category_search(features, seed=seed, sources=["spectral"]) is None
+    assert category_search(features, seed=seed, sources=["communities"]) is None
 
 
 # --- parts ----------------------------------------------------------------------------------------------
@@ -153,7 +153,7 @@ def test_no_category_is_found_in_noise(null: object, seed: int) -> None:
 
 def test_stability_is_high_at_the_true_number() -> None:
     points, _ = clusters(4, 90)
-    curve = stability(points, [2, 4, 12], "spectral", seed=0)
+    curve = stability(points, [2, 4, 12], "communities", seed=0)
     assert [point.categories for point in curve] == [2, 4, 12]
     assert curve[1].agreement > 0.9
     assert curve[1].confirmed > 0.9
@@ -172,14 +172,14 @@ def test_the_smallest_number_with_90_percent_of_the_information_is_chosen() -> N
 
 
 def test_the_more_stable_method_is_chosen_and_the_first_on_a_tie() -> None:
-    spectral = dataclasses.replace(POINT, source="spectral", agreement=0.62)
-    assert choose([POINT, spectral]).source == "heads"
-    assert choose([POINT, dataclasses.replace(spectral, agreement=0.7)]).source == "spectral"
+    other = dataclasses.replace(POINT, source="communities", agreement=0.62)
+    assert choose([POINT, other]).source == "heads"
+    assert choose([POINT, dataclasses.replace(other, agreement=0.7)]).source == "communities"
 
 
 def test_a_stable_fragment_does_not_decide_the_method() -> None:
-    fragment = Stability("spectral", 2, agreement=1.0, information=0.3, standard_error=0.0, confirmed=1.0)
-    weak = dataclasses.replace(POINT, source="spectral", agreement=0.4)
+    fragment = Stability("communities", 2, agreement=1.0, information=0.3, standard_error=0.0, confirmed=1.0)
+    weak = dataclasses.replace(POINT, source="communities", agreement=0.4)
     assert choose([POINT, fragment, weak]).source == "heads"
 
 

@@ -34,7 +34,7 @@ def candidate(name: str, kind: str, values: np.ndarray) -> Candidate:
 
 
 def categories(labels: np.ndarray) -> Categories:
-    chosen = Stability("spectral", 3, 0.9, 1.0, 0.01, 1.0)
+    chosen = Stability("communities", 3, 0.9, 1.0, 0.01, 1.0)
     return Categories(
         labels=labels,
         probabilities=(0.9 * np.eye(3)[labels] + 0.1 / 3).astype(np.float32),

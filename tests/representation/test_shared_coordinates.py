@@ -128,7 +128,7 @@ def test_a_line_that_is_constant_in_a_category_does_not_disable_it() -> None:
 
 def given(labels: np.ndarray) -> Categories:
     count = int(labels.max()) + 1
-    chosen = Stability("spectral", count, 0.9, 1.0, 0.01, 1.0)
+    chosen = Stability("communities", count, 0.9, 1.0, 0.01, 1.0)
     probabilities = np.eye(count, dtype=np.float32)[labels]
     tree = np.zeros((count - 1, 4), np.float32)
     return Categories(labels, probabilities, labels < 0, chosen, 0.1, (chosen,), tree)

@@ -1,8 +1,8 @@
 """Categories of images from their neighbours in feature space, without labels.
 
-Two methods: linear heads that maximise the information between the category of an image and that of a
-neighbour, and spectral clustering of the neighbour graph. Both return a rule, which gives any further point
-its probabilities of the categories. `category_search` compares them and chooses how many there are.
+Linear heads maximise the information between the category of an image and that of a neighbour; spectral
+clustering divides the neighbour graph, as `communities` does. Each returns a rule, which gives any further
+point its probabilities of the categories. `category_search` compares methods and chooses how many there are.
 """
 
 from __future__ import annotations
@@ -19,14 +19,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from infogan import streams
-from infogan.representation.merging import cut, information, merge_tree, neighbour_table
-from infogan.representation.neighbours import Neighbours, graph, nearest
+from infogan.representation.neighbours import graph, nearest
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
-
-FINER = (1.0, 1.5, 2.0)
-"""Numbers of clusters per category that spectral clustering tries before it merges them."""
 
 _COMPONENTS = 64
 _SPREAD = 16.0  # root of the total variance of points: about one per component
@@ -36,7 +32,6 @@ _HELD_OUT = 8  # every eighth image ranks the starts and trains none
 _LARGEST_GRAPH = 10_000
 _LANCZOS, _LANCZOS_LEAST, _MOST_RESTARTS = 3, 40, 500  # vectors per eigenvector, their least number, restarts
 _FRAGMENT, _SMALL = 0.01, 0.25  # of all nodes, and of the mean size of a cluster
-_LEAST_CLUSTER = 10  # points per cluster that is merged
 _ROUNDS = 5
 _TINY = 1e-12
 
@@ -273,57 +268,20 @@ def _quietly(compute: Callable[[], np.ndarray]) -> np.ndarray:
         return compute()
 
 
-def spectral_votes(
-    points: Float[np.ndarray, "n d"],
-    counts: Sequence[int],
-    *,
-    seed: int,
-    finer: Sequence[float] = FINER,
-) -> list[Votes]:
-    """Cluster points spectrally; return a rule for each number of categories.
-
-    Points are also clustered into up to twice as many clusters, which are merged while the categories of
-    neighbours keep as much information as possible; the clustering that keeps most is returned. Clustered
-    directly, two large clusters often share a category while a small part of another one has its own: on
-    10,000 images of MNIST, merging 20 clusters raised the accuracy from .68 to .80.
+def spectral_votes(points: Float[np.ndarray, "n d"], categories: int, *, seed: int) -> Votes:
+    """Cluster points spectrally; return a rule for new ones.
 
     Of more than 10,000 points a random 10,000 are clustered. Points of fragments have no label: like new
     points, they have the categories of their neighbours.
 
     Args:
         points: from `to_points`.
-        counts: numbers of categories.
+        categories: their number.
         seed: of the choice of points, of the eigenvectors' first approximation and of k-means.
-        finer: numbers of clusters per category that are tried; 1: the clusters are the categories.
     """
     rng = streams.generator(seed, "categories/spectral")
     if len(points) > _LARGEST_GRAPH:
         points = points[torch.randperm(len(points), generator=rng)[:_LARGEST_GRAPH].sort().values.numpy()]
-    neighbours = nearest(points)
-    sizes = {count: [_clusters_of(count, factor, len(points)) for factor in finer] for count in counts}
-    tried = sorted({size for of_count in sizes.values() for size in of_count})
-    labelled = dict(zip(tried, spectral(graph(neighbours.indices), tried, seed=seed), strict=True))
-    rules: list[Votes] = []
-    for count in counts:
-        choices = [_merged(labelled[size], count, neighbours) for size in sizes[count]]
-        labels = max(choices, key=lambda choice: information(neighbour_table(choice, neighbours)))
-        kept = labels >= 0
-        rules.append(Votes(points[kept], labels[kept], int(labels.max()) + 1))
-    return rules
-
-
-def _clusters_of(count: int, factor: float, points: int) -> int:
-    """Return the number of clusters that are merged into `count` categories."""
-    return max(count, min(math.ceil(count * factor), points // _LEAST_CLUSTER))
-
-
-def _merged(labels: Int64[np.ndarray, " n"], count: int, neighbours: Neighbours) -> Int64[np.ndarray, " n"]:
-    """Return the labels of at most `count` categories, merged from those of clusters; -1 stays."""
+    (labels,) = spectral(graph(nearest(points).indices), [categories], seed=seed)
     kept = labels >= 0
-    compact = np.full(len(labels), -1, np.int64)
-    compact[kept] = np.unique(labels[kept], return_inverse=True)[1]
-    clusters = int(compact.max()) + 1
-    if clusters > count:
-        larger = cut(merge_tree(neighbour_table(compact, neighbours)), count)
-        compact[kept] = larger[compact[kept]]
-    return compact
+    return Votes(points[kept], labels[kept], categories)

@@ -19,7 +19,8 @@ from jaxtyping import Bool, Float, Int64
 
 from infogan import streams
 from infogan.data.neighbour_index import Search
-from infogan.representation.categories import Head, Votes, heads, spectral_votes, to_points
+from infogan.representation.categories import Head, Votes, heads, to_points
+from infogan.representation.communities import community_votes
 from infogan.representation.merging import merge_tree, neighbour_table
 from infogan.representation.neighbours import Neighbours, nearest
 
@@ -29,12 +30,12 @@ COUNTS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30)
 Rule = Head | Votes
 """Gives points their probabilities of categories."""
 
-Source = Literal["heads", "spectral"]
+Source = Literal["heads", "communities"]
 
 _LARGEST_PART = 2_000
 _LEAST_PART = 6  # images per category in a part
 _ENOUGH = 0.9  # share of the largest information
-_FEW = 5  # below, agreement does not compare methods: spectral clustering cuts off a stable fragment
+_FEW = 5  # below, agreement does not compare methods: a fragment that is cut off is stable
 _COMPARED = (10, 20)  # numbers of categories by which spaces are compared
 _NULL_RUNS = 8
 _LEVEL = 0.01
@@ -98,7 +99,7 @@ def category_search(  # noqa: PLR0913 - the features, and what is searched
     *,
     seed: int,
     categories: int | None = None,
-    sources: Sequence[Source] = ("heads", "spectral"),
+    sources: Sequence[Source] = ("heads", "communities"),
     compared: int = 1,
     search: Search = "exact",
     after_step: Callable[[str], None] | None = None,
@@ -140,7 +141,7 @@ def category_search(  # noqa: PLR0913 - the features, and what is searched
     rule: Rule = (
         heads(points, neighbours.indices, chosen.categories, seed=seed)
         if chosen.source == "heads"
-        else spectral_votes(points, [chosen.categories], seed=seed)[0]
+        else community_votes(points, [chosen.categories], seed=seed, neighbours=neighbours)[0]
     )
     probabilities = _without_empty(rule.probabilities(points))
     labels = probabilities.argmax(1).astype(np.int64)
@@ -181,7 +182,7 @@ def _test(
 def steadiest(
     spaces: Mapping[str, Float[np.ndarray, "n _"]], *, seed: int, categories: int | None = None
 ) -> str:
-    """Return the name of the space in which spectral clusters are reproduced best, on a tie the first one.
+    """Return the name of the space in which communities are reproduced best, on a tie the first one.
 
     Neighbours by learned features share a category more often on photographs, neighbours by pixels on digits,
     and neighbours by both where each knows something. Partitions of disjoint parts show which.
@@ -196,7 +197,7 @@ def steadiest(
     for name, features in spaces.items():
         points = to_points(np.unique(features, axis=0))
         counts = [count for count in wanted if count <= len(points) // 3 // _LEAST_PART] or [2]
-        curve = stability(points, counts, "spectral", seed=seed)
+        curve = stability(points, counts, "communities", seed=seed)
         agreements[name] = float(np.mean([point.agreement for point in curve]))
     return max(agreements, key=lambda name: agreements[name])
 
@@ -239,8 +240,8 @@ def learn(
     points: Float[np.ndarray, "n d"], counts: Sequence[int], source: Source, *, seed: int
 ) -> list[Rule]:
     """Learn a rule for each number of categories."""
-    if source == "spectral":
-        return [*spectral_votes(points, counts, seed=seed)]
+    if source == "communities":
+        return [*community_votes(points, counts, seed=seed)]
     neighbours = nearest(points).indices
     return [heads(points, neighbours, count, seed=seed, starts=_STARTS) for count in counts]
 

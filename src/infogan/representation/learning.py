@@ -224,7 +224,7 @@ def learn(  # noqa: PLR0913 - the images, what is known of them, and what to sea
         return Learned(None, tuple(candidates), len(images))
     spaces = _spaces(images, unique, features)
     space = _chosen(spaces, seed, categories, progress)
-    sources: tuple[Source, ...] = ("spectral",) if features is None else ("heads", "spectral")
+    sources: tuple[Source, ...] = ("communities",) if features is None else ("heads", "communities")
     found = category_search(
         spaces[space],
         seed=seed,

@@ -1,0 +1,110 @@
+"""Communities of the neighbour graph: groups of images with more edges among them than chance would give.
+
+Modularity at several resolutions (Reichardt & Bornholdt 2006) by the Louvain method (Blondel et al. 2008); on
+a graph of neighbours, it is also known as PhenoGraph (Levine et al. 2015). The resolution decides how many
+communities there are. For K categories, partitions into K and more communities are merged while the categories
+of neighbours keep as much information as possible, and the partition that keeps most is used.
+
+Leiden's algorithm (Traag et al. 2019) is not used: scikit-network's version draws from C's global `rand`, so
+two runs differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+
+from infogan import streams
+from infogan.representation.categories import Votes
+from infogan.representation.merging import cut, information, merge_tree, neighbour_table
+from infogan.representation.neighbours import Neighbours, graph, nearest
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+LARGEST_GRAPH = 60_000
+"""Largest number of points whose communities are searched for; of more, as many are drawn at random."""
+
+_LEAST_RESOLUTION, _RATIO, _MOST_RESOLUTIONS = 0.1, 2**0.5, 20
+_FINER = 3  # communities per category of the finest partition that is merged
+_FRAGMENT, _SMALL = 0.01, 0.25  # of all nodes, and of the mean size of a community
+
+
+def communities(edges: csr_matrix, most: int) -> Iterator[Int64[np.ndarray, " n"]]:
+    """Yield partitions of the nodes of a graph, with more and more communities; -1 marks fragments.
+
+    A community of less than 1 % of the nodes, and of less than a quarter of the mean size, is a fragment:
+    it would use up a category.
+
+    Args:
+        edges: symmetric weights.
+        most: the first partition with this number of communities or more is the last one.
+    """
+    from sknetwork.clustering import Louvain  # lazy: slow to import
+
+    for step in range(_MOST_RESOLUTIONS):
+        resolution = _LEAST_RESOLUTION * _RATIO**step
+        labels = Louvain(resolution=resolution).fit_predict(edges)  # in the order of the nodes: no seed
+        sizes = np.bincount(labels)
+        kept = np.flatnonzero(sizes >= min(_FRAGMENT, _SMALL / len(sizes)) * len(labels))
+        numbers = np.full(len(sizes), -1, np.int64)
+        numbers[kept] = np.arange(len(kept))
+        yield numbers[labels]
+        if len(kept) >= most:
+            return
+
+
+def community_votes(
+    points: Float[np.ndarray, "n d"],
+    counts: Sequence[int],
+    *,
+    seed: int,
+    neighbours: Neighbours | None = None,
+) -> list[Votes]:
+    """Find communities of points; return a rule for each number of categories.
+
+    Points of fragments have no label: like new points, they have the categories of their neighbours.
+
+    Args:
+        points: from `categories.to_points`.
+        counts: numbers of categories, which is the largest number that the rule has.
+        seed: of the choice among more than 60,000 points.
+        neighbours: of all points, if they are known.
+    """
+    if len(points) > LARGEST_GRAPH:
+        rng = streams.generator(seed, "categories/communities")
+        points = points[torch.randperm(len(points), generator=rng)[:LARGEST_GRAPH].sort().values.numpy()]
+        neighbours = None
+    near = nearest(points) if neighbours is None else neighbours
+    partitions = list(communities(graph(near.indices), _FINER * max(counts)))
+    rules: list[Votes] = []
+    for count in counts:
+        labels = _most_informed([_merged(labels, count, near) for labels in _finer(partitions, count)], near)
+        kept = labels >= 0
+        rules.append(Votes(points[kept], labels[kept], int(labels.max()) + 1))
+    return rules
+
+
+def _finer(partitions: Sequence[np.ndarray], count: int) -> list[Int64[np.ndarray, " n"]]:
+    """Return the partitions with `count` to three times as many communities, or the next finer one."""
+    sizes = [int(labels.max()) + 1 for labels in partitions]
+    least = min((size for size in sizes if size >= count), default=max(sizes))
+    most = max(_FINER * count, least)
+    return [labels for labels, size in zip(partitions, sizes, strict=True) if least <= size <= most]
+
+
+def _most_informed(choices: Sequence[np.ndarray], neighbours: Neighbours) -> Int64[np.ndarray, " n"]:
+    """Return the labels that tell most about those of neighbours."""
+    return max(choices, key=lambda labels: information(neighbour_table(labels, neighbours)))
+
+
+def _merged(labels: np.ndarray, count: int, neighbours: Neighbours) -> Int64[np.ndarray, " n"]:
+    """Return the labels of at most `count` categories, merged from those of communities; -1 stays."""
+    if labels.max() < count:
+        return labels
+    larger = cut(merge_tree(neighbour_table(labels, neighbours)), count)
+    return np.where(labels < 0, -1, larger[labels])
