@@ -242,16 +242,12 @@ _TABLE = (
     ),
     Recipe(
         "anchored-categories",
-        "The recipe robust, with categories that start from clusters of the real images, and neighbours by "
-        "pixels and learned features. For images with a categorical code of known size.",
+        "The recipe robust, with categories that start from clusters of the real images. For images with a "
+        "categorical code of known size.",
         changes={
             "network": _ROBUST["network"],
-            "objective": {
-                **_ROBUST["objective"],
-                "neighbour_space": "joint",
-                "anchor_weight": ANCHORED_UNTIL,
-            },
-            "representation": {"contrastive_steps": 1_000, "codes": "given"},
+            "objective": {**_ROBUST["objective"], "anchor_weight": ANCHORED_UNTIL},
+            "representation": {"contrastive_steps": 0, "codes": "given"},
             "training": {**_ROBUST["training"], "repair_start": 0, "repair_end": 0},
         },
         augmentation=_AUGMENTATION,

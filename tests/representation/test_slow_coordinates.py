@@ -230,6 +230,21 @@ def test_mixed_coordinates_are_rotated_back_and_independent_ones_are_left() -> N
     assert unmixed(clean) == clean
 
 
+def test_coordinates_stay_where_independent_component_analysis_overflows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The iterations did on scikit-learn's digits, with scores multiplied by 15.9."""
+    from sklearn.decomposition import FastICA
+
+    def diverge(self: object, values: np.ndarray) -> np.ndarray:
+        return np.asarray((values + 1e200) ** 3)
+
+    monkeypatch.setattr(FastICA, "fit_transform", diverge)
+    x, y = np.random.default_rng(0).uniform(-1, 1, (2, 500))
+    mixed = [Coordinate(uniform_ranks(x + y)), Coordinate(uniform_ranks(x - y))]
+    assert unmixed(mixed) == mixed
+
+
 def test_a_coordinate_extends_to_other_points() -> None:
     x, y = uniform(2)
     fitted, others = points(2.5 * x, y)[:1_800], points(2.5 * x, y)[1_800:]

@@ -22,7 +22,7 @@ from infogan.data.neighbour_index import Search
 from infogan.representation.categories import Head, Votes, heads, to_points
 from infogan.representation.communities import community_votes
 from infogan.representation.merging import merge_tree, neighbour_table
-from infogan.representation.neighbours import Neighbours, nearest
+from infogan.representation.neighbours import Neighbours, nearest, with_distances
 
 COUNTS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30)
 """Numbers of categories that are compared."""
@@ -102,6 +102,7 @@ def category_search(  # noqa: PLR0913 - the features, and what is searched
     sources: Sequence[Source] = ("heads", "communities"),
     compared: int = 1,
     search: Search = "exact",
+    neighbour_indices: Int64[np.ndarray, "n k"] | None = None,
     after_step: Callable[[str], None] | None = None,
 ) -> Categories | None:
     """Find categories of images by their features, choose method and number, and test them against a null.
@@ -117,6 +118,8 @@ def category_search(  # noqa: PLR0913 - the features, and what is searched
         compared: number of sets of features from which these were chosen, such as by `steadiest`; the test
             counts them all.
         search: how the neighbours of more than 50,000 images are found; see `nearest`.
+        neighbour_indices: the nearest neighbours of each image, if they are known; they are not used where
+            some images are equal.
         after_step: called with a sentence after each step, to report progress.
 
     Raises:
@@ -124,7 +127,7 @@ def category_search(  # noqa: PLR0913 - the features, and what is searched
         UsageError: an index is needed, and faiss is not installed.
     """
     report = after_step or (lambda message: None)
-    distinct, inverse = np.unique(features, axis=0, return_inverse=True)
+    distinct, inverse = _distinct(features)
     limit = len(distinct) // 3 // _LEAST_PART
     if limit < 2:
         raise ValueError(f"{len(distinct)} different images; at least {6 * _LEAST_PART} are needed")
@@ -137,13 +140,16 @@ def category_search(  # noqa: PLR0913 - the features, and what is searched
     chosen, threshold = _test(points, curve, seed, report, compared)
     if categories is None and chosen.agreement <= threshold:
         return None
-    neighbours = nearest(points, search=search)
+    if neighbour_indices is None or len(points) < len(features):
+        neighbours = nearest(points, search=search)
+    else:
+        neighbours = with_distances(points, neighbour_indices)
     rule: Rule = (
         heads(points, neighbours.indices, chosen.categories, seed=seed)
         if chosen.source == "heads"
         else community_votes(points, [chosen.categories], seed=seed, neighbours=neighbours)[0]
     )
-    probabilities = _without_empty(rule.probabilities(points))
+    probabilities = _without_empty(_of_searched(rule, points, neighbours))
     labels = probabilities.argmax(1).astype(np.int64)
     return Categories(
         labels=labels[inverse],
@@ -154,6 +160,24 @@ def category_search(  # noqa: PLR0913 - the features, and what is searched
         curve=tuple(curve),
         tree=merge_tree(neighbour_table(labels, neighbours)),
     )
+
+
+def _distinct(
+    features: Float[np.ndarray, "n f"],
+) -> tuple[Float[np.ndarray, "m f"], Int64[np.ndarray, " n"]]:
+    """Return the different rows, in the order in which they first occur, and the number of each row in them."""
+    _, first, inverse = np.unique(features, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    return features[first[order]], np.argsort(order)[inverse]
+
+
+def _of_searched(
+    rule: Rule, points: Float[np.ndarray, "n d"], neighbours: Neighbours
+) -> Float[np.ndarray, "n categories"]:
+    """Return the probabilities of the points that were searched, whose neighbours are known."""
+    if isinstance(rule, Votes) and len(rule.points) == len(points):
+        return rule.own_probabilities(neighbours.indices)
+    return rule.probabilities(points)
 
 
 def _test(

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int64
 
 from infogan.representation.slow_coordinates import Coordinate
 
-GAP = 0.5
+GAP = 0.25
 """There are gaps if fewer edges cross the boundaries of categories, relative to the median along the
 coordinate."""
 

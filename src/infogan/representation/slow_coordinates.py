@@ -339,7 +339,8 @@ def unmixed(coordinates: list[Coordinate]) -> list[Coordinate]:
 def _light_tailed_sources(values: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"] | None:
     """Return sources of light tails, such as uniform ones, of unit variance; None without convergence.
 
-    This is FastICA with the cube as nonlinearity (Hyvarinen 1999).
+    This is FastICA with the cube as nonlinearity (Hyvarinen 1999). Its fixed point is undefined where all
+    sources have the tails of a normal distribution; the iterations then overflow.
     """
     import warnings
 
@@ -347,11 +348,11 @@ def _light_tailed_sources(values: Float[np.ndarray, "n k"]) -> Float[np.ndarray,
     from sklearn.exceptions import ConvergenceWarning
 
     ica = FastICA(whiten="unit-variance", fun="cube", max_iter=500, tol=1e-3, random_state=0)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), np.errstate(over="raise", invalid="raise", divide="raise"):
         warnings.simplefilter("error", ConvergenceWarning)
         try:
             sources: Float[np.ndarray, "n k"] = ica.fit_transform(values)
-        except ConvergenceWarning:
+        except (ConvergenceWarning, FloatingPointError):
             return None
     return sources
 

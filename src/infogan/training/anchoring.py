@@ -106,6 +106,7 @@ class Phase:
         candidates: Sequence[Candidate] | None = None,
         *,
         within: bool = False,
+        neighbours: Int64[np.ndarray, "n k"] | None = None,
     ) -> Learned:
         """Return what is found in the images; see `learning.learn`."""
         return learning.learn(
@@ -114,6 +115,7 @@ class Phase:
             categories=categories,
             candidates=candidates,
             within=within,
+            neighbours=neighbours,
             search=self.config.objective.neighbour_search,
             seed=self.config.training.seed,
             progress=self.say,
@@ -123,7 +125,10 @@ class Phase:
         """Return anchors of the configured categorical code alone."""
         name, size = self.config.given_categories
         self.say(f"searching for {size} categories")
-        learned = self._learn(images, features, size, candidates=())
+        objective, known = self.config.objective, None
+        if features is None and self.config.seeks_neighbours:  # training needs the same ones
+            known = self.dataset.train.nearest(objective.neighbours, objective.neighbour_search)
+        learned = self._learn(images, features, size, candidates=(), neighbours=known)
         if learned.categories is None:
             self.say(f"fewer than {learning.FEWEST} different images: the categories have no anchors")
             return Representation({}, None, _facts(learned))
