@@ -34,7 +34,7 @@ def test_a_table_of_seeds_resumes(
     assert [(row["seed"], row["steps"]) for row in result["rows"]] == [(7, 4), (8, 4)]
     assert result["summary"]["4"]["seeds"] == [7, 8]
     assert set(result["rows"][0]["label_free_nats"]) == {"4"}
-    assert printed.count("\n| 7 | 4 |") == 1
+    assert printed.count("\n| digits | 7 | 4 |") == 1
     monkeypatch.setattr(results, "train_to", None)  # complete results are not trained again
     for path in (tmp_path / "rows").iterdir():  # as an older version wrote it, without this key
         older = json.loads(path.read_text())
@@ -79,3 +79,24 @@ def test_a_summary_shows_the_worst_seed_and_the_regret_of_label_free_selection()
     late, early = found["label_free"]["40"], found["label_free"]["20"]
     assert (late["picked_seed"], late["regret"], late["rank_correlation"]) == (1, 0.0, pytest.approx(1))
     assert (early["picked_seed"], early["regret"]) == (2, pytest.approx(0.08))
+
+
+def test_recipes_are_compared_with_the_same_seed() -> None:
+    def of(arm: str, seed: int, accuracy: float) -> dict[str, Any]:
+        return {**measured(seed, accuracy, 2.0), "arm": arm}
+
+    anchored = [of("anchored-categories", seed, 0.9 + seed / 100) for seed in (1, 2, 3)]
+    robust = [of("robust", seed, accuracy) for seed, accuracy in ((1, 0.9), (2, 0.91), (4, 0.5))]
+    found = robust_seeds.differences([*anchored, *robust])
+    assert found["seeds"] == 2  # seed 3 has no run of robust, and seed 4 none of the other
+    assert found["accuracy"] == pytest.approx(0.01)
+
+
+@pytest.mark.long
+def test_clusters_are_scored_on_test_images_too(tmp_path: Path) -> None:
+    run("anchored-digits", Options(out=tmp_path, steps=4, seed=7, seeds=1, settings={**TINY, "repair_end": 0}))
+    result = json.loads((tmp_path / "anchored-digits.json").read_text())
+    assert result["summary"]["difference"]["seeds"] == 1
+    scores = {row["arm"]: row["scores"] for row in result["rows"]}
+    assert scores["anchored-categories"]["representation"]["accuracy"] > 0.9
+    assert "representation" not in scores["robust"]
