@@ -219,8 +219,8 @@ def measure_error(rounds: int, turns: int, mnist: Path | None) -> dict[str, Any]
 
     Returns:
         `rounds`, the measurements of to_error.py by recipe and of worker.py; `ratio`, the time of
-        anchored-categories relative to `robust`; and `paper_epochs`, the number of epochs of the recipe `paper`
-        at its own width in the time of `robust`.
+        anchored-categories relative to `robust`; and `paper_epochs`, the number of epochs of the recipe
+        `paper` at its own width in the time of `robust`.
     """
     threads = min(2, _usable_cores())
     source = [] if mnist is None else ["--data", str(mnist)]

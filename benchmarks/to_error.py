@@ -20,7 +20,6 @@ from infogan import api, data, evaluation
 from infogan.config import Config
 from infogan.data import Dataset
 from infogan.errors import InfoGANError
-from infogan.model import InfoGAN
 from infogan.runs import representation_files
 from infogan.runs.directory import RunDirectory
 from infogan.training import engine, runner

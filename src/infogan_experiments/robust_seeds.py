@@ -40,8 +40,8 @@ EARLY_METRICS = ("baselines", "clustering", "purity of generated images")
 def _measure(trained: Trained) -> dict[str, Any]:
     """Return the scores of a model, and those of the clusters that its categories started from.
 
-    "clusters" are scored on the training images that were clustered, "representation" on the test images, each
-    with the cluster of most of its ten nearest training images by principal components.
+    "clusters" are scored on the training images that were clustered; "representation" on the test images,
+    each with the cluster of most of its ten nearest training images by principal components.
     """
     dataset = trained.dataset
     scores = evaluation.evaluate(trained.model, dataset)
@@ -94,7 +94,7 @@ STUDIES = {
         first_seed=130,  # not used before
         train=partial(train_and_measure, measure=_measure),
     ),
-    "scikit-learn's digits with categories that start from clusters, and robust, ten seeds; test images.": Study(
+    "Digits of scikit-learn, categories that start from clusters, and robust, ten seeds; test images.": Study(
         "anchored-digits",
         by_recipe("digits", PAIRED),
         seeds=10,

@@ -94,7 +94,9 @@ def test_recipes_are_compared_with_the_same_seed() -> None:
 
 @pytest.mark.long
 def test_clusters_are_scored_on_test_images_too(tmp_path: Path) -> None:
-    run("anchored-digits", Options(out=tmp_path, steps=4, seed=7, seeds=1, settings={**TINY, "repair_end": 0}))
+    run(
+        "anchored-digits", Options(out=tmp_path, steps=4, seed=7, seeds=1, settings={**TINY, "repair_end": 0})
+    )
     result = json.loads((tmp_path / "anchored-digits.json").read_text())
     assert result["summary"]["difference"]["seeds"] == 1
     scores = {row["arm"]: row["scores"] for row in result["rows"]}

@@ -178,9 +178,7 @@ class Votes:
         """
         return self._shares(nearest(self.points, queries=points).indices)
 
-    def own_probabilities(
-        self, neighbours: Int64[np.ndarray, "n k"]
-    ) -> Float[np.ndarray, "n categories"]:
+    def own_probabilities(self, neighbours: Int64[np.ndarray, "n k"]) -> Float[np.ndarray, "n categories"]:
         """Return `probabilities` of the labelled points, whose neighbours are known.
 
         Args:

@@ -27,8 +27,6 @@ from infogan.representation.neighbours import Neighbours, nearest, with_distance
 COUNTS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30)
 """Numbers of categories that are compared."""
 
-Rule = Head | Votes
-"""Gives points their probabilities of categories."""
 
 Source = Literal["heads", "communities"]
 
@@ -144,12 +142,7 @@ def category_search(  # noqa: PLR0913 - the features, and what is searched
         neighbours = nearest(points, search=search)
     else:
         neighbours = with_distances(points, neighbour_indices)
-    rule: Rule = (
-        heads(points, neighbours.indices, chosen.categories, seed=seed)
-        if chosen.source == "heads"
-        else community_votes(points, [chosen.categories], seed=seed, neighbours=neighbours)[0]
-    )
-    probabilities = _without_empty(_of_searched(rule, points, neighbours))
+    probabilities = _without_empty(_partition(points, neighbours, chosen, seed))
     labels = probabilities.argmax(1).astype(np.int64)
     return Categories(
         labels=labels[inverse],
@@ -165,19 +158,22 @@ def category_search(  # noqa: PLR0913 - the features, and what is searched
 def _distinct(
     features: Float[np.ndarray, "n f"],
 ) -> tuple[Float[np.ndarray, "m f"], Int64[np.ndarray, " n"]]:
-    """Return the different rows, in the order in which they first occur, and the number of each row in them."""
+    """Return the different rows, in order of their first occurrence, and the number of each row in them."""
     _, first, inverse = np.unique(features, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first)
     return features[first[order]], np.argsort(order)[inverse]
 
 
-def _of_searched(
-    rule: Rule, points: Float[np.ndarray, "n d"], neighbours: Neighbours
+def _partition(
+    points: Float[np.ndarray, "n d"], neighbours: Neighbours, chosen: Stability, seed: int
 ) -> Float[np.ndarray, "n categories"]:
-    """Return the probabilities of the points that were searched, whose neighbours are known."""
-    if isinstance(rule, Votes) and len(rule.points) == len(points):
-        return rule.own_probabilities(neighbours.indices)
-    return rule.probabilities(points)
+    """Return the probabilities of categories by the chosen method, learned from all points."""
+    if chosen.source == "heads":
+        return heads(points, neighbours.indices, chosen.categories, seed=seed).probabilities(points)
+    (votes,) = community_votes(points, [chosen.categories], seed=seed, neighbours=neighbours)
+    if len(votes.points) < len(points):
+        return votes.probabilities(points)
+    return votes.own_probabilities(neighbours.indices)
 
 
 def _test(
@@ -262,10 +258,10 @@ def _agreement(curve: Sequence[Stability], source: Source) -> tuple[float, float
 
 def learn(
     points: Float[np.ndarray, "n d"], counts: Sequence[int], source: Source, *, seed: int
-) -> list[Rule]:
+) -> list[Head] | list[Votes]:
     """Learn a rule for each number of categories."""
     if source == "communities":
-        return [*community_votes(points, counts, seed=seed)]
+        return community_votes(points, counts, seed=seed)
     neighbours = nearest(points).indices
     return [heads(points, neighbours, count, seed=seed, starts=_STARTS) for count in counts]
 

@@ -1,9 +1,9 @@
 """Communities of the neighbour graph: groups of images with more edges among them than chance would give.
 
-Modularity at several resolutions (Reichardt & Bornholdt 2006) by the Louvain method (Blondel et al. 2008); on
-a graph of neighbours, it is also known as PhenoGraph (Levine et al. 2015). The resolution decides how many
-communities there are. For K categories, partitions into K and more communities are merged while the categories
-of neighbours keep as much information as possible, and the partition that keeps most is used.
+Modularity at several resolutions (Reichardt & Bornholdt 2006) by the Louvain method (Blondel et al. 2008);
+on a graph of neighbours, it is also known as PhenoGraph (Levine et al. 2015). The resolution decides how
+many communities there are. For K categories, partitions into K and more communities are merged while the
+categories of neighbours keep as much information as possible, and the one that keeps most is used.
 
 Leiden's algorithm (Traag et al. 2019) is not used: scikit-network's version draws from C's global `rand`, so
 two runs differ.

@@ -209,7 +209,7 @@ def learn(  # noqa: PLR0913 - the images, what is known of them, and what to sea
         within: also search for coordinates within the categories, see `shared_coordinates`.
         metrics: as in `candidates.find`.
         search: how the neighbours of more than 50,000 images are found; see `neighbours.nearest`.
-        neighbours: the nearest neighbours of each image by pixels, if they are known; used without `features`.
+        neighbours: the nearest neighbours of each image by pixels, if they are known; for a search in pixels.
         seed: random seed.
         progress: called with a message when a part begins.
 

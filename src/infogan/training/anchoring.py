@@ -6,8 +6,9 @@ contrastive training resumes from RUN/representation-training.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,6 @@ from infogan.data import Dataset
 from infogan.errors import Interrupted
 from infogan.model import InfoGAN
 from infogan.representation import learning
-from infogan.representation.candidates import Candidate
 from infogan.representation.categories import side_by_side
 from infogan.representation.contrastive import ContrastiveSettings, ContrastiveTraining, Encoder
 from infogan.representation.learning import Learned
@@ -96,30 +96,13 @@ class Phase:
             return Representation({}, None, _facts(Learned(None, (), len(images))))
         self.say("searching for categories and continuous candidates")
         count = self.config.representation.categories
-        return self.fit(self._learn(images, features, count, within=True), encoder)
+        return self.fit(self._learn(images, features=features, categories=count, within=True), encoder)
 
-    def _learn(
-        self,
-        images: UInt8[np.ndarray, "n h w c"],
-        features: np.ndarray | None,
-        categories: int | None,
-        candidates: Sequence[Candidate] | None = None,
-        *,
-        within: bool = False,
-        neighbours: Int64[np.ndarray, "n k"] | None = None,
-    ) -> Learned:
-        """Return what is found in the images; see `learning.learn`."""
-        return learning.learn(
-            images,
-            features=features,
-            categories=categories,
-            candidates=candidates,
-            within=within,
-            neighbours=neighbours,
-            search=self.config.objective.neighbour_search,
-            seed=self.config.training.seed,
-            progress=self.say,
-        )
+    @property
+    def _learn(self) -> Callable[..., Learned]:
+        """`learning.learn` with the settings of this run."""
+        search, seed = self.config.objective.neighbour_search, self.config.training.seed
+        return partial(learning.learn, search=search, seed=seed, progress=self.say)
 
     def _given(self, images: UInt8[np.ndarray, "n h w c"], features: np.ndarray | None) -> Representation:
         """Return anchors of the configured categorical code alone."""
@@ -128,7 +111,7 @@ class Phase:
         objective, known = self.config.objective, None
         if features is None and self.config.seeks_neighbours:  # training needs the same ones
             known = self.dataset.train.nearest(objective.neighbours, objective.neighbour_search)
-        learned = self._learn(images, features, size, candidates=(), neighbours=known)
+        learned = self._learn(images, features=features, categories=size, candidates=(), neighbours=known)
         if learned.categories is None:
             self.say(f"fewer than {learning.FEWEST} different images: the categories have no anchors")
             return Representation({}, None, _facts(learned))
