@@ -11,6 +11,8 @@ import torch
 
 from infogan import api, data
 from infogan.config import Config
+from infogan.data import pixel_neighbours
+from infogan.data.neighbour_index import Search
 from infogan.errors import ConfigError
 from infogan.model import InfoGAN
 from infogan.runs import representation_files
@@ -23,6 +25,7 @@ SETTINGS: dict[str, Any] = {
     "network.width": 0.1,
     "representation.contrastive_steps": 4,
     "objective.neighbours": 5,
+    "objective.neighbour_space": "joint",
 }
 
 
@@ -99,6 +102,24 @@ def test_a_run_is_not_resumed_with_neighbours_that_do_not_fit(tmp_path: Path) ->
         api.resume_run(
             run.path, settings={"objective.neighbours": 3, "steps": 4}, dataset=dataset, override=True
         )
+
+
+def test_without_an_encoder_neighbours_are_found_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[int] = []
+    nearest = pixel_neighbours.nearest
+
+    def counted(images: np.ndarray, count: int, search: Search = "exact") -> np.ndarray:
+        searched.append(len(images))
+        return nearest(images, count, search)
+
+    monkeypatch.setattr(pixel_neighbours, "nearest", counted)
+    by_pixels = {"objective.neighbour_space": "pixels", "representation.contrastive_steps": 0}
+    run = trained(configured(**by_pixels, **{"objective.neighbours": 10}), tmp_path / "run")
+    known = representation_files.load(run.representation)
+    assert known is not None and len(known.anchors) == 1
+    assert searched == [360]
 
 
 def test_few_images_have_no_anchors_and_a_message_says_so(
