@@ -691,7 +691,12 @@ _STEPS = _flag("--steps", _whole(1), "N", "number of training steps")
 _SEED = _flag("--seed", _whole(), "N", "random seed (default: 0)", default=0)
 _FIRST_SEED = _flag("--seed", _whole(), "N", "random seed (default: from the configuration)")
 _SIZE = _flag("--size", _whole(), "N", "height and width of the images in pixels, 8 to 256")
-_CROP = _flag("--crop", _whole(1), "N", "crop images to the central N x N pixels (default: largest square)")
+_CROP = _flag(
+    "--crop",
+    _whole(1),
+    "N",
+    "crop images to the central N x N pixels (default: that of the source, or else the largest square)",
+)
 _OWN_IMAGES: tuple[Argument, ...] = (
     _flag("--range", str, "LOW:HIGH", "values that become black and white: 0:4095, or percentiles p0.1:p99"),
     _flag("--background", str, "COLOUR",

@@ -84,7 +84,8 @@ class DataConfig(Section):
         default=None,
         ge=8,
         le=100_000,
-        description="crop images to a central square of this side, in pixels; unset: the largest square",
+        description="crop images to a central square of this side, in pixels; unset: that of the source, or "
+        "else the largest square",
     )
     fit: Literal["crop", "pad", "stretch"] | None = Field(
         default=None,
@@ -445,7 +446,7 @@ class TrainingConfig(Section):
     seeds_at_once: Annotated[int, Field(ge=1, le=100)] | Literal["auto"] = Field(
         default="auto",
         description="number of seeds that are trained at the same time, each with the result that it has "
-        "alone; auto: up to 16 on a GPU, one after the other on a CPU",
+        "alone, at most 16 on a GPU; auto: up to 16 on a GPU, one after the other on a CPU",
     )
     deterministic: bool = Field(
         default=False,

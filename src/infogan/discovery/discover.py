@@ -2,8 +2,8 @@
 
 1. Without training, search for categories in the principal components of the pixels, and for coordinates and
    components. Write the first page.
-2. Train a contrastive encoder, and search for categories again in its features, and for coordinates within
-   these.
+2. Train a contrastive encoder. Search for categories again, in its features or in features and pixels
+   together, and for coordinates within the categories.
 3. Fit Q to what was found, and train a generator that follows it.
 4. Encode generated images with an independent encoder, for the verdicts. With an hour or more, train
    generators with two or three seeds, and show the one whose codes this encoder predicts best.

@@ -85,8 +85,8 @@ def shared_coordinates(
 ) -> list[Shared]:
     """Return the coordinates that at least two categories share, in the order in which they are found.
 
-    A coordinate is accepted if its stability exceeds 0.6 and, on Fisher's scale, the mean of five searches in
-    which the deviations of each category are rotated at random by 3.5 standard deviations.
+    A coordinate is accepted if its stability exceeds 0.6, and if, on Fisher's scale, it is at least 3.5
+    standard deviations above the mean of five searches with randomly rotated categories.
 
     Args:
         images: uint8, without duplicates.

@@ -133,7 +133,7 @@ def eigenvectors(
 ) -> tuple[Float[np.ndarray, " count"], Float[np.ndarray, "n count"]]:
     """Return the slowest eigenvectors of the random walk on a connected neighbourhood graph.
 
-    Up to dimension 3, where neighbours measure the density of the points, the kernel has a variable bandwidth
+    Below dimension 3.5, neighbours measure the density of the points. The kernel has a variable bandwidth
     and is normalised so that the eigenvectors do not depend on the density (Berry and Harlim 2016: the
     operator is the Laplacian). In more dimensions the distances of neighbours are nearly equal, and all
     connections have weight 1, normalised by the degrees (Coifman and Lafon 2006, alpha = 1).

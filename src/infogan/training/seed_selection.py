@@ -281,7 +281,8 @@ def train(  # noqa: PLR0913 - a configuration, its data and folder, and how to t
         run: from `RunDirectory.create` with `seeds=True`.
         count: number of seeds.
         output: as in `runner.train`.
-        jobs: train the seeds at the same time; if left out, one after the other in this process.
+        jobs: train the seeds at the same time; if left out, they are trained in this process: one after the
+            other on a CPU, up to 16 at the same time on a GPU.
 
     Returns:
         The best seed's model, with the run directory of all seeds.
