@@ -55,3 +55,15 @@ def test_categories_beyond_the_lines_are_no_slices() -> None:
     assert are_slices(line, x.astype(np.int64), points)
     assert not are_slices(line, side.astype(np.int64), points)
     assert not are_slices([], x.astype(np.int64), points)
+
+
+def test_clusters_that_two_lines_lay_out_are_no_slices() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 12, COUNT)
+    apart = rng.uniform(0, 3, (12, 2))[labels] + rng.normal(0, 0.08, (COUNT, 2))
+    assert not are_slices([Coordinate(uniform_ranks(line)) for line in apart.T], labels, apart)
+    plane = rng.uniform(0, 3, (COUNT, 2))
+    cells = plane.astype(np.int64) @ [3, 1]
+    lines = [Coordinate(uniform_ranks(line)) for line in plane.T]
+    assert are_slices(lines, cells, plane)
+    assert not are_slices(lines[:1], cells, plane)
