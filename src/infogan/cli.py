@@ -686,6 +686,7 @@ def _switch(name: str, text: str) -> Argument:
 
 
 _RUN = _flag("run", _path, "RUN", "run directory")
+_MODEL = _flag("run", _path, "RUN", "run directory or model folder")
 _DATA = _flag("--data", _path, "FILES", "file or folder with the images (default: that of the configuration)")
 _STEPS = _flag("--steps", _whole(1), "N", "number of training steps")
 _SEED = _flag("--seed", _whole(), "N", "random seed (default: 0)", default=0)
@@ -824,7 +825,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _SET,
     )),
     ("sample", _sample, "generate images", (
-        _RUN,
+        _MODEL,
         _flag("--count", _whole(1), "N", "number of images (default: 64)", default=64),
         _PNG,
         _SEED,
@@ -832,7 +833,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
     )),
     ("traverse", _traverse,
           "plot latent traversals: along each row, one code varies and everything else is constant", (
-        _RUN,
+        _MODEL,
         _flag("--code", str, "NAME", "name of the code (default: all codes, one picture for each)"),
         _flag("--rows", _whole(1), "N", "number of rows; each row has different noise (default: 8)",
               default=8),
@@ -843,7 +844,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _WEIGHTS,
     )),
     ("encode", _encode, "predict the codes of images and write them to a CSV or Parquet file", (
-        _RUN,
+        _MODEL,
         _IMAGES,
         _flag("--out", _path, "TABLE", "output file, .csv or .parquet (default: codes.csv)",
               default=Path("codes.csv")),
@@ -852,7 +853,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
         _SEED,
     )),
     ("sort", _sort, "sort images into a folder per category, with contact sheets", (
-        _RUN,
+        _MODEL,
         _IMAGES,
         ("--out", {"type": _path, "metavar": "FOLDER", "required": True, "help": "a new or empty folder"}),
         ("--by", {"action": "append", "default": [], "metavar": "CODE",
@@ -878,7 +879,7 @@ _COMMANDS: tuple[tuple[str, Command, str, tuple[Argument, ...]], ...] = (
     )),
     ("report", _report, "write the HTML report of a run", (_RUN, _DATA)),
     ("explore", _explore, "control the codes of a run and see real images by code, in a browser", (
-        _RUN,
+        _MODEL,
         _DATA,
         _flag("--host", str, "HOST", "address to listen on (default: 127.0.0.1, this computer only)",
               default="127.0.0.1"),

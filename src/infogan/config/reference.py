@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -76,34 +76,32 @@ def _rows(table: Any) -> Iterator[str]:
 
 def _values(field: FieldInfo) -> str:
     """Return the type of a field and its limits, in words."""
-    limits = [
-        f"{sign} {getattr(limit, name):,}"
-        if isinstance(getattr(limit, name), int)
-        else f"{sign} {getattr(limit, name):g}"
-        for limit in _metadata(field.annotation, field.metadata)
-        for name, sign in _LIMITS.items()
-        if hasattr(limit, name)
+    return ", ".join([_words(field.annotation), *_limits(field.metadata)])
+
+
+def _limits(metadata: Iterable[Any]) -> list[str]:
+    """Return the limits that annotations state, such as ">= 1"."""
+    single = [
+        one for extra in metadata for one in (extra.metadata if isinstance(extra, FieldInfo) else [extra])
     ]
-    return ", ".join([_words(field.annotation), *limits])
-
-
-def _metadata(annotation: Any, own: list[Any]) -> list[Any]:
-    """Return what annotations say of a value, also inside of `X | None`."""
-    found = [*own]
-    for member in (annotation, *get_args(annotation)):
-        if get_origin(member) is Annotated:
-            for extra in get_args(member)[1:]:
-                found += extra.metadata if isinstance(extra, FieldInfo) else [extra]
-    return found
+    return [
+        f"{sign} {value:,}" if isinstance(value, int) else f"{sign} {value:g}"
+        for limit in single
+        for name, sign in _LIMITS.items()
+        if (value := getattr(limit, name, None)) is not None
+    ]
 
 
 def _words(annotation: Any) -> str:
     if get_origin(annotation) is Annotated:
-        return _words(get_args(annotation)[0])
+        kind, *metadata = get_args(annotation)
+        limits = ", ".join(_limits(metadata))
+        return f"{_words(kind)} ({limits})" if limits else _words(kind)
     if get_origin(annotation) is Literal:
         return ", ".join(f"`{value}`" for value in get_args(annotation))
     if get_origin(annotation) is tuple:
-        return f"list of {_words(get_args(annotation)[0])}s"
+        kind, *limits = _words(get_args(annotation)[0]).partition(" ")
+        return f"list of {kind}s{''.join(limits)}"
     if get_origin(annotation) is dict or hasattr(annotation, "__pydantic_fields__"):
         return "table"
     if members := get_args(annotation):
