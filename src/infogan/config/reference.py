@@ -100,8 +100,8 @@ def _words(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return ", ".join(f"`{value}`" for value in get_args(annotation))
     if get_origin(annotation) is tuple:
-        kind, *limits = _words(get_args(annotation)[0]).partition(" ")
-        return f"list of {kind}s{''.join(limits)}"
+        member, space, of_member = _words(get_args(annotation)[0]).partition(" ")
+        return f"list of {member}s{space}{of_member}"
     if get_origin(annotation) is dict or hasattr(annotation, "__pydantic_fields__"):
         return "table"
     if members := get_args(annotation):
