@@ -43,10 +43,14 @@ def test_one_call_returns_a_rule_for_each_number() -> None:
 
 def test_partitions_become_finer_and_end_at_the_number_that_was_asked_for() -> None:
     points = to_points(clusters(4)[0])
-    sizes = [labels.max() + 1 for labels in communities(graph(nearest(points).indices), 12)]
+    edges = graph(nearest(points).indices)
+    sizes = [labels.max() + 1 for labels in communities(edges, 2, 12)]
     assert sizes == sorted(sizes)
     assert 4 in sizes
     assert sizes[-2] < 12 <= sizes[-1]
+    fewer = [labels.max() + 1 for labels in communities(edges, 6, 12)]
+    assert fewer == sizes[-len(fewer) :]
+    assert len(fewer) < len(sizes)
 
 
 def test_a_few_points_far_away_use_up_no_category() -> None:
@@ -54,7 +58,7 @@ def test_a_few_points_far_away_use_up_no_category() -> None:
     features[:3] += 40
     points = features.astype(np.float32)
     edges = graph(nearest(points, 2).indices)
-    apart = next(part for part in communities(edges, 2) if part.max() >= 0)
+    apart = next(part for part in communities(edges, 2, 2) if part.max() >= 0)
     (votes,) = community_votes(points, [2], seed=0)
     assert np.bincount(votes.labels).min() > 150
     assert same_partition(labels[3:], votes.probabilities(points[3:]).argmax(1)) > 0.9

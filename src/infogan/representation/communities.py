@@ -11,7 +11,7 @@ two runs differ.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,33 +29,45 @@ if TYPE_CHECKING:
 LARGEST_GRAPH = 60_000
 """Largest number of points whose communities are searched for; of more, as many are drawn at random."""
 
-_LEAST_RESOLUTION, _RATIO, _MOST_RESOLUTIONS = 0.1, 2**0.5, 20
+_LEAST_RESOLUTION, _RATIO, _RESOLUTIONS = 0.1, 2**0.5, 20
+_MIDDLE = 6  # step at which the search begins: a resolution of 0.8
 _FINER = 3  # communities per category of the finest partition that is merged
 _FRAGMENT, _SMALL = 0.01, 0.25  # of all nodes, and of the mean size of a community
 
 
-def communities(edges: csr_matrix, most: int) -> Iterator[Int64[np.ndarray, " n"]]:
-    """Yield partitions of the nodes of a graph, with more and more communities; -1 marks fragments.
+def communities(edges: csr_matrix, least: int, most: int) -> list[Int64[np.ndarray, " n"]]:
+    """Return partitions of the nodes of a graph, with more and more communities; -1 marks fragments.
 
     A community of less than 1 % of the nodes, and of less than a quarter of the mean size, is a fragment:
     it would use up a category.
 
     Args:
         edges: symmetric weights.
+        least: the resolution is not lowered further where there are fewer communities.
         most: the first partition with this number of communities or more is the last one.
     """
+    found: dict[int, Int64[np.ndarray, " n"]] = {}
+    for step in range(_MIDDLE, -1, -1):
+        found[step] = _communities(edges, step)
+        if found[step].max() + 1 < least:
+            break
+    for step in range(_MIDDLE + 1, _RESOLUTIONS):
+        if found[step - 1].max() + 1 >= most:
+            break
+        found[step] = _communities(edges, step)
+    return [found[step] for step in sorted(found)]
+
+
+def _communities(edges: csr_matrix, step: int) -> Int64[np.ndarray, " n"]:
+    """Return the communities at one resolution, without a seed: nodes move in their order."""
     from sknetwork.clustering import Louvain  # lazy: slow to import
 
-    for step in range(_MOST_RESOLUTIONS):
-        resolution = _LEAST_RESOLUTION * _RATIO**step
-        labels = Louvain(resolution=resolution).fit_predict(edges)  # in the order of the nodes: no seed
-        sizes = np.bincount(labels)
-        kept = np.flatnonzero(sizes >= min(_FRAGMENT, _SMALL / len(sizes)) * len(labels))
-        numbers = np.full(len(sizes), -1, np.int64)
-        numbers[kept] = np.arange(len(kept))
-        yield numbers[labels]
-        if len(kept) >= most:
-            return
+    labels = Louvain(resolution=_LEAST_RESOLUTION * _RATIO**step).fit_predict(edges)
+    sizes = np.bincount(labels)
+    kept = np.flatnonzero(sizes >= min(_FRAGMENT, _SMALL / len(sizes)) * len(labels))
+    numbers = np.full(len(sizes), -1, np.int64)
+    numbers[kept] = np.arange(len(kept))
+    return numbers[labels]
 
 
 def community_votes(
@@ -80,7 +92,7 @@ def community_votes(
         points = points[torch.randperm(len(points), generator=rng)[:LARGEST_GRAPH].sort().values.numpy()]
         neighbours = None
     near = nearest(points) if neighbours is None else neighbours
-    partitions = list(communities(graph(near.indices), _FINER * max(counts)))
+    partitions = communities(graph(near.indices), min(counts), _FINER * max(counts))
     rules: list[Votes] = []
     for count in counts:
         labels = _most_informed([_merged(labels, count, near) for labels in _finer(partitions, count)], near)
