@@ -81,7 +81,7 @@ def test_merged_communities_find_the_digits() -> None:
 def test_of_many_points_some_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LARGEST_GRAPH", 150)
     points = to_points(clusters(4)[0])
-    (votes,) = community_votes(points, [4], seed=0, neighbours=nearest(points))
+    (votes,) = community_votes(points, [4], seed=0)
     (again,) = community_votes(points, [4], seed=0)
     assert len(votes.points) <= 150
     assert np.array_equal(votes.labels, again.labels)

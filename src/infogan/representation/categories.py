@@ -176,23 +176,16 @@ class Votes:
 
         The nearest one decides ties: it counts slightly more.
         """
-        return self._shares(nearest(self.points, queries=points).indices)
+        near = self.labels[nearest(self.points, queries=points).indices]
+        return shares(near, self.categories)
 
-    def own_probabilities(self, neighbours: Int64[np.ndarray, "n k"]) -> Float[np.ndarray, "n categories"]:
-        """Return `probabilities` of the labelled points, whose neighbours are known.
 
-        Args:
-            neighbours: ten of each labelled point, without itself.
-        """
-        itself = np.arange(len(neighbours))[:, None]
-        return self._shares(np.concatenate([itself, neighbours[:, :-1]], 1))
-
-    def _shares(self, near: Int64[np.ndarray, "m k"]) -> Float[np.ndarray, "m categories"]:
-        weights = np.where(np.arange(near.shape[1]) == 0, 1.001, 1.0)
-        shares = np.zeros((len(near), self.categories))
-        rows = np.arange(len(near))[:, None]
-        np.add.at(shares, (rows, self.labels[near]), np.broadcast_to(weights, near.shape))
-        return np.asarray(shares / weights.sum(), np.float32)
+def shares(near: Int64[np.ndarray, "m k"], categories: int) -> Float[np.ndarray, "m categories"]:
+    """Return the share of each category among the near points of each point; the first one counts more."""
+    weights = np.where(np.arange(near.shape[1]) == 0, 1.001, 1.0)
+    counts = np.zeros((len(near), categories))
+    np.add.at(counts, (np.arange(len(near))[:, None], near), np.broadcast_to(weights, near.shape))
+    return np.asarray(counts / weights.sum(), np.float32)
 
 
 def spectral(edges: csr_matrix, counts: Sequence[int], *, seed: int) -> list[Int64[np.ndarray, " n"]]:

@@ -20,9 +20,9 @@ from jaxtyping import Bool, Float, Int64
 from infogan import streams
 from infogan.data.neighbour_index import Search
 from infogan.representation.categories import Head, Votes, heads, to_points
-from infogan.representation.communities import community_votes
+from infogan.representation.communities import community_votes, own_probabilities
 from infogan.representation.merging import merge_tree, neighbour_table
-from infogan.representation.neighbours import Neighbours, nearest, with_distances
+from infogan.representation.neighbours import NEIGHBOURS, Neighbours, nearest, with_distances
 
 COUNTS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30)
 """Numbers of categories that are compared."""
@@ -100,7 +100,6 @@ def category_search(  # noqa: PLR0913 - the features, and what is searched
     sources: Sequence[Source] = ("heads", "communities"),
     compared: int = 1,
     search: Search = "exact",
-    neighbour_indices: Int64[np.ndarray, "n k"] | None = None,
     after_step: Callable[[str], None] | None = None,
 ) -> Categories | None:
     """Find categories of images by their features, choose method and number, and test them against a null.
@@ -116,8 +115,6 @@ def category_search(  # noqa: PLR0913 - the features, and what is searched
         compared: number of sets of features from which these were chosen, such as by `steadiest`; the test
             counts them all.
         search: how the neighbours of more than 50,000 images are found; see `nearest`.
-        neighbour_indices: the nearest neighbours of each image, if they are known; they are not used where
-            some images are equal.
         after_step: called with a sentence after each step, to report progress.
 
     Raises:
@@ -138,11 +135,12 @@ def category_search(  # noqa: PLR0913 - the features, and what is searched
     chosen, threshold = _test(points, curve, seed, report, compared)
     if categories is None and chosen.agreement <= threshold:
         return None
-    if neighbour_indices is None or len(points) < len(features):
-        neighbours = nearest(points, search=search)
+    neighbours = nearest(points, search=search)
+    if chosen.source == "heads":
+        head = heads(points, neighbours.indices, chosen.categories, seed=seed)
+        probabilities = _without_empty(head.probabilities(points))
     else:
-        neighbours = with_distances(points, neighbour_indices)
-    probabilities = _without_empty(_partition(points, neighbours, chosen, seed))
+        probabilities = _without_empty(own_probabilities(points, neighbours, chosen.categories, seed=seed))
     labels = probabilities.argmax(1).astype(np.int64)
     return Categories(
         labels=labels[inverse],
@@ -155,6 +153,37 @@ def category_search(  # noqa: PLR0913 - the features, and what is searched
     )
 
 
+def given_clusters(
+    features: Float[np.ndarray, "n f"],
+    categories: int,
+    *,
+    seed: int,
+    search: Search = "exact",
+    neighbours: Int64[np.ndarray, "n k"] | None = None,
+) -> Float[np.ndarray, "n categories"]:
+    """Return the probabilities of at most a given number of communities, without a test of their stability.
+
+    Args:
+        features: of the images, of which two or more differ.
+        categories: their number.
+        seed: random seed.
+        search: how the neighbours of more than 50,000 images are found; see `nearest`.
+        neighbours: ten or more of each image, if they are known; not used where some images are equal.
+
+    Raises:
+        UsageError: an index is needed, and faiss is not installed.
+    """
+    distinct, inverse = _distinct(features)
+    points = to_points(distinct)
+    enough = neighbours is not None and neighbours.shape[1] >= NEIGHBOURS
+    if neighbours is None or not enough or len(points) < len(features):
+        near = nearest(points, search=search)
+    else:
+        near = with_distances(points, neighbours[:, :NEIGHBOURS])
+    probabilities = _without_empty(own_probabilities(points, near, categories, seed=seed))
+    return np.asarray(probabilities[inverse])
+
+
 def _distinct(
     features: Float[np.ndarray, "n f"],
 ) -> tuple[Float[np.ndarray, "m f"], Int64[np.ndarray, " n"]]:
@@ -162,18 +191,6 @@ def _distinct(
     _, first, inverse = np.unique(features, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first)
     return features[first[order]], np.argsort(order)[inverse]
-
-
-def _partition(
-    points: Float[np.ndarray, "n d"], neighbours: Neighbours, chosen: Stability, seed: int
-) -> Float[np.ndarray, "n categories"]:
-    """Return the probabilities of categories by the chosen method, learned from all points."""
-    if chosen.source == "heads":
-        return heads(points, neighbours.indices, chosen.categories, seed=seed).probabilities(points)
-    (votes,) = community_votes(points, [chosen.categories], seed=seed, neighbours=neighbours)
-    if len(votes.points) < len(points):
-        return votes.probabilities(points)
-    return votes.own_probabilities(neighbours.indices)
 
 
 def _test(

@@ -19,15 +19,18 @@ import torch
 from jaxtyping import Float, Int64
 
 from infogan import streams
-from infogan.representation.categories import Votes
+from infogan.representation.categories import Votes, shares
 from infogan.representation.merging import cut, information, merge_tree, neighbour_table
-from infogan.representation.neighbours import Neighbours, graph, nearest
+from infogan.representation.neighbours import NEIGHBOURS, Neighbours, graph, nearest
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 LARGEST_GRAPH = 60_000
-"""Largest number of points whose communities are searched for; of more, as many are drawn at random."""
+"""Largest number of points whose communities are searched for; of more, a random sample of this size."""
+
+MOST = 150
+"""Largest number of communities; smaller ones are fragments. Merging takes time of the fourth power."""
 
 _LEAST_RESOLUTION, _RATIO, _RESOLUTIONS = 0.1, 2**0.5, 20
 _MIDDLE = 6  # step at which the search begins: a resolution of 0.8
@@ -43,7 +46,7 @@ def communities(edges: csr_matrix, least: int, most: int) -> list[Int64[np.ndarr
 
     Args:
         edges: symmetric weights.
-        least: the resolution is not lowered further where there are fewer communities.
+        least: a partition with fewer communities is the first one.
         most: the first partition with this number of communities or more is the last one.
     """
     found: dict[int, Int64[np.ndarray, " n"]] = {}
@@ -65,40 +68,64 @@ def _communities(edges: csr_matrix, step: int) -> Int64[np.ndarray, " n"]:
     labels = Louvain(resolution=_LEAST_RESOLUTION * _RATIO**step).fit_predict(edges)
     sizes = np.bincount(labels)
     kept = np.flatnonzero(sizes >= min(_FRAGMENT, _SMALL / len(sizes)) * len(labels))
+    kept = np.sort(kept[np.argsort(-sizes[kept], kind="stable")][:MOST])
     numbers = np.full(len(sizes), -1, np.int64)
     numbers[kept] = np.arange(len(kept))
-    return numbers[labels]
+    return np.asarray(numbers[labels])
 
 
-def community_votes(
-    points: Float[np.ndarray, "n d"],
-    counts: Sequence[int],
-    *,
-    seed: int,
-    neighbours: Neighbours | None = None,
-) -> list[Votes]:
+def community_votes(points: Float[np.ndarray, "n d"], counts: Sequence[int], *, seed: int) -> list[Votes]:
     """Find communities of points; return a rule for each number of categories.
 
     Points of fragments have no label: like new points, they have the categories of their neighbours.
 
     Args:
         points: from `categories.to_points`.
-        counts: numbers of categories, which is the largest number that the rule has.
+        counts: largest number of categories of each rule.
         seed: of the choice among more than 60,000 points.
-        neighbours: of all points, if they are known.
     """
     if len(points) > LARGEST_GRAPH:
         rng = streams.generator(seed, "categories/communities")
         points = points[torch.randperm(len(points), generator=rng)[:LARGEST_GRAPH].sort().values.numpy()]
-        neighbours = None
-    near = nearest(points) if neighbours is None else neighbours
-    partitions = communities(graph(near.indices), min(counts), _FINER * max(counts))
-    rules: list[Votes] = []
-    for count in counts:
-        labels = _most_informed([_merged(labels, count, near) for labels in _finer(partitions, count)], near)
-        kept = labels >= 0
-        rules.append(Votes(points[kept], labels[kept], int(labels.max()) + 1))
-    return rules
+    return [_votes(points, labels) for labels in community_labels(nearest(points), counts)]
+
+
+def own_probabilities(
+    points: Float[np.ndarray, "n d"], neighbours: Neighbours, categories: int, *, seed: int
+) -> Float[np.ndarray, "n categories"]:
+    """Return what the rule of `community_votes` gives the points themselves, whose neighbours are known.
+
+    The categories of a point are its own and those of its first nine neighbours.
+    """
+    if len(points) > LARGEST_GRAPH:
+        (votes,) = community_votes(points, [categories], seed=seed)
+        return votes.probabilities(points)
+    (labels,) = community_labels(neighbours, [categories])
+    votes, near = _votes(points, labels), np.arange(len(points))[:, None]
+    near = np.concatenate([near, neighbours.indices[:, : NEIGHBOURS - 1]], 1)
+    known = (labels[near] >= 0).all(1)
+    found = np.zeros((len(points), votes.categories), np.float32)
+    found[known] = shares(labels[near[known]], votes.categories)
+    if not known.all():  # next to fragments, whose points have no label
+        found[~known] = votes.probabilities(points[~known])
+    return found
+
+
+def community_labels(neighbours: Neighbours, counts: Sequence[int]) -> list[Int64[np.ndarray, " n"]]:
+    """Return the labels of at most `count` categories for each count; -1 marks points of fragments."""
+    edges = graph(neighbours.indices[:, :NEIGHBOURS])
+    partitions = communities(edges, min(counts), _FINER * max(counts))
+    return [
+        _most_informed(
+            [_merged(labels, count, neighbours) for labels in _finer(partitions, count)], neighbours
+        )
+        for count in counts
+    ]
+
+
+def _votes(points: Float[np.ndarray, "n d"], labels: Int64[np.ndarray, " n"]) -> Votes:
+    kept = labels >= 0
+    return Votes(points[kept], labels[kept], int(labels.max()) + 1)
 
 
 def _finer(partitions: Sequence[np.ndarray], count: int) -> list[Int64[np.ndarray, " n"]]:

@@ -193,7 +193,6 @@ def learn(  # noqa: PLR0913 - the images, what is known of them, and what to sea
     within: bool = False,
     metrics: Sequence[Metric] = METRICS,
     search: Search = "exact",
-    neighbours: Int64[np.ndarray, "n k"] | None = None,
     seed: int = 0,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Learned:
@@ -209,7 +208,6 @@ def learn(  # noqa: PLR0913 - the images, what is known of them, and what to sea
         within: also search for coordinates within the categories, see `shared_coordinates`.
         metrics: as in `candidates.find`.
         search: how the neighbours of more than 50,000 images are found; see `neighbours.nearest`.
-        neighbours: the nearest neighbours of each image by pixels, if they are known; for a search in pixels.
         seed: random seed.
         progress: called with a message when a part begins.
 
@@ -234,7 +232,6 @@ def learn(  # noqa: PLR0913 - the images, what is known of them, and what to sea
         sources=sources,
         compared=len(spaces),
         search=search,
-        neighbour_indices=None if features is not None or len(unique) < len(images) else neighbours,
         after_step=progress,
     )
     if found is None:

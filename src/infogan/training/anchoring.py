@@ -26,7 +26,9 @@ from infogan.data import Dataset
 from infogan.errors import Interrupted
 from infogan.model import InfoGAN
 from infogan.representation import learning
+from infogan.representation.candidates import unique_images
 from infogan.representation.categories import side_by_side
+from infogan.representation.category_search import given_clusters
 from infogan.representation.contrastive import ContrastiveSettings, ContrastiveTraining, Encoder
 from infogan.representation.learning import Learned
 from infogan.representation.neighbours import PrincipalComponents, nearest
@@ -108,16 +110,30 @@ class Phase:
         """Return anchors of the configured categorical code alone."""
         name, size = self.config.given_categories
         self.say(f"searching for {size} categories")
-        objective, known = self.config.objective, None
-        if features is None and self.config.seeks_neighbours:  # training needs the same ones
-            known = self.dataset.train.nearest(objective.neighbours, objective.neighbour_search)
-        learned = self._learn(images, features=features, categories=size, candidates=(), neighbours=known)
-        if learned.categories is None:
+        learned = Learned(None, (), len(images))
+        if len(unique_images(images)[0]) < learning.FEWEST:
             self.say(f"fewer than {learning.FEWEST} different images: the categories have no anchors")
             return Representation({}, None, _facts(learned))
-        probabilities = torch.from_numpy(learned.categories.probabilities)
-        unused = probabilities.new_zeros(len(probabilities), size - probabilities.shape[1])
-        return Representation({name: torch.cat([probabilities, unused], 1)}, None, _facts(learned))
+        if features is None:
+            found = self._communities(images, size)
+        else:
+            learned = self._learn(images, features=features, categories=size, candidates=())
+            assert learned.categories is not None  # since their number is given
+            found = learned.categories.probabilities
+        unused = np.zeros((len(found), size - found.shape[1]), np.float32)
+        anchors = {name: torch.from_numpy(np.concatenate([found, unused], 1))}
+        return Representation(anchors, None, {**_facts(learned), "empty": False})
+
+    def _communities(
+        self, images: UInt8[np.ndarray, "n h w c"], size: int
+    ) -> Float[np.ndarray, "n categories"]:
+        """Return clusters of the pixels. They use the neighbours of training, which are found once."""
+        objective, known = self.config.objective, None
+        if self.config.seeks_neighbours and not self.config.learns_neighbours:
+            known = self.dataset.train.nearest(objective.neighbours, objective.neighbour_search)
+        scores = PrincipalComponents(images).scores(images).values
+        seed, search = self.config.training.seed, objective.neighbour_search
+        return given_clusters(scores, size, seed=seed, search=search, neighbours=known)
 
     def _neighbours(
         self, images: UInt8[np.ndarray, "n h w c"], features: Float[np.ndarray, "n f"]
