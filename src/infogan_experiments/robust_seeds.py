@@ -143,20 +143,25 @@ def summary(results: Sequence[Result]) -> dict[str, Any]:
 
 
 def differences(results: Sequence[Result]) -> dict[str, Any]:
-    """Return the difference of accuracy from `robust` with the same seed and steps, with its t interval."""
+    """Return by steps the difference of accuracy from `robust` with the same seed, with its t interval."""
     first, second = PAIRED
-    by_run = {
-        (one["arm"], one["seed"], one["steps"]): one["scores"]["clustering"]["accuracy"] for one in results
-    }
-    pairs = [
-        by_run[run] - by_run[second, *run[1:]]
-        for run in by_run
-        if run[0] == first and (second, *run[1:]) in by_run
-    ]
-    if not pairs:
-        return {"seeds": 0}
-    mean = mean_over_seeds(pairs)
-    return {"seeds": len(pairs), "accuracy": mean.value, "accuracy_interval": list(mean.interval or ())}
+    found: dict[str, Any] = {}
+    for steps in sorted({result["steps"] for result in results}):
+        of = {
+            arm: {
+                one["seed"]: one["scores"]["clustering"]["accuracy"]
+                for one in results
+                if (one["arm"], one["steps"]) == (arm, steps)
+            }
+            for arm in PAIRED
+        }
+        seeds = sorted(of[first].keys() & of[second].keys())
+        entry: dict[str, Any] = {"seeds": len(seeds)}
+        if len(seeds) > 1:
+            mean = mean_over_seeds([of[first][seed] - of[second][seed] for seed in seeds])
+            entry |= {"accuracy": mean.value, "accuracy_interval": list(mean.interval or ())}
+        found[str(steps)] = entry
+    return found
 
 
 def _accuracies(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -19,9 +19,7 @@ def test_no_continuous_candidate_is_found(images: Callable[[int], np.ndarray]) -
 
 @pytest.mark.parametrize("features", [test_category_search.white_noise, test_category_search.permuted_pixels])
 @pytest.mark.parametrize("seed", range(10))
-def test_no_category_is_found_by_spectral_clustering(
-    features: Callable[[int], np.ndarray], seed: int
-) -> None:
+def test_no_category_is_found_by_communities(features: Callable[[int], np.ndarray], seed: int) -> None:
     assert category_search(features(seed), seed=seed, sources=["communities"]) is None
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from infogan.representation import communities as module
 from infogan.representation.categories import to_points
-from infogan.representation.communities import communities, community_votes
+from infogan.representation.communities import MOST, communities, community_votes, own_probabilities
 from infogan.representation.neighbours import graph, nearest
 
 
@@ -57,12 +57,24 @@ def test_a_few_points_far_away_use_up_no_category() -> None:
     features, labels = clusters(2, 200)
     features[:3] += 40
     points = features.astype(np.float32)
-    edges = graph(nearest(points, 2).indices)
-    apart = next(part for part in communities(edges, 2, 2) if part.max() >= 0)
+    for part in communities(graph(nearest(points, 2).indices), 2, 2):  # the three are a component
+        assert (part[:3] == -1).all()
     (votes,) = community_votes(points, [2], seed=0)
-    assert np.bincount(votes.labels).min() > 150
     assert same_partition(labels[3:], votes.probabilities(points[3:]).argmax(1)) > 0.9
-    assert apart.min() >= -1
+
+
+def test_the_points_themselves_have_the_probabilities_that_the_rule_gives_them() -> None:
+    points = to_points(clusters(4)[0])
+    (votes,) = community_votes(points, [4], seed=0)
+    own = own_probabilities(points, nearest(points), 4, seed=0)
+    np.testing.assert_allclose(own, votes.probabilities(points))
+
+
+def test_many_small_components_take_no_time_without_limit() -> None:
+    groups = np.repeat(np.random.default_rng(0).standard_normal((300, 5)) * 100, 12, 0)
+    points = (groups + np.random.default_rng(1).standard_normal(groups.shape)).astype(np.float32)
+    for part in communities(graph(nearest(points).indices), 10, 30):
+        assert part.max() < MOST
 
 
 def test_merged_communities_find_the_digits() -> None:

@@ -61,7 +61,10 @@ def test_clusters_that_two_lines_lay_out_are_no_slices() -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 12, COUNT)
     apart = rng.uniform(0, 3, (12, 2))[labels] + rng.normal(0, 0.08, (COUNT, 2))
-    assert not are_slices([Coordinate(uniform_ranks(line)) for line in apart.T], labels, apart)
+    lines = [Coordinate(uniform_ranks(line)) for line in apart.T]
+    assert not are_slices(lines, labels, apart)
+    others = [Coordinate(uniform_ranks(rng.standard_normal(COUNT))) for _ in range(2)]
+    assert not are_slices([*lines, *others], labels, apart)
     plane = rng.uniform(0, 3, (COUNT, 2))
     cells = plane.astype(np.int64) @ [3, 1]
     lines = [Coordinate(uniform_ranks(line)) for line in plane.T]

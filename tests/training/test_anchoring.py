@@ -15,6 +15,7 @@ from infogan.data import pixel_neighbours
 from infogan.data.neighbour_index import Search
 from infogan.errors import ConfigError
 from infogan.model import InfoGAN
+from infogan.representation import category_search
 from infogan.runs import representation_files
 from infogan.runs.directory import RunDirectory
 from infogan.training.trainer import nearest_images
@@ -115,11 +116,17 @@ def test_without_an_encoder_neighbours_are_found_once(
         return nearest(images, count, search)
 
     monkeypatch.setattr(pixel_neighbours, "nearest", counted)
+    again: list[int] = []
+    known = category_search.nearest
+    monkeypatch.setattr(
+        category_search, "nearest", lambda *given, **how: again.append(1) or known(*given, **how)
+    )
     by_pixels = {"objective.neighbour_space": "pixels", "representation.contrastive_steps": 0}
     run = trained(configured(**by_pixels, **{"objective.neighbours": 10}), tmp_path / "run")
-    known = representation_files.load(run.representation)
-    assert known is not None and len(known.anchors) == 1
+    found = representation_files.load(run.representation)
+    assert found is not None and len(found.anchors) == 1
     assert searched == [360]
+    assert again == []
 
 
 def test_few_images_have_no_anchors_and_a_message_says_so(

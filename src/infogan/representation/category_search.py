@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -277,6 +277,8 @@ def learn(
     points: Float[np.ndarray, "n d"], counts: Sequence[int], source: Source, *, seed: int
 ) -> list[Head] | list[Votes]:
     """Learn a rule for each number of categories."""
+    if source not in get_args(Source):
+        raise ValueError(f"{source!r} is no source of categories; {', '.join(get_args(Source))}")
     if source == "communities":
         return community_votes(points, counts, seed=seed)
     neighbours = nearest(points).indices
