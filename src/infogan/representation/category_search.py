@@ -278,7 +278,7 @@ def learn(
 ) -> list[Head] | list[Votes]:
     """Learn a rule for each number of categories."""
     if source not in get_args(Source):
-        raise ValueError(f"{source!r} is no source of categories; {', '.join(get_args(Source))}")
+        raise ValueError(f"source of categories {source!r}; expected one of {', '.join(get_args(Source))}")
     if source == "communities":
         return community_votes(points, counts, seed=seed)
     neighbours = nearest(points).indices

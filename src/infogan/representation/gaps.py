@@ -26,9 +26,11 @@ share of that with their prediction by all points. Digits have .63, slices of a 
 .88."""
 
 EVEN = 0.7
-"""Lines are no continuum if points are less evenly spread: the distance of a point to the nearest one,
-relative to uniform points, for two lines. Hands and faces have .81 and .80, pictures of seven kinds .50.
-Strongly dependent lines (a rank correlation above .9) also have less."""
+"""Points that are less evenly spread on lines are clusters, not a continuum.
+
+This is the distance of a point to the nearest one, relative to uniform points, for two lines. Hands and faces
+have .81 and .80, pictures of seven kinds .50. Lines of a rank correlation above .9 also have less.
+"""
 
 _BINS = 200
 _MOST = 3_000  # images that categories are predicted for
