@@ -188,7 +188,7 @@ def test_neighbouring_categories_merge_first() -> None:
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(4), 50)
     points = np.array([[0.0, 0], [2, 0], [50, 0], [52, 0]])[labels] + rng.standard_normal((200, 2))
-    tree = merge_tree(neighbour_table(labels, nearest(points.astype(np.float32))))
+    tree = merge_tree(neighbour_table(labels, nearest(points.astype(np.float32)).indices))
     assert tree.shape == (3, 4)
     assert sorted(map(sorted, tree[:2, :2].astype(int).tolist())) == [[0, 1], [2, 3]]
     assert (np.diff(tree[:, 2]) >= 0).all()

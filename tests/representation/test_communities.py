@@ -66,7 +66,7 @@ def test_a_few_points_far_away_use_up_no_category() -> None:
 def test_the_points_themselves_have_the_probabilities_that_the_rule_gives_them() -> None:
     points = to_points(clusters(4)[0])
     (votes,) = community_votes(points, [4], seed=0)
-    own = own_probabilities(points, nearest(points), 4, seed=0)
+    own = own_probabilities(points, nearest(points).indices, 4, seed=0)
     np.testing.assert_allclose(own, votes.probabilities(points))
 
 

@@ -7,7 +7,6 @@ import pytest
 from sklearn.metrics import mutual_info_score
 
 from infogan.representation.merging import cut, information, merge_tree, neighbour_table
-from infogan.representation.neighbours import Neighbours
 
 
 def joint(count: int, seed: int = 0) -> np.ndarray:
@@ -28,15 +27,15 @@ def merged(table: np.ndarray, i: int, j: int) -> np.ndarray:
 
 def test_the_information_is_that_of_the_pairs() -> None:
     labels = np.random.default_rng(0).integers(0, 4, 300)
-    neighbours = Neighbours(np.random.default_rng(1).integers(0, 300, (300, 5)), np.ones((300, 5)))
-    first, second = np.repeat(labels, 5), labels[neighbours.indices].ravel()
+    neighbours = np.random.default_rng(1).integers(0, 300, (300, 5))
+    first, second = np.repeat(labels, 5), labels[neighbours].ravel()
     expected = mutual_info_score(np.concatenate([first, second]), np.concatenate([second, first]))
     assert information(neighbour_table(labels, neighbours)) == pytest.approx(expected)
 
 
 def test_images_of_no_category_do_not_count() -> None:
     labels = np.array([0, 1, -1, 0])
-    neighbours = Neighbours(np.array([[1], [0], [0], [2]]), np.ones((4, 1)))
+    neighbours = np.array([[1], [0], [0], [2]])
     np.testing.assert_allclose(neighbour_table(labels, neighbours), [[0, 0.5], [0.5, 0]])
 
 

@@ -22,7 +22,7 @@ from infogan.data.neighbour_index import Search
 from infogan.representation.categories import Head, Votes, heads, to_points
 from infogan.representation.communities import community_votes, own_probabilities
 from infogan.representation.merging import merge_tree, neighbour_table
-from infogan.representation.neighbours import NEIGHBOURS, Neighbours, nearest, with_distances
+from infogan.representation.neighbours import NEIGHBOURS, Neighbours, nearest
 
 COUNTS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30)
 """Numbers of categories that are compared."""
@@ -140,7 +140,8 @@ def category_search(  # noqa: PLR0913 - the features, and what is searched
         head = heads(points, neighbours.indices, chosen.categories, seed=seed)
         probabilities = _without_empty(head.probabilities(points))
     else:
-        probabilities = _without_empty(own_probabilities(points, neighbours, chosen.categories, seed=seed))
+        found = own_probabilities(points, neighbours.indices, chosen.categories, seed=seed)
+        probabilities = _without_empty(found)
     labels = probabilities.argmax(1).astype(np.int64)
     return Categories(
         labels=labels[inverse],
@@ -149,7 +150,7 @@ def category_search(  # noqa: PLR0913 - the features, and what is searched
         chosen=chosen,
         threshold=threshold,
         curve=tuple(curve),
-        tree=merge_tree(neighbour_table(labels, neighbours)),
+        tree=merge_tree(neighbour_table(labels, neighbours.indices)),
     )
 
 
@@ -175,12 +176,9 @@ def given_clusters(
     """
     distinct, inverse = _distinct(features)
     points = to_points(distinct)
-    enough = neighbours is not None and neighbours.shape[1] >= NEIGHBOURS
-    if neighbours is None or not enough or len(points) < len(features):
-        near = nearest(points, search=search)
-    else:
-        near = with_distances(points, neighbours[:, :NEIGHBOURS])
-    probabilities = _without_empty(own_probabilities(points, near, categories, seed=seed))
+    if neighbours is None or neighbours.shape[1] < NEIGHBOURS or len(points) < len(features):
+        neighbours = nearest(points, search=search).indices
+    probabilities = _without_empty(own_probabilities(points, neighbours, categories, seed=seed))
     return np.asarray(probabilities[inverse])
 
 

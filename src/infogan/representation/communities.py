@@ -21,7 +21,7 @@ from jaxtyping import Float, Int64
 from infogan import streams
 from infogan.representation.categories import Votes, shares
 from infogan.representation.merging import cut, information, merge_tree, neighbour_table
-from infogan.representation.neighbours import NEIGHBOURS, Neighbours, graph, nearest
+from infogan.representation.neighbours import NEIGHBOURS, graph, nearest
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -87,11 +87,11 @@ def community_votes(points: Float[np.ndarray, "n d"], counts: Sequence[int], *, 
     if len(points) > LARGEST_GRAPH:
         rng = streams.generator(seed, "categories/communities")
         points = points[torch.randperm(len(points), generator=rng)[:LARGEST_GRAPH].sort().values.numpy()]
-    return [_votes(points, labels) for labels in community_labels(nearest(points), counts)]
+    return [_votes(points, labels) for labels in community_labels(nearest(points).indices, counts)]
 
 
 def own_probabilities(
-    points: Float[np.ndarray, "n d"], neighbours: Neighbours, categories: int, *, seed: int
+    points: Float[np.ndarray, "n d"], neighbours: Int64[np.ndarray, "n k"], categories: int, *, seed: int
 ) -> Float[np.ndarray, "n categories"]:
     """Return what the rule of `community_votes` gives the points themselves, whose neighbours are known.
 
@@ -100,9 +100,10 @@ def own_probabilities(
     if len(points) > LARGEST_GRAPH:
         (votes,) = community_votes(points, [categories], seed=seed)
         return votes.probabilities(points)
+    neighbours = neighbours[:, :NEIGHBOURS]
     (labels,) = community_labels(neighbours, [categories])
     votes, near = _votes(points, labels), np.arange(len(points))[:, None]
-    near = np.concatenate([near, neighbours.indices[:, : NEIGHBOURS - 1]], 1)
+    near = np.concatenate([near, neighbours[:, : NEIGHBOURS - 1]], 1)
     known = (labels[near] >= 0).all(1)
     found = np.zeros((len(points), votes.categories), np.float32)
     found[known] = shares(labels[near[known]], votes.categories)
@@ -111,9 +112,11 @@ def own_probabilities(
     return found
 
 
-def community_labels(neighbours: Neighbours, counts: Sequence[int]) -> list[Int64[np.ndarray, " n"]]:
+def community_labels(
+    neighbours: Int64[np.ndarray, "n k"], counts: Sequence[int]
+) -> list[Int64[np.ndarray, " n"]]:
     """Return the labels of at most `count` categories for each count; -1 marks points of fragments."""
-    edges = graph(neighbours.indices[:, :NEIGHBOURS])
+    edges = graph(neighbours)
     partitions = communities(edges, min(counts), _FINER * max(counts))
     return [
         _most_informed(
@@ -136,12 +139,12 @@ def _finer(partitions: Sequence[np.ndarray], count: int) -> list[Int64[np.ndarra
     return [labels for labels, size in zip(partitions, sizes, strict=True) if least <= size <= most]
 
 
-def _most_informed(choices: Sequence[np.ndarray], neighbours: Neighbours) -> Int64[np.ndarray, " n"]:
+def _most_informed(choices: Sequence[np.ndarray], neighbours: np.ndarray) -> Int64[np.ndarray, " n"]:
     """Return the labels that tell most about those of neighbours."""
     return max(choices, key=lambda labels: information(neighbour_table(labels, neighbours)))
 
 
-def _merged(labels: np.ndarray, count: int, neighbours: Neighbours) -> Int64[np.ndarray, " n"]:
+def _merged(labels: np.ndarray, count: int, neighbours: np.ndarray) -> Int64[np.ndarray, " n"]:
     """Return the labels of at most `count` categories, merged from those of communities; -1 stays."""
     if labels.max() < count:
         return labels

@@ -5,22 +5,20 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int64
 
-from infogan.representation.neighbours import Neighbours
-
 
 def neighbour_table(
-    labels: Int64[np.ndarray, " n"], neighbours: Neighbours
+    labels: Int64[np.ndarray, " n"], neighbours: Int64[np.ndarray, "n k"]
 ) -> Float[np.ndarray, "categories categories"]:
     """Return the joint probabilities of the categories of an image and of a neighbour; symmetric.
 
     Args:
         labels: 0 to K - 1; -1: no category, and pairs with such an image do not count.
-        neighbours: of each image.
+        neighbours: indices of those of each image.
     """
     count = int(labels.max()) + 1
     table = np.zeros((count, count))
-    own = np.broadcast_to(labels[:, None], neighbours.indices.shape)
-    others = labels[neighbours.indices]
+    own = np.broadcast_to(labels[:, None], neighbours.shape)
+    others = labels[neighbours]
     both = (own >= 0) & (others >= 0)
     np.add.at(table, (own[both], others[both]), 1)
     return np.asarray((table + table.T) / max(2 * int(both.sum()), 1))

@@ -148,12 +148,6 @@ def nearest(
     return Neighbours(indices.astype(np.int64), distances.astype(np.float64))
 
 
-def with_distances(points: Float[np.ndarray, "n d"], indices: Int64[np.ndarray, "n count"]) -> Neighbours:
-    """Return known neighbours with their distances."""
-    columns = [np.linalg.norm(points - points[column], axis=1) for column in indices.T]
-    return Neighbours(indices, np.stack(columns, 1).astype(np.float64))
-
-
 def graph(
     indices: Int64[np.ndarray, "n count"], weights: Float[np.ndarray, "n count"] | None = None
 ) -> csr_matrix:
